@@ -1,0 +1,1 @@
+"""Tandem: users written to PostgreSQL, served from MongoDB, kept in step by an event flow."""
