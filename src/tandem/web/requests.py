@@ -1,0 +1,69 @@
+"""What an endpoint is given and what it gives back."""
+
+from collections.abc import AsyncIterator
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+P = TypeVar("P")
+Q = TypeVar("Q")
+B = TypeVar("B")
+
+Headers = tuple[tuple[str, str], ...]
+
+JSON = "application/json"
+
+_encode_json = msgspec.json.Encoder().encode
+
+
+class NoArguments(msgspec.Struct, frozen=True):
+    """The path or the query of a route that takes nothing there."""
+
+
+class Request(msgspec.Struct, Generic[P, Q, B], frozen=True):
+    """One request, decoded: `path`, `query` and `body` are instances of the types that the route names.
+
+    A route without a body type gets `body=None` and `raw_body=b""`.
+    """
+
+    path: P
+    query: Q
+    body: B
+    raw_body: bytes = b""
+    headers: list[tuple[bytes, bytes]] = []
+
+    def header(self, name: str) -> str | None:
+        """The first header of that name (in any case), or None."""
+        wanted = name.lower().encode("latin-1")
+        for key, value in self.headers:
+            if key == wanted:
+                return value.decode("latin-1")
+        return None
+
+
+class Response(msgspec.Struct, frozen=True):
+    """A whole answer. `headers` come on top of Content-Type and Content-Length."""
+
+    status: int = 200
+    body: bytes = b""
+    media_type: str = JSON
+    headers: Headers = ()
+
+
+class StreamResponse(msgspec.Struct, frozen=True):
+    """An answer sent chunk by chunk, without ever holding it whole.
+
+    The iterator is closed when the client leaves. An `endless` stream (server-sent events) is also ended
+    when the server stops; any other is then finished first.
+    """
+
+    chunks: AsyncIterator[bytes]
+    media_type: str = JSON
+    status: int = 200
+    headers: Headers = ()
+    endless: bool = False
+
+
+def json_response(value: Any, status: int = 200, headers: Headers = ()) -> Response:
+    """Encode `value` with msgspec (structs, dicts, datetimes ...) as a JSON answer."""
+    return Response(status, _encode_json(value), JSON, headers)

@@ -1,0 +1,102 @@
+"""Routes, and finding the one that a request asks for."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from tandem.web.problems import ProblemError
+from tandem.web.requests import JSON, NoArguments, Request, Response, StreamResponse
+
+Endpoint = Callable[[Request[Any, Any, Any]], Awaitable[Response | StreamResponse]]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Route:
+    """One method on one path: what decodes the request, what answers it, and what the documentation says.
+
+    `path_type`, `query_type` and `body_type` are msgspec structs; they validate, and the OpenAPI document is
+    made of them. Integers in them must have bounds, because JSON has none and every database has.
+    """
+
+    method: str
+    #: Like `/api/v1/user-command/{id}`; each `{name}` is one segment and a field of `path_type`.
+    path: str
+    endpoint: Endpoint
+    summary: str
+    path_type: type = NoArguments
+    query_type: type = NoArguments
+    body_type: type | None = None
+    #: Status to type of the body, for every answer that is no problem (None: no JSON body).
+    answers: Mapping[int, Any] = field(default_factory=dict)
+    #: Statuses answered as problems besides those that follow from the types (400, 413, 415) and 500.
+    problems: tuple[int, ...] = ()
+    tag: str = ""
+    description: str = ""
+    #: The media type of `answers`.
+    media_type: str = JSON
+    #: Status to the headers of its answer, each with a sentence: `{201: {"Location": "Where the user is."}}`.
+    headers: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Resource(Generic[T]):
+    """One path and what each method on it leads to."""
+
+    segments: tuple[str, ...]
+    methods: dict[str, T]
+
+    def parameters(self, segments: list[str]) -> dict[str, str] | None:
+        """The parameters, still percent-encoded, when `segments` fit this path; else None."""
+        if len(segments) != len(self.segments):
+            return None
+        found = {}
+        for pattern, segment in zip(self.segments, segments, strict=True):
+            if pattern.startswith("{"):
+                found[pattern[1:-1]] = segment
+            elif pattern != segment:
+                return None
+        return found
+
+
+class Router(Generic[T]):
+    """Finds what a method and a path lead to. Fixed paths are looked up first, in one step."""
+
+    def __init__(self, entries: Iterable[tuple[str, str, T]]) -> None:
+        self._fixed: dict[str, Resource[T]] = {}
+        self._patterns: dict[str, Resource[T]] = {}
+        for method, path, target in entries:
+            table = self._patterns if "{" in path else self._fixed
+            resource = table.setdefault(path, Resource(tuple(path.split("/")), {}))
+            if method in resource.methods:
+                msg = f"{method} {path} has two routes"
+                raise ValueError(msg)
+            resource.methods[method] = target
+        for resource in (*self._fixed.values(), *self._patterns.values()):
+            if "GET" in resource.methods:
+                resource.methods.setdefault("HEAD", resource.methods["GET"])
+
+    def find(self, method: str, path: str, raw_path: bytes) -> tuple[T, dict[str, str]]:
+        """The target and its path parameters, still percent-encoded.
+
+        Raises:
+            ProblemError: 404 when nothing has this path, 405 (with `Allow`) when it has other methods.
+        """
+        parameters: dict[str, str] = {}
+        resource = self._fixed.get(path)
+        if resource is None:
+            resource, parameters = self._match(raw_path)
+        target = resource.methods.get(method)
+        if target is None:
+            allowed = ", ".join(sorted(resource.methods))
+            raise ProblemError(405, f"This path answers {allowed}.", headers=(("Allow", allowed),))
+        return target, parameters
+
+    def _match(self, raw_path: bytes) -> tuple[Resource[T], dict[str, str]]:
+        segments = raw_path.decode("latin-1").split("/")
+        for resource in self._patterns.values():
+            parameters = resource.parameters(segments)
+            if parameters is not None:
+                return resource, parameters
+        raise ProblemError(404, "Nothing is served at this path. /api lists what is.")
