@@ -1,0 +1,166 @@
+"""The data folder of a stack: what is kept between runs, and who may read it.
+
+D/               0700 (as root 0710, so that the servers' account can pass through)
+  memory.json    0600: generated passwords and the databases' ports
+  status.json    0600: what runs now
+  lock           held while a stack runs on this folder
+  logs/          one file for each part
+  servers/       the servers' own files; as root elsewhere, where their account could not reach them here
+"""
+
+import fcntl
+import hashlib
+import os
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from tandem.local_stack.errors import StackError
+from tandem.local_stack.server_user import ServerUser, server_user
+
+# Where the servers' files go when we are root and their account cannot reach the data folder.
+SHARED_PLACE = Path("/var/lib/tandem")
+# A log that has grown beyond this is set aside (one generation) at the next start.
+MAX_LOG_BYTES = 20_000_000
+
+
+class Memory(msgspec.Struct, kw_only=True):
+    """What a stack remembers from run to run. The passwords are made of characters that need no escaping in a URL."""
+
+    postgres_password: str = msgspec.field(default_factory=lambda: secrets.token_urlsafe(24))
+    postgres_owner_password: str = msgspec.field(default_factory=lambda: secrets.token_urlsafe(24))
+    postgres_service_password: str = msgspec.field(default_factory=lambda: secrets.token_urlsafe(24))
+    mongodb_owner_password: str = msgspec.field(default_factory=lambda: secrets.token_urlsafe(24))
+    mongodb_service_password: str = msgspec.field(default_factory=lambda: secrets.token_urlsafe(24))
+    # The key by which members of a replica set know each other; hexadecimal is within its alphabet (base64).
+    mongodb_key: str = msgspec.field(default_factory=lambda: secrets.token_hex(48))
+    postgres_port: int | None = None
+    mongodb_port: int | None = None
+
+
+@dataclass(frozen=True)
+class DataFolder:
+    """An opened data folder. `servers` is the folder for the servers' files, `user` the account they run as."""
+
+    path: Path
+    servers: Path
+    user: ServerUser | None
+
+    def log(self, name: str) -> Path:
+        """The log file of a part; one that has grown too large is set aside first."""
+        log = self.path / "logs" / f"{name}.log"
+        if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
+            log.rename(log.with_suffix(".log.1"))
+        return log
+
+    def folder_for_server(self, name: str) -> Path:
+        """The folder `name` for a server's own files, made if need be; only the servers' account gets in."""
+        folder = self.servers / name
+        folder.mkdir(mode=0o700, exist_ok=True)
+        self.hand_over(folder)
+        return folder
+
+    def hand_over(self, path: Path) -> None:
+        """Give a file or folder that we made to the servers' account."""
+        if self.user:
+            os.chown(path, self.user.uid, self.user.gid)
+
+    @property
+    def programs(self) -> Path:
+        """Where copies of programs go that cannot be run from where they are installed."""
+        folder = self.servers / "programs"
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o755)
+        return folder
+
+    def remember(self) -> Memory:
+        """What is remembered of earlier runs; passwords are generated on the first."""
+        file = self.path / "memory.json"
+        if not file.exists():
+            self.keep(Memory())
+        try:
+            return msgspec.json.decode(file.read_bytes(), type=Memory)
+        except msgspec.DecodeError:
+            msg = (
+                f"{file} is damaged, and with it the passwords of the databases. Put a copy of it back, "
+                f"or remove {self.path} to start over without the data."
+            )
+            raise StackError(msg) from None
+
+    def keep(self, memory: Memory) -> None:
+        """Write what is to be remembered."""
+        write_private(self.path / "memory.json", msgspec.json.encode(memory))
+
+
+def open_data_folder(path: Path) -> DataFolder:
+    """Open the data folder at `path`, and make it where it does not exist.
+
+    Raises:
+        StackError: there is something else at `path`, or it cannot be written.
+    """
+    path = path.expanduser().absolute()
+    user = server_user()
+    try:
+        if _is_strange(path):
+            msg = f"{path} holds files that are not Tandem's. Name a new or an empty folder with --data-dir."
+            raise StackError(msg)
+        if not path.exists():
+            path.mkdir(mode=0o700, parents=True)
+            if user:
+                os.chown(path, -1, user.gid)
+                path.chmod(0o710)
+        (path / "logs").mkdir(mode=0o700, exist_ok=True)
+        return DataFolder(path, _servers_folder(path, user), user)
+    except OSError as error:
+        msg = f"The data folder {path} cannot be used: {error.strerror}. Name another with --data-dir."
+        raise StackError(msg) from None
+
+
+def hold(path: Path) -> int | None:
+    """Take the lock of the data folder at `path`: its file descriptor, or None where a running stack has it.
+
+    It is held until every process that shares the descriptor has ended.
+    """
+    lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    return lock
+
+
+def write_private(file: Path, content: bytes) -> None:
+    """Write a file that only we may read, in one step: readers see the old content or the new."""
+    unfinished = file.with_name(f".{file.name}.unfinished")
+    with suppress(FileNotFoundError):
+        unfinished.unlink()
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    unfinished.rename(file)
+
+
+def _is_strange(path: Path) -> bool:
+    """Whether there is something at `path` that no earlier run has left there."""
+    if not path.exists():
+        return False
+    return not path.is_dir() or (any(path.iterdir()) and not (path / "logs").is_dir())
+
+
+def _servers_folder(path: Path, user: ServerUser | None) -> Path:
+    """A folder of ours that the servers' account can reach."""
+    if user is None or user.can_enter(path):
+        place = path / "servers"
+    else:
+        SHARED_PLACE.mkdir(mode=0o755, parents=True, exist_ok=True)
+        place = SHARED_PLACE / hashlib.sha256(bytes(path)).hexdigest()[:16]
+    place.mkdir(mode=0o700, exist_ok=True)
+    if user:
+        os.chown(place, -1, user.gid)
+        place.chmod(0o710)
+    return place

