@@ -1,0 +1,60 @@
+/** The write side's client: one POST per user, sent again while there is hope. */
+
+import { RequestError, ask, refusal } from "/client/http.js";
+import { sleep } from "/client/sleep.js";
+
+/** @typedef {{ stop: AbortSignal, abandon: AbortSignal }} Signals `stop`: no new attempt. `abandon`: drop even a sent one. */
+
+const TIMEOUT_MS = 30_000;
+const MAX_ATTEMPTS = 6;
+const FIRST_PAUSE_MS = 250;
+const MAX_PAUSE_MS = 8_000;
+
+/** Statuses that say "not now": the server is full, draining, or not there behind the load balancer. */
+const PASSING_STATUSES = new Set([429, 502, 503, 504]);
+
+/**
+ * Create one user.
+ *
+ * @param {string} seed
+ * @param {object} user
+ * @param {Signals} signals
+ * @param {(error: RequestError) => void} onRetry Called before each further attempt with the reason for it.
+ * @returns {Promise<string>} The app id of the instance that accepted the user.
+ * @throws {RequestError} Refused, or no luck in six attempts.
+ * @throws {DOMException} Stopped before the user was sent (again).
+ */
+export async function createUser(seed, user, signals, onRetry) {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await postUser(seed, user, signals.abandon);
+    } catch (error) {
+      if (!(error instanceof RequestError) || !isPassing(error) || attempt === MAX_ATTEMPTS) throw error;
+      onRetry(error);
+      await sleep(error.retryAfterMs === null ? pauseMs(attempt) : Math.min(error.retryAfterMs, MAX_PAUSE_MS), signals.stop);
+    }
+  }
+}
+
+/** @param {RequestError} error Whether another attempt may fare better. */
+export function isPassing({ status }) {
+  return status === null || PASSING_STATUSES.has(status);
+}
+
+/**
+ * @param {string} seed
+ * @param {object} user
+ * @param {AbortSignal} signal
+ * @returns {Promise<string>} The app id in the 201, which alone says that the user is committed.
+ */
+async function postUser(seed, user, signal) {
+  const url = `/api/v1/user-command?seed=${encodeURIComponent(seed)}`;
+  const answer = await ask(url, { json: user, signal, timeoutMs: TIMEOUT_MS });
+  if (answer.status !== 201) throw refusal(answer);
+  return String(answer.body?.appId ?? "unnamed");
+}
+
+/** Twice as long each time, with chance in it so that the lanes don't come back all at once. @param {number} attempt */
+function pauseMs(attempt) {
+  return Math.min(FIRST_PAUSE_MS * 2 ** (attempt - 1), MAX_PAUSE_MS) * (0.5 + Math.random() / 2);
+}

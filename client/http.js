@@ -1,0 +1,77 @@
+/** One HTTP exchange with a time limit, and what went wrong with it in words for people. */
+
+/** @typedef {{ status: number, body: any, retryAfterMs: number | null }} Answer `body` is undefined unless JSON came. */
+
+const MAX_KIND_LENGTH = 160;
+
+/** A request that got no answer, or not the answer that was hoped for. The message names its kind. */
+export class RequestError extends Error {
+  /**
+   * @param {string} message
+   * @param {{ status?: number | null, retryAfterMs?: number | null }} [more] `status` is null when no answer came.
+   */
+  constructor(message, { status = null, retryAfterMs = null } = {}) {
+    super(message);
+    this.name = "RequestError";
+    this.status = status;
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/**
+ * Send one request and read its answer to the end.
+ *
+ * @param {string | URL} url
+ * @param {{ json?: unknown, signal: AbortSignal, timeoutMs: number }} options With `json` it is a POST of that value.
+ * @returns {Promise<Answer>} Whatever the status.
+ * @throws {RequestError} No answer came: network error or time limit.
+ * @throws {DOMException} `signal` was aborted.
+ */
+export async function ask(url, { json, signal, timeoutMs }) {
+  const limit = AbortSignal.timeout(timeoutMs);
+  try {
+    const response = await fetch(url, {
+      ...(json === undefined ? {} : post(json)),
+      credentials: "omit",
+      signal: AbortSignal.any([signal, limit]),
+    });
+    return { status: response.status, body: parsed(await response.text()), retryAfterMs: retryAfterMs(response) };
+  } catch {
+    signal.throwIfAborted();
+    throw new RequestError(limit.aborted ? `No answer within ${timeoutMs / 1000} s` : "No answer (network error)");
+  }
+}
+
+/**
+ * Turn an unwelcome answer into an error whose message is its kind: the status, the problem's title, the place.
+ *
+ * @param {Answer} answer
+ * @returns {RequestError}
+ */
+export function refusal({ status, body, retryAfterMs }) {
+  const place = body?.errors?.[0];
+  const where = place?.pointer ?? place?.parameter;
+  const parts = [`${status} ${body?.title ?? "answer"}`, where && `at ${where}`, place?.detail];
+  const kind = parts.filter(Boolean).join(" ");
+  return new RequestError(kind.slice(0, MAX_KIND_LENGTH), { status, retryAfterMs });
+}
+
+/** @param {unknown} value @returns {RequestInit} */
+function post(value) {
+  return { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(value) };
+}
+
+/** @param {string} text @returns {any} */
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Only the form in seconds: the other one, a date, needs clocks that agree. @param {Response} response */
+function retryAfterMs(response) {
+  const header = response.headers.get("Retry-After");
+  return header && /^\d+$/.test(header) ? Number(header) * 1000 : null;
+}

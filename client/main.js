@@ -1,0 +1,78 @@
+/** Wires the form to runs, and runs to what is shown of them. */
+
+import { readOrder, setSeed, setSource } from "/client/form.js";
+import { Run } from "/client/run.js";
+import { freshSeed, putSeedInAddress, seedInAddress } from "/client/seed.js";
+import { hideSourceNotice, showRun, showSourceNotice } from "/client/view.js";
+
+/** @typedef {import("/client/run.js").Order} Order */
+
+/** Ten times a second: digits that change faster can't be read. */
+const FRAME_MS = 100;
+
+/** @type {Run | null} */
+let run = null;
+
+const form = /** @type {HTMLFormElement} */ (document.getElementById("order"));
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  if (run && !run.isOver) return;
+  const order = readOrder(form);
+  if (order) begin(order);
+});
+form.addEventListener("change", () => {
+  putSeedInAddress(form.seed.value.trim());
+});
+on("fresh-seed", () => useSeed(freshSeed()));
+on("cancel", () => run?.cancel());
+on("use-other-source", () => {
+  setSource(form, "built-in");
+  form.requestSubmit();
+});
+
+useSeed(seedInAddress() || freshSeed());
+
+/** @param {Order} order */
+async function begin(order) {
+  hideSourceNotice();
+  putSeedInAddress(order.seed);
+  run = new Run(order);
+  keepShowing(run);
+  await run.start();
+  showRun(run);
+  if (run.sourceError) announceSource(run);
+}
+
+/** @param {Run} shown */
+function keepShowing(shown) {
+  let last = -Infinity;
+  /** @param {number} now */
+  const frame = (now) => {
+    if (shown.isOver) return;
+    if (now - last >= FRAME_MS) {
+      last = now;
+      showRun(shown);
+    }
+    requestAnimationFrame(frame);
+  };
+  requestAnimationFrame(frame);
+}
+
+/** @param {Run} failed */
+function announceSource({ order, sourceError }) {
+  const builtIn = order.source === "built-in";
+  const name = builtIn ? "The built-in generator" : "randomuser.me";
+  showSourceNotice(`${name} gave no users. ${sourceError?.message}.`, builtIn ? null : "built-in");
+}
+
+/** @param {string} seed */
+function useSeed(seed) {
+  setSeed(form, seed);
+  putSeedInAddress(seed);
+}
+
+/** @param {string} id @param {() => void} listener */
+function on(id, listener) {
+  document.getElementById(id)?.addEventListener("click", listener);
+}

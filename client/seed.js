@@ -1,0 +1,33 @@
+/** The seed: a readable name for a run. It makes the users, marks every row of them, and lives in the address bar. */
+
+export const MAX_SEED_LENGTH = 64;
+
+const QUALITIES = "amber brisk calm clear coral eager early fair fleet gentle golden keen light lucky mellow merry nimble proud quiet rapid ruby silver steady vivid".split(" ");
+const ANIMALS = "badger bison crane dolphin falcon finch fox gecko hare heron ibex koala lemur lynx marten mole otter owl panda raven seal stork swift wren".split(" ");
+
+/** @returns {string} Such as `amber-otter-417`. */
+export function freshSeed() {
+  return `${pick(QUALITIES)}-${pick(ANIMALS)}-${100 + randomBelow(900)}`;
+}
+
+/** @returns {string | null} The seed in the address bar. */
+export function seedInAddress() {
+  return new URL(location.href).searchParams.get("seed");
+}
+
+/** @param {string} seed */
+export function putSeedInAddress(seed) {
+  const url = new URL(location.href);
+  url.searchParams.set("seed", seed);
+  history.replaceState(null, "", url);
+}
+
+/** @param {string[]} words */
+function pick(words) {
+  return words[randomBelow(words.length)];
+}
+
+/** @param {number} limit */
+function randomBelow(limit) {
+  return crypto.getRandomValues(new Uint32Array(1))[0] % limit;
+}

@@ -1,0 +1,45 @@
+/** One sentence on where a run stands. It changes with the phase, not with the counts: a screen reader says it aloud. */
+
+import { count, plural } from "/client/format.js";
+
+/** @typedef {import("/client/run.js").Run} Run */
+
+/** @param {Run} run @returns {string} */
+export function statusOf(run) {
+  const { source } = run.order;
+  switch (run.phase) {
+    case "fetching":
+      return `Getting users from ${source === "built-in" ? "the built-in generator" : source}…`;
+    case "sending":
+      return run.cancelAsked ? "Cancelling: waiting for the last answers…" : "Sending one POST per user, six at a time…";
+    case "synchronizing":
+      return "All is sent. MongoDB is catching up…";
+    case "done":
+      return done(run);
+    case "cancelled":
+      return `Cancelled. ${remainder(run)}`;
+    case "failed":
+      return failed(run);
+  }
+}
+
+/** @param {Run} run */
+function done({ accepted, errors }) {
+  if (accepted === 0) return "Done: no user was accepted. See the errors below.";
+  const rest = errors.failed ? ` ${plural(errors.failed, "user was", "users were")} not accepted.` : "";
+  return `Done: ${plural(accepted, "user is", "users are")} in both databases.${rest}`;
+}
+
+/** @param {Run} run */
+function failed(run) {
+  if (run.sourceError) return "No users to send.";
+  return `Stopped. ${run.failure}. ${remainder(run)}`;
+}
+
+/** @param {Run} run */
+function remainder({ accepted, synchronized, order }) {
+  const sentence = `${count(accepted)} of ${plural(order.count, "user was", "users were")} accepted`;
+  if (accepted === 0) return `${sentence}.`;
+  if (accepted === synchronized) return `${sentence}, and all of them are synchronized.`;
+  return `${sentence}; ${count(synchronized)} of them were seen synchronized, the rest will follow.`;
+}
