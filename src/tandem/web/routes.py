@@ -38,23 +38,25 @@ class Route:
     media_type: str = JSON
     #: Status to the headers of its answer, each with a sentence: `{201: {"Location": "Where the user is."}}`.
     headers: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    #: Whether the OpenAPI document has it: pages and their files are no part of the interface.
+    documented: bool = True
 
 
 @dataclass(frozen=True)
-class Resource(Generic[T]):
+class _Resource(Generic[T]):
     """One path and what each method on it leads to."""
 
-    segments: tuple[str, ...]
+    segments: tuple[bytes, ...]
     methods: dict[str, T]
 
-    def parameters(self, segments: list[str]) -> dict[str, str] | None:
+    def parameters(self, segments: list[bytes]) -> dict[str, bytes] | None:
         """The parameters, still percent-encoded, when `segments` fit this path; else None."""
         if len(segments) != len(self.segments):
             return None
         found = {}
         for pattern, segment in zip(self.segments, segments, strict=True):
-            if pattern.startswith("{"):
-                found[pattern[1:-1]] = segment
+            if pattern.startswith(b"{"):
+                found[pattern[1:-1].decode()] = segment
             elif pattern != segment:
                 return None
         return found
@@ -64,11 +66,11 @@ class Router(Generic[T]):
     """Finds what a method and a path lead to. Fixed paths are looked up first, in one step."""
 
     def __init__(self, entries: Iterable[tuple[str, str, T]]) -> None:
-        self._fixed: dict[str, Resource[T]] = {}
-        self._patterns: dict[str, Resource[T]] = {}
+        self._fixed: dict[str, _Resource[T]] = {}
+        self._patterns: dict[str, _Resource[T]] = {}
         for method, path, target in entries:
             table = self._patterns if "{" in path else self._fixed
-            resource = table.setdefault(path, Resource(tuple(path.split("/")), {}))
+            resource = table.setdefault(path, _Resource(tuple(path.encode().split(b"/")), {}))
             if method in resource.methods:
                 msg = f"{method} {path} has two routes"
                 raise ValueError(msg)
@@ -77,13 +79,13 @@ class Router(Generic[T]):
             if "GET" in resource.methods:
                 resource.methods.setdefault("HEAD", resource.methods["GET"])
 
-    def find(self, method: str, path: str, raw_path: bytes) -> tuple[T, dict[str, str]]:
+    def find(self, method: str, path: str, raw_path: bytes) -> tuple[T, dict[str, bytes]]:
         """The target and its path parameters, still percent-encoded.
 
         Raises:
             ProblemError: 404 when nothing has this path, 405 (with `Allow`) when it has other methods.
         """
-        parameters: dict[str, str] = {}
+        parameters: dict[str, bytes] = {}
         resource = self._fixed.get(path)
         if resource is None:
             resource, parameters = self._match(raw_path)
@@ -93,8 +95,8 @@ class Router(Generic[T]):
             raise ProblemError(405, f"This path answers {allowed}.", headers=(("Allow", allowed),))
         return target, parameters
 
-    def _match(self, raw_path: bytes) -> tuple[Resource[T], dict[str, str]]:
-        segments = raw_path.decode("latin-1").split("/")
+    def _match(self, raw_path: bytes) -> tuple[_Resource[T], dict[str, bytes]]:
+        segments = raw_path.split(b"/")
         for resource in self._patterns.values():
             parameters = resource.parameters(segments)
             if parameters is not None:

@@ -1,0 +1,136 @@
+"""Where msgspec found a value wrong, and what is wrong with it in words for people."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+# msgspec ends its message with the place: "... - at `$.location.tags[2]`", "... - at `key` in `$.tags`".
+_PLACE = re.compile(r" - at `(?:key` in `)?\$(?P<path>[^`]*)`$")
+_STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
+_MISSING = re.compile(r"^Object missing required field `(.+)`$")
+
+_KINDS = {
+    "str": "a string",
+    "int": "an integer",
+    "float": "a number",
+    "bool": "true or false",
+    "object": "an object",
+    "array": "an array",
+    "null": "null",
+    "datetime": "a date and time",
+}
+_COUNTED = {"str": "characters", "array": "items", "object": "fields", "bytes": "bytes"}
+_COMPARED = {"<=": "at most", ">=": "at least", "<": "less than", ">": "more than"}
+
+
+def _kinds(names: str) -> str:
+    *most, last = (_KINDS.get(name, name) for name in names.split(" | "))
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+_SENTENCES: list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]] = [
+    (
+        re.compile(r"^Expected `([^`]+)`, got `([^`]+)`$"),
+        lambda found: f"must be {_kinds(found[1])}, not {_kinds(found[2])}",
+    ),
+    (
+        re.compile(r"^Expected `(\w+)` of length (<=|>=) (\d+)$"),
+        lambda found: f"must have {_COMPARED[found[2]]} {found[3]} {_COUNTED[found[1]]}",
+    ),
+    (
+        re.compile(r"^Expected `\w+` (<=|>=|<|>) (\S+)$"),
+        lambda found: f"must be {_COMPARED[found[1]]} {found[2]}",
+    ),
+    (
+        re.compile(r"^Expected `str` matching regex '(.*)'$"),
+        lambda found: f"must match the pattern {found[1]}",
+    ),
+    (re.compile(r"value out of range$|^Number out of range$"), lambda _: "is out of range"),
+    (re.compile(r"^Invalid enum value"), lambda _: "is none of the allowed values"),
+    (
+        re.compile(r"^Invalid RFC3339 encoded datetime$"),
+        lambda _: "must be a date and time like 2026-01-31T12:00:00Z",
+    ),
+    (re.compile(r"^Invalid UUID$"), lambda _: "must be a UUID"),
+]
+
+
+def explain(error: msgspec.ValidationError) -> tuple[list[str], str]:
+    """The path to the wrong value (field names and array positions) and a clause that starts with a verb.
+
+    What a type's own check says (a `ValueError` from `__post_init__`) is passed on as it is.
+    """
+    message = str(error)
+    path: list[str] = []
+    place = _PLACE.search(message)
+    if place is not None:
+        message = message[: place.start()]
+        # Within a dictionary msgspec does not say which key: "$.tags[...].name". Name the dictionary.
+        known = place["path"].partition("[...]")[0]
+        path = [name or position for name, position in _STEP.findall(known)]
+    missing = _MISSING.match(message)
+    if missing is not None:
+        return [*path, missing[1]], "is required"
+    for pattern, sentence in _SENTENCES:
+        found = pattern.search(message)
+        if found is not None:
+            return path, sentence(found)
+    return path, message
+
+
+def json_pointer(path: Sequence[str]) -> str:
+    """A JSON Pointer as a URI fragment (RFC 6901, section 6): `#/location/tags/2`, `#` for the whole."""
+    steps = (step.replace("~", "~0").replace("/", "~1") for step in path)
+    return "#" + "".join("/" + quote(step, safe="~", errors="replace") for step in steps)
+
+
+def find_text(value: Any, unusable: re.Pattern[str]) -> Iterator[list[str]]:
+    """The paths of the strings (and keys) within JSON-like `value` in which `unusable` is found.
+
+    Walks with a list of its own, so that depth is bounded by memory and not by the interpreter's stack.
+    """
+    waiting: list[tuple[list[str], Any]] = [([], value)]
+    while waiting:
+        path, item = waiting.pop()
+        if isinstance(item, str):
+            if unusable.search(item):
+                yield path
+        elif isinstance(item, Mapping):
+            for key, inner in item.items():
+                waiting.append(([*path, str(key)], inner))
+                if unusable.search(str(key)):
+                    yield [*path, str(key)]
+        elif isinstance(item, list | tuple):
+            waiting.extend(([*path, str(position)], inner) for position, inner in enumerate(item))
+
+
+def require_bounded_integers(wanted: Any) -> None:
+    """Check that every integer within the type has bounds, so that none can fall out of 64 bits later.
+
+    Raises:
+        TypeError: names the type that has an integer without both bounds.
+    """
+    waiting = [msgspec.inspect.type_info(wanted)]
+    seen: set[Any] = set()
+    while waiting:
+        info = waiting.pop()
+        if isinstance(info, msgspec.inspect.IntType):
+            lower, upper = (info.ge, info.gt), (info.le, info.lt)
+            if lower == (None, None) or upper == (None, None):
+                msg = f"{wanted!r} takes integers of any size: give them a Meta with ge and le"
+                raise TypeError(msg)
+        elif isinstance(info, msgspec.inspect.StructType):
+            if info.cls not in seen:
+                seen.add(info.cls)
+                waiting.extend(field.type for field in info.fields)
+        else:
+            waiting.extend(_inner_types(info))
+
+
+def _inner_types(info: msgspec.inspect.Type) -> Iterator[msgspec.inspect.Type]:
+    for name in ("type", "types", "item_type", "item_types", "key_type", "value_type"):
+        inner = getattr(info, name, ())
+        yield from inner if isinstance(inner, tuple) else (inner,)
