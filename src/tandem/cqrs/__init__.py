@@ -1,1 +1,42 @@
-""""""
+"""The flow of one user, from a command through both databases to SYNCRONIZED.
+
+    CreateUserCommand ──► CreateUserCommandHandler ──► UserCommandService (PostgreSQL, CREATED)
+                                     │ UserCommandAggregate.create_on_query
+                                     ▼
+    CreateUserQueryEvent ──► UserSaga.user_created ──► CreateUserQueryCommand
+                                     ▼
+                          CreateUserQueryHandler ──► UserQueryService (MongoDB)
+                                     │ UserEventCommandAggregate.add_synchronized_status
+                                     ▼
+    SynchronizedUserEvent ──► UserSaga.user_synchronized ──► SynchronizeUserCommand
+                                     ▼
+                          SynchronizeUserCommandHandler ──► UserCommandService (PostgreSQL, SYNCRONIZED)
+
+Everything after the first commit may be interrupted at any point: that a user is pending is a row in
+PostgreSQL, and `user_command.recovery` starts the flow again for it with another `CreateUserQueryCommand`.
+Each step can therefore be repeated, and repeating it changes nothing.
+"""
+
+from tandem.cqrs.aggregates import UserCommandAggregate, UserEventCommandAggregate
+from tandem.cqrs.commands import CreateUserCommand, CreateUserQueryCommand, SynchronizeUserCommand
+from tandem.cqrs.events import CreateUserQueryEvent, SynchronizedUserEvent
+from tandem.cqrs.handlers import (
+    CreateUserCommandHandler,
+    CreateUserQueryHandler,
+    SynchronizeUserCommandHandler,
+)
+from tandem.cqrs.saga import UserSaga
+
+__all__ = [
+    "CreateUserCommand",
+    "CreateUserCommandHandler",
+    "CreateUserQueryCommand",
+    "CreateUserQueryEvent",
+    "CreateUserQueryHandler",
+    "SynchronizeUserCommand",
+    "SynchronizeUserCommandHandler",
+    "SynchronizedUserEvent",
+    "UserCommandAggregate",
+    "UserEventCommandAggregate",
+    "UserSaga",
+]

@@ -1,1 +1,29 @@
-""""""
+"""The kernel: what a CQRS program stands on. It knows no user, no database and no web.
+
+* `CommandBus` sends each command to its one handler, and gathers commands into batches where it is told to.
+* `EventBus` tells each event to those who subscribed, and runs the sagas: functions from event to command.
+* `AggregateRoot` collects the events of one change until they are published.
+* `Coalescer` is the primitive under all speed here: while a batch is in flight, what arrives forms the next.
+
+`docs/kernel.md` builds a small program of its own with these four.
+"""
+
+from tandem.kernel.aggregate import AggregateRoot
+from tandem.kernel.coalescer import Backoff, Coalescer, Coalescing
+from tandem.kernel.command_bus import Command, CommandBus
+from tandem.kernel.errors import KernelError, Overloaded, Unavailable
+from tandem.kernel.event_bus import Event, EventBus
+
+__all__ = [
+    "AggregateRoot",
+    "Backoff",
+    "Coalescer",
+    "Coalescing",
+    "Command",
+    "CommandBus",
+    "Event",
+    "EventBus",
+    "KernelError",
+    "Overloaded",
+    "Unavailable",
+]

@@ -1,0 +1,25 @@
+"""What can be asked for. The described system's names are kept."""
+
+from tandem.cqrs.aggregates import UserCommandAggregate, UserEventCommandAggregate
+from tandem.kernel import Command
+from tandem.user import Profile, StoredUser
+
+
+class CreateUserCommand(Command[UserCommandAggregate], frozen=True, gc=False):
+    """Create this user on the command side, as part of the run named by `seed`."""
+
+    seed: str
+    profile: Profile
+
+
+class CreateUserQueryCommand(Command[UserEventCommandAggregate], frozen=True, gc=False):
+    """Bring this committed user to the query side."""
+
+    user: StoredUser
+
+
+class SynchronizeUserCommand(Command[None], frozen=True, gc=False):
+    """Record on the command side that the query side has this version of the user."""
+
+    user_id: int
+    version: int

@@ -1,0 +1,17 @@
+"""What has happened to a user."""
+
+from tandem.kernel import Event
+from tandem.user import StoredUser
+
+
+class CreateUserQueryEvent(Event, frozen=True, gc=False):
+    """PostgreSQL has committed this user; the query side does not know it yet."""
+
+    user: StoredUser
+
+
+class SynchronizedUserEvent(Event, frozen=True, gc=False):
+    """MongoDB has acknowledged this version of the user, by majority and journal."""
+
+    user_id: int
+    version: int

@@ -1,0 +1,18 @@
+"""The saga: which event leads to which command. Pure functions; the event bus does the sending."""
+
+from tandem.cqrs.commands import CreateUserQueryCommand, SynchronizeUserCommand
+from tandem.cqrs.events import CreateUserQueryEvent, SynchronizedUserEvent
+
+
+class UserSaga:
+    """Leads a user from one database to the other and back."""
+
+    @staticmethod
+    def user_created(event: CreateUserQueryEvent) -> CreateUserQueryCommand:
+        """Once PostgreSQL has the user, MongoDB is next."""
+        return CreateUserQueryCommand(event.user)
+
+    @staticmethod
+    def user_synchronized(event: SynchronizedUserEvent) -> SynchronizeUserCommand:
+        """Once MongoDB has the user, PostgreSQL is told."""
+        return SynchronizeUserCommand(event.user_id, event.version)

@@ -1,0 +1,240 @@
+"""The coalescer: while a batch is in flight, what arrives gathers into the next one.
+
+There is no timer and no added wait. A lone item goes at once, as a batch of one; under load the batches grow
+by themselves, to what arrives in the time that one batch takes. Gray's and Reuter's group commit is this idea
+for a log; here it serves commands, projection and reads alike.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from datetime import timedelta
+from typing import Generic, TypeVar
+
+import msgspec
+
+from tandem.kernel.errors import Overloaded, Unavailable
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Backoff(msgspec.Struct, frozen=True):
+    """How long to wait before another try: doubling from `first` up to `longest`, with full jitter."""
+
+    first: timedelta = timedelta(milliseconds=50)
+    longest: timedelta = timedelta(seconds=5)
+
+    def seconds(self, tries: int) -> float:
+        """The wait after `tries` failures in a row, in seconds: uniform between a tenth and the whole."""
+        whole = min(self.longest.total_seconds(), self.first.total_seconds() * 2.0 ** min(tries - 1, 30))
+        return random.uniform(whole / 10, whole)  # noqa: S311 - spreads load, guards nothing
+
+
+class Coalescing(msgspec.Struct, frozen=True):
+    """How a coalescer batches.
+
+    `max_batch` items go in one call; `max_waiting` may wait, more are refused; `lanes` batches are in flight
+    at a time; with `retry`, a batch that meets `Unavailable` keeps its lane and is tried again for ever.
+    """
+
+    max_batch: int = 500
+    max_waiting: int = 10_000
+    lanes: int = 1
+    retry: Backoff | None = None
+
+
+class BatchTotals(msgspec.Struct):
+    """What a coalescer has done since it was made: sums, so that a scraper can take rates of them."""
+
+    batches: int = 0
+    items: int = 0
+    seconds: float = 0.0
+    retries: int = 0
+    refused: int = 0
+    failed: int = 0
+    largest: int = 0
+
+
+class _Entry(Generic[T, R]):
+    """One item and, where somebody waits for it, the future of its result."""
+
+    __slots__ = ("future", "item")
+
+    def __init__(self, item: T, future: "asyncio.Future[R] | None") -> None:
+        self.item = item
+        self.future = future
+
+    def resolve(self, result: R | BaseException) -> bool:
+        """Hand the result to who waits for it. False if nobody ever did; who has left is not told."""
+        if self.future is None:
+            return False
+        if not self.future.done():
+            if isinstance(result, BaseException):
+                self.future.set_exception(result)
+            else:
+                self.future.set_result(result)
+        return True
+
+
+class Coalescer(Generic[T, R]):
+    """Gathers items into batches and gives each its own result.
+
+    The handler takes a batch and answers one result (or one exception) for each item, in their order. It is
+    all or nothing: if it raises, it has done nothing that matters when done again. Then
+
+    * `Unavailable` is the surroundings' fault: every item of the batch gets it (or waits, with `retry`);
+    * any other exception is taken to be the fault of some item: the batch is halved until that item stands
+      alone and only it gets the error.
+
+    Someone who stops waiting does not stop the batch. All methods belong to one event loop's thread.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        handler: Callable[[Sequence[T]], Awaitable[Sequence[R | BaseException]]],
+        coalescing: Coalescing | None = None,
+    ) -> None:
+        self.name = name
+        self.coalescing = coalescing or Coalescing()
+        self.totals = BatchTotals()
+        self._handler = handler
+        self._waiting: deque[_Entry[T, R]] = deque()
+        self._in_flight: dict[asyncio.Task[None], Sequence[_Entry[T, R]]] = {}
+
+    def __len__(self) -> int:
+        """How many items are held: waiting and in flight."""
+        return len(self._waiting) + sum(map(len, self._in_flight.values()))
+
+    def held(self) -> Iterator[T]:
+        """Every item that is waiting or in flight."""
+        for batch in self._in_flight.values():
+            yield from (entry.item for entry in batch)
+        yield from (entry.item for entry in self._waiting)
+
+    @property
+    def waiting(self) -> int:
+        """How many items wait for a batch to take them."""
+        return len(self._waiting)
+
+    def submit(self, item: T) -> "asyncio.Future[R]":
+        """Take `item`; the future gets its result, or its error.
+
+        Raises:
+            Overloaded: `max_waiting` items are waiting already.
+        """
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        if not self._take(_Entry(item, future)):
+            msg = f"{self.name}: {len(self._waiting)} are waiting already."
+            raise Overloaded(msg)
+        return future
+
+    def offer(self, item: T) -> bool:
+        """Take `item` if there is room; nobody waits for its result. Errors are logged."""
+        return self._take(_Entry(item, None))
+
+    async def drain(self, within: timedelta) -> bool:
+        """Wait until nothing is held. False if something still is when the time is up."""
+        try:
+            async with asyncio.timeout(within.total_seconds()):
+                while self._in_flight:
+                    await asyncio.wait(list(self._in_flight))
+        except TimeoutError:
+            return False
+        return True
+
+    def stop(self) -> None:
+        """Give up all that is held. What that was must be a stored fact elsewhere, or it is lost."""
+        for lane in list(self._in_flight):
+            lane.cancel()
+        while self._waiting:
+            self._abandon(self._waiting.popleft())
+
+    def _take(self, entry: _Entry[T, R]) -> bool:
+        if len(self._waiting) >= self.coalescing.max_waiting:
+            self.totals.refused += 1
+            return False
+        self._waiting.append(entry)
+        if len(self._in_flight) < self.coalescing.lanes:
+            # The task begins in the loop's next round: what arrives in this round goes with it.
+            lane = asyncio.get_running_loop().create_task(self._run_lane(), name=f"{self.name} lane")
+            self._in_flight[lane] = ()
+        return True
+
+    def _abandon(self, entry: _Entry[T, R]) -> None:
+        entry.resolve(Unavailable(f"{self.name}: stopped before the outcome was known."))
+
+    async def _run_lane(self) -> None:
+        lane = asyncio.current_task()
+        assert lane is not None  # noqa: S101 - narrows the type: this coroutine only runs as a task
+        try:
+            while self._waiting:
+                size = min(len(self._waiting), self.coalescing.max_batch)
+                batch = [self._waiting.popleft() for _ in range(size)]
+                self._in_flight[lane] = batch
+                started = time.perf_counter()
+                await self._process(batch)
+                self._in_flight[lane] = ()
+                self._count(size, time.perf_counter() - started)
+        finally:
+            # No await since the last look at what waits, so an item that comes later finds a free lane.
+            for entry in self._in_flight.pop(lane):
+                self._abandon(entry)
+
+    def _count(self, size: int, seconds: float) -> None:
+        totals = self.totals
+        totals.batches += 1
+        totals.items += size
+        totals.seconds += seconds
+        totals.largest = max(totals.largest, size)
+
+    async def _process(self, batch: Sequence[_Entry[T, R]]) -> None:
+        """Carry out `batch` and resolve all of its entries."""
+        results: Sequence[R | BaseException]
+        try:
+            results = await self._call(batch)
+        except Unavailable as error:
+            # One exception each: a shared one would gather the traceback of every waiter.
+            results = [Unavailable(str(error)) for _ in batch]
+        except Exception as error:
+            if len(batch) > 1:
+                middle = len(batch) // 2
+                await self._process(batch[:middle])
+                await self._process(batch[middle:])
+                return
+            results = [error]
+        for entry, result in zip(batch, results, strict=True):
+            if isinstance(result, BaseException):
+                self.totals.failed += 1
+                if not entry.resolve(result):
+                    logger.error("%s failed and nobody waits for its result", self.name, exc_info=result)
+            else:
+                entry.resolve(result)
+
+    async def _call(self, batch: Sequence[_Entry[T, R]]) -> Sequence[R | BaseException]:
+        """One call of the handler; with `retry`, as many as it takes to get past `Unavailable`."""
+        items = [entry.item for entry in batch]
+        tries = 0
+        while True:
+            try:
+                results = await self._handler(items)
+            except Unavailable as error:
+                if self.coalescing.retry is None:
+                    raise
+                tries += 1
+                self.totals.retries += 1
+                if tries == 1:
+                    logger.warning("%s: %s; %d wait and are tried again", self.name, error, len(items))
+                await asyncio.sleep(self.coalescing.retry.seconds(tries))
+                continue
+            if len(results) == len(items):
+                return results
+            # The handler has done its work: to raise here would have the batch halved and done again.
+            msg = f"{self.name}: the handler answered {len(results)} results for {len(items)} items."
+            return [RuntimeError(msg) for _ in items]

@@ -1,0 +1,100 @@
+"""The command bus: dispatch is one table, from a command's type to its one handler."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from tandem.kernel.coalescer import Coalescer, Coalescing
+from tandem.kernel.errors import NoHandler
+
+R = TypeVar("R")
+
+
+class Command(msgspec.Struct, Generic[R], frozen=True, gc=False):
+    """The base of all commands; `R` is what its handler returns. Name yours in the imperative."""
+
+
+C = TypeVar("C", bound=Command[Any])
+
+
+class CommandBus:
+    """Sends each command to its one handler.
+
+    A handler takes one command at a time (`register`) or, where many arrive together, a batch of them
+    (`register_coalesced`). Who sends a command cannot tell the difference.
+    """
+
+    def __init__(self) -> None:
+        self._coalescers: dict[type[Command[Any]], Coalescer[Any, Any]] = {}
+
+    def register(
+        self,
+        command_type: type[C],
+        handler: Callable[[C], Awaitable[Any]],
+        coalescing: Coalescing | None = None,
+    ) -> Coalescer[C, Any]:
+        """Let `handler` carry out commands of exactly this type, one a call."""
+
+        async def one_by_one(commands: Sequence[C]) -> Sequence[Any]:
+            return [await handler(command) for command in commands]
+
+        alone = coalescing or Coalescing(max_batch=1, lanes=64)
+        return self.register_coalesced(command_type, one_by_one, alone)
+
+    def register_coalesced(
+        self,
+        command_type: type[C],
+        handler: Callable[[Sequence[C]], Awaitable[Sequence[Any]]],
+        coalescing: Coalescing | None = None,
+    ) -> Coalescer[C, Any]:
+        """Let `handler` carry out commands of exactly this type, a batch a call.
+
+        It answers one result for each command, in their order; see `Coalescer` for its contract.
+
+        Raises:
+            ValueError: the type has a handler already.
+        """
+        if command_type in self._coalescers:
+            msg = f"{command_type.__name__} has a handler already; a command has exactly one."
+            raise ValueError(msg)
+        coalescer = Coalescer(command_type.__name__, handler, coalescing)
+        self._coalescers[command_type] = coalescer
+        return coalescer
+
+    async def execute(self, command: Command[R]) -> R:
+        """Send `command` and wait for its result.
+
+        Raises:
+            NoHandler: nobody registered for this type.
+            Overloaded: too many are waiting; nothing was done.
+            Exception: whatever its handler raised for it.
+        """
+        result: R = await self._coalescer_of(command).submit(command)
+        return result
+
+    def dispatch(self, command: Command[Any]) -> bool:
+        """Send `command` and let its result be nobody's. False if there was no room: it was not taken.
+
+        Raises:
+            NoHandler: nobody registered for this type.
+        """
+        return self._coalescer_of(command).offer(command)
+
+    @property
+    def coalescers(self) -> Sequence[Coalescer[Any, Any]]:
+        """All coalescers, in the order of registration: for metrics and the orderly stop."""
+        return list(self._coalescers.values())
+
+    async def drain(self, within: timedelta) -> bool:
+        """Finish what was taken, in the order of registration. False if some was left when time was up."""
+        finished = [await coalescer.drain(within) for coalescer in self._coalescers.values()]
+        return all(finished)
+
+    def _coalescer_of(self, command: Command[Any]) -> Coalescer[Any, Any]:
+        try:
+            return self._coalescers[type(command)]
+        except KeyError:
+            msg = f"No handler is registered for {type(command).__name__}."
+            raise NoHandler(msg) from None

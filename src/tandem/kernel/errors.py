@@ -1,0 +1,27 @@
+"""What can go wrong in the kernel.
+
+KernelError
+├── Overloaded     too much is waiting; nothing was done, try again soon
+├── Unavailable    a server cannot be reached just now; the outcome may be unknown
+└── NoHandler      a command was sent that nobody registered a handler for
+"""
+
+
+class KernelError(Exception):
+    """The root of the kernel's errors."""
+
+
+class Overloaded(KernelError):
+    """Too much is waiting already. Nothing was done; try again in a moment."""
+
+
+class Unavailable(KernelError):
+    """A server that is needed does not answer just now. Whether the work was done may be unknown.
+
+    A handler raises this for a fault of the surroundings, never of one item: the batch is not split, and
+    where the coalescer was given a `Backoff`, it is tried again until it succeeds.
+    """
+
+
+class NoHandler(KernelError):
+    """No handler is registered for this type of command. Register one with `CommandBus.register`."""

@@ -1,0 +1,69 @@
+"""The event bus: dispatch is one table, from an event's type to those who want to hear of it."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from tandem.kernel.command_bus import Command, CommandBus
+
+if TYPE_CHECKING:
+    from tandem.kernel.aggregate import AggregateRoot
+
+logger = logging.getLogger(__name__)
+
+
+class Event(msgspec.Struct, frozen=True, gc=False):
+    """The base of all events. Name yours in the past tense: it says what has happened."""
+
+
+E = TypeVar("E", bound=Event)
+
+
+class EventBus:
+    """Tells events to subscribers and turns them into commands by sagas.
+
+    Publishing never raises: what is published has happened, and no listener can undo it. A listener that
+    fails is logged with its traceback, and the others still hear the event. So a step that must not be lost
+    has to be a stored fact too; here PostgreSQL's pending users are, and the recovery reads them.
+    """
+
+    def __init__(self, commands: CommandBus) -> None:
+        self._commands = commands
+        self._subscribers: defaultdict[type[Event], list[Callable[[Any], None]]] = defaultdict(list)
+        self._sagas: defaultdict[type[Event], list[Callable[[Any], Command[Any] | None]]] = defaultdict(list)
+
+    def subscribe(self, event_type: type[E], subscriber: Callable[[E], None]) -> None:
+        """Call `subscriber` with every event of exactly this type."""
+        self._subscribers[event_type].append(subscriber)
+
+    def saga(self, event_type: type[E], step: Callable[[E], Command[Any] | None]) -> None:
+        """Send the command that `step` makes of each event of exactly this type; None sends nothing.
+
+        `step` is a pure function: it decides, and the bus does.
+        """
+        self._sagas[event_type].append(step)
+
+    def publish_from(self, aggregates: Iterable["AggregateRoot"]) -> None:
+        """Publish all that was applied to `aggregates`, in order."""
+        self.publish(event for aggregate in aggregates for event in aggregate.take_events())
+
+    def publish(self, events: Iterable[Event]) -> None:
+        """Tell `events` to their subscribers, then send the commands that the sagas make of them."""
+        for event in events:
+            for subscriber in self._subscribers.get(type(event), ()):
+                self._guarded(subscriber, event)
+            for step in self._sagas.get(type(event), ()):
+                command = self._guarded(step, event)
+                if command is not None:
+                    self._guarded(self._commands.dispatch, command)
+
+    @staticmethod
+    def _guarded(listener: Callable[[Any], Any], argument: object) -> Any:
+        try:
+            return listener(argument)
+        except Exception:
+            logger.exception("%r failed on %s", listener, type(argument).__name__)
+            return None

@@ -1,0 +1,103 @@
+"""The command side over HTTP."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from tandem.cqrs import CreateUserCommand
+from tandem.kernel import CommandBus
+from tandem.user import UserInput, normalize
+from tandem.user.profile import Seed
+from tandem.user_command.service import UserCommandService
+from tandem.user_command.statistics import RunStatistics, Statistics
+from tandem.user_command.views import CreatedUser, UserRows
+from tandem.web.problems import ProblemError
+from tandem.web.requests import NoArguments, Request, Response, json_response
+from tandem.web.routes import Route
+
+UserId = Annotated[int, Meta(ge=1, le=2**53 - 1, description="The user's id.")]
+
+
+class UserPath(msgspec.Struct, frozen=True):
+    """The path of one user."""
+
+    id: UserId
+
+
+class RunQuery(msgspec.Struct, frozen=True):
+    """Which run a command belongs to."""
+
+    seed: Seed
+
+
+class StatisticsQuery(msgspec.Struct, frozen=True):
+    """Which run to show; all without it."""
+
+    seed: Seed | None = None
+
+
+class UserCommandController:
+    """Takes commands, and shows what PostgreSQL holds."""
+
+    def __init__(self, commands: CommandBus, service: UserCommandService, statistics: Statistics) -> None:
+        self._commands = commands
+        self._service = service
+        self._statistics = statistics
+
+    def routes(self) -> list[Route]:
+        """The routes of the command side."""
+        return [
+            Route(
+                "POST",
+                "/api/v1/user-command",
+                self.create,
+                "Create a user",
+                query_type=RunQuery,
+                body_type=UserInput,
+                answers={201: CreatedUser},
+                headers={201: {"Location": "Where the user's rows and events are."}},
+                problems=(503,),
+                tag="command side (PostgreSQL)",
+                description="Answered after PostgreSQL has committed the user with its CREATED event.",
+            ),
+            Route(
+                "GET",
+                "/api/v1/user-command/{id}",
+                self.find,
+                "One user as normalized rows, with its events",
+                path_type=UserPath,
+                answers={200: UserRows},
+                problems=(404, 503),
+                tag="command side (PostgreSQL)",
+            ),
+            Route(
+                "GET",
+                "/api/v1/stats",
+                self.stats,
+                "Statistics of runs, a row for each seed and instance",
+                query_type=StatisticsQuery,
+                answers={200: list[RunStatistics]},
+                problems=(503,),
+                tag="statistics",
+                description="Counts are exact; lag percentiles (from histogram buckets) within 5 %.",
+            ),
+        ]
+
+    async def create(self, request: Request[NoArguments, RunQuery, UserInput]) -> Response:
+        """Put a `CreateUserCommand` on the bus and answer after its commit."""
+        command = CreateUserCommand(request.query.seed, normalize(request.body))
+        aggregate = await self._commands.execute(command)
+        location = ("Location", f"/api/v1/user-command/{aggregate.user.id}")
+        return json_response(CreatedUser.of(aggregate.user), 201, (location,))
+
+    async def find(self, request: Request[UserPath, NoArguments, None]) -> Response:
+        """The rows and events of one user."""
+        rows = await self._service.find(request.path.id)
+        if rows is None:
+            raise ProblemError(404, f"There is no user with id {request.path.id}.")
+        return json_response(rows)
+
+    async def stats(self, request: Request[NoArguments, StatisticsQuery, None]) -> Response:
+        """The statistics of one run or of all."""
+        return json_response(await self._statistics.runs(request.query.seed))

@@ -1,0 +1,161 @@
+"""PostgreSQL as the command side uses it: a pool, a deadline on every call, and errors of one kind."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+
+from tandem.kernel import Unavailable
+from tandem.user_command.queries import QUERIES
+
+OLDEST_VERSION = 18
+
+# What says nothing about the items of a batch and may be gone on the next try.
+TRANSIENT = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.OperatorInterventionError,  # 57: shutdown, crash, cancelled by a timeout
+    asyncpg.InsufficientResourcesError,  # 53: disk full, too many connections
+    asyncpg.TransactionRollbackError,  # 40: deadlock, serialization
+    asyncpg.PostgresSystemError,  # 58: the server's own I/O
+    asyncpg.ReadOnlySQLTransactionError,  # 25006: a standby, for the time of a failover
+    asyncpg.InvalidAuthorizationSpecificationError,  # 28: a password that is being changed
+    asyncpg.LockNotAvailableError,
+)
+
+# An item's own fault, although its class lies below a transient one.
+ITEMS_FAULT = (asyncpg.DataError,)
+
+# Every statement here joins by key what a batch names, and is prepared once. Without these the planner,
+# which sees the small tables of the first minute, would settle on scanning them for good.
+SESSION_SETTINGS = {
+    "jit": "off",
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "synchronous_commit": "on",
+    "timezone": "UTC",
+}
+
+
+class UnsuitableServer(Exception):
+    """The PostgreSQL server cannot be used as it is; the message says why and what to do."""
+
+
+class Database:
+    """A pool of connections. Each `run` of a query is one transaction with a deadline."""
+
+    def __init__(self, pool: asyncpg.Pool, deadline: timedelta) -> None:
+        self._pool = pool
+        self._deadline = deadline.total_seconds()
+
+    @classmethod
+    async def connect(cls, url: str, *, name: str, deadline: timedelta, connections: int = 8) -> "Database":
+        """Open the pool.
+
+        Raises:
+            UnsuitableServer: it cannot be reached, or is too old; says which address was tried.
+        """
+        seconds = deadline.total_seconds()
+        settings = SESSION_SETTINGS | {
+            "application_name": f"tandem {name}",
+            "statement_timeout": f"{int(seconds * 1000)}",
+            "idle_in_transaction_session_timeout": f"{int(seconds * 2000)}",
+        }
+        try:
+            pool = await asyncpg.create_pool(
+                url,
+                min_size=1,
+                max_size=connections,
+                timeout=seconds,
+                command_timeout=seconds,
+                max_cached_statement_lifetime=0,
+                max_queries=1_000_000_000,
+                reset=_keep_session,
+                server_settings=settings,
+            )
+        except (*TRANSIENT, asyncpg.PostgresError, ValueError) as error:
+            raise UnsuitableServer(unreachable(url, error)) from error
+        database = cls(pool, deadline)
+        await database.require_version()
+        return database
+
+    async def require_version(self) -> None:
+        """Refuse a server that is too old.
+
+        Raises:
+            UnsuitableServer: says which version was found and which is needed.
+        """
+        async with self.connection() as connection:
+            found = connection.get_server_version()
+        if found.major < OLDEST_VERSION:
+            msg = f"PostgreSQL {found.major} is too old: Tandem needs {OLDEST_VERSION} or newer."
+            raise UnsuitableServer(msg)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
+        """Lend a connection for at most the deadline.
+
+        Raises:
+            Unavailable: PostgreSQL cannot be reached, or did not answer in time. A silent connection
+                is given up: asyncpg would wait for the server to confirm a cancellation.
+        """
+        connection = None
+        try:
+            async with asyncio.timeout(self._deadline):
+                connection = await self._pool.acquire()
+                yield connection
+        except ITEMS_FAULT:
+            raise
+        except TRANSIENT as error:
+            if connection is not None and isinstance(error, TimeoutError):
+                connection.terminate()
+            msg = f"PostgreSQL does not answer ({type(error).__name__}: {error})"
+            raise Unavailable(msg) from error
+        finally:
+            if connection is not None:
+                await self._release(connection)
+
+    async def fetch(self, query: str, *arguments: Any) -> list[asyncpg.Record]:
+        """The rows of the query of that name in `queries.sql`, in a transaction of its own.
+
+        Raises:
+            Unavailable: PostgreSQL cannot be reached, or did not answer in time.
+        """
+        async with self.connection() as connection:
+            rows: list[asyncpg.Record] = await connection.fetch(QUERIES[query], *arguments)
+            return rows
+
+    async def close(self) -> None:
+        """Close all connections, by force where the server does not answer."""
+        try:
+            async with asyncio.timeout(2):
+                await self._pool.close()
+        except (TimeoutError, *TRANSIENT):
+            self._pool.terminate()
+
+    async def _release(self, connection: asyncpg.pool.PoolConnectionProxy) -> None:
+        try:
+            await self._pool.release(connection, timeout=1)
+        except TRANSIENT:
+            connection.terminate()
+
+
+async def _keep_session(connection: asyncpg.Connection) -> None:
+    """Nothing to reset: no query here leaves a trace in its session. Saves a round trip a call."""
+
+
+def unreachable(url: str, error: BaseException) -> str:
+    """A sentence that says which address was tried, without the password, and how to start a server."""
+    address = url.rpartition("@")[2] if "@" in url else url.partition("://")[2]
+    return (
+        f"PostgreSQL cannot be used at {address} ({str(error) or type(error).__name__}). Check POSTGRES_URL "
+        "and that the server runs; `tandem up` starts one of its own."
+    )

@@ -1,0 +1,62 @@
+"""The lease: how an instance shows that it lives, by PostgreSQL's clock alone."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+
+from tandem.kernel import Unavailable
+from tandem.user_command.database import Database
+
+logger = logging.getLogger(__name__)
+
+RENEW_EVERY = timedelta(seconds=1)
+
+
+class Lease:
+    """One life of this instance. Pending users carry its `incarnation`; when it ends, others take them."""
+
+    def __init__(self, database: Database, app_id: str, duration: timedelta) -> None:
+        self._database = database
+        self._app_id = app_id
+        self._seconds = duration.total_seconds()
+        self.incarnation = 0
+        #: Whether PostgreSQL answered the last renewal.
+        self.held = False
+
+    async def begin(self) -> None:
+        """Register this life.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer.
+        """
+        rows = await self._database.fetch("register_instance", self._app_id, self._seconds)
+        self.incarnation = rows[0]["incarnation"]
+        self.held = True
+
+    async def keep(self, waiting: Callable[[], int], ready: Callable[[], bool]) -> None:
+        """Renew every second, for ever, and tell how many commands wait here and whether we are ready."""
+        while True:
+            await asyncio.sleep(RENEW_EVERY.total_seconds())
+            await self.renew(waiting(), ready=ready())
+
+    async def renew(self, waiting: int, *, ready: bool) -> None:
+        """Prolong the lease once. Without PostgreSQL it is not held; the next renewal may have it back."""
+        try:
+            await self._database.fetch("renew_lease", self.incarnation, self._seconds, waiting, ready)
+        except Unavailable as error:
+            if self.held:
+                logger.warning("The lease of %s cannot be renewed: %s", self._app_id, error)
+            self.held = False
+        else:
+            if not self.held:
+                logger.info("The lease of %s is renewed again.", self._app_id)
+            self.held = True
+
+    async def end(self) -> None:
+        """Give the lease back, so that nobody has to wait for it to run out."""
+        self.held = False
+        try:
+            await self._database.fetch("end_lease", self.incarnation)
+        except Unavailable as error:
+            logger.warning("The lease of %s could not be ended and will run out: %s", self._app_id, error)

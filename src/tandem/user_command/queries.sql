@@ -1,0 +1,205 @@
+-- Every query of the command side: a name, a sentence, the SQL. Python builds none from pieces.
+
+-- name: create_users
+-- Writes a batch of users, normalized, with their CREATED events and their pending rows, in one transaction.
+WITH input AS MATERIALIZED (
+    SELECT nextval('prm_user_id_seq') AS id, now() AS created_at, u.*
+    FROM unnest(
+        $1::text[], $2::text[], $3::text[],
+        $4::text[], $5::text[], $6::text[], $7::text[],
+        $8::timestamptz[], $9::smallint[], $10::timestamptz[], $11::smallint[],
+        $12::text[], $13::text[], $14::text[], $15::text[], $16::text[],
+        $17::boolean[], $18::integer[], $19::text[], $20::text[], $21::text[], $22::text[],
+        $23::integer[], $24::text[], $25::text[], $26::integer[],
+        $27::boolean[], $28::text[], $29::text[],
+        $30::boolean[], $31::text[], $32::text[], $33::text[]
+    ) WITH ORDINALITY AS u (
+        email, seed, event_data,
+        gender, title, first_name, last_name,
+        birth_at, birth_age, registered_at, registered_age,
+        phone, cell, identity_name, identity_value, nationality,
+        has_location, street_number, street_name, city, state, postcode,
+        country_id, latitude, longitude, timezone_id,
+        has_login, uuid, username,
+        has_picture, large, medium, thumbnail,
+        place
+    )
+), users AS (
+    INSERT INTO prm_user
+    SELECT id, email, seed, $34, 'CREATED', 1, created_at, gender, title, first_name, last_name,
+           birth_at, birth_age, registered_at, registered_age, phone, cell,
+           identity_name, identity_value, nationality
+    FROM input
+), locations AS (
+    INSERT INTO prm_user_location
+    SELECT id, street_number, street_name, city, state, postcode,
+           country_id, latitude, longitude, timezone_id
+    FROM input WHERE has_location
+), logins AS (
+    INSERT INTO prm_user_login SELECT id, uuid, username FROM input WHERE has_login
+), pictures AS (
+    INSERT INTO prm_user_picture SELECT id, large, medium, thumbnail FROM input WHERE has_picture
+), events AS (
+    INSERT INTO prm_user_event (user_id, version, event_type, event_data, seed, app_id, created_at)
+    SELECT id, 1, 'CREATED', event_data::jsonb, seed, $34, created_at FROM input
+), pending AS (
+    INSERT INTO prm_user_pending (user_id, version, incarnation, created_at)
+    SELECT id, 1, $35, created_at FROM input
+), counts AS (
+    INSERT INTO prm_user_count AS c (seed, app_id, backend, total, first_created_at, last_created_at)
+    SELECT seed, $34, pg_backend_pid(), count(*), min(created_at), max(created_at) FROM input GROUP BY seed
+    ON CONFLICT (seed, app_id, backend) DO UPDATE SET
+        total = c.total + excluded.total,
+        first_created_at = least(c.first_created_at, excluded.first_created_at),
+        last_created_at = greatest(c.last_created_at, excluded.last_created_at)
+)
+SELECT id, created_at FROM input ORDER BY place;
+
+-- name: synchronize_users
+-- Ends the flow of those users that are still pending at this version: status, event, statistics.
+-- Deleting the pending row decides who does it, so that two instances cannot both.
+WITH done AS (
+    DELETE FROM prm_user_pending p
+    USING unnest($1::bigint[], $2::integer[]) AS d (user_id, version)
+    WHERE p.user_id = d.user_id AND p.version = d.version
+    RETURNING p.user_id, p.version
+), users AS (
+    UPDATE prm_user u SET status = 'SYNCRONIZED' FROM done WHERE u.id = done.user_id
+    RETURNING u.id, done.version, u.seed, u.app_id, u.created_at
+), events AS (
+    INSERT INTO prm_user_event (user_id, version, event_type, seed, app_id, created_at)
+    SELECT id, version, 'SYNCRONIZED', seed, $3, now() FROM users
+), lags AS (
+    INSERT INTO prm_user_lag AS l (seed, app_id, backend, bucket, users)
+    SELECT seed, app_id, pg_backend_pid(),
+           ceil(ln(greatest(extract(epoch FROM now() - created_at)::float8 * 1000, 1)) / ln(1.1::float8))::smallint,
+           count(*)
+    FROM users GROUP BY 1, 2, 4
+    ON CONFLICT (seed, app_id, backend, bucket) DO UPDATE SET users = l.users + excluded.users
+)
+INSERT INTO prm_user_count AS c (seed, app_id, backend, synchronized, taken_over)
+SELECT seed, app_id, pg_backend_pid(), count(*), count(*) FILTER (WHERE app_id <> $3)
+FROM users GROUP BY seed, app_id
+ON CONFLICT (seed, app_id, backend) DO UPDATE SET
+    synchronized = c.synchronized + excluded.synchronized,
+    taken_over = c.taken_over + excluded.taken_over;
+
+-- name: find_user
+-- One user as its rows, in one snapshot and as one JSON object; the names are those of views.UserRows.
+SELECT row_to_json(answer)
+FROM (
+    SELECT u.id, u.email, u.seed, u.app_id AS "appId", u.status, u.version, u.created_at AS "createdAt",
+           u.gender, u.title, u.first_name AS "firstName", u.last_name AS "lastName",
+           u.birth_at AS "birthAt", u.birth_age AS "birthAge",
+           u.registered_at AS "registeredAt", u.registered_age AS "registeredAge", u.phone, u.cell,
+           u.identity_name AS "identityName", u.identity_value AS "identityValue", u.nationality,
+           (
+               SELECT row_to_json(l) FROM (
+                   SELECT street_number AS "streetNumber", street_name AS "streetName", city, state, postcode,
+                          latitude, longitude,
+                          (SELECT row_to_json(c) FROM prm_country c WHERE c.id = country_id) AS country,
+                          (
+                              SELECT json_build_object('id', t.id, 'utcOffset', t.utc_offset,
+                                                       'description', t.description)
+                              FROM prm_timezone t WHERE t.id = timezone_id
+                          ) AS timezone
+                   FROM prm_user_location WHERE user_id = u.id
+               ) l
+           ) AS location,
+           (
+               SELECT json_build_object('uuid', uuid, 'username', username)
+               FROM prm_user_login WHERE user_id = u.id
+           ) AS login,
+           (
+               SELECT json_build_object('large', large, 'medium', medium, 'thumbnail', thumbnail)
+               FROM prm_user_picture WHERE user_id = u.id
+           ) AS picture,
+           (
+               SELECT json_agg(e ORDER BY e.version, e.id) FROM (
+                   SELECT id, version, event_type AS "eventType", event_data AS "eventData",
+                          seed, app_id AS "appId", created_at AS "createdAt"
+                   FROM prm_user_event WHERE user_id = u.id
+               ) e
+           ) AS events
+    FROM prm_user u WHERE u.id = $1
+) answer;
+
+-- name: add_countries
+-- Adds the countries that are not there yet.
+INSERT INTO prm_country (name) SELECT * FROM unnest($1::text[]) ON CONFLICT DO NOTHING;
+
+-- name: find_countries
+-- The ids of these countries.
+SELECT id, name FROM prm_country WHERE name = ANY ($1::text[]);
+
+-- name: add_timezones
+-- Adds the time zones that are not there yet.
+INSERT INTO prm_timezone (utc_offset, description)
+SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING;
+
+-- name: find_timezones
+-- The ids of these time zones; each part may be null.
+SELECT t.id, t.utc_offset, t.description
+FROM unnest($1::text[], $2::text[]) AS given (utc_offset, description)
+JOIN prm_timezone t ON t.utc_offset IS NOT DISTINCT FROM given.utc_offset
+                   AND t.description IS NOT DISTINCT FROM given.description;
+
+-- name: claim_pending
+-- Takes pending users that nobody works on: those of ended leases, and our own that we do not hold. Rows that
+-- another transaction has locked are being claimed or finished right now, and are skipped.
+WITH alive AS MATERIALIZED (
+    SELECT incarnation FROM tandem_instance WHERE lease_until > now()
+), idle AS MATERIALIZED (
+    SELECT p.user_id, p.version, p.incarnation
+    FROM prm_user_pending p
+    WHERE CASE WHEN p.incarnation = $1
+               THEN p.created_at < now() - make_interval(secs => $4) AND p.user_id <> ALL ($2::bigint[])
+               ELSE NOT EXISTS (SELECT FROM alive a WHERE a.incarnation = p.incarnation) END
+    ORDER BY p.user_id LIMIT $3
+    FOR UPDATE OF p SKIP LOCKED
+), claimed AS (
+    UPDATE prm_user_pending p SET incarnation = $1
+    FROM idle WHERE p.user_id = idle.user_id AND idle.incarnation <> $1
+)
+SELECT u.id, u.seed, u.app_id, idle.version, u.created_at, e.event_data
+FROM idle
+JOIN prm_user u ON u.id = idle.user_id
+JOIN prm_user_event e ON e.user_id = idle.user_id AND e.version = idle.version AND e.event_type = 'CREATED'
+ORDER BY u.id;
+
+-- name: oldest_pending
+-- How old the oldest pending user is, in seconds. Ids are given in order, near enough for an alarm.
+SELECT extract(epoch FROM now() - created_at)::float8 AS age FROM prm_user_pending ORDER BY user_id LIMIT 1;
+
+-- name: register_instance
+-- Begins an incarnation: one life of one instance. Rows of instances long gone are cleared away.
+WITH gone AS (
+    DELETE FROM tandem_instance i WHERE lease_until < now() - interval '1 hour'
+    AND NOT EXISTS (SELECT FROM prm_user_pending p WHERE p.incarnation = i.incarnation)
+)
+INSERT INTO tandem_instance (app_id, lease_until) VALUES ($1, now() + make_interval(secs => $2))
+RETURNING incarnation;
+
+-- name: renew_lease
+-- Prolongs a lease by this server's clock, and says how the instance is.
+UPDATE tandem_instance
+SET lease_until = now() + make_interval(secs => $2), waiting = $3, ready = $4 WHERE incarnation = $1
+RETURNING incarnation;
+
+-- name: end_lease
+-- Ends a lease at once, so that others need not wait for it to run out.
+UPDATE tandem_instance SET lease_until = now(), ready = false WHERE incarnation = $1;
+
+-- name: statistics
+-- One row for each run and instance, from the counters.
+SELECT seed, app_id, sum(total)::bigint AS total, sum(synchronized)::bigint AS synchronized,
+       sum(taken_over)::bigint AS taken_over,
+       min(first_created_at) AS first_created_at, max(last_created_at) AS last_created_at
+FROM prm_user_count WHERE $1::text IS NULL OR seed = $1
+GROUP BY seed, app_id ORDER BY seed, app_id;
+
+-- name: lags
+-- How many users of each run and instance fell into each bucket of lag.
+SELECT seed, app_id, bucket, sum(users)::bigint AS users
+FROM prm_user_lag WHERE $1::text IS NULL OR seed = $1
+GROUP BY seed, app_id, bucket ORDER BY seed, app_id, bucket;

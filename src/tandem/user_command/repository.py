@@ -1,0 +1,84 @@
+"""The command side's way to PostgreSQL: each method is one statement, and so one transaction."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from tandem.cqrs import CreateUserCommand, SynchronizeUserCommand
+from tandem.user import StoredUser
+from tandem.user_command.database import Database
+from tandem.user_command.reference_data import ReferenceIds
+from tandem.user_command.rows import columns_of, decode_state
+from tandem.user_command.views import UserRows
+
+# An own user that this process does not hold is only forgotten after this long: before, the answer to the
+# commit that made it pending may still be on its way here.
+OWN_GRACE_SECONDS = 2.0
+
+
+class UserCommandRepository:
+    """Users in PostgreSQL."""
+
+    def __init__(self, database: Database, app_id: str) -> None:
+        self._database = database
+        self._app_id = app_id
+        self._ids = ReferenceIds(database)
+
+    async def create(self, commands: Sequence[CreateUserCommand], incarnation: int) -> list[StoredUser]:
+        """Commit users, their CREATED events and their pending rows together; all of them or none.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer; whether it has committed may be unknown.
+        """
+        await self._ids.learn(command.profile for command in commands)
+        columns = columns_of(commands, self._ids)
+        rows = await self._database.fetch("create_users", *columns, self._app_id, incarnation)
+        return [
+            StoredUser(user_id, command.seed, self._app_id, 1, created_at, command.profile)
+            for command, (user_id, created_at) in zip(commands, rows, strict=True)
+        ]
+
+    async def synchronize(self, commands: Sequence[SynchronizeUserCommand]) -> None:
+        """Record SYNCRONIZED for each user that is still pending at this version.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer. Doing it again is harmless.
+        """
+        # In one order everywhere, so that two instances with the same users cannot lock each other out.
+        ordered = sorted(commands, key=lambda command: command.user_id)
+        ids = [command.user_id for command in ordered]
+        versions = [command.version for command in ordered]
+        await self._database.fetch("synchronize_users", ids, versions, self._app_id)
+
+    async def claim(self, incarnation: int, held: Sequence[int], most: int) -> list[StoredUser]:
+        """Take over pending users that nobody works on, oldest first, at most `most`.
+
+        That is who belongs to an incarnation whose lease has ended, and who belongs to this one but is not
+        among `held`: dropped when memory was full, or committed although the answer was lost.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer.
+        """
+        rows = await self._database.fetch("claim_pending", incarnation, held, most, OWN_GRACE_SECONDS)
+        return [
+            StoredUser(user_id, seed, app_id, version, created_at, decode_state(state))
+            for user_id, seed, app_id, version, created_at, state in rows
+        ]
+
+    async def find(self, user_id: int) -> UserRows | None:
+        """The normalized rows and the events of one user.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer.
+        """
+        rows = await self._database.fetch("find_user", user_id)
+        return msgspec.json.decode(rows[0][0], type=UserRows) if rows else None
+
+    async def oldest_pending_seconds(self) -> float:
+        """How long the oldest pending user has been waiting, in seconds; 0 when none is.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer.
+        """
+        rows = await self._database.fetch("oldest_pending")
+        return float(rows[0]["age"]) if rows else 0.0
