@@ -39,7 +39,7 @@ class Application:
     Args:
         routes: what is served.
         max_body_bytes: a longer body is answered 413, without reading it on.
-        body_timeout: a body that has not arrived whole by then is answered 408.
+        body_timeout: a body whose rest has not arrived by then is answered 408.
         translate: exceptions (and their subclasses) that mean something to the client, and what they mean.
     """
 
@@ -98,20 +98,25 @@ class Application:
             raise ProblemError(415, "Send the body as Content-Type: application/json.")
 
     async def _read_body(self, receive: Receive) -> bytes:
+        body, more = _piece(await receive())
+        # Nearly always the whole body comes in one piece; a timeout would cost 4 us, a tenth of the request.
+        if more:
+            body = await self._read_rest(body, receive)
+        if len(body) > self._max_body_bytes:
+            raise self._too_large()
+        return body
+
+    async def _read_rest(self, body: bytes, receive: Receive) -> bytes:
+        pieces = bytearray(body)
+        more = True
         try:
             async with asyncio.timeout(self._body_timeout_seconds):
-                body, more = await _receive_chunk(receive)
-                if not more and len(body) <= self._max_body_bytes:
-                    return body
-                chunks = bytearray(body)
-                while more and len(chunks) <= self._max_body_bytes:
-                    body, more = await _receive_chunk(receive)
-                    chunks += body
+                while more and len(pieces) <= self._max_body_bytes:
+                    piece, more = _piece(await receive())
+                    pieces += piece
         except TimeoutError:
             raise ProblemError(408, "The body did not arrive in time.", headers=(_CLOSE,)) from None
-        if len(chunks) > self._max_body_bytes:
-            raise self._too_large()
-        return bytes(chunks)
+        return bytes(pieces)
 
     def _too_large(self) -> ProblemError:
         detail = f"The body may have at most {self._max_body_bytes} bytes."
@@ -142,9 +147,8 @@ def _is_json(media_type: bytes) -> bool:
     return media_type.partition(b";")[0].strip().lower() == b"application/json"
 
 
-async def _receive_chunk(receive: Receive) -> tuple[bytes, bool]:
+def _piece(message: Message) -> tuple[bytes, bool]:
     """A piece of the body, and whether more follow."""
-    message = await receive()
     if message["type"] == "http.disconnect":
         raise _ClientLeftError
     return message.get("body", b""), message.get("more_body", False)

@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from tandem.web.problems import ProblemError, ProblemPlace, bad_field, bad_parameter
-from tandem.web.requests import Request
+from tandem.web.requests import NoArguments, Request
 from tandem.web.routes import Route
 from tandem.web.validation import explain, find_text, json_pointer, require_bounded_integers
 
@@ -17,6 +17,9 @@ from tandem.web.validation import explain, find_text, json_pointer, require_boun
 _NUL = re.compile("\x00")
 _NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
 _ESCAPED_NUL = b"\\u0000"
+
+_NO_ARGUMENTS = NoArguments()
+_PATH_PARAMETER = re.compile(r"{(\w+)}")
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -32,7 +35,10 @@ class RequestDecoder:
         self._body: msgspec.json.Decoder[Any] = msgspec.json.Decoder(route.body_type)
         self._path_type = route.path_type
         self._query_type = route.query_type
-        self._query_names = {field.encode_name for field in msgspec.structs.fields(route.query_type)}
+        self._query_names = _field_names(route.query_type)
+        if _field_names(route.path_type) != set(_PATH_PARAMETER.findall(route.path)):
+            msg = f"{route.path}: its parameters are not the fields of {route.path_type.__name__}"
+            raise TypeError(msg)
 
     def decode(
         self, path: Mapping[str, bytes], query: bytes, body: bytes, headers: Headers
@@ -42,14 +48,18 @@ class RequestDecoder:
         Raises:
             ProblemError: 400, naming the parameter or field and what is wrong with it.
         """
-        path_arguments = {name: percent_decoded(name, value) for name, value in path.items()}
-        return Request(
-            _convert(path_arguments, self._path_type),
-            _convert(query_arguments(query, self._query_names), self._query_type),
-            decode_body(self._body, body) if self.takes_body else None,
-            body,
-            headers,
-        )
+        path_value = query_value = _NO_ARGUMENTS
+        if path:
+            path_arguments = {name: percent_decoded(name, value) for name, value in path.items()}
+            path_value = _convert(path_arguments, self._path_type)
+        if self._query_names:
+            query_value = _convert(query_arguments(query, self._query_names), self._query_type)
+        body_value = decode_body(self._body, body) if self.takes_body else None
+        return Request(path_value, query_value, body_value, body, headers)
+
+
+def _field_names(wanted: type) -> set[str]:
+    return {field.encode_name for field in msgspec.structs.fields(wanted)}
 
 
 def percent_decoded(parameter: str, value: bytes) -> str:
@@ -74,11 +84,11 @@ def query_arguments(query: bytes, names: Set[str]) -> dict[str, str]:
         ProblemError: 400 for one that is given twice (which one counts would be a guess) or is no text.
     """
     arguments: dict[str, str] = {}
-    if not query or not names:
+    if not query:
         return arguments
     for pair in query.replace(b"+", b" ").split(b"&"):
         raw_name, _, value = pair.partition(b"=")
-        name = unquote_to_bytes(raw_name).decode(errors="replace")
+        name = (unquote_to_bytes(raw_name) if b"%" in raw_name else raw_name).decode(errors="replace")
         if name in arguments:
             raise bad_parameter(name, "is given more than once")
         if name in names:
@@ -101,8 +111,9 @@ def decode_body(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
         raise bad_field("#", "is nested too deeply") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _malformed(body, error) from None
-    # msgspec refuses half surrogate pairs by itself. Looking for U+0000 costs 0.1 us, walking the value 20.
-    if _ESCAPED_NUL in body:
+    # msgspec refuses half surrogate pairs itself, but not U+0000. Finding no backslash costs 0.03 us, finding
+    # no escaped U+0000 0.6 us, walking the value 20 us.
+    if b"\\" in body and _ESCAPED_NUL in body:
         _refuse_text(msgspec.to_builtins(value), _NUL)
     return value
 

@@ -20,7 +20,7 @@ class NoArguments(msgspec.Struct, frozen=True):
     """The path or the query of a route that takes nothing there."""
 
 
-class Request(msgspec.Struct, Generic[P, Q, B], frozen=True):
+class Request(msgspec.Struct, Generic[P, Q, B], frozen=True, gc=False):
     """One request, decoded: `path`, `query` and `body` are instances of the types that the route names.
 
     A route without a body type gets `body=None` and `raw_body=b""`.
@@ -41,7 +41,7 @@ class Request(msgspec.Struct, Generic[P, Q, B], frozen=True):
         return None
 
 
-class Response(msgspec.Struct, frozen=True):
+class Response(msgspec.Struct, frozen=True, gc=False):
     """A whole answer. `headers` come on top of Content-Type and Content-Length."""
 
     status: int = 200

@@ -34,8 +34,8 @@ async def serve(
 ) -> None:
     """Serve `app` until SIGTERM or SIGINT, then drain and return.
 
-    To drain: the listening socket closes first, then what is in hand is answered, for at most `drain`. Further
-    signals change nothing, then and afterwards, so that the caller can close its databases in peace.
+    To drain: the listening socket closes first, then what is in hand is answered, for at most `drain`.
+    Further signals change nothing, then and afterwards, so that the caller can close its databases in peace.
 
     Args:
         app: what answers.

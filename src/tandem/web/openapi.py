@@ -1,0 +1,148 @@
+"""The OpenAPI 3.1 document, made of the same routes and types that serve and validate."""
+
+from collections.abc import Iterable, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from tandem.web.problems import PROBLEM_JSON, Problem
+from tandem.web.requests import JSON, Request, Response
+from tandem.web.routes import Route
+
+Json = dict[str, Any]
+
+_ALWAYS = (500,)
+_WITH_ARGUMENTS = (400,)
+_WITH_BODY = (400, 408, 413, 415)
+
+
+def openapi_route(routes: Iterable[Route], *, title: str, version: str, description: str = "") -> Route:
+    """`GET /api-json`: the document of `routes` and of itself."""
+
+    async def answer(_: Request[Any, Any, Any]) -> Response:
+        return Response(200, document)
+
+    route = Route("GET", "/api-json", answer, "This document", answers={200: dict[str, Any]}, tag="operation")
+    whole = openapi_document([*routes, route], title=title, version=version, description=description)
+    document = msgspec.json.encode(whole)
+    return route
+
+
+def openapi_document(routes: Sequence[Route], *, title: str, version: str, description: str = "") -> Json:
+    """The document as JSON-like Python."""
+    documented = [route for route in routes if route.documented]
+    schemas = _Schemas(documented)
+    paths: dict[str, Json] = {}
+    for route in documented:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas)
+    tags = dict.fromkeys(route.tag for route in documented if route.tag)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": title, "version": version, "description": description},
+        "paths": paths,
+        "tags": [{"name": tag} for tag in tags],
+        "components": {"schemas": schemas.components},
+    }
+
+
+class _Schemas:
+    """The schema of every type that the routes name; structs live in `components` and are referred to."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        arguments: list[Any] = []
+        bodies: list[Any] = [Problem]
+        for route in routes:
+            arguments += [route.path_type, route.query_type]
+            bodies += [wanted for wanted in (route.body_type, *route.answers.values()) if wanted is not None]
+        types = list({repr(wanted): wanted for wanted in (*arguments, *bodies)}.values())
+        schemas, self.components = msgspec.json.schema_components(
+            types, ref_template="#/components/schemas/{name}"
+        )
+        self._schemas = {repr(wanted): schema for wanted, schema in zip(types, schemas, strict=True)}
+        # Arguments are told one by one, as parameters.
+        self._arguments = {
+            repr(wanted): self.components.pop(_name(self.of(wanted)), {}) for wanted in arguments
+        }
+
+    def of(self, wanted: Any) -> Json:
+        """The schema to write where a value of this type stands."""
+        return self._schemas[repr(wanted)]
+
+    def parameters(self, wanted: type, place: str) -> list[Json]:
+        """The fields of a path or query type."""
+        schema = self._arguments[repr(wanted)]
+        required = schema.get("required", ())
+        return [
+            _parameter(name, place, field, required=name in required)
+            for name, field in schema.get("properties", {}).items()
+        ]
+
+
+def _name(schema: Json) -> str:
+    return str(schema["$ref"]).rpartition("/")[2]
+
+
+def _parameter(name: str, place: str, schema: Json, *, required: bool) -> Json:
+    # A parameter is absent or has a value: that its field may be None is no business of the client.
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+    if len(kinds) == 1:
+        schema = {**schema, **kinds[0]}
+        del schema["anyOf"]
+    schema = {key: value for key, value in schema.items() if not (key == "default" and value is None)}
+    parameter: Json = {"name": name, "in": place, "required": required, "schema": schema}
+    if "description" in schema:
+        parameter["description"] = schema.pop("description")
+    if "examples" in schema:
+        parameter["example"] = schema.pop("examples")[0]
+    return parameter
+
+
+def _operation(route: Route, schemas: _Schemas) -> Json:
+    parameters = schemas.parameters(route.path_type, "path") + schemas.parameters(route.query_type, "query")
+    operation: Json = {
+        "summary": route.summary,
+        "operationId": _operation_id(route),
+        "responses": _responses(route, schemas, has_arguments=bool(parameters)),
+    }
+    if route.tag:
+        operation["tags"] = [route.tag]
+    if route.description:
+        operation["description"] = route.description
+    if parameters:
+        operation["parameters"] = parameters
+    if route.body_type is not None:
+        operation["requestBody"] = {
+            "required": True,
+            "content": {JSON: {"schema": schemas.of(route.body_type)}},
+        }
+    return operation
+
+
+def _operation_id(route: Route) -> str:
+    words = route.path.replace("{", "").replace("}", "").replace("/", " ").replace("-", " ").split()
+    return "_".join([route.method.lower(), *words]).replace(".", "_")
+
+
+def _responses(route: Route, schemas: _Schemas, *, has_arguments: bool) -> Json:
+    responses = {}
+    for status, wanted in route.answers.items():
+        content = {} if wanted is None else {route.media_type: {"schema": schemas.of(wanted)}}
+        responses[str(status)] = _response(route, status, content)
+    problems = {*route.problems, *_ALWAYS}
+    problems.update(_WITH_ARGUMENTS if has_arguments else (), _WITH_BODY if route.body_type else ())
+    for status in sorted(problems):
+        responses[str(status)] = _response(route, status, {PROBLEM_JSON: {"schema": schemas.of(Problem)}})
+    return responses
+
+
+def _response(route: Route, status: int, content: Json) -> Json:
+    response: Json = {"description": HTTPStatus(status).phrase}
+    if content:
+        response["content"] = content
+    if status in route.headers:
+        response["headers"] = {
+            name: {"description": sentence, "schema": {"type": "string"}}
+            for name, sentence in route.headers[status].items()
+        }
+    return response

@@ -1,0 +1,93 @@
+"""Files as routes. They are read once, at the start: nothing that a request says can reach another file."""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from tandem.web.requests import Request, Response
+from tandem.web.routes import Route
+
+_MEDIA_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".ico": "image/vnd.microsoft.icon",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
+    ".webmanifest": "application/manifest+json",
+    ".woff2": "font/woff2",
+}
+
+
+def content_security_policy(*, connect: str = "", images: str = "", styles: str = "") -> str:
+    """What a page of ours may load: its own files, nothing inline, and what is named here.
+
+    Args:
+        connect: other origins that its scripts may ask, like `https://randomuser.me`.
+        images: other sources of pictures.
+        styles: other sources of styles.
+    """
+    own = "'self'"
+    return "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            f"style-src {own} {styles}".strip(),
+            f"img-src {own} {images}".strip(),
+            f"connect-src {own} {connect}".strip(),
+            "manifest-src 'self'",
+            "base-uri 'none'",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+        )
+    )
+
+
+class StaticFile:
+    """One file in memory, answered whole, or with 304 to who has it already."""
+
+    def __init__(self, path: Path, policy: str) -> None:
+        content = path.read_bytes()
+        self._etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+        headers = (
+            ("ETag", self._etag),
+            ("Cache-Control", "no-cache"),
+            ("Content-Security-Policy", policy),
+            ("X-Content-Type-Options", "nosniff"),
+            ("Referrer-Policy", "no-referrer"),
+        )
+        media_type = _MEDIA_TYPES.get(path.suffix, "application/octet-stream")
+        self._whole = Response(200, content, media_type, headers)
+        self._unchanged = Response(304, b"", media_type, headers)
+
+    async def answer(self, request: Request[Any, Any, Any]) -> Response:
+        """The endpoint."""
+        known = request.header("If-None-Match")
+        return self._unchanged if known and self._etag in known else self._whole
+
+
+def static_routes(folder: Path, prefix: str, policy: str, index_paths: Iterable[str] = ()) -> list[Route]:
+    """A route for each file below `folder`; `page.css` is served at `{prefix}/page.css`.
+
+    Args:
+        folder: holds files of ours, few and small. Symbolic links and hidden files are left out.
+        prefix: without a slash at the end.
+        policy: the Content-Security-Policy of its pages.
+        index_paths: where else `index.html` is served.
+
+    Raises:
+        FileNotFoundError: there is no `index.html` although `index_paths` names places for it.
+    """
+    files = {
+        f"{prefix}/{path.relative_to(folder).as_posix()}": StaticFile(path, policy)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.is_symlink() and not path.name.startswith(".")
+    }
+    for index_path in index_paths:
+        files[index_path] = StaticFile(folder / "index.html", policy)
+    return [
+        Route("GET", path, file.answer, summary="A file", documented=False) for path, file in files.items()
+    ]
