@@ -1,0 +1,113 @@
+"""The query side over HTTP."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from tandem.user.profile import Email, Profile, Seed
+from tandem.user_query.document import Document
+from tandem.user_query.service import UserQueryService
+from tandem.web.problems import ProblemError
+from tandem.web.requests import NoArguments, Request, Response, json_response
+from tandem.web.routes import Route
+
+TAG = "query side (MongoDB)"
+HIGHEST_ID = 2**53 - 1
+
+
+class UserDocument(Profile, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """A user as the read side answers it: who it is, then its profile in the shape of randomuser.me 1.4."""
+
+    user_id: Annotated[int, Meta(description="The user's id; `id` is the person's national identity.")] = (
+        msgspec.field(name="_id")
+    )
+    seed: str
+    app_id: Annotated[str, Meta(description="The instance that wrote the document.")] = msgspec.field(
+        name="appId"
+    )
+    current_status: str = msgspec.field(name="currentStatus")
+    version: int
+
+
+class UserPath(msgspec.Struct, frozen=True):
+    """The path of one user."""
+
+    id: Annotated[int, Meta(ge=1, le=HIGHEST_ID, description="The user's id.")]
+
+
+class PageQuery(msgspec.Struct, frozen=True):
+    """Which users to list."""
+
+    limit: Annotated[int, Meta(ge=1, le=1000, description="How many at most.")] = 10
+    after: Annotated[int, Meta(ge=0, le=HIGHEST_ID, description="Only users with a higher id.")] = 0
+    seed: Seed | None = None
+
+
+class EmailQuery(msgspec.Struct, frozen=True):
+    """Whose user to find."""
+
+    email: Email
+
+
+class UserQueryController:
+    """Shows what MongoDB holds."""
+
+    def __init__(self, service: UserQueryService) -> None:
+        self._service = service
+
+    def routes(self) -> list[Route]:
+        """The routes of the query side."""
+        return [
+            Route(
+                "GET",
+                "/api/v1/user-query",
+                self.page,
+                "Users in order of their ids",
+                query_type=PageQuery,
+                answers={200: list[UserDocument]},
+                problems=(503,),
+                tag=TAG,
+                description="The next page begins after the last `_id` of this one.",
+            ),
+            Route(
+                "GET",
+                "/api/v1/user-query/email",
+                self.find_newest,
+                "The newest user of an e-mail address",
+                query_type=EmailQuery,
+                answers={200: UserDocument},
+                problems=(404, 503),
+                tag=TAG,
+            ),
+            Route(
+                "GET",
+                "/api/v1/user-query/{id}",
+                self.find,
+                "One user",
+                path_type=UserPath,
+                answers={200: UserDocument},
+                problems=(404, 503),
+                tag=TAG,
+            ),
+        ]
+
+    async def page(self, request: Request[NoArguments, PageQuery, None]) -> Response:
+        """A page of users."""
+        query = request.query
+        return json_response(await self._service.page(query.limit, query.after, query.seed))
+
+    async def find_newest(self, request: Request[NoArguments, EmailQuery, None]) -> Response:
+        """The newest user of an address."""
+        return _found(await self._service.find_newest(request.query.email), "with this e-mail address")
+
+    async def find(self, request: Request[UserPath, NoArguments, None]) -> Response:
+        """One user."""
+        return _found(await self._service.find(request.path.id), f"with id {request.path.id}")
+
+
+def _found(document: Document | None, which: str) -> Response:
+    if document is None:
+        detail = f"MongoDB has no user {which}. One that was just created is there within moments."
+        raise ProblemError(404, detail)
+    return json_response(document)

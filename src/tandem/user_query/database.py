@@ -1,0 +1,112 @@
+"""MongoDB as the query side uses it: acknowledged by majority and journal, and errors of one kind."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import bson.errors
+from pymongo import ASCENDING, DESCENDING, AsyncMongoClient, IndexModel, WriteConcern
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import DocumentTooLarge, PyMongoError
+
+from tandem.kernel import Unavailable
+from tandem.user_query.document import Document
+
+OLDEST_VERSION = 5
+DEFAULT_DATABASE = "tandem"
+COLLECTION = "users"
+MAJORITY = WriteConcern(w="majority", j=True)
+
+INDEXES = [
+    # The newest user of an e-mail address is the first entry of its group.
+    IndexModel([("email", ASCENDING), ("_id", DESCENDING)]),
+    IndexModel([("seed", ASCENDING), ("_id", ASCENDING)]),
+]
+
+Client = AsyncMongoClient[Document]
+Users = AsyncCollection[Document]
+
+
+class UnsuitableServer(Exception):
+    """The MongoDB server cannot be used as it is; the message says why and what to do."""
+
+
+def open_client(url: str, *, name: str, deadline: timedelta) -> Client:
+    """A client whose every call has the deadline. It connects when it is first used.
+
+    Raises:
+        UnsuitableServer: the URL is none.
+    """
+    milliseconds = int(deadline.total_seconds() * 1000)
+    try:
+        return AsyncMongoClient(
+            url,
+            appname=f"tandem {name}",
+            timeoutMS=milliseconds,
+            serverSelectionTimeoutMS=min(milliseconds, 2_000),
+            connectTimeoutMS=min(milliseconds, 2_000),
+        )
+    except (PyMongoError, ValueError) as error:
+        raise UnsuitableServer(unreachable(url, error)) from error
+
+
+def users_of(client: Client) -> Users:
+    """The collection of users, in the database that the URL names (`tandem` where it names none)."""
+    return client.get_default_database(DEFAULT_DATABASE).get_collection(COLLECTION, write_concern=MAJORITY)
+
+
+async def require_suitable(client: Client, url: str) -> None:
+    """Refuse a server that cannot be reached, is too old, or could not repeat a write safely.
+
+    Raises:
+        UnsuitableServer: says which address was tried, or what is wrong with the server.
+    """
+    try:
+        hello = await client.admin.command("hello")
+        build = await client.admin.command("buildInfo")
+    except PyMongoError as error:
+        raise UnsuitableServer(unreachable(url, error)) from error
+    if int(build["version"].split(".")[0]) < OLDEST_VERSION:
+        msg = f"MongoDB {build['version']} is too old: Tandem needs {OLDEST_VERSION} or newer."
+        raise UnsuitableServer(msg)
+    if "setName" not in hello:
+        msg = (
+            "MongoDB is no replica set, so its acknowledgements are not safe. One node is enough: "
+            "start mongod with --replSet NAME and call rs.initiate() once."
+        )
+        raise UnsuitableServer(msg)
+
+
+async def create_indexes(client: Client, url: str) -> None:
+    """Create the collection and its indexes; what is there already stays.
+
+    Raises:
+        UnsuitableServer: the server cannot be used, or refuses.
+    """
+    await require_suitable(client, url)
+    try:
+        await users_of(client).create_indexes(INDEXES)
+    except PyMongoError as error:
+        raise UnsuitableServer(unreachable(url, error)) from error
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn the driver's errors into `Unavailable`, but for those that one document causes."""
+    try:
+        yield
+    except (DocumentTooLarge, bson.errors.BSONError):
+        raise
+    except PyMongoError as error:
+        msg = f"MongoDB does not answer ({type(error).__name__}: {error})"
+        raise Unavailable(msg) from error
+
+
+def unreachable(url: str, error: Exception) -> str:
+    """A sentence that says which address was tried, without the password, and how to start a server."""
+    address = url.rpartition("@")[2] if "@" in url else url.partition("://")[2]
+    what = str(error).partition(", Timeout:")[0]
+    return (
+        f"MongoDB cannot be used at {address} ({what}). Check MONGODB_URL and that the server runs; "
+        "`tandem up` starts one of its own."
+    )
