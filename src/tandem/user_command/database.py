@@ -99,6 +99,21 @@ class Database:
             msg = f"PostgreSQL {found.major} is too old: Tandem needs {OLDEST_VERSION} or newer."
             raise UnsuitableServer(msg)
 
+    async def require_durability(self) -> None:
+        """Refuse a server that could lose a commit in a crash.
+
+        Raises:
+            UnsuitableServer: names the settings.
+        """
+        rows = await self.fetch("durability")
+        unsafe = sorted(row["name"] for row in rows if row["setting"] == "off")
+        if unsafe:
+            msg = (
+                f"PostgreSQL could lose acknowledged users in a crash: {', '.join(unsafe)} is off. "
+                "Turn it on, or set ALLOW_UNSAFE_DURABILITY=true to go on all the same."
+            )
+            raise UnsuitableServer(msg)
+
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
         """Lend a connection for at most the deadline.

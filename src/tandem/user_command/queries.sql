@@ -203,3 +203,11 @@ GROUP BY seed, app_id ORDER BY seed, app_id;
 SELECT seed, app_id, bucket, sum(users)::bigint AS users
 FROM prm_user_lag WHERE $1::text IS NULL OR seed = $1
 GROUP BY seed, app_id, bucket ORDER BY seed, app_id, bucket;
+
+-- name: schema_version
+-- The number of the last migration.
+SELECT coalesce(max(number), 0) AS version FROM tandem_migration;
+
+-- name: durability
+-- The server's settings that decide whether a commit survives a crash.
+SELECT name, setting FROM pg_settings WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit');

@@ -1,0 +1,133 @@
+"""The composition root: the only place that knows which parts make an instance. Tests wire by it too."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+from tandem.config import Settings
+from tandem.cqrs import (
+    CreateUserCommand,
+    CreateUserCommandHandler,
+    CreateUserQueryCommand,
+    CreateUserQueryEvent,
+    CreateUserQueryHandler,
+    SynchronizedUserEvent,
+    SynchronizeUserCommand,
+    SynchronizeUserCommandHandler,
+    UserSaga,
+)
+from tandem.kernel import Backoff, Coalescer, Coalescing, CommandBus, EventBus
+from tandem.user_command.database import Database
+from tandem.user_command.lease import Lease
+from tandem.user_command.migrate import require_migrated
+from tandem.user_command.recovery import Recovery
+from tandem.user_command.repository import UserCommandRepository
+from tandem.user_command.service import UserCommandService
+from tandem.user_command.statistics import Statistics
+from tandem.user_query.database import Client, open_client, require_suitable, users_of
+from tandem.user_query.repository import UserQueryRepository
+from tandem.user_query.service import UserQueryService
+
+
+class Instance:
+    """One instance, wired but not yet running: `run_instance` begins and ends its work."""
+
+    def __init__(self, settings: Settings, database: Database, client: Client) -> None:
+        self.settings = settings
+        self.commands = CommandBus()
+        self.events = EventBus(self.commands)
+        self.lease = Lease(database, settings.app_id, timedelta(seconds=settings.lease_seconds))
+        self.repository = UserCommandRepository(database, settings.app_id)
+        self.command_service = UserCommandService(self.repository, self.lease)
+        self.query_service = UserQueryService(UserQueryRepository(users_of(client)), settings.app_id)
+        self.statistics = Statistics(database)
+        self.draining = False
+        self._register_flow()
+
+    def _register_flow(self) -> None:
+        """The two tables of dispatch: a command to its handler, an event to its saga."""
+        settings = self.settings
+        create = CreateUserCommandHandler(self.command_service, self.events)
+        project = CreateUserQueryHandler(self.query_service, self.events)
+        write_back = SynchronizeUserCommandHandler(self.command_service)
+        on_their_way = Coalescing(
+            max_batch=settings.max_batch, max_waiting=settings.max_in_projection, lanes=2, retry=Backoff()
+        )
+        self.creates: Coalescer[CreateUserCommand, Any] = self.commands.register_coalesced(
+            CreateUserCommand,
+            create.execute,
+            Coalescing(max_batch=settings.max_batch, max_waiting=settings.max_waiting_commands, lanes=2),
+        )
+        self.projection: Coalescer[CreateUserQueryCommand, Any] = self.commands.register_coalesced(
+            CreateUserQueryCommand, project.execute, on_their_way
+        )
+        self.write_back: Coalescer[SynchronizeUserCommand, Any] = self.commands.register_coalesced(
+            SynchronizeUserCommand, write_back.execute, on_their_way
+        )
+        self.recovery = Recovery(self.repository, self.lease, self.commands, self.projection, self.write_back)
+        self.events.saga(CreateUserQueryEvent, UserSaga.user_created)
+        self.events.saga(SynchronizedUserEvent, UserSaga.user_synchronized)
+
+    @property
+    def coalescers(self) -> list[Coalescer[Any, Any]]:
+        """All of them, for the metrics."""
+        return [*self.commands.coalescers, *self.query_service.coalescers]
+
+    @property
+    def why_not_ready(self) -> str | None:
+        """Why this instance cannot take a command just now; None when it can."""
+        if self.draining:
+            return "It is stopping."
+        if not self.lease.held:
+            return "PostgreSQL does not answer."
+        if self.creates.waiting >= self.creates.coalescing.max_waiting:
+            return "Too many commands are waiting."
+        return None
+
+    async def work(self) -> None:
+        """What an instance does besides answering: it keeps its lease, and recovers what was left behind."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(
+                self.lease.keep(lambda: self.creates.waiting, lambda: self.why_not_ready is None),
+                name="lease",
+            )
+            tasks.create_task(self.recovery.keep(timedelta(seconds=1)), name="recovery")
+
+    async def finish(self) -> None:
+        """Bring to its end what is in hand, as far as the time to drain allows; the rest is recovered."""
+        await self.commands.drain(timedelta(seconds=self.settings.drain_seconds))
+        for coalescer in self.coalescers:
+            coalescer.stop()
+
+
+@asynccontextmanager
+async def run_instance(settings: Settings) -> AsyncIterator[Instance]:
+    """Connect to both databases, begin to work, and end in order: finish, give the lease back, disconnect.
+
+    Raises:
+        UnsuitableServer: one of the two servers cannot be used; says why and what to do. (Each side has its own.)
+    """
+    deadline = timedelta(seconds=settings.database_timeout_seconds)
+    client = open_client(settings.mongodb_url, name=settings.app_id, deadline=deadline)
+    await require_suitable(client, settings.mongodb_url)
+    database = await Database.connect(settings.postgres_url, name=settings.app_id, deadline=deadline)
+    try:
+        await require_migrated(database)
+        if not settings.allow_unsafe_durability:
+            await database.require_durability()
+        instance = Instance(settings, database, client)
+        await instance.lease.begin()
+        work = asyncio.create_task(instance.work(), name="work")
+        try:
+            yield instance
+        finally:
+            instance.draining = True
+            await instance.finish()
+            work.cancel()
+            await asyncio.wait([work])
+            await instance.lease.end()
+    finally:
+        await database.close()
+        await client.close()

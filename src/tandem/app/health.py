@@ -1,0 +1,86 @@
+"""Three questions about health, and who asks them.
+
+`/health/live`: does the process run? (Whoever restarts processes.)
+`/health/ready`: can this instance take a command? (Load balancers.)
+`/health/flow`: does what is committed arrive? (Alerts and people; never load balancers: while MongoDB is away
+every instance would leave at once, and commands would stop although they could go on.)
+"""
+
+from typing import Any
+
+import msgspec
+
+from tandem.app.bootstrap import Instance
+from tandem.web.problems import ProblemError
+from tandem.web.requests import Request, Response, json_response
+from tandem.web.routes import Route
+
+
+class Health(msgspec.Struct, frozen=True, rename="camel"):
+    """The answer of an instance that is well."""
+
+    status: str
+    app_id: str
+
+
+class FlowHealth(msgspec.Struct, frozen=True, rename="camel"):
+    """How long the oldest user has been waiting to reach MongoDB and come back."""
+
+    status: str
+    oldest_pending_seconds: float
+
+
+class HealthController:
+    """Answers the three questions."""
+
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+
+    def routes(self) -> list[Route]:
+        """The routes of health."""
+        return [
+            Route("GET", "/health/live", self.live, "The process runs", answers={200: Health}, tag="health"),
+            Route(
+                "GET",
+                "/health/ready",
+                self.ready,
+                "This instance can take a command",
+                answers={200: Health},
+                problems=(503,),
+                tag="health",
+            ),
+            Route(
+                "GET",
+                "/health/flow",
+                self.flow,
+                "What is committed reaches MongoDB in time",
+                answers={200: FlowHealth},
+                problems=(503,),
+                tag="health",
+            ),
+        ]
+
+    async def live(self, request: Request[Any, Any, None]) -> Response:
+        """Always 200."""
+        del request
+        return json_response(Health("live", self._instance.settings.app_id))
+
+    async def ready(self, request: Request[Any, Any, None]) -> Response:
+        """200, or 503 with the reason."""
+        del request
+        if reason := self._instance.why_not_ready:
+            raise ProblemError(503, f"{self._instance.settings.app_id} is not ready. {reason}")
+        return json_response(Health("ready", self._instance.settings.app_id))
+
+    async def flow(self, request: Request[Any, Any, None]) -> Response:
+        """200, or 503 when the oldest pending user is too old."""
+        del request
+        oldest = round(await self._instance.repository.oldest_pending_seconds(), 3)
+        limit = self._instance.settings.max_pending_age_seconds
+        if oldest > limit:
+            detail = (
+                f"The oldest pending user has waited {oldest:.0f} s for MongoDB (the limit is {limit:.0f} s). "
+                "Nothing is lost: it arrives once MongoDB takes writes again."
+            )
+            raise ProblemError(503, detail)
+        return json_response(FlowHealth("flowing", oldest))

@@ -1,0 +1,84 @@
+"""An instance that answers over HTTP."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from importlib import metadata, resources
+from pathlib import Path
+
+from tandem.app.bootstrap import Instance, run_instance
+from tandem.app.health import HealthController
+from tandem.app.metrics import MetricsController
+from tandem.config import Settings
+from tandem.kernel import Overloaded, Unavailable
+from tandem.random_users import RandomUsersController
+from tandem.user import InvalidField
+from tandem.user_command.controller import UserCommandController
+from tandem.user_query.controller import UserQueryController
+from tandem.web.application import Application
+from tandem.web.openapi import openapi_route
+from tandem.web.problems import ProblemError, bad_field
+from tandem.web.routes import Route
+from tandem.web.server import serve
+from tandem.web.static import content_security_policy, static_routes
+from tandem.web.swagger import swagger_routes
+
+DESCRIPTION = (
+    "Users are written to PostgreSQL (command side), served from MongoDB (query side), and kept in step by an "
+    "event flow. A 201 means committed; the user is readable on the query side moments later."
+)
+RANDOM_USER_SITE = "https://randomuser.me"
+
+
+def application(instance: Instance) -> Application:
+    """Everything that an instance answers."""
+    routes: list[Route] = []
+    for controller in (
+        UserCommandController(instance.commands, instance.command_service, instance.statistics),
+        UserQueryController(instance.query_service),
+        RandomUsersController(),
+        HealthController(instance),
+        MetricsController(instance),
+    ):
+        routes += controller.routes()
+    routes.append(
+        openapi_route(
+            routes, title="Tandem", version=metadata.version("tandem-cqrs"), description=DESCRIPTION
+        )
+    )
+    policy = content_security_policy(connect=RANDOM_USER_SITE, images=RANDOM_USER_SITE)
+    page = static_routes(client_folder(), "/client", policy, index_paths=("/",))
+    return Application([*routes, *swagger_routes(), *page], translate=TRANSLATE)
+
+
+TRANSLATE: dict[type[Exception], Callable[..., ProblemError]] = {
+    InvalidField: lambda error: bad_field(error.pointer, error.detail),
+    Overloaded: lambda _: ProblemError(
+        503, "Too much is waiting; try again in a moment.", headers=(("Retry-After", "1"),)
+    ),
+    Unavailable: lambda _: ProblemError(
+        503, "A database does not answer; try again in a moment.", headers=(("Retry-After", "2"),)
+    ),
+}
+
+
+def client_folder() -> Path:
+    """The static page: inside the package when installed, beside `src` in a checkout."""
+    installed = Path(str(resources.files("tandem"))) / "client"
+    return installed if installed.is_dir() else installed.parents[2] / "client"
+
+
+async def serve_instance(settings: Settings, on_ready: Callable[[int], None] | None = None) -> None:
+    """Run an instance until SIGTERM or SIGINT, then finish what it has in hand.
+
+    Raises:
+        UnsuitableServer: one of the two database servers cannot be used.
+        ListenError: the port cannot be had.
+    """
+    async with run_instance(settings) as instance:
+        await serve(
+            application(instance),
+            settings.host,
+            settings.port,
+            drain=timedelta(seconds=settings.drain_seconds),
+            on_ready=on_ready,
+        )

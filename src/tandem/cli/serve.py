@@ -1,0 +1,35 @@
+"""`tandem serve`: one instance."""
+
+import logging
+import os
+
+import click
+import uvloop
+
+from tandem.app import serve_instance
+from tandem.config import SettingsError, load_settings
+from tandem.kernel import Unavailable
+from tandem.user_command.database import UnsuitableServer as UnsuitablePostgres
+from tandem.user_query.database import UnsuitableServer as UnsuitableMongo
+from tandem.web.server import ListenError
+
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+@click.command()
+def serve() -> None:
+    """Run one instance against POSTGRES_URL and MONGODB_URL.
+
+    APP_ID (STANDALONE) names it, PORT (8080) is where it answers, HOST (127.0.0.1) on which address.
+    """
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
+    logging.getLogger("pymongo").setLevel(logging.WARNING)
+    try:
+        settings = load_settings(os.environ)
+
+        def say_where(port: int) -> None:
+            click.echo(f"{settings.app_id} answers at http://{settings.host}:{port}")
+
+        uvloop.run(serve_instance(settings, say_where))
+    except (SettingsError, UnsuitablePostgres, UnsuitableMongo, ListenError, Unavailable) as error:
+        raise click.ClickException(str(error)) from None

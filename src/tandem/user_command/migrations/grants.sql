@@ -1,0 +1,16 @@
+-- The rights of the service role: no more than the instances use. Run after every migration; harmless twice.
+-- The role is made by whoever runs the server (`tandem up` does); without it there is nothing to grant.
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'tandem_service') THEN
+        GRANT USAGE ON SCHEMA public TO tandem_service;
+        GRANT SELECT ON tandem_migration TO tandem_service;
+        GRANT SELECT, INSERT ON prm_country, prm_timezone, prm_user, prm_user_location, prm_user_login,
+            prm_user_picture, prm_user_event TO tandem_service;
+        GRANT UPDATE (status) ON prm_user TO tandem_service;
+        GRANT USAGE ON SEQUENCE prm_user_id_seq TO tandem_service;
+        GRANT SELECT, INSERT, UPDATE (incarnation), DELETE ON prm_user_pending TO tandem_service;
+        GRANT SELECT, INSERT, UPDATE, DELETE ON tandem_instance TO tandem_service;
+        GRANT SELECT, INSERT, UPDATE ON prm_user_count, prm_user_lag TO tandem_service;
+    END IF;
+END $$;
