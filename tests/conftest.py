@@ -1,4 +1,4 @@
-"""Real servers for all tests: one PostgreSQL and one MongoDB a session, a fresh database in each for who asks."""
+"""Real servers for all tests: one PostgreSQL and one MongoDB a session, fresh databases for who asks."""
 
 import itertools
 import os
@@ -45,35 +45,41 @@ class Servers(Databases):
             await connection.execute(f"create database {name} owner {postgres.OWNER}")
         finally:
             await connection.close()
-        await self.mongodb.make_users(name)
+        await self.mongodb.make_roles(name)
         return self._urls(name)
 
     def _urls(self, database: str) -> Databases:
         return Databases(
-            self.postgres.url(postgres.OWNER, database),
-            self.postgres.url(postgres.SERVICE, database),
-            self.mongodb.url(mongodb.OWNER, database),
-            self.mongodb.url(mongodb.SERVICE, database),
+            self.postgres.owner_url(database),
+            self.postgres.service_url(database),
+            self.mongodb.owner_url(database),
+            self.mongodb.service_url(database),
         )
+
+
+def new_place() -> Path:
+    """A temporary folder that the servers' account can enter when we are root (pytest's do not)."""
+    place = Path(tempfile.mkdtemp(prefix="tandem-tests-"))
+    place.chmod(0o711)
+    return place
 
 
 @pytest.fixture(scope="session")
 async def servers() -> AsyncIterator[Servers]:
-    place = Path(tempfile.mkdtemp(prefix="tandem-tests-"))
-    place.chmod(0o711)  # as root, the servers run as another account
+    place = new_place()
     folder = open_data_folder(place / "stack")
     memory = folder.remember()
     postgres_server = Postgres(folder, memory, free_port())
     mongodb_server = MongoDB(folder, memory, free_port(), parameters=mongodb.TEST_PARAMETERS)
     await postgres_server.initialise()
-    mongodb_server.initialise()
+    await mongodb_server.initialise()
     parts = [postgres_server.part, mongodb_server.part]
     processes = [Process.start(part.program) for part in parts]
     try:
         for part, process in zip(parts, processes, strict=True):
             await part.until_ready(process)
-        await postgres_server.make_roles_and_database()
-        await mongodb_server.make_users()
+        await postgres_server.make_roles()
+        await mongodb_server.make_roles()
         yield Servers(postgres_server, mongodb_server)
     finally:
         for process in processes:

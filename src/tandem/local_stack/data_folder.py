@@ -28,7 +28,7 @@ MAX_LOG_BYTES = 20_000_000
 
 
 class Memory(msgspec.Struct, kw_only=True):
-    """What a stack remembers from run to run. The passwords are made of characters that need no escaping in a URL."""
+    """What a stack remembers from run to run. The passwords need no escaping in a URL."""
 
     postgres_password: str = msgspec.field(default_factory=lambda: secrets.token_urlsafe(24))
     postgres_owner_password: str = msgspec.field(default_factory=lambda: secrets.token_urlsafe(24))
@@ -37,13 +37,14 @@ class Memory(msgspec.Struct, kw_only=True):
     mongodb_service_password: str = msgspec.field(default_factory=lambda: secrets.token_urlsafe(24))
     # The key by which members of a replica set know each other; hexadecimal is within its alphabet (base64).
     mongodb_key: str = msgspec.field(default_factory=lambda: secrets.token_hex(48))
-    postgres_port: int | None = None
-    mongodb_port: int | None = None
+    # 0: none chosen yet
+    postgres_port: int = 0
+    mongodb_port: int = 0
 
 
 @dataclass(frozen=True)
 class DataFolder:
-    """An opened data folder. `servers` is the folder for the servers' files, `user` the account they run as."""
+    """An opened data folder. `servers` is where the servers' files are, `user` the account they run as."""
 
     path: Path
     servers: Path
@@ -119,18 +120,47 @@ def open_data_folder(path: Path) -> DataFolder:
         raise StackError(msg) from None
 
 
-def hold(path: Path) -> int | None:
-    """Take the lock of the data folder at `path`: its file descriptor, or None where a running stack has it.
+def hold(path: Path) -> bool:
+    """Take the data folder at `path` for this process and its forks, until the last has ended.
 
-    It is held until every process that shares the descriptor has ended.
+    Returns whether it was free.
     """
-    lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = _open_lock(path)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(lock)
-        return None
-    return lock
+        return False
+    os.truncate(lock, 0)
+    os.write(lock, str(os.getpid()).encode())
+    return True
+
+
+def is_held(path: Path) -> bool:
+    """Whether a running stack has the data folder at `path`.
+
+    Raises:
+        PermissionError: it is somebody else's.
+    """
+    if not (path / "lock").exists():
+        return False
+    lock = _open_lock(path)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
+def holder(path: Path) -> int:
+    """The process id of the `tandem up` that has, or had last, the data folder at `path`."""
+    return int((path / "lock").read_text() or 0)
+
+
+def _open_lock(path: Path) -> int:
+    return os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
 def write_private(file: Path, content: bytes) -> None:

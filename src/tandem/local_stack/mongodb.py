@@ -2,12 +2,12 @@
 
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pymongo import AsyncMongoClient
-from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import OperationFailure, PyMongoError
 
 from tandem.local_stack.data_folder import DataFolder, Memory
@@ -16,6 +16,9 @@ from tandem.local_stack.parts import Part
 from tandem.local_stack.ports import LOCAL, accepts_connections
 from tandem.local_stack.processes import Program, plain_environment
 from tandem.local_stack.programs import runnable, wheel_folder
+
+if TYPE_CHECKING:
+    from pymongo.asynchronous.database import AsyncDatabase
 
 DATABASE = "tandem"
 COLLECTION = "users"
@@ -52,7 +55,17 @@ class MongoDB:
     folder: DataFolder
     memory: Memory
     port: int
-    parameters: dict[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    name = "mongodb"
+    title = "MongoDB"
+
+    def owner_url(self, database: str = DATABASE) -> str:
+        """The URL for the user that migrates."""
+        return self.url(OWNER, database)
+
+    def service_url(self, database: str = DATABASE) -> str:
+        """The URL for the user of the instances."""
+        return self.url(SERVICE, database)
 
     def url(self, role: str, database: str = DATABASE) -> str:
         """The URL of `database` for `tandem_owner` or `tandem_service`."""
@@ -66,17 +79,17 @@ class MongoDB:
         """How it is started, asked and ended."""
         settings = SETTINGS | {
             "--port": str(self.port),
-            "--dbpath": self._files / "data",
-            "--keyFile": self._key_file,
+            "--dbpath": str(self._files / "data"),
+            "--keyFile": str(self._key_file),
         }
-        parameters = PARAMETERS | self.parameters
+        parameters = {**PARAMETERS, **self.parameters}
         options = [word for pair in settings.items() for word in pair]
         options += [
             word for name, value in parameters.items() for word in ("--setParameter", f"{name}={value}")
         ]
         return Part(
-            name="mongodb",
-            title="MongoDB",
+            name=self.name,
+            title=self.title,
             program=Program(
                 command=[find_mongod(self.folder), *options, "--nounixsocket", "--quiet"],
                 folder=self._files,
@@ -88,7 +101,7 @@ class MongoDB:
             stop_patience=60,
         )
 
-    def initialise(self) -> None:
+    async def initialise(self) -> None:
         """Make the folder and the key file."""
         data = self._files / "data"
         data.mkdir(mode=0o700, exist_ok=True)
@@ -98,7 +111,7 @@ class MongoDB:
             self._key_file.write_text(self.memory.mongodb_key)
             self.folder.hand_over(self._key_file)
 
-    async def make_users(self, database: str = DATABASE) -> None:
+    async def make_roles(self, database: str = DATABASE) -> None:
         """Give the owner and the service their rights on `database`; makes both users where they are missing.
 
         The service can find, insert, update and remove in the collection `users`, and nothing else.
@@ -150,7 +163,7 @@ class MongoDB:
         return {"_id": REPLICA_SET, "version": 1, "members": [{"_id": 0, "host": f"{LOCAL}:{self.port}"}]}
 
     async def _is_ready(self) -> bool:
-        """Whether it takes writes. A new set, or one whose port has changed, is told who its member is on the way."""
+        """Whether it takes writes. On the way, a set that is new or has another port is told its member."""
         if not await accepts_connections(self.port):
             return False
         try:

@@ -19,7 +19,7 @@ DATABASE = "tandem"
 OWNER = "tandem_owner"
 SERVICE = "tandem_service"
 
-# What keeps acknowledged commits safe (fsync, full_page_writes, synchronous_commit) stays as PostgreSQL has it: on.
+# What keeps acknowledged commits safe (fsync, full_page_writes, synchronous_commit) stays as it is: on.
 SETTINGS = {
     "listen_addresses": LOCAL,
     # Everybody comes by TCP. A socket's path may have no more than 107 bytes, and a data folder may lie deep.
@@ -41,6 +41,16 @@ class Postgres:
     folder: DataFolder
     memory: Memory
     port: int
+    name = "postgres"
+    title = "PostgreSQL"
+
+    def owner_url(self, database: str = DATABASE) -> str:
+        """The URL for the role that migrates."""
+        return self.url(OWNER, database)
+
+    def service_url(self, database: str = DATABASE) -> str:
+        """The URL for the role of the instances."""
+        return self.url(SERVICE, database)
 
     def url(self, role: str, database: str = DATABASE) -> str:
         """The URL of `database` for `postgres` (superuser), `tandem_owner` or `tandem_service`."""
@@ -57,8 +67,8 @@ class Postgres:
         settings = SETTINGS | {"port": str(self.port)}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return Part(
-            name="postgres",
-            title="PostgreSQL",
+            name=self.name,
+            title=self.title,
             program=self._program("postgres", "-D", self._cluster, *options),
             is_ready=self._is_ready,
             stop_signal=signal.SIGINT,  # "fast": ends the sessions, then writes a checkpoint
@@ -67,11 +77,14 @@ class Postgres:
         )
 
     async def initialise(self) -> None:
-        """Make the cluster, unless an earlier run has.
+        """Make the cluster, unless an earlier run has. No server may be running on it.
 
         Raises:
             StackError: initdb failed.
         """
+        # A server that was killed left it behind. The process id in it may be another program's by now, and
+        # PostgreSQL would wait for that one to end.
+        (self._cluster / "postmaster.pid").unlink(missing_ok=True)
         if self._cluster.exists():
             return
         unfinished = self._cluster.with_name("cluster.unfinished")
@@ -94,12 +107,15 @@ class Postgres:
             )
             exit_code = await run_to_end(program, patience=120)
         if exit_code != 0:
-            msg = f"PostgreSQL could not be initialised (initdb: {exit_code}). The reason is at the end of {program.log}."
+            msg = (
+                f"PostgreSQL could not be initialised (initdb: exit code {exit_code}). "
+                f"The reason is at the end of {program.log}."
+            )
             raise StackError(msg)
         unfinished.rename(self._cluster)
 
-    async def make_roles_and_database(self) -> None:
-        """Make the roles and the owner's database, those that are missing. The server must be ready."""
+    async def make_roles(self) -> None:
+        """Make the roles and the owner's database where they are missing. The server must be ready."""
         connection = await self.connect("postgres", "postgres")
         try:
             # A statement that fails is not to leave its password in the log.

@@ -6,13 +6,15 @@ import os
 import signal
 import subprocess
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from tandem.local_stack.server_user import ServerUser
+
+SERVER_PROGRAMS = {"postgres", "mongod", "nginx"}
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -29,7 +31,7 @@ def plain_environment() -> dict[str, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """What to start, and how. Its output goes to the end of `log`; secrets go into `environment`, never `command`."""
+    """What to start, and how. Its output is added to `log`; secrets belong in `environment` alone."""
 
     command: Sequence[str | Path]
     folder: Path
@@ -39,13 +41,16 @@ class Program:
 
 
 class Process:
-    """A running program. Ends with us: the kernel kills it when the process that started it dies.
+    """A running program. It ends with us: the kernel kills it when the process that started it dies.
 
-    Must be made and used inside a running event loop, in the main thread: the kernel's promise is bound to the thread.
+    Make it inside a running event loop, in the main thread: the kernel's promise is bound to the thread.
     """
 
-    def __init__(self, popen: "subprocess.Popen[bytes]") -> None:
+    running: ClassVar[set[int]] = set()
+
+    def __init__(self, popen: subprocess.Popen[bytes]) -> None:
         self._popen = popen
+        self.running.add(popen.pid)
         self._exited = asyncio.Event()
         self._pidfd = os.pidfd_open(popen.pid)
         asyncio.get_running_loop().add_reader(self._pidfd, self._reap)
@@ -67,9 +72,9 @@ class Process:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C in the terminal is for us; we end the parts in order
-                preexec_fn=_end_with_parent(os.getpid()),
-                user=user and user.uid,
-                group=user and user.gid,
+                preexec_fn=_end_with_parent(os.getpid()),  # noqa: PLW1509 - there are no other threads
+                user=user.uid if user else None,
+                group=user.gid if user else None,
                 extra_groups=[] if user else None,
             )
         return cls(popen)
@@ -95,7 +100,7 @@ class Process:
             self._popen.send_signal(number)
 
     async def stop(self, number: signal.Signals, patience: float) -> bool:
-        """Ask it to end; after `patience` seconds kill it and all its descendants. Returns whether it went by itself."""
+        """Ask it to end, and kill it after `patience` seconds. Returns whether it went by itself."""
         self.send_signal(number)
         self._wake()
         try:
@@ -120,13 +125,14 @@ class Process:
 
     def _reap(self) -> None:
         self._popen.wait()
+        self.running.discard(self.pid)
         asyncio.get_running_loop().remove_reader(self._pidfd)
         os.close(self._pidfd)
         self._exited.set()
 
 
 async def run_to_end(program: Program, patience: float) -> int:
-    """Run a program that ends by itself, for at most `patience` seconds; returns its exit code, negative for a signal."""
+    """Run a program that ends by itself, for at most `patience` seconds; returns what `Process.wait` does."""
     process = Process.start(program)
     try:
         return await asyncio.wait_for(process.wait(), patience)
@@ -137,7 +143,7 @@ async def run_to_end(program: Program, patience: float) -> int:
 
 
 def kill_tree(root: int) -> None:
-    """Kill a process and its descendants. Each is stopped before it is searched, so that no new child slips away."""
+    """Kill a process and its descendants. Each is stopped before its children are listed: none slips away."""
     with suppress(ProcessLookupError):
         os.kill(root, signal.SIGSTOP)
     for child in children_by_parent().get(root, []):
@@ -169,8 +175,32 @@ def children_by_parent() -> dict[int, list[int]]:
     return children
 
 
+def kill_children(but: Collection[int] = ()) -> None:
+    """Kill our children except those in `but`, with all their descendants, and wait until they are gone.
+
+    With `adopt_orphans`, those that nobody here has started are among them.
+    """
+    while children := set(children_by_parent().get(os.getpid(), [])).difference(but):
+        for child in children:
+            kill_tree(child)
+            with suppress(ChildProcessError):
+                os.waitpid(child, 0)
+
+
+def end_leftovers(folder: Path) -> None:
+    """Kill servers of an earlier run: our programs that work in a folder below `folder`.
+
+    There are none unless all that watches them was killed at once.
+    """
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            works_here = entry.name.isdigit() and (entry / "cwd").readlink().is_relative_to(folder)
+            if works_here and (entry / "exe").readlink().name in SERVER_PROGRAMS:
+                os.kill(int(entry.name), signal.SIGKILL)
+
+
 def adopt_orphans() -> None:
-    """From now on, descendants that lose their parent become our children, so that none can get out of sight."""
+    """From now on, descendants that lose their parent become our children: none gets out of sight."""
     _libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
@@ -181,7 +211,7 @@ def signal_on_parents_death(number: signal.Signals, parent: int) -> bool:
 
 
 def _end_with_parent(parent: int) -> Callable[[], None]:
-    """For the child between fork and exec. By then it has changed its user, which would have cleared the setting."""
+    """For the child before exec. By then it has changed its user, which would have cleared the setting."""
 
     def prepare() -> None:
         if not signal_on_parents_death(signal.SIGKILL, parent):

@@ -1,4 +1,4 @@
-"""Where the servers' programs are: in the wheels of `tandem[local]`, or copied to where their account can run them."""
+"""Where the servers' programs are: in the wheels of `tandem[local]`, or copied to where they can be run."""
 
 import importlib.util
 import os
@@ -39,8 +39,8 @@ def required_wheel_folder(package: str, *inside: str) -> Path:
 def runnable(folder: Path, program: str, user: ServerUser | None, copies: Path) -> Path:
     """The path of `program` (relative to `folder`) where `user` can run it.
 
-    That is where it lies, or a copy of the whole folder below `copies` where `user` cannot get at it (a parent with mode
-    0700) or where the wheel set no run bit. What lies in the wheel is never changed.
+    That is where it lies; or, where `user` cannot get at it (a parent with mode 0700) or the wheel set no run
+    bit, a copy of the whole folder below `copies`. What lies in the wheel is never changed.
     """
     if (user is None or user.can_use(folder)) and os.access(folder / program, os.X_OK):
         return folder / program

