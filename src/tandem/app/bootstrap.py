@@ -107,7 +107,7 @@ async def run_instance(settings: Settings) -> AsyncIterator[Instance]:
     """Connect to both databases, begin to work, and end in order: finish, give the lease back, disconnect.
 
     Raises:
-        UnsuitableServer: one of the two servers cannot be used; says why and what to do. (Each side has its own.)
+        UnsuitableServer: one of the two servers cannot be used; says why and what to do.
     """
     deadline = timedelta(seconds=settings.database_timeout_seconds)
     client = open_client(settings.mongodb_url, name=settings.app_id, deadline=deadline)

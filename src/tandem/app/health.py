@@ -79,7 +79,7 @@ class HealthController:
         limit = self._instance.settings.max_pending_age_seconds
         if oldest > limit:
             detail = (
-                f"The oldest pending user has waited {oldest:.0f} s for MongoDB (the limit is {limit:.0f} s). "
+                f"The oldest pending user has waited {oldest:.0f} s for MongoDB (limit: {limit:.0f} s). "
                 "Nothing is lost: it arrives once MongoDB takes writes again."
             )
             raise ProblemError(503, detail)

@@ -23,8 +23,8 @@ from tandem.web.static import content_security_policy, static_routes
 from tandem.web.swagger import swagger_routes
 
 DESCRIPTION = (
-    "Users are written to PostgreSQL (command side), served from MongoDB (query side), and kept in step by an "
-    "event flow. A 201 means committed; the user is readable on the query side moments later."
+    "Users are written to PostgreSQL (command side), served from MongoDB (query side), and kept in step "
+    "by an event flow. A 201 means committed; the user is readable on the query side moments later."
 )
 RANDOM_USER_SITE = "https://randomuser.me"
 

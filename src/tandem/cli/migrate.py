@@ -7,9 +7,8 @@ from datetime import timedelta
 import click
 
 from tandem.config import Settings, SettingsError, load_settings
-from tandem.kernel import Unavailable
+from tandem.kernel import Unavailable, UnsuitableServer
 from tandem.user_command import migrate as postgres
-from tandem.user_command.database import UnsuitableServer as UnsuitablePostgres
 from tandem.user_query import database as mongodb
 
 
@@ -21,7 +20,7 @@ def migrate() -> None:
     """
     try:
         applied = asyncio.run(_migrate(load_settings(os.environ)))
-    except (SettingsError, UnsuitablePostgres, mongodb.UnsuitableServer, Unavailable) as error:
+    except (SettingsError, UnsuitableServer, Unavailable) as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"Applied: {', '.join(applied)}." if applied else "Both databases are up to date.")
 

@@ -8,9 +8,7 @@ import uvloop
 
 from tandem.app import serve_instance
 from tandem.config import SettingsError, load_settings
-from tandem.kernel import Unavailable
-from tandem.user_command.database import UnsuitableServer as UnsuitablePostgres
-from tandem.user_query.database import UnsuitableServer as UnsuitableMongo
+from tandem.kernel import Unavailable, UnsuitableServer
 from tandem.web.server import ListenError
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -31,5 +29,5 @@ def serve() -> None:
             click.echo(f"{settings.app_id} answers at http://{settings.host}:{port}")
 
         uvloop.run(serve_instance(settings, say_where))
-    except (SettingsError, UnsuitablePostgres, UnsuitableMongo, ListenError, Unavailable) as error:
+    except (SettingsError, UnsuitableServer, ListenError, Unavailable) as error:
         raise click.ClickException(str(error)) from None

@@ -11,7 +11,7 @@
 from tandem.kernel.aggregate import AggregateRoot
 from tandem.kernel.coalescer import Backoff, Coalescer, Coalescing
 from tandem.kernel.command_bus import Command, CommandBus
-from tandem.kernel.errors import KernelError, Overloaded, Unavailable
+from tandem.kernel.errors import KernelError, Overloaded, Unavailable, UnsuitableServer
 from tandem.kernel.event_bus import Event, EventBus
 
 __all__ = [
@@ -26,4 +26,5 @@ __all__ = [
     "KernelError",
     "Overloaded",
     "Unavailable",
+    "UnsuitableServer",
 ]

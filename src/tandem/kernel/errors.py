@@ -23,5 +23,9 @@ class Unavailable(KernelError):
     """
 
 
+class UnsuitableServer(KernelError):
+    """A server cannot be used as it is; the message says which, why, and what to do."""
+
+
 class NoHandler(KernelError):
     """No handler is registered for this type of command. Register one with `CommandBus.register`."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import asyncpg
 
-from tandem.kernel import Unavailable
+from tandem.kernel import Unavailable, UnsuitableServer
 from tandem.user_command.queries import QUERIES
 
 OLDEST_VERSION = 18
@@ -43,10 +43,6 @@ SESSION_SETTINGS = {
     "synchronous_commit": "on",
     "timezone": "UTC",
 }
-
-
-class UnsuitableServer(Exception):
-    """The PostgreSQL server cannot be used as it is; the message says why and what to do."""
 
 
 class Database:

@@ -8,7 +8,8 @@ from importlib import resources
 
 import asyncpg
 
-from tandem.user_command.database import Database, UnsuitableServer, unreachable
+from tandem.kernel import UnsuitableServer
+from tandem.user_command.database import Database, unreachable
 
 # Any number will do, as long as everybody who migrates this system takes the same.
 ADVISORY_LOCK = 0x7A6DE8
@@ -74,7 +75,7 @@ async def require_migrated(database: Database) -> None:
     try:
         rows = await database.fetch("schema_version")
     except (asyncpg.UndefinedTableError, asyncpg.InsufficientPrivilegeError) as error:
-        msg = "The database is not migrated, or this role has no rights in it. Run `tandem migrate` as its owner."
+        msg = "The database is not migrated, or this role has no rights. Run `tandem migrate` as its owner."
         raise UnsuitableServer(msg) from error
     found = rows[0]["version"]
     if found != wanted:

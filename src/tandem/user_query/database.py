@@ -9,7 +9,7 @@ from pymongo import ASCENDING, DESCENDING, AsyncMongoClient, IndexModel, WriteCo
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import DocumentTooLarge, PyMongoError
 
-from tandem.kernel import Unavailable
+from tandem.kernel import Unavailable, UnsuitableServer
 from tandem.user_query.document import Document
 
 OLDEST_VERSION = 5
@@ -25,10 +25,6 @@ INDEXES = [
 
 Client = AsyncMongoClient[Document]
 Users = AsyncCollection[Document]
-
-
-class UnsuitableServer(Exception):
-    """The MongoDB server cannot be used as it is; the message says why and what to do."""
 
 
 def open_client(url: str, *, name: str, deadline: timedelta) -> Client:
