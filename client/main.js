@@ -3,7 +3,7 @@
 import { readOrder, setSeed, setSource } from "/client/form.js";
 import { Run } from "/client/run.js";
 import { freshSeed, putSeedInAddress, seedInAddress } from "/client/seed.js";
-import { hideSourceNotice, showRun, showSourceNotice } from "/client/view.js";
+import { hideSourceNotice, revealRun, showRun, showSourceNotice } from "/client/view.js";
 
 /** @typedef {import("/client/run.js").Order} Order */
 
@@ -36,8 +36,10 @@ useSeed(seedInAddress() || freshSeed());
 /** @param {Order} order */
 async function begin(order) {
   hideSourceNotice();
+  revealRun();
   putSeedInAddress(order.seed);
   run = new Run(order);
+  showRun(run);
   keepShowing(run);
   await run.start();
   showRun(run);
@@ -63,7 +65,8 @@ function keepShowing(shown) {
 function announceSource({ order, sourceError }) {
   const builtIn = order.source === "built-in";
   const name = builtIn ? "The built-in generator" : "randomuser.me";
-  showSourceNotice(`${name} gave no users. ${sourceError?.message}.`, builtIn ? null : "built-in");
+  const what = sourceError?.status === null ? "cannot be reached" : "gave no users";
+  showSourceNotice(`${name} ${what}. ${sourceError?.message}.`, builtIn ? null : "built-in");
 }
 
 /** @param {string} seed */

@@ -1,6 +1,7 @@
 /** The seed: a readable name for a run. It makes the users, marks every row of them, and lives in the address bar. */
 
-export const MAX_SEED_LENGTH = 64;
+/** As the server has it. */
+export const MAX_SEED_LENGTH = 100;
 
 const QUALITIES = "amber brisk calm clear coral eager early fair fleet gentle golden keen light lucky mellow merry nimble proud quiet rapid ruby silver steady vivid".split(" ");
 const ANIMALS = "badger bison crane dolphin falcon finch fox gecko hare heron ibex koala lemur lynx marten mole otter owl panda raven seal stork swift wren".split(" ");

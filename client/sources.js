@@ -48,7 +48,7 @@ async function fetchPage(source, parameters, signal) {
   const users = answer.body?.results;
   if (!Array.isArray(users)) throw new RequestError("An answer that holds no users", { status: 200 });
   if (users.length < parameters.results) {
-    throw new RequestError(`${users.length} users where ${parameters.results} were asked for`, { status: 200 });
+    throw new RequestError(`Only ${users.length} of ${parameters.results} users came`, { status: 200 });
   }
   return users.slice(0, parameters.results);
 }

@@ -35,6 +35,11 @@ export function showSourceNotice(text, other) {
   element("source-notice").hidden = false;
 }
 
+/** On a phone the bars are below the form: bring them into sight, unless they are. */
+export function revealRun() {
+  element("synchronized-bar").scrollIntoView({ block: "nearest" });
+}
+
 export function hideSourceNotice() {
   element("source-notice").hidden = true;
 }

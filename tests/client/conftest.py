@@ -1,0 +1,79 @@
+"""The page as a person meets it: a whole stack started by the command line, and a real browser."""
+
+import asyncio
+import os
+import shutil
+import sys
+import tempfile
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, async_playwright
+from visit import Visit
+
+from tandem.local_stack.ports import free_port, is_free
+
+TANDEM = (sys.executable, "-m", "tandem")
+
+
+@pytest.fixture(scope="session")
+async def page_url() -> AsyncIterator[str]:
+    """The address of a stack of three instances, on ports and in a folder of its own."""
+    folder = Path(tempfile.mkdtemp(prefix="tandem-page-"))
+    port = free_port()
+    options = ("--data-dir", str(folder), "--port", str(port), "--instance-port", str(three_free_ports()))
+    up = await asyncio.create_subprocess_exec(*TANDEM, "up", *options, stdout=PIPE)
+    try:
+        yield await until_it_says_where(up, f"http://127.0.0.1:{port}")
+    finally:
+        down = await asyncio.create_subprocess_exec(
+            *TANDEM, "down", "--data-dir", str(folder), stdout=DEVNULL
+        )
+        assert await down.wait() == 0
+        await up.communicate()
+        shutil.rmtree(folder)
+
+
+def three_free_ports() -> int:
+    """The first of three free ports in a row."""
+    while True:
+        first = free_port()
+        if is_free(first + 1) and is_free(first + 2):
+            return first
+
+
+async def until_it_says_where(up: Process, url: str) -> str:
+    """Read what `tandem up` prints until it names its address, which it does when all is ready."""
+    assert up.stdout
+    async for line in up.stdout:
+        if url.encode() in line:
+            return f"{url}/"
+    pytest.fail(f"`tandem up` ended with code {await up.wait()} before it was ready")
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """Chromium, for which no host but this one exists."""
+    program = shutil.which("chromium")
+    if program is None:
+        missing = "chromium is not installed: apt-get install chromium"
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(missing)
+    arguments = ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
+    async with async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(executable_path=program, args=arguments)
+        yield chromium
+        await chromium.close()
+
+
+@pytest.fixture
+async def visit(browser: Browser, page_url: str) -> AsyncIterator[Visit]:
+    """A visit with the page open. The test fails if the page leaves an error in the console."""
+    page = await browser.new_page(viewport={"width": 1280, "height": 900})
+    visit = Visit(page, page_url)
+    visit.watch()
+    await visit.open()
+    yield visit
+    await page.close()
+    assert visit.complaints == []

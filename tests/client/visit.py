@@ -1,0 +1,79 @@
+"""A visit to the page: what a person does there and sees, and what the browser noticed meanwhile."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+from playwright.async_api import ConsoleMessage, Page, Request, Route
+
+RANDOMUSER = "https://randomuser.me/api/"
+
+
+@dataclass
+class Visit:
+    """One visit, in a browser tab of its own."""
+
+    page: Page
+    url: str
+    foreign_requests: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    def watch(self) -> None:
+        self.page.on("request", self._note_request)
+        self.page.on("console", self._note_console)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    async def open(self, seed: str | None = None) -> None:
+        await self.page.goto(f"{self.url}?seed={seed}" if seed else self.url)
+
+    async def fill(self, **fields: object) -> None:
+        for name, value in fields.items():
+            await self.page.fill(f"#{name}", str(value))
+
+    async def choose(self, source: str) -> None:
+        await self.page.check(f"input[value='{source}']")
+
+    async def generate(self) -> None:
+        await self.page.click("#generate")
+
+    async def until(self, phase: str) -> None:
+        await self.page.wait_for_selector(f"#run[data-phase={phase}]", timeout=60_000)
+
+    async def text(self, element: str) -> str:
+        return (await self.page.inner_text(f"#{element}")).strip()
+
+    async def number(self, bar: str) -> int:
+        return int(await self.page.locator(f"#{bar}-bar").evaluate("bar => bar.value"))
+
+    async def column(self, position: int) -> list[int]:
+        """The numbers in a column of the table of instances; the names are column 0."""
+        cells = await self.page.locator(f"#instances tr > :nth-child({position + 1})").all_inner_texts()
+        return [int(cell.replace(",", "")) for cell in cells]
+
+    async def answer_as_randomuser(self, body: Any, status: int = 200) -> None:
+        """Stand in for randomuser.me, which is out of reach here."""
+
+        async def fulfill(route: Route) -> None:
+            text = body if isinstance(body, str) else json.dumps(body)
+            await route.fulfill(status=status, body=text, headers={"Access-Control-Allow-Origin": "*"})
+
+        await self.page.route(f"{RANDOMUSER}**", fulfill)
+
+    async def statistics(self) -> list[dict[str, Any]]:
+        """What the server says of the seed that the form holds."""
+        seed = await self.page.input_value("#seed")
+        async with httpx.AsyncClient() as client:
+            answer = await client.get(f"{self.url}api/v1/stats", params={"seed": seed})
+        rows: list[dict[str, Any]] = answer.json()
+        return rows
+
+    def _note_request(self, request: Request) -> None:
+        if urlsplit(request.url).netloc != urlsplit(self.url).netloc:
+            self.foreign_requests.append(request.url)
+
+    def _note_console(self, message: ConsoleMessage) -> None:
+        # The browser notes each failed request by itself; how the page copes is what the tests look at.
+        if message.type in {"error", "warning"} and not message.text.startswith("Failed to load resource"):
+            self.complaints.append(message.text)
