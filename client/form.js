@@ -34,6 +34,11 @@ export function setSource(form, value) {
   fields(form).source.value = value;
 }
 
+/** Whoever corrects a field need not look at the complaint any longer. @param {HTMLInputElement} input */
+export function forgetComplaint(input) {
+  if (input.getAttribute("aria-invalid") === "true") complain(input, "");
+}
+
 /** @param {HTMLInputElement} input */
 function countComplaint(input) {
   if (input.validity.badInput) return "That is not a number. Enter 1 to 5,000.";

@@ -1,6 +1,6 @@
 /** Wires the form to runs, and runs to what is shown of them. */
 
-import { readOrder, setSeed, setSource } from "/client/form.js";
+import { forgetComplaint, readOrder, setSeed, setSource } from "/client/form.js";
 import { Run } from "/client/run.js";
 import { freshSeed, putSeedInAddress, seedInAddress } from "/client/seed.js";
 import { hideSourceNotice, revealRun, showRun, showSourceNotice } from "/client/view.js";
@@ -21,13 +21,13 @@ form.addEventListener("submit", (event) => {
   const order = readOrder(form);
   if (order) begin(order);
 });
-form.addEventListener("change", () => {
-  putSeedInAddress(form.seed.value.trim());
-});
+form.addEventListener("input", (event) => forgetComplaint(/** @type {HTMLInputElement} */ (event.target)));
+form.addEventListener("change", () => putSeedInAddress(form.seed.value.trim()));
 on("fresh-seed", () => useSeed(freshSeed()));
 on("cancel", () => run?.cancel());
 on("use-other-source", () => {
   setSource(form, "built-in");
+  document.getElementById("generate")?.focus(); // the button that was pressed is about to go
   form.requestSubmit();
 });
 

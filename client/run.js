@@ -70,6 +70,11 @@ export class Run {
     return Math.min(sum(this.rows, "synchronized"), this.accepted);
   }
 
+  /** Users that exist although no 201 was seen for them: an answer got lost, and the user was sent again. */
+  get unanswered() {
+    return Math.max(0, sum(this.rows, "total") - this.accepted);
+  }
+
   /** Milliseconds from the first POST to the end of the sending; to now while it goes on. NaN before. */
   get sendingMs() {
     return (Number.isNaN(this.#sentAt) ? performance.now() : this.#sentAt) - this.#startedAt;

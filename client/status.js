@@ -24,10 +24,12 @@ export function statusOf(run) {
 }
 
 /** @param {Run} run */
-function done({ accepted, errors }) {
+function done({ accepted, errors, unanswered }) {
   if (accepted === 0) return "Done: no user was accepted. See the errors below.";
-  const rest = errors.failed ? ` ${plural(errors.failed, "user was", "users were")} not accepted.` : "";
-  return `Done: ${plural(accepted, "user is", "users are")} in both databases.${rest}`;
+  const sentences = [`Done: ${plural(accepted, "user is", "users are")} in both databases.`];
+  if (errors.failed) sentences.push(`${plural(errors.failed, "user was", "users were")} not accepted.`);
+  if (unanswered) sentences.push(`${plural(unanswered, "more was", "more were")} created, but the answer got lost.`);
+  return sentences.join(" ");
 }
 
 /** @param {Run} run */

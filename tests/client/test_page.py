@@ -164,6 +164,26 @@ async def test_a_user_whose_request_breaks_is_sent_again(visit: Visit):
     assert "2 sent again" in await visit.text("errors")
 
 
+async def test_a_user_created_twice_because_an_answer_got_lost_is_owned_up_to(visit: Visit):
+    lost: list[int] = []
+
+    async def lose_an_answer(route: Route) -> None:
+        if not lost:
+            lost.append((await route.fetch()).status)
+            await route.abort("connectionreset")
+        else:
+            await route.continue_()
+
+    await visit.page.route("**/api/v1/user-command?*", lose_an_answer)
+    await visit.fill(count=8)
+    await visit.generate()
+    await visit.until("done")
+
+    assert lost == [201]
+    status = "Done: 8 users are in both databases. 1 more was created, but the answer got lost."
+    assert await visit.text("status") == status
+
+
 @pytest.mark.slow  # 12 users, each with all its attempts and the pauses between them
 async def test_a_server_that_is_gone_stops_the_run(visit: Visit):
     await visit.fill(count=100)
@@ -209,6 +229,9 @@ async def test_a_number_of_users_that_cannot_be_is_said_beside_the_field(
     await expect(visit.page.locator("#count")).to_be_focused()
     assert await visit.page.get_attribute("#count", "aria-invalid") == "true"
     assert await visit.page.get_attribute("#run", "data-phase") == "idle"
+
+    await visit.fill(count=7)
+    assert await visit.text("count-hint") == "1 to 5,000"
 
 
 @pytest.mark.parametrize(
