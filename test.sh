@@ -1,0 +1,22 @@
+#!/bin/sh
+# Runs every check there is: lint, format, types, import rules, tests. Takes pytest's arguments.
+set -eu
+cd "$(dirname "$0")"
+scripts/ensure_venv.sh dev
+
+check() {
+    if output=$("$@" 2>&1); then
+        echo "ok: $*"
+    else
+        printf '%s\n' "$output"
+        echo "FAILED: $*"
+        exit 1
+    fi
+}
+
+PATH=$PWD/.venv/bin:$PATH
+check ruff check
+check ruff format --check
+check mypy
+check lint-imports
+exec pytest "$@"
