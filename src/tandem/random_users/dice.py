@@ -8,7 +8,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-# One user takes some 450 bits. `random.Random` promises the same choices for the same seed in no other Python.
+# One user takes some 450 bits. `random.Random` does not promise the same choices in the next Python.
 _BYTES = 128
 
 

@@ -8,10 +8,11 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
+from tandem.web.field_types import require_bounded_integers
 from tandem.web.problems import ProblemError, ProblemPlace, bad_field, bad_parameter
 from tandem.web.requests import NoArguments, Request
 from tandem.web.routes import Route
-from tandem.web.validation import explain, find_text, json_pointer, require_bounded_integers
+from tandem.web.validation import explain, find_text, json_pointer
 
 # PostgreSQL's text cannot hold U+0000, and UTF-8 cannot hold half a surrogate pair.
 _NUL = re.compile("\x00")
@@ -105,7 +106,7 @@ def decode_body(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
     try:
         value = decoder.decode(body)
     except msgspec.ValidationError as error:
-        path, detail = explain(error)
+        path, detail = explain(error, decoder.type)
         raise bad_field(json_pointer(path), detail) from None
     except RecursionError:
         raise bad_field("#", "is nested too deeply") from None
@@ -122,7 +123,7 @@ def _convert(arguments: dict[str, str], wanted: type) -> Any:
     try:
         return msgspec.convert(arguments, wanted, strict=False)
     except msgspec.ValidationError as error:
-        path, detail = explain(error)
+        path, detail = explain(error, wanted)
         # Every argument arrives as text, so that "not a string" would only confuse.
         raise bad_parameter(".".join(path), detail.removesuffix(", not a string")) from None
 

@@ -7,10 +7,15 @@ from urllib.parse import quote
 
 import msgspec
 
+from tandem.web.field_types import description_at
+
 # msgspec ends its message with the place: "... - at `$.location.tags[2]`", "... - at `key` in `$.tags`".
 _PLACE = re.compile(r" - at `(?:key` in `)?\$(?P<path>[^`]*)`$")
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
 _MISSING = re.compile(r"^Object missing required field `(.+)`$")
+
+#: Said of a string that does not match its pattern, which would tell people nothing.
+WRONG_FORM = "does not have the right form"
 
 _KINDS = {
     "str": "a string",
@@ -31,6 +36,7 @@ def _kinds(names: str) -> str:
     return f"{', '.join(most)} or {last}" if most else last
 
 
+# What msgspec says, and the clause that we make of it.
 _SENTENCES: list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]] = [
     (
         re.compile(r"^Expected `([^`]+)`, got `([^`]+)`$"),
@@ -44,10 +50,7 @@ _SENTENCES: list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]] = [
         re.compile(r"^Expected `\w+` (<=|>=|<|>) (\S+)$"),
         lambda found: f"must be {_COMPARED[found[1]]} {found[2]}",
     ),
-    (
-        re.compile(r"^Expected `str` matching regex '(.*)'$"),
-        lambda found: f"must match the pattern {found[1]}",
-    ),
+    (re.compile(r"^Expected `str` matching regex"), lambda _: WRONG_FORM),
     (re.compile(r"value out of range$|^Number out of range$"), lambda _: "is out of range"),
     (re.compile(r"^Invalid enum value"), lambda _: "is none of the allowed values"),
     (
@@ -58,10 +61,11 @@ _SENTENCES: list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]] = [
 ]
 
 
-def explain(error: msgspec.ValidationError) -> tuple[list[str], str]:
+def explain(error: msgspec.ValidationError, wanted: Any) -> tuple[list[str], str]:
     """The path to the wrong value (field names and array positions) and a clause that starts with a verb.
 
-    What a type's own check says (a `ValueError` from `__post_init__`) is passed on as it is.
+    What a type's own check says (a `ValueError` from `__post_init__`) is passed on as it is. A string that
+    does not match its pattern is explained by the description in its `Meta`.
     """
     message = str(error)
     path: list[str] = []
@@ -77,7 +81,9 @@ def explain(error: msgspec.ValidationError) -> tuple[list[str], str]:
     for pattern, sentence in _SENTENCES:
         found = pattern.search(message)
         if found is not None:
-            return path, sentence(found)
+            clause = sentence(found)
+            described = description_at(wanted, path) if clause == WRONG_FORM else None
+            return path, f"{clause}: {described.rstrip('.')}" if described else clause
     return path, message
 
 
@@ -105,32 +111,3 @@ def find_text(value: Any, unusable: re.Pattern[str]) -> Iterator[list[str]]:
                     yield [*path, str(key)]
         elif isinstance(item, list | tuple):
             waiting.extend(([*path, str(position)], inner) for position, inner in enumerate(item))
-
-
-def require_bounded_integers(wanted: Any) -> None:
-    """Check that every integer within the type has bounds, so that none can fall out of 64 bits later.
-
-    Raises:
-        TypeError: names the type that has an integer without both bounds.
-    """
-    waiting = [msgspec.inspect.type_info(wanted)]
-    seen: set[Any] = set()
-    while waiting:
-        info = waiting.pop()
-        if isinstance(info, msgspec.inspect.IntType):
-            lower, upper = (info.ge, info.gt), (info.le, info.lt)
-            if lower == (None, None) or upper == (None, None):
-                msg = f"{wanted!r} takes integers of any size: give them a Meta with ge and le"
-                raise TypeError(msg)
-        elif isinstance(info, msgspec.inspect.StructType):
-            if info.cls not in seen:
-                seen.add(info.cls)
-                waiting.extend(field.type for field in info.fields)
-        else:
-            waiting.extend(_inner_types(info))
-
-
-def _inner_types(info: msgspec.inspect.Type) -> Iterator[msgspec.inspect.Type]:
-    for name in ("type", "types", "item_type", "item_types", "key_type", "value_type"):
-        inner = getattr(info, name, ())
-        yield from inner if isinstance(inner, tuple) else (inner,)
