@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import os
 import secrets
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ from tandem.local_stack.server_user import ServerUser, server_user
 SHARED_PLACE = Path("/var/lib/tandem")
 # A log that has grown beyond this is set aside (one generation) at the next start.
 MAX_LOG_BYTES = 20_000_000
+# Whoever asks for the status has the lock for a moment, in seconds; to start a stack we wait so long at most.
+LONGEST_LOOK = 0.5
 
 
 class Memory(msgspec.Struct, kw_only=True):
@@ -126,11 +129,12 @@ def hold(path: Path) -> bool:
     Returns whether it was free.
     """
     lock = _open_lock(path)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        return False
+    deadline = time.monotonic() + LONGEST_LOOK
+    while not _take(lock, fcntl.LOCK_EX):
+        if time.monotonic() > deadline:
+            os.close(lock)
+            return False
+        time.sleep(0.01)
     os.truncate(lock, 0)
     os.write(lock, str(os.getpid()).encode())
     return True
@@ -146,17 +150,22 @@ def is_held(path: Path) -> bool:
         return False
     lock = _open_lock(path)
     try:
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not _take(lock, fcntl.LOCK_SH)
     finally:
         os.close(lock)
-    return False
 
 
 def holder(path: Path) -> int:
     """The process id of the `tandem up` that has, or had last, the data folder at `path`."""
     return int((path / "lock").read_text() or 0)
+
+
+def _take(lock: int, kind: int) -> bool:
+    try:
+        fcntl.flock(lock, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _open_lock(path: Path) -> int:

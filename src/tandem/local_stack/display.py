@@ -1,5 +1,6 @@
 """What `tandem up` shows: a table that changes in place on a terminal, plain lines elsewhere."""
 
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -40,7 +41,7 @@ class Display:
     def failed(self, error: Exception) -> None:
         """The stack cannot run: why."""
         self._end_table()
-        self._safely(lambda: self._line(f"Error: {error}"))
+        self._safely(lambda: print(f"Error: {error}", file=sys.stderr, flush=True))
 
     def _redraw(self) -> None:
         if self._live is None:

@@ -3,8 +3,8 @@
 The process that was started is the guard: it only waits, and passes signals on. Its child does the work and
 starts all the rest. Whichever of the two is killed, even with SIGKILL, the other is left to clean up: the
 kernel tells the child that its parent has died, and it ends its parts in order; the guard inherits what its
-child leaves behind, and kills it. Servers' workers and sessions, and processes that somebody stopped (SIGSTOP),
-are no exception.
+child leaves behind, and kills it. Servers' workers and sessions, and processes that somebody stopped with
+SIGSTOP, are no exception.
 """
 
 import os
