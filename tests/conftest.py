@@ -4,7 +4,7 @@ import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,17 +57,24 @@ class Servers(Databases):
         )
 
 
-def new_place() -> Path:
-    """A temporary folder that the servers' account can enter when we are root (pytest's do not)."""
-    place = Path(tempfile.mkdtemp(prefix="tandem-tests-"))
-    place.chmod(0o711)
-    return place
+@pytest.fixture(scope="session")
+def new_place() -> Iterator[Callable[[], Path]]:
+    """Makes temporary folders that, other than pytest's own, the servers' account can enter as well."""
+    places: list[Path] = []
+
+    def make() -> Path:
+        places.append(Path(tempfile.mkdtemp(prefix="tandem-tests-")))
+        places[-1].chmod(0o711)
+        return places[-1]
+
+    yield make
+    for place in places:
+        shutil.rmtree(place)
 
 
 @pytest.fixture(scope="session")
-async def servers() -> AsyncIterator[Servers]:
-    place = new_place()
-    folder = open_data_folder(place / "stack")
+async def servers(new_place: Callable[[], Path]) -> AsyncIterator[Servers]:
+    folder = open_data_folder(new_place() / "stack")
     memory = folder.remember()
     postgres_server = Postgres(folder, memory, free_port())
     mongodb_server = MongoDB(folder, memory, free_port(), parameters=mongodb.TEST_PARAMETERS)
@@ -84,7 +91,6 @@ async def servers() -> AsyncIterator[Servers]:
     finally:
         for process in processes:
             await process.kill()  # nothing in them is to be kept
-        shutil.rmtree(place)
 
 
 @pytest.fixture

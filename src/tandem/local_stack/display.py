@@ -1,6 +1,5 @@
 """What `tandem up` shows: a table that changes in place on a terminal, plain lines elsewhere."""
 
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +14,7 @@ class Display:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._errors = Console(stderr=True)
         self._states: dict[str, str] = {}
         self._live: Live | None = None
         if console.is_terminal:
@@ -41,7 +41,9 @@ class Display:
     def failed(self, error: Exception) -> None:
         """The stack cannot run: why."""
         self._end_table()
-        self._safely(lambda: print(f"Error: {error}", file=sys.stderr, flush=True))
+        self._safely(
+            lambda: self._errors.print(f"Error: {error}", markup=False, highlight=False, soft_wrap=True)
+        )
 
     def _redraw(self) -> None:
         if self._live is None:

@@ -1,0 +1,190 @@
+"""The load balancer alone, in front of servers that misbehave on purpose."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tandem.local_stack.data_folder import open_data_folder
+from tandem.local_stack.nginx import Nginx
+from tandem.local_stack.ports import accepts_connections, free_port
+from tandem.local_stack.processes import Process
+
+POST = "POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 2\r\n{more}\r\n{{}}"
+Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
+
+
+class Upstream:
+    """A server that counts the requests it has read, and then behaves as it is told."""
+
+    def __init__(self, behaviour: Behaviour) -> None:
+        self.requests: list[bytes] = []
+        self._behaviour = behaviour
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                body = await reader.readexactly(2) if b"Content-Length: 2" in head else b""
+                self.requests.append(head + body)
+                await self._behaviour(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+async def answer_ok(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine")
+
+
+async def answer_not_ready(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 3\r\n\r\nno.")
+
+
+async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.close()
+
+
+@asynccontextmanager
+async def load_balancer(
+    place: Path, *behaviours: Behaviour | None
+) -> AsyncIterator[tuple[int, list[Upstream]]]:
+    """nginx in front of one upstream for each behaviour; None is a port where nobody listens."""
+    upstreams = [Upstream(behaviour) for behaviour in behaviours if behaviour]
+    ports = [free_port() for _ in behaviours]
+    listening = [port for port, behaviour in zip(ports, behaviours, strict=True) if behaviour]
+    servers = [
+        await asyncio.start_server(upstream.serve, "127.0.0.1", port)
+        for upstream, port in zip(upstreams, listening, strict=True)
+    ]
+    nginx = Nginx(open_data_folder(place / f"nginx-{ports[0]}"), free_port(), ports)
+    nginx.prepare()
+    process = Process.start(nginx.part.program)
+    try:
+        async with asyncio.timeout(10):
+            while not await accepts_connections(nginx.port):
+                await asyncio.sleep(0.01)
+        yield nginx.port, upstreams
+    finally:
+        await process.kill()
+        for server in servers:
+            server.close()
+
+
+async def ask(port: int, request: str | bytes) -> tuple[int, dict[str, str], bytes]:
+    """Send a request as it is; returns status, headers and body."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request.encode() if isinstance(request, str) else request)
+    async with asyncio.timeout(20):
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        status, *lines = head.strip().split("\r\n")
+        headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+        body = await reader.readexactly(int(headers.get("content-length", 0)))
+    writer.close()
+    return int(status.split()[1]), headers, body
+
+
+async def test_a_refused_connection_goes_to_the_next_instance_for_every_request(place: Path):
+    async with load_balancer(place, None, answer_ok) as (port, upstreams):
+        for request in ("GET / HTTP/1.1\r\nHost: test\r\n\r\n", POST.format(more="")):
+            for _ in range(2):
+                assert (await ask(port, request))[0] == 200
+        assert len(upstreams[0].requests) == 4
+
+
+async def test_a_post_that_was_sent_is_never_sent_again(place: Path):
+    async with load_balancer(place, hang_up, hang_up) as (port, upstreams):
+        status, headers, body = await ask(port, POST.format(more=""))
+        assert (status, headers["content-type"]) == (502, "application/problem+json")
+        assert json.loads(body)["status"] == 502
+        assert sum(len(upstream.requests) for upstream in upstreams) == 1
+
+
+async def test_a_post_with_an_idempotency_key_is_sent_again_as_it_was(place: Path):
+    async with load_balancer(place, hang_up, hang_up, answer_ok) as (port, upstreams):
+        for _ in range(3):
+            assert (await ask(port, POST.format(more="Idempotency-Key: k\r\n")))[::2] == (200, b"fine")
+        requests = [request for upstream in upstreams for request in upstream.requests]
+        assert len(requests) > 3
+        assert all(request.startswith(b"POST / HTTP/1.1") and request.endswith(b"{}") for request in requests)
+
+
+async def test_an_instance_that_is_not_ready_hands_a_get_to_the_next(place: Path):
+    async with load_balancer(place, answer_not_ready, answer_ok) as (port, _):
+        for _ in range(4):
+            assert (await ask(port, "GET / HTTP/1.1\r\nHost: test\r\n\r\n"))[0] == 200
+
+
+async def test_a_refusal_by_the_instance_reaches_the_client_of_a_post_as_it_is(place: Path):
+    async with load_balancer(place, answer_not_ready, answer_not_ready) as (port, _):
+        status, _, body = await ask(port, POST.format(more=""))
+        assert (status, body) == (503, b"no.")
+
+
+async def test_an_instance_learns_who_asked_for_what(place: Path):
+    async with load_balancer(place, answer_ok) as (port, upstreams):
+        await ask(port, "GET /a%2Fb?c=%20 HTTP/1.1\r\nHost: shop.example\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n")
+        request = upstreams[0].requests[0].decode()
+        assert request.startswith("GET /a%2Fb?c=%20 HTTP/1.1\r\n")
+        for header in ("Host: shop.example", "X-Forwarded-For: 127.0.0.1", "X-Forwarded-Proto: http"):
+            assert f"\r\n{header}\r\n" in request
+
+
+@pytest.mark.parametrize(
+    ("expected", "request_bytes"),
+    [
+        (400, b"GET / HTTP/1.1\r\n\r\n"),
+        (413, b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 65537\r\n\r\n"),
+        (
+            413,
+            b"POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n10001\r\n" + b"x" * 0x10001,
+        ),
+        (
+            413,
+            b"POST / HTTP/1.1\r\nHost: test\r\nIdempotency-Key: k\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n10001\r\n" + b"x" * 0x10001,
+        ),
+        (414, b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\nHost: test\r\n\r\n"),
+        (431, b"GET / HTTP/1.1\r\nHost: test\r\nX-Long: " + b"x" * 20_000 + b"\r\n\r\n"),
+    ],
+)
+async def test_what_nginx_refuses_itself_is_a_problem_document(
+    place: Path, expected: int, request_bytes: bytes
+):
+    async with load_balancer(place, answer_ok) as (port, _):
+        status, headers, body = await ask(port, request_bytes)
+        assert (status, headers["content-type"]) == (expected, "application/problem+json")
+        problem = json.loads(body)
+        assert problem.pop("detail")
+        assert problem.pop("title")
+        assert problem == {"type": "about:blank", "status": expected}
+
+
+async def test_a_body_of_exactly_64_kib_passes(place: Path):
+    async def read_all(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(65_536)
+        await answer_ok(reader, writer)
+
+    async with load_balancer(place, read_all) as (port, _):
+        request = b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 65536\r\n\r\n" + b"x" * 65_536
+        assert (await ask(port, request))[0] == 200
+
+
+async def test_an_event_stream_is_passed_on_while_it_is_written(place: Path):
+    ended = asyncio.Event()
+
+    async def stream(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nX-Accel-Buffering: no\r\n"
+        writer.write(f"{head}Transfer-Encoding: chunked\r\n\r\n9\r\ndata: 1\n\n\r\n".encode())
+        await ended.wait()
+
+    async with load_balancer(place, stream) as (port, _), asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+        await reader.readuntil(b"data: 1\n\n")
+        ended.set()
+        writer.close()

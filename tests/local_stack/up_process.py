@@ -1,0 +1,109 @@
+"""`tandem up` as people run it: a process of its own, watched from outside."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tandem.local_stack.ports import free_port, is_free
+from tandem.local_stack.processes import descendants
+
+PATIENCE = 60.0
+
+
+def run_tandem(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a command of the command line to its end."""
+    command = [sys.executable, "-m", "tandem", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False, **options)
+
+
+def eventually(question: Callable[[], Any], what: str) -> Any:
+    """Ask until the answer is truthy, and return it."""
+    deadline = time.monotonic() + PATIENCE
+    while not (answer := question()):
+        if time.monotonic() > deadline:
+            pytest.fail(f"still not so after {PATIENCE:.0f} s: {what}")
+        time.sleep(0.05)
+    return answer
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process exists and is no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+class Up:
+    """A running `tandem up` with two instances on free ports."""
+
+    def __init__(self, data_dir: Path, *options: str, prefix: tuple[str, ...] = (), **process: Any) -> None:
+        self.data_dir = data_dir
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        ports = ["--port", str(self.port), "--instance-port", str(free_instance_ports())]
+        command = [*prefix, sys.executable, "-m", "tandem", "up", "--instances", "2", *ports]
+        self.process = subprocess.Popen(
+            [*command, "--data-dir", str(data_dir), *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            **process,
+        )
+        self.said: list[str] = []
+
+    def until_it_says(self, words: str) -> None:
+        """Read what it prints until a line has these words."""
+        for line in self.process.stdout:
+            self.said.append(line)
+            if words in line:
+                return
+        pytest.fail(f"`tandem up` ended without saying {words!r}:\n{''.join(self.said)}")
+
+    def status(self) -> dict[str, Any]:
+        return json.loads(run_tandem("status", "--data-dir", self.data_dir, "--json").stdout)
+
+    def pids(self) -> dict[str, int | None]:
+        """The process id of each part by its name."""
+        status = self.status()
+        parts = {name: status[name]["pid"] for name in ("postgres", "mongodb", "load_balancer")}
+        return parts | {instance["app_id"]: instance["pid"] for instance in status["instances"]}
+
+    def all_processes(self) -> list[int]:
+        """Every process of the stack: supervisor, servers, sessions, workers."""
+        return [self.process.pid, *descendants(self.process.pid)]
+
+    def get(self, path: str) -> tuple[int, Any]:
+        return self._answer(urllib.request.Request(self.url + path))
+
+    def post_user(self, email: str, seed: str) -> tuple[int, Any]:
+        body = json.dumps({"email": email}).encode()
+        path = f"{self.url}/api/v1/user-command?seed={seed}"
+        return self._answer(urllib.request.Request(path, body, {"Content-Type": "application/json"}))
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Ask it to end, and wait until it has; returns its exit code."""
+        self.process.send_signal(number)
+        self.said += self.process.communicate(timeout=PATIENCE)[0].splitlines()
+        return self.process.returncode
+
+    def _answer(self, request: urllib.request.Request) -> tuple[int, Any]:
+        try:
+            with urllib.request.urlopen(request, timeout=10) as response:
+                return response.status, json.load(response)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+
+def free_instance_ports() -> int:
+    """The first of two free ports in a row."""
+    return eventually(lambda: port if is_free((port := free_port()) + 1) else None, "two free ports")
