@@ -1,0 +1,147 @@
+"""Whatever one instance leaves behind, another finishes."""
+
+import asyncio
+
+import pytest
+from test_flow import commands, create
+
+from tandem.app import run_instance
+
+LEASE_SECONDS = 1.0
+
+
+async def hold_projection(instance):
+    """Let nothing pass to MongoDB: every lane waits at a gate."""
+    gate = asyncio.Event()
+    service = instance.query_service
+    original = service.create
+
+    async def held(users):
+        await gate.wait()
+        return await original(users)
+
+    service.create = held
+    return gate
+
+
+async def leave_behind(system, count: int) -> None:
+    """Commit users through an instance that dies before it has projected any."""
+    async with run_instance(system.settings("dead", drain_seconds=0.01)) as dying:
+        await hold_projection(dying)
+        await create(dying, commands(count))
+    assert await system.count("select count(*) from prm_user_pending") == count
+
+
+async def test_a_dead_instances_users_are_finished_by_another(system):
+    await leave_behind(system, 120)
+    async with run_instance(system.settings("heir")) as heir:
+        await system.until_synchronized(120)
+        assert heir.recovery.claimed == 120
+        (row,) = await heir.statistics.runs()
+    assert (row.app_id, row.total, row.synchronized, row.pending, row.taken_over) == (
+        "dead",
+        120,
+        120,
+        0,
+        120,
+    )
+    assert await system.count("select count(*) from prm_user_event where app_id = 'heir'") == 120
+
+
+async def test_two_heirs_do_the_work_once(system):
+    await leave_behind(system, 2000)
+    async with (
+        run_instance(system.settings("heir-1")) as first,
+        run_instance(system.settings("heir-2")) as second,
+    ):
+        await system.until_synchronized(2000)
+        assert first.recovery.claimed + second.recovery.claimed == 2000
+    assert await system.count("select count(*) from prm_user_event where event_type = 'SYNCRONIZED'") == 2000
+
+
+async def test_who_is_alive_keeps_its_users(system):
+    async with run_instance(system.settings("slow")) as slow:
+        gate = await hold_projection(slow)
+        await create(slow, commands(10))
+        async with run_instance(system.settings("eager")) as eager:
+            assert await eager.recovery.run_once() == 0
+            gate.set()
+            await system.until_synchronized(10)
+            assert eager.recovery.claimed == 0
+
+
+async def test_an_instance_takes_back_what_it_had_no_room_for(system):
+    async with run_instance(system.settings(max_in_projection=20, max_batch=5)) as instance:
+        gate = await hold_projection(instance)
+        await create(instance, commands(200))
+        assert instance.projection.totals.refused > 0
+        assert len(instance.projection) <= 20 + 2 * 5
+        gate.set()
+        await system.until_synchronized(200)
+        assert instance.recovery.claimed >= 150
+
+
+async def test_a_user_committed_late_with_a_low_id_still_arrives(system, instance):
+    """Commit order is not id order: a cursor over ids would skip this one."""
+    late = await system.postgres.fetchval("select nextval('prm_user_id_seq')")
+    await create(instance, commands(5))
+    await system.until_synchronized(5)
+    async with system.postgres.transaction():
+        await system.postgres.execute(
+            "insert into prm_user (id, email, seed, app_id, status, version, created_at) "
+            "values ($1, 'late@example.com', 'run', 'gone', 'CREATED', 1, now())",
+            late,
+        )
+        await system.postgres.execute(
+            "insert into prm_user_event (user_id, version, event_type, event_data, seed, app_id, created_at) "
+            "values ($1, 1, 'CREATED', '{\"email\": \"late@example.com\"}', 'run', 'gone', now())",
+            late,
+        )
+        await system.postgres.execute("insert into prm_user_pending values ($1, 1, -1, now())", late)
+    await system.until_synchronized(6)
+    assert (await system.users.find_one({"_id": late}))["email"] == "late@example.com"
+
+
+async def test_the_lease_ends_by_the_servers_clock(system):
+    async with run_instance(system.settings("short", lease_seconds=LEASE_SECONDS)) as instance:
+        left = await system.postgres.fetchval(
+            "select extract(epoch from lease_until - now()) from tandem_instance where incarnation = $1",
+            instance.lease.incarnation,
+        )
+        assert 0 < left <= LEASE_SECONDS
+    ended = await system.postgres.fetchval("select lease_until <= now() from tandem_instance")
+    assert ended
+
+
+@pytest.mark.parametrize("after", ["commit", "mongodb"])
+async def test_kill_9_in_mid_run_loses_nothing_that_was_acknowledged(system, serve, after):
+    victim = await serve("victim", LEASE_SECONDS="2")
+    survivor = await serve("survivor", LEASE_SECONDS="2")
+    acknowledged: set[int] = set()
+    enough = asyncio.Event()
+
+    async def client(number: int) -> None:
+        for index in range(200):
+            body = {"email": f"{number}.{index}@example.com"}
+            try:
+                answer = await victim.client.post("/api/v1/user-command?seed=killed", json=body)
+            except Exception:
+                return
+            if answer.status_code == 201:
+                acknowledged.add(answer.json()["id"])
+            if len(acknowledged) > 300 or (after == "mongodb" and len(acknowledged) > 30):
+                enough.set()
+
+    clients = [asyncio.create_task(client(number)) for number in range(20)]
+    await enough.wait()
+    await victim.kill()
+    await asyncio.gather(*clients)
+
+    committed = await system.count("select count(*) from prm_user")
+    assert committed >= len(acknowledged)
+    await system.until_synchronized(committed)
+    stored = {row["id"] for row in await system.postgres.fetch("select id from prm_user")}
+    assert acknowledged <= stored
+    assert stored == {document["_id"] async for document in system.users.find({}, {"_id": 1})}
+    (row,) = (await survivor.client.get("/api/v1/stats?seed=killed")).json()
+    assert (row["total"], row["synchronized"], row["pending"]) == (committed, committed, 0)
