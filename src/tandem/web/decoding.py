@@ -20,6 +20,7 @@ _NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
 _ESCAPED_NUL = b"\\u0000"
 
 _NO_ARGUMENTS = NoArguments()
+_STRAY_PERCENT = re.compile(rb"%(?![0-9a-fA-F]{2})")
 _PATH_PARAMETER = re.compile(r"{(\w+)}")
 
 Headers = list[tuple[bytes, bytes]]
@@ -69,6 +70,10 @@ def percent_decoded(parameter: str, value: bytes) -> str:
     Raises:
         ProblemError: 400 naming `parameter`, when it is not UTF-8 or contains U+0000.
     """
+    if _STRAY_PERCENT.search(value):
+        raise bad_parameter(
+            parameter, "has a % without two hexadecimal digits: write %25 for the sign itself"
+        )
     try:
         text = (unquote_to_bytes(value) if b"%" in value else value).decode()
     except UnicodeDecodeError:

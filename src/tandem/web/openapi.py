@@ -62,7 +62,7 @@ class _Schemas:
         self._schemas = {repr(wanted): schema for wanted, schema in zip(types, schemas, strict=True)}
         # Arguments are told one by one, as parameters.
         self._arguments = {
-            repr(wanted): self.components.pop(_name(self.of(wanted)), {}) for wanted in arguments
+            key: self.components.pop(_name(self._schemas[key])) for key in dict.fromkeys(map(repr, arguments))
         }
 
     def of(self, wanted: Any) -> Json:

@@ -55,7 +55,7 @@ class _Resource(Generic[T]):
             return None
         found = {}
         for pattern, segment in zip(self.segments, segments, strict=True):
-            if pattern.startswith(b"{"):
+            if pattern.startswith(b"{") and segment:
                 found[pattern[1:-1].decode()] = segment
             elif pattern != segment:
                 return None

@@ -42,6 +42,7 @@ _SENTENCES: list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]] = [
         re.compile(r"^Expected `([^`]+)`, got `([^`]+)`$"),
         lambda found: f"must be {_kinds(found[1])}, not {_kinds(found[2])}",
     ),
+    (re.compile(r"of length >= 1$"), lambda _: "must not be empty"),
     (
         re.compile(r"^Expected `(\w+)` of length (<=|>=) (\d+)$"),
         lambda found: f"must have {_COMPARED[found[2]]} {found[3]} {_COUNTED[found[1]]}",

@@ -1,0 +1,46 @@
+"""A server in a process of its own: prints its port, and `closed` once `serve` has returned."""
+
+import asyncio
+import sys
+from datetime import timedelta
+
+import uvloop
+
+from tandem.web import server
+from tandem.web.application import Application
+from tandem.web.requests import json_response
+from tandem.web.routes import Route
+
+# Half a second may be too short for a test on a busy machine to ask once more.
+server._LINGER_SECONDS = 20.0
+
+
+async def main(drain_seconds: float) -> None:
+    """`GET /slow` is answered after `POST /release`, or never; `GET /quick` at once."""
+    may_answer = asyncio.Event()
+
+    async def slow(_):
+        print("working", flush=True)
+        await may_answer.wait()
+        return json_response("done")
+
+    async def release(_):
+        may_answer.set()
+        return json_response("released")
+
+    async def quick(_):
+        return json_response("quick")
+
+    app = Application(
+        [
+            Route("GET", "/slow", slow, "Slow"),
+            Route("POST", "/release", release, "Release"),
+            Route("GET", "/quick", quick, "Quick"),
+        ]
+    )
+    drain = timedelta(seconds=drain_seconds)
+    await server.serve(app, "127.0.0.1", 0, drain=drain, on_ready=lambda port: print(port, flush=True))
+    print("closed", flush=True)
+
+
+uvloop.run(main(float(sys.argv[1])))
