@@ -51,7 +51,7 @@ export async function ask(url, { json, signal, timeoutMs }) {
 export function refusal({ status, body, retryAfterMs }) {
   const place = body?.errors?.[0];
   const where = place?.pointer ?? place?.parameter;
-  const parts = [`${status} ${body?.title ?? "answer"}`, where && `at ${where}`, place?.detail];
+  const parts = [`${status} ${body?.title ?? "without a reason"}`, where && `at ${where}`, place?.detail];
   const kind = parts.filter(Boolean).join(" ");
   return new RequestError(kind.slice(0, MAX_KIND_LENGTH), { status, retryAfterMs });
 }

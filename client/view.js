@@ -33,6 +33,7 @@ export function showSourceNotice(text, other) {
   setText("use-other-source", other === "built-in" ? "Use the built-in generator" : `Use ${other}`);
   element("use-other-source").hidden = other === null;
   element("source-notice").hidden = false;
+  element("source-notice").scrollIntoView({ block: "nearest" });
 }
 
 /** On a phone the bars are below the form: bring them into sight, unless they are. */

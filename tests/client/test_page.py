@@ -97,7 +97,7 @@ async def test_an_unreachable_randomuser_me_is_said_and_the_generator_is_one_cli
 @pytest.mark.parametrize(
     ("status", "body", "reason"),
     [
-        (500, {"error": "Uh oh"}, "500 answer"),
+        (500, {"error": "Uh oh"}, "500 without a reason"),
         (200, "<html>Sign in to the hotel's network</html>", "An answer that holds no users"),
         (200, {"results": [user(1)]}, "Only 1 of 5 users came"),
     ],
