@@ -29,7 +29,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     title: str
     status: int
     detail: str = ""
-    errors: tuple[ProblemPlace, ...] = ()
+    errors: list[ProblemPlace] = []
 
 
 class ProblemError(Exception):
@@ -61,7 +61,7 @@ class ProblemError(Exception):
             title=self.title,
             status=self.status,
             detail=self.detail,
-            errors=self.errors,
+            errors=list(self.errors),
         )
 
     def response(self) -> Response:
