@@ -81,7 +81,7 @@ def test_all_nationalities_and_both_genders_come_up():
 
 @pytest.mark.parametrize(
     ("nationality", "script"),
-    [("IR", "ARABIC"), ("UA", "CYRILLIC"), ("RS", "CYRILLIC"), ("IN", "DEVANAGARI")],,
+    [("IR", "ARABIC"), ("UA", "CYRILLIC"), ("RS", "CYRILLIC"), ("IN", "DEVANAGARI")],
 )
 def test_names_are_in_the_script_of_the_country(nationality, script):
     names = [user.name.last for user in USERS if user.nat == nationality]
