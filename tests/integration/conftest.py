@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -86,9 +87,9 @@ async def run_tandem(*arguments: str, **environment: str) -> tuple[int, str]:
     return process.returncode, output.decode()
 
 
-@pytest.fixture
-async def system(databases) -> AsyncIterator[System]:
-    """Fresh databases, migrated by their owner."""
+@asynccontextmanager
+async def open_system(databases) -> AsyncIterator[System]:
+    """Migrate these databases as their owner, and look into them."""
     await migrate(databases.postgres_owner_url, timedelta(seconds=30))
     postgres = await asyncpg.connect(databases.postgres_owner_url)
     client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(databases.mongodb_owner_url)
@@ -96,6 +97,13 @@ async def system(databases) -> AsyncIterator[System]:
     yield System(databases, postgres, client)
     await postgres.close()
     await client.close()
+
+
+@pytest.fixture
+async def system(databases) -> AsyncIterator[System]:
+    """Fresh databases, migrated by their owner."""
+    async with open_system(databases) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import bson.errors
+import pymongo
 from pymongo import ASCENDING, DESCENDING, AsyncMongoClient, IndexModel, WriteConcern
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import DocumentTooLarge, PyMongoError
@@ -15,6 +16,8 @@ from tandem.user_query.document import Document
 OLDEST_VERSION = 5
 DEFAULT_DATABASE = "tandem"
 COLLECTION = "users"
+# A server that has not answered by then when an instance starts is taken to be away.
+FIRST_ANSWER_SECONDS = 3
 MAJORITY = WriteConcern(w="majority", j=True)
 
 INDEXES = [
@@ -58,8 +61,9 @@ async def require_suitable(client: Client, url: str) -> None:
         UnsuitableServer: says which address was tried, or what is wrong with the server.
     """
     try:
-        hello = await client.admin.command("hello")
-        build = await client.admin.command("buildInfo")
+        with pymongo.timeout(FIRST_ANSWER_SECONDS):
+            hello = await client.admin.command("hello")
+            build = await client.admin.command("buildInfo")
     except PyMongoError as error:
         raise UnsuitableServer(unreachable(url, error)) from error
     if int(build["version"].split(".")[0]) < OLDEST_VERSION:

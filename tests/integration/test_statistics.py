@@ -1,0 +1,69 @@
+"""Statistics agree with the described query, which runs verbatim."""
+
+import math
+
+import pytest
+from test_flow import commands, create
+
+from tandem.app import run_instance
+from tandem.user_command.statistics import lag_percentiles
+
+DESCRIBED_QUERY = """
+select seed, app_id,
+count(*) total,
+min(created_at), max(created_at),
+(max(created_at), min(created_at)) duration
+from prm_user
+group by seed, app_id
+order by 1, 2
+"""
+
+
+async def test_the_described_query_runs_verbatim_and_agrees(system):
+    for app_id in ("instance-1", "instance-2"):
+        async with run_instance(system.settings(app_id)) as instance:
+            for seed in ("a", "b"):
+                await create(instance, commands(30, seed))
+    await system.until_synchronized(120)
+    described = await system.postgres.fetch(DESCRIBED_QUERY)
+    async with run_instance(system.settings()) as instance:
+        rows = await instance.statistics.runs()
+        assert await instance.statistics.runs("b") == [row for row in rows if row.seed == "b"]
+    assert [(row.seed, row.app_id, row.total) for row in rows] == [tuple(row)[:3] for row in described]
+    assert [(row.first_created_at, row.last_created_at) for row in rows] == [
+        tuple(row)[3:5] for row in described
+    ]
+    assert all(row.synchronized == row.total and row.pending == 0 for row in rows)
+    assert all(row.lag_ms is not None for row in rows)
+
+
+async def test_no_two_commits_wait_for_the_same_counter(system, instance):
+    """A transaction that has counted and stays open does not hold up another."""
+    async with system.postgres.transaction():
+        await system.postgres.execute(
+            "insert into prm_user_count (seed, app_id, backend, total) "
+            "values ('run', 'instance-1', pg_backend_pid(), 0)"
+        )
+        await create(instance, commands(10))
+        await system.until_synchronized(10)
+
+
+@pytest.mark.parametrize("lag_ms", [1.5, 3, 17.2, 480, 12_345])
+def test_a_percentile_is_within_five_percent(lag_ms):
+
+    bucket = math.ceil(math.log(lag_ms) / math.log(1.1))
+    percentiles = lag_percentiles([(bucket, 1000)])
+    assert percentiles is not None
+    assert percentiles.p50 == percentiles.p99 == pytest.approx(lag_ms, rel=0.05)
+
+
+def test_percentiles_follow_the_ranks():
+    percentiles = lag_percentiles([(10, 50), (20, 45), (30, 4), (40, 1)])
+    assert percentiles is not None
+    assert [percentiles.p50, percentiles.p95, percentiles.p99] == [
+        pytest.approx(1.1 ** (bucket - 0.5), abs=0.01) for bucket in (10, 20, 30)
+    ]
+
+
+def test_nobody_has_no_percentiles():
+    assert lag_percentiles([]) is None
