@@ -2,14 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
-from up_process import Up
-
-
-class StartStack(Protocol):
-    def __call__(self, data_dir: Path, *options: str, prefix: tuple[str, ...] = (), **process: Any) -> Up: ...
+from up_process import StartStack, Up
 
 
 @pytest.fixture(scope="module")

@@ -125,6 +125,20 @@ async def test_a_refusal_by_the_instance_reaches_the_client_of_a_post_as_it_is(p
         assert (status, body) == (503, b"no.")
 
 
+async def test_reads_are_served_while_every_instance_refuses_commands(place: Path):
+    refusing = [True]
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await (answer_not_ready if refusing[0] else answer_ok)(reader, writer)
+
+    async with load_balancer(place, behave, behave) as (port, _):
+        for _ in range(4):
+            assert (await ask(port, POST.format(more="")))[0] == 503
+        refusing[0] = False
+        for _ in range(4):
+            assert (await ask(port, "GET / HTTP/1.1\r\nHost: test\r\n\r\n"))[0] == 200
+
+
 async def test_an_instance_learns_who_asked_for_what(place: Path):
     async with load_balancer(place, answer_ok) as (port, upstreams):
         await ask(port, "GET /a%2Fb?c=%20 HTTP/1.1\r\nHost: shop.example\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n")

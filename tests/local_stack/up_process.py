@@ -1,6 +1,7 @@
 """`tandem up` as people run it: a process of its own, watched from outside."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
@@ -104,6 +105,13 @@ class Up:
             return error.code, json.load(error)
 
 
+class StartStack(Protocol):
+    def __call__(self, data_dir: Path, *options: str, prefix: tuple[str, ...] = (), **process: Any) -> Up: ...
+
+
 def free_instance_ports() -> int:
     """The first of two free ports in a row."""
     return eventually(lambda: port if is_free((port := free_port()) + 1) else None, "two free ports")
+
+
+requires_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")

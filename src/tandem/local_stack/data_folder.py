@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import os
 import secrets
+import shutil
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -83,13 +84,13 @@ class DataFolder:
     def remember(self) -> Memory:
         """What is remembered of earlier runs; passwords are generated on the first."""
         file = self.path / "memory.json"
-        if not file.exists():
+        if not file.exists() and not (self.servers / "postgres").exists():
             self.keep(Memory())
         try:
             return msgspec.json.decode(file.read_bytes(), type=Memory)
-        except msgspec.DecodeError:
+        except (FileNotFoundError, msgspec.DecodeError):
             msg = (
-                f"{file} is damaged, and with it the passwords of the databases. Put a copy of it back, "
+                f"{file} is missing or damaged, and with it the passwords of the databases. Put a copy of it back, "
                 f"or remove {self.path} to start over without the data."
             )
             raise StackError(msg) from None
@@ -113,11 +114,15 @@ def open_data_folder(path: Path) -> DataFolder:
             raise StackError(msg)
         if not path.exists():
             path.mkdir(mode=0o700, parents=True)
-            if user:
-                os.chown(path, -1, user.gid)
-                path.chmod(0o710)
+            _let_through(path, user)
+        servers = _servers_folder(path, user)
+        if not (path / "logs").exists():
+            # The data folder is new. What an earlier one of this name kept elsewhere went with its passwords.
+            shutil.rmtree(servers, ignore_errors=True)
+        servers.mkdir(mode=0o700, exist_ok=True)
+        _let_through(servers, user)
         (path / "logs").mkdir(mode=0o700, exist_ok=True)
-        return DataFolder(path, _servers_folder(path, user), user)
+        return DataFolder(path, servers, user)
     except OSError as error:
         msg = f"The data folder {path} cannot be used: {error.strerror}. Name another with --data-dir."
         raise StackError(msg) from None
@@ -192,14 +197,15 @@ def _is_strange(path: Path) -> bool:
 
 
 def _servers_folder(path: Path, user: ServerUser | None) -> Path:
-    """A folder of ours that the servers' account can reach."""
+    """Where the servers' account can reach its files: in the data folder, or in a place of ours."""
     if user is None or user.can_enter(path):
-        place = path / "servers"
-    else:
-        SHARED_PLACE.mkdir(mode=0o755, parents=True, exist_ok=True)
-        place = SHARED_PLACE / hashlib.sha256(bytes(path)).hexdigest()[:16]
-    place.mkdir(mode=0o700, exist_ok=True)
+        return path / "servers"
+    SHARED_PLACE.mkdir(mode=0o755, parents=True, exist_ok=True)
+    return SHARED_PLACE / hashlib.sha256(bytes(path)).hexdigest()[:16]
+
+
+def _let_through(folder: Path, user: ServerUser | None) -> None:
+    """Let the servers' account pass through a folder that we have made."""
     if user:
-        os.chown(place, -1, user.gid)
-        place.chmod(0o710)
-    return place
+        os.chown(folder, -1, user.gid)
+        folder.chmod(0o710)

@@ -57,6 +57,6 @@ class Nginx:
 
 def configuration(listen: str, instance_ports: Sequence[int]) -> str:
     """The template, filled in. Its `$names` in small letters are nginx's own."""
-    servers = (f"server {LOCAL}:{port} max_fails=1 fail_timeout=1s;" for port in instance_ports)
+    servers = (f"server {LOCAL}:{port} max_fails=0;" for port in instance_ports)
     template = Template(files("tandem.local_stack").joinpath("nginx.conf.template").read_text())
     return template.safe_substitute(WORKERS=WORKERS, LISTEN=listen, INSTANCES="\n        ".join(servers))

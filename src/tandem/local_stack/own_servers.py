@@ -10,7 +10,7 @@ from tandem.local_stack.errors import StackError
 
 OLDEST_POSTGRES = 18
 OLDEST_MONGODB = 5
-PATIENCE = 10  # seconds that a server may take to answer
+PATIENCE = 5  # seconds that a server may take to answer
 
 
 async def check_postgres(url: str) -> None:

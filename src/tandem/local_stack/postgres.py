@@ -152,6 +152,9 @@ class Postgres:
         try:
             connection = await self.connect("postgres", "postgres")
             await connection.close()
-        except (OSError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError, TimeoutError):
+        except asyncpg.InvalidAuthorizationSpecificationError as error:
+            msg = f"PostgreSQL does not accept the password in {self.folder.path / 'memory.json'}: {error}."
+            raise StackError(msg) from None
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             return False
         return True

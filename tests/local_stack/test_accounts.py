@@ -1,0 +1,80 @@
+"""Whoever starts a stack: root, root in a folder that is closed to others, an ordinary user."""
+
+import hashlib
+import os
+import pwd
+import shutil
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from up_process import StartStack, requires_root
+
+from tandem.local_stack.data_folder import SHARED_PLACE
+from tandem.local_stack.server_user import ServerUser
+
+pytestmark = [requires_root, pytest.mark.slow]
+
+
+@pytest.fixture
+def closed_place() -> Iterator[Path]:
+    """A folder that nobody but root can pass through, as /root is."""
+    folder = Path(tempfile.mkdtemp(prefix="tandem-tests-"))
+    yield folder
+    shutil.rmtree(folder)
+    shutil.rmtree(SHARED_PLACE / hashlib.sha256(bytes(folder / "data")).hexdigest()[:16], ignore_errors=True)
+
+
+def owner_of(pid: int) -> str:
+    return pwd.getpwuid(Path(f"/proc/{pid}").stat().st_uid).pw_name
+
+
+def test_as_root_the_servers_run_as_an_account_without_rights(place: Path, start_stack: StartStack):
+    stack = start_stack(place / "root")
+    stack.until_it_says("Tandem is running")
+    pids = stack.pids()
+    assert {owner_of(pids[name]) for name in ("postgres", "mongodb", "load_balancer")} <= {
+        "postgres",
+        "nobody",
+    }
+
+
+def test_as_root_in_a_closed_folder_the_servers_live_elsewhere_and_the_folder_stays_closed(
+    closed_place: Path, start_stack: StartStack
+):
+    stack = start_stack(closed_place / "data")
+    stack.until_it_says("Tandem is running")
+    assert stack.get("/health/ready")[0] == 200
+    assert stat.S_IMODE(closed_place.stat().st_mode) == 0o700
+    assert (closed_place / "data" / "logs" / "postgres.log").exists()
+    assert not (closed_place / "data" / "servers").exists()
+    stack.end()
+    # Who removes the data folder wants to start over, wherever the servers' files were.
+    shutil.rmtree(closed_place / "data")
+    again = start_stack(closed_place / "data")
+    again.until_it_says("Tandem is running")
+    assert again.get("/api/v1/user-query")[1] == []
+
+
+def test_as_an_ordinary_user_everything_runs_as_that_user(place: Path, start_stack: StartStack):
+    nobody = pwd.getpwnam("nobody")
+    user = ServerUser("nobody", nobody.pw_uid, nobody.pw_gid)
+    if not user.can_use(Path(sys.prefix)):
+        pytest.skip(f"an ordinary user cannot read {sys.prefix}")
+    home = place / "home"
+    home.mkdir()
+    os.chown(home, user.uid, user.gid)
+    stack = start_stack(
+        home / "data",
+        cwd=home,
+        env={"PATH": os.environ["PATH"], "HOME": str(home)},
+        user=user.uid,
+        group=user.gid,
+        extra_groups=[],
+    )
+    stack.until_it_says("Tandem is running")
+    assert {owner_of(pid) for pid in stack.all_processes()} == {"nobody"}
+    assert stat.S_IMODE((home / "data").stat().st_mode) == 0o700
