@@ -90,7 +90,7 @@ class DataFolder:
             return msgspec.json.decode(file.read_bytes(), type=Memory)
         except (FileNotFoundError, msgspec.DecodeError):
             msg = (
-                f"{file} is missing or damaged, and with it the passwords of the databases. Put a copy of it back, "
+                f"{file} is missing or damaged, and with it the databases' passwords. Put a copy of it back, "
                 f"or remove {self.path} to start over without the data."
             )
             raise StackError(msg) from None
