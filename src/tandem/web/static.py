@@ -22,20 +22,19 @@ _MEDIA_TYPES = {
 }
 
 
-def content_security_policy(*, connect: str = "", images: str = "", styles: str = "") -> str:
+def content_security_policy(*, connect: str = "", images: str = "") -> str:
     """What a page of ours may load: its own files, nothing inline, and what is named here.
 
     Args:
         connect: other origins that its scripts may ask, like `https://randomuser.me`.
         images: other sources of pictures.
-        styles: other sources of styles.
     """
     own = "'self'"
     return "; ".join(
         (
             "default-src 'none'",
             "script-src 'self'",
-            f"style-src {own} {styles}".strip(),
+            f"style-src {own}",
             f"img-src {own} {images}".strip(),
             f"connect-src {own} {connect}".strip(),
             "manifest-src 'self'",
