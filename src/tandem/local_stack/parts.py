@@ -38,9 +38,17 @@ class Part:
             what = f"ended while starting (exit code {process.exit_code})"
         except TimeoutError:
             what = f"was not ready after {self.start_patience:.0f} s"
-        msg = f"{self.title} {what}. The reason is at the end of {self.program.log}."
-        raise StackError(msg)
+        raise failure(f"{self.title} {what}", self.program)
 
     async def stop(self, process: Process) -> bool:
         """End it: politely, then by force. Returns whether it went by itself."""
         return await process.stop(self.stop_signal, self.stop_patience)
+
+
+def failure(what: str, program: Program) -> StackError:
+    """The error for a program that failed: what it did, and where it says why."""
+    with program.log.open("rb") as log:
+        log.seek(max(0, program.log.stat().st_size - 10_000))
+        if b"No space left on device" in log.read():
+            what += f" because the disk of {program.folder} is full. Free some space, and start again"
+    return StackError(f"{what}. The reason is at the end of {program.log}.")

@@ -10,7 +10,7 @@ import asyncpg
 
 from tandem.local_stack.data_folder import DataFolder, Memory
 from tandem.local_stack.errors import StackError
-from tandem.local_stack.parts import Part
+from tandem.local_stack.parts import Part, failure
 from tandem.local_stack.ports import LOCAL
 from tandem.local_stack.processes import Program, run_to_end
 from tandem.local_stack.programs import require_wheel
@@ -107,11 +107,8 @@ class Postgres:
             )
             exit_code = await run_to_end(program, patience=120)
         if exit_code != 0:
-            msg = (
-                f"PostgreSQL could not be initialised (initdb: exit code {exit_code}). "
-                f"The reason is at the end of {program.log}."
-            )
-            raise StackError(msg)
+            what = f"PostgreSQL could not be initialised (initdb: exit code {exit_code})"
+            raise failure(what, program)
         unfinished.rename(self._cluster)
 
     async def make_roles(self) -> None:

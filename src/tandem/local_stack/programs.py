@@ -19,8 +19,8 @@ class Wheel:
     def program(self, path: str, user: ServerUser | None, copies: Path) -> Path:
         """The path at which `user` can run the program that lies at `path` in the package.
 
-        That is where it lies; or, where `user` cannot get at it (a parent with mode 0700) or the wheel set no run
-        bit, a copy of the package below `copies`. What is installed is never changed.
+        That is where it lies; or, where `user` cannot get at it (a parent with mode 0700) or the wheel set no
+        run bit, a copy of the package below `copies`. What is installed is never changed.
         """
         original = self.folder / path
         if os.access(original, os.X_OK) and (user is None or all(map(user.can_use, self._folders()))):
