@@ -28,7 +28,7 @@ class Display:
 
     def running(self, url: str, data_dir: Path) -> None:
         """Everything is ready: where to click."""
-        self._end_table()
+        self.end_table()
         where_to_click = (
             f"\nTandem is running.\n"
             f"  The page    {url}/\n"
@@ -40,7 +40,7 @@ class Display:
 
     def failed(self, error: Exception) -> None:
         """The stack cannot run: why."""
-        self._end_table()
+        self.end_table()
         self._safely(
             lambda: self._errors.print(f"Error: {error}", markup=False, highlight=False, soft_wrap=True)
         )
@@ -55,7 +55,7 @@ class Display:
             table.add_row(mark, title, state)
         self._live.update(table, refresh=True)
 
-    def _end_table(self) -> None:
+    def end_table(self) -> None:
         """Leave the table as it is; what comes from now on are lines."""
         if self._live:
             self._safely(self._live.stop)

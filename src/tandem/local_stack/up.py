@@ -56,6 +56,7 @@ async def _supervise(stack: Stack, display: Display, guard: int) -> int:
         display.failed(error)
         return 1
     finally:
+        display.end_table()
         starting.cancel()
         await asyncio.wait({starting})
         await stack.stop(hurry)
