@@ -63,7 +63,10 @@ install() {
 
 # One at a time: others wait here, and then find the work done. The lock goes with this process.
 exec 9<.
-flock 9
+flock --nonblock 9 || {
+    echo "Waiting for another run that prepares .venv." >&2
+    flock 9
+}
 
 if is_sound && [ "$(cat "$stamp" 2>/dev/null)" = "$(wanted)" ]; then
     exit 0
