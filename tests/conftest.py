@@ -84,7 +84,7 @@ async def servers(new_place: Callable[[], Path]) -> AsyncIterator[Servers]:
     processes = [Process.start(part.program) for part in parts]
     try:
         for part, process in zip(parts, processes, strict=True):
-            await part.until_ready(process)
+            await part.until_ready(process, part.start_patience)
         await postgres_server.make_roles()
         await mongodb_server.make_roles()
         yield Servers(postgres_server, mongodb_server)
@@ -99,14 +99,19 @@ async def databases(servers: Servers) -> Databases:
     return await servers.new_databases()
 
 
-def require_program(name: str, package: str) -> str:
-    """The path of a program that a test needs, from a system package that may not be there.
+@pytest.fixture(scope="session")
+def require_program() -> Callable[[str, str], str]:
+    """Finds a program, by its name and the system package that brings it: `require_program("wrk", "wrk")`.
 
     Without it the test is skipped, and says what to install; in CI it fails instead.
     """
-    if path := shutil.which(name):
-        return path
-    message = f"{name} is not installed: apt-get install {package}"
-    if os.environ.get("CI") == "true":
-        pytest.fail(message)
-    pytest.skip(message)
+
+    def find(name: str, package: str) -> str:
+        if path := shutil.which(name):
+            return path
+        message = f"{name} is not installed: apt-get install {package}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+
+    return find

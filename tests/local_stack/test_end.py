@@ -100,6 +100,17 @@ def test_an_up_that_is_killed_while_it_prepares_can_be_started_again(
     start_stack(data_dir).until_it_says("Tandem is running")
 
 
+@pytest.mark.slow
+def test_a_stack_runs_on_when_nobody_listens_to_it_any_more(place: Path, start_stack: StartStack):
+    stack = start_stack(place / "unheard")
+    stack.until_it_says("PostgreSQL: ")
+    stack.process.stdout.close()
+    eventually(lambda: all(stack.pids().values()), "every part runs")
+    eventually(lambda: stack.get("/health/ready")[0] == 200, "the stack is ready")
+    stack.process.terminate()
+    assert stack.process.wait(30) == 0
+
+
 def test_down_and_status_say_that_nothing_runs(tmp_path: Path):
     assert "No stack is running" in run_tandem("down", "--data-dir", tmp_path).stdout
     status = run_tandem("status", "--data-dir", tmp_path)

@@ -94,15 +94,15 @@ async def test_a_mongodb_without_a_replica_set_is_refused(place: Path):
         await process.kill()
 
 
-def test_servers_of_ones_own_serve_the_stack_and_none_is_started(place, start_stack, servers):
+def test_servers_of_ones_own_serve_the_stack_and_none_is_started(place, start_stack, databases):
     stack = start_stack(
         place / "own-servers",
-        *("--postgres-url", servers.postgres_owner_url, "--mongodb-url", servers.mongodb_owner_url),
+        *("--postgres-url", databases.postgres_owner_url, "--mongodb-url", databases.mongodb_owner_url),
     )
     stack.until_it_says("Tandem is running")
     status = stack.status()
-    assert status["postgres"] == {"url": servers.postgres_owner_url, "pid": None}
-    assert status["mongodb"] == {"url": servers.mongodb_owner_url, "pid": None}
+    assert status["postgres"] == {"url": databases.postgres_owner_url, "pid": None}
+    assert status["mongodb"] == {"url": databases.mongodb_owner_url, "pid": None}
     assert stack.post_user("a@example.org", seed="own")[0] == 201
 
 

@@ -44,7 +44,7 @@ def up(**options: Any) -> None:
     Whatever dies is started again. The data is kept, and used by the next `tandem up`.
     """
     try:
-        sys.exit(run_stack(Options(**options), Display(Console(stderr=False))))
+        sys.exit(run_stack(Options(**options), Display(Console())))
     except StackError as error:
         raise click.ClickException(str(error)) from None
 

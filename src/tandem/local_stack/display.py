@@ -38,11 +38,11 @@ class Display:
         )
         self._safely(lambda: self._line(where_to_click))
 
-    def failed(self, error: Exception) -> None:
+    def failed(self, why: str) -> None:
         """The stack cannot run: why."""
         self.end_table()
         self._safely(
-            lambda: self._errors.print(f"Error: {error}", markup=False, highlight=False, soft_wrap=True)
+            lambda: self._errors.print(f"Error: {why}", markup=False, highlight=False, soft_wrap=True)
         )
 
     def _redraw(self) -> None:
@@ -65,5 +65,5 @@ class Display:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def _safely(self, show: Callable[[], None]) -> None:
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, SystemExit):  # rich exits when its pipe is closed
             show()

@@ -9,7 +9,7 @@ from tandem.local_stack.data_folder import DataFolder
 from tandem.local_stack.errors import StackError
 from tandem.local_stack.parts import Part
 from tandem.local_stack.ports import http_status
-from tandem.local_stack.processes import Program, run_to_end
+from tandem.local_stack.processes import Program, how_it_ended, run_to_end
 
 # Longer than the instance itself takes at most (DRAIN_SECONDS).
 STOP_PATIENCE = 30
@@ -52,7 +52,8 @@ async def migrate(folder: DataFolder, urls: DatabaseUrls) -> None:
     exit_code = await run_to_end(program, MIGRATION_PATIENCE)
     if exit_code != 0:
         said = program.log.read_bytes()[start:].decode(errors="replace").strip().splitlines()
-        msg = f"The databases could not be migrated: {said[-1] if said else exit_code} (log: {program.log})"
+        reason = said[-1].removeprefix("Error: ") if said else how_it_ended(exit_code)
+        msg = f"The databases could not be migrated: {reason} (log: {program.log})"
         raise StackError(msg)
 
 

@@ -12,7 +12,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from tandem.local_stack.data_folder import DataFolder, Memory
 from tandem.local_stack.errors import StackError
-from tandem.local_stack.parts import Part
+from tandem.local_stack.parts import Part, failure
 from tandem.local_stack.ports import LOCAL, accepts_connections
 from tandem.local_stack.processes import Program, plain_environment
 from tandem.local_stack.programs import find_wheel
@@ -115,7 +115,16 @@ class MongoDB:
         """Give the owner and the service their rights on `database`; makes both users where they are missing.
 
         The service can find, insert, update and remove in the collection `users`, and nothing else.
+
+        Raises:
+            StackError: the server did not do it.
         """
+        try:
+            await self._make_roles(database)
+        except PyMongoError as error:
+            raise failure(f"MongoDB could not make its users: {error}", self.part.program) from None
+
+    async def _make_roles(self, database: str) -> None:
         privilege = {
             "resource": {"db": database, "collection": COLLECTION},
             "actions": ["find", "insert", "update", "remove"],

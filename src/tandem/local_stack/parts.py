@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from tandem.local_stack.errors import StackError
-from tandem.local_stack.processes import Process, Program
+from tandem.local_stack.processes import Process, Program, how_it_ended
 
 PROBE_INTERVAL = 0.05  # seconds between two questions whether a part is ready
 
@@ -23,21 +23,21 @@ class Part:
     stop_patience: float = 30  # seconds after which it is killed
     start_patience: float = 60  # seconds after which a process that is still not ready is given up
 
-    async def until_ready(self, process: Process) -> None:
-        """Wait until the part answers.
+    async def until_ready(self, process: Process, patience: float | None) -> None:
+        """Wait until the part answers, for at most `patience` seconds.
 
         Raises:
             StackError: it ended or kept silent; names its log.
         """
         try:
-            async with asyncio.timeout(self.start_patience):
-                while process.exit_code is None:
+            async with asyncio.timeout(patience):
+                while (exit_code := process.exit_code) is None:
                     if await self.is_ready():
                         return
                     await asyncio.sleep(PROBE_INTERVAL)
-            what = f"ended while starting (exit code {process.exit_code})"
+            what = f"{how_it_ended(exit_code)} while starting"
         except TimeoutError:
-            what = f"was not ready after {self.start_patience:.0f} s"
+            what = f"was not ready after {patience:.0f} s"
         raise failure(f"{self.title} {what}", self.program)
 
     async def stop(self, process: Process) -> bool:

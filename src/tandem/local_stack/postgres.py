@@ -12,7 +12,7 @@ from tandem.local_stack.data_folder import DataFolder, Memory
 from tandem.local_stack.errors import StackError
 from tandem.local_stack.parts import Part, failure
 from tandem.local_stack.ports import LOCAL
-from tandem.local_stack.processes import Program, run_to_end
+from tandem.local_stack.processes import Program, how_it_ended, run_to_end
 from tandem.local_stack.programs import require_wheel
 
 DATABASE = "tandem"
@@ -107,12 +107,21 @@ class Postgres:
             )
             exit_code = await run_to_end(program, patience=120)
         if exit_code != 0:
-            what = f"PostgreSQL could not be initialised (initdb: exit code {exit_code})"
-            raise failure(what, program)
+            raise failure(f"PostgreSQL could not be initialised: initdb {how_it_ended(exit_code)}", program)
         unfinished.rename(self._cluster)
 
     async def make_roles(self) -> None:
-        """Make the roles and the owner's database where they are missing. The server must be ready."""
+        """Make the roles and the owner's database where they are missing. The server must be ready.
+
+        Raises:
+            StackError: the server did not do it.
+        """
+        try:
+            await self._make_roles()
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise failure(f"PostgreSQL could not make its roles: {error}", self.part.program) from None
+
+    async def _make_roles(self) -> None:
         connection = await self.connect("postgres", "postgres")
         try:
             # A statement that fails is not to leave its password in the log.

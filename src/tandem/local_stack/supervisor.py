@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from tandem.local_stack.errors import StackError
 from tandem.local_stack.parts import Part
-from tandem.local_stack.processes import Process, kill_children
+from tandem.local_stack.processes import Process, how_it_ended, kill_children
 
 FIRST_PAUSE = 0.2  # seconds before a part that died is started again; doubles each time
 LONGEST_PAUSE = 10.0
@@ -71,14 +71,16 @@ class Keeper:
         failures = 0
         while True:
             began = asyncio.get_running_loop().time()
+            failures += 1
             try:
                 await self._run_once()
             except StackError as error:
-                if not self._ready.is_set() and failures + 1 == ATTEMPTS:
+                if not self._ready.is_set() and failures == ATTEMPTS:
                     raise
-                self._report(self.part.title, str(error))
-            lived = asyncio.get_running_loop().time() - began
-            failures = 0 if lived > WELL_AFTER else failures + 1
+                self._report(self.part.title, str(error).removeprefix(f"{self.part.title} "))
+            else:
+                if asyncio.get_running_loop().time() - began > WELL_AFTER:
+                    failures = 0
             await asyncio.sleep(min(LONGEST_PAUSE, FIRST_PAUSE * 2**failures))
 
     async def _run_once(self) -> None:
@@ -94,11 +96,13 @@ class Keeper:
             msg = f"{self.part.title} cannot be started: {error}."
             raise StackError(msg) from None
         try:
-            await self.part.until_ready(self._process)
+            # Later on it has all the time it needs: what it waits for may be away as long as it likes.
+            first_time = not self._ready.is_set()
+            await self.part.until_ready(self._process, self.part.start_patience if first_time else None)
             self._report(self.part.title, "ready")
             self._ready.set()
             exit_code = await self._process.wait()
-            self._report(self.part.title, f"ended (exit code {exit_code}); starting it again")
+            self._report(self.part.title, f"{how_it_ended(exit_code)}; starting it again")
         except StackError:
             await self._process.kill()
             raise

@@ -52,8 +52,13 @@ async def _supervise(stack: Stack, display: Display, guard: int) -> int:
             display.running(stack.url, stack.data_dir)
             await stopping
         return 0
-    except (StackError, OSError) as error:
-        display.failed(error)
+    except StackError as error:
+        display.failed(str(error))
+        return 1
+    except OSError as error:
+        display.failed(
+            f"{error.strerror or error}: {error.filename or stack.data_dir}. Free or fix it, and try again."
+        )
         return 1
     finally:
         display.end_table()
