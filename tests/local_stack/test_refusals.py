@@ -44,6 +44,10 @@ def test_one_port_for_two_purposes_is_refused(place: Path):
     assert "asked for twice, with --postgres-port and --mongodb-port" in said
 
 
+def test_ports_that_do_not_exist_are_refused(place: Path):
+    assert "There is no port 65536" in up(place / "high", "--instance-port", "65535", "--instances", "2")
+
+
 async def test_an_unreachable_postgres_is_named(place: Path):
     url = f"postgresql://me:secret-word@127.0.0.1:{free_port()}/tandem"
     said = up(place / "own", "--postgres-url", url, "--mongodb-url", "mongodb://127.0.0.1:1/")

@@ -10,6 +10,7 @@ from pathlib import Path
 from tandem.local_stack.errors import StackError
 
 LOCAL = "127.0.0.1"
+HIGHEST = 65_535
 _EPHEMERAL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
@@ -57,10 +58,13 @@ def require_free(wanted: Iterable[tuple[int, str]]) -> None:
     """Check that the ports are free; each comes with the option that chooses it.
 
     Raises:
-        StackError: names the first that is taken, or asked for twice.
+        StackError: names the first that is taken, asked for twice, or no port.
     """
     seen: dict[int, str] = {}
     for port, option in wanted:
+        if port > HIGHEST:
+            msg = f"There is no port {port}. Choose a lower one with {option}."
+            raise StackError(msg)
         if port in seen:
             msg = f"Port {port} is asked for twice, with {seen[port]} and {option}. Choose different ones."
             raise StackError(msg)
