@@ -6,7 +6,7 @@ import itertools
 import re
 
 import pytest
-from markdown import ROOT, Fence, fences
+from doc_pages import ROOT, Fence, fences
 
 from tandem import kernel
 

@@ -1,0 +1,153 @@
+"""What the documents say is there, and what is there is in the documents."""
+
+import importlib.metadata
+import re
+import subprocess
+import sys
+
+import msgspec
+import pytest
+from doc_pages import ROOT, files_below, pages, prose, without_fences
+
+from tandem.cli import COMMANDS, main
+from tandem.config import Settings
+
+README = (ROOT / "README.md").read_text()
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
+SOURCE = ROOT / "src" / "tandem"
+DECISIONS = sorted((ROOT / "docs" / "decisions").glob("0*.md"))
+
+LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)|(?:src|srcset|href)=\"([^\"#]+)\"")
+ROUTE = re.compile(r"\"(?:GET|POST|PUT|PATCH|DELETE)\",\s*\"(/[^\"]*)\"")
+# The backslashes keep this file from naming what it looks for.
+REGISTRY_HOST = re.compile(r"pypi\.org|pythonhosted\.org|npmjs\.(?:org|com)|deb\.debian\.org")
+PLACE_ON_A_MACHINE = re.compile(r"(?<![\w.])/(?:home|Users|root|work)/\w")
+
+
+def names_in_a_tables_first_column(text: str) -> set[str]:
+    """Everything in backticks in the first cell of any row."""
+    cells = (line.split("|")[1] for line in text.splitlines() if line.startswith("| `"))
+    return {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_relative_link_leads_somewhere(page):
+    targets = {first or second for first, second in LINK.findall(without_fences(page.read_text()))}
+    relative = {target for target in targets if "://" not in target and not target.startswith("mailto:")}
+    assert [target for target in relative if not (page.parent / target).exists()] == []
+
+
+def test_every_page_can_be_reached_from_the_readme():
+    seen = {ROOT / "README.md"}
+    waiting = list(seen)
+    while waiting:
+        page = waiting.pop()
+        for first, second in LINK.findall(page.read_text()):
+            target = (page.parent / (first or second)).resolve()
+            if target.suffix == ".md" and target.exists() and target not in seen:
+                seen.add(target)
+                waiting.append(target)
+    assert set(pages()) - seen == set()
+
+
+def test_every_command_that_the_help_lists_is_described():
+    shown = subprocess.run(
+        [sys.executable, "-m", "tandem", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    listed = re.findall(r"^  (\w+) ", shown.partition("Commands:")[2], re.MULTILINE)
+    assert set(listed) == set(COMMANDS)
+    assert [name for name in listed if f"`tandem {name}`" not in README] == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_of_a_command_is_described(name):
+    command = main.get_command(main.make_context("tandem", [], resilient_parsing=True), name)
+    options = {option for parameter in command.params for option in parameter.opts if option != "--help"}
+    assert [option for option in options if option not in README] == []
+
+
+def test_every_setting_is_described_with_its_default():
+    described = names_in_a_tables_first_column(README)
+    for field in msgspec.structs.fields(Settings):
+        assert field.encode_name in described
+        if field.default is not msgspec.NODEFAULT:
+            row = next(
+                line for line in README.splitlines() if line.startswith("|") and field.encode_name in line
+            )
+            assert f"`{_in_the_environment(field.default)}`" in row, field.encode_name
+
+
+def _in_the_environment(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def test_every_route_is_described():
+    routes = {path for module in SOURCE.rglob("*.py") for path in ROUTE.findall(module.read_text())}
+    assert len(routes) >= 12
+    described = {name.split("?")[0].split(" ")[-1] for name in names_in_a_tables_first_column(README)}
+    assert routes - described == set()
+
+
+def test_the_changelog_begins_with_this_version():
+    first = re.search(r"^## \[(\d[^\]]*)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert first is not None
+    assert first[1] == importlib.metadata.version("tandem-cqrs")
+
+
+def test_every_module_that_the_architecture_names_exists():
+    named = set(re.findall(r"`([\w/]+\.(?:py|sql|conf\.template))`", ARCHITECTURE))
+    assert len(named) > 50
+    assert [path for path in named if not (SOURCE / path).exists()] == []
+
+
+@pytest.mark.parametrize("package", ["kernel", "cqrs", "user", "user_command", "user_query", "web", "app"])
+def test_the_architecture_names_every_module_of(package):
+    modules = {str(path.relative_to(SOURCE)) for path in (SOURCE / package).glob("[!_]*.py")}
+    assert {module for module in modules if f"`{module}`" not in ARCHITECTURE} == set()
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/architecture.md"])
+def test_every_package_has_its_place_in(page):
+    packages = {path.parent.name for path in SOURCE.glob("*/__init__.py")}
+    assert {package for package in packages if package not in (ROOT / page).read_text()} == set()
+
+
+def test_every_table_of_the_schema_is_in_the_architecture():
+    migrations = "\n".join(path.read_text() for path in SOURCE.glob("user_command/migrations/0*.sql"))
+    tables = set(re.findall(r"CREATE TABLE (\w+)", migrations))
+    assert {table for table in tables if f"`{table}`" not in ARCHITECTURE} == set()
+
+
+def test_every_decision_is_in_the_index():
+    index = (ROOT / "docs" / "decisions" / "README.md").read_text()
+    assert [path.name for path in DECISIONS if f"({path.name})" not in index] == []
+    assert [path.name[:4] for path in DECISIONS] == [f"{n:04}" for n in range(1, len(DECISIONS) + 1)]
+
+
+@pytest.mark.parametrize("path", DECISIONS, ids=lambda path: path.name)
+def test_a_decision_says_why_and_what_would_change_it(path):
+    text = path.read_text()
+    assert text.startswith(f"# {int(path.name[:4])}. ")
+    parts = ("**Context.**", "**Choice.**", "**What would change our mind.**")
+    assert [part for part in parts if part not in text] == []
+
+
+def test_every_make_target_that_a_document_names_exists():
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    named = re.findall(r"(?:`|^)make ([a-z-]+)", prose(), re.MULTILINE)
+    assert named
+    assert set(named) <= set(targets)
+
+
+def test_no_file_names_a_package_registrys_host_or_a_place_on_somebodys_machine():
+    found = []
+    for path in files_below(ROOT):
+        if "swagger_ui" in path.parts or path.suffix in {".png", ".svg"}:
+            continue
+        text = path.read_text()
+        found += [
+            (path.name, hit[0]) for hit in (*REGISTRY_HOST.finditer(text), *PLACE_ON_A_MACHINE.finditer(text))
+        ]
+    assert found == []
