@@ -64,7 +64,7 @@ async def test_who_is_alive_keeps_its_users(system):
         gate = await hold_projection(slow)
         await create(slow, commands(10))
         async with run_instance(system.settings("eager")) as eager:
-            assert await eager.recovery.run_once() == 0
+            assert await eager.recovery.claim() == 0
             gate.set()
             await system.until_synchronized(10)
             assert eager.recovery.claimed == 0

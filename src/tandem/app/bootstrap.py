@@ -13,14 +13,17 @@ from tandem.cqrs import (
     CreateUserQueryCommand,
     CreateUserQueryEvent,
     CreateUserQueryHandler,
+    RefusedUserEvent,
+    SetAsideUserCommand,
+    SetAsideUserCommandHandler,
     SynchronizedUserEvent,
     SynchronizeUserCommand,
     SynchronizeUserCommandHandler,
     UserSaga,
 )
-from tandem.kernel import Backoff, Coalescer, Coalescing, CommandBus, EventBus
+from tandem.kernel import Backoff, Coalescer, Coalescing, CommandBus, EventBus, keep_running
 from tandem.user_command.database import Database
-from tandem.user_command.lease import Lease
+from tandem.user_command.lease import SECONDS_BETWEEN_RENEWALS, Lease
 from tandem.user_command.migrate import require_migrated
 from tandem.user_command.recovery import Recovery
 from tandem.user_command.repository import UserCommandRepository
@@ -66,9 +69,21 @@ class Instance:
         self.write_back: Coalescer[SynchronizeUserCommand, Any] = self.commands.register_coalesced(
             SynchronizeUserCommand, write_back.execute, on_their_way
         )
-        self.recovery = Recovery(self.repository, self.lease, self.commands, self.projection, self.write_back)
+        self.set_aside: Coalescer[SetAsideUserCommand, Any] = self.commands.register_coalesced(
+            SetAsideUserCommand, SetAsideUserCommandHandler(self.command_service).execute, on_their_way
+        )
+        self.recovery = Recovery(
+            self.repository, self.lease, self.commands, self.projection, self._held_users
+        )
         self.events.saga(CreateUserQueryEvent, UserSaga.user_created)
         self.events.saga(SynchronizedUserEvent, UserSaga.user_synchronized)
+        self.events.saga(RefusedUserEvent, UserSaga.user_refused)
+
+    def _held_users(self) -> list[int]:
+        """The ids of the users on their way through this process."""
+        projected = [command.user.id for command in self.projection.held()]
+        written_back = [command.user_id for command in self.write_back.held()]
+        return projected + written_back + [command.user_id for command in self.set_aside.held()]
 
     @property
     def coalescers(self) -> list[Coalescer[Any, Any]]:
@@ -89,11 +104,12 @@ class Instance:
     async def work(self) -> None:
         """What an instance does besides answering: it keeps its lease, and recovers what was left behind."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(
-                self.lease.keep(lambda: self.creates.waiting, lambda: self.why_not_ready is None),
-                name="lease",
-            )
-            tasks.create_task(self.recovery.keep(timedelta(seconds=1)), name="recovery")
+            tasks.create_task(keep_running("lease", self._renew_lease))
+            tasks.create_task(keep_running("recovery", self.recovery.run_once))
+
+    async def _renew_lease(self) -> float:
+        await self.lease.renew(self.creates.waiting, ready=self.why_not_ready is None)
+        return SECONDS_BETWEEN_RENEWALS
 
     async def finish(self) -> None:
         """Bring to its end what is in hand, as far as the time to drain allows; the rest is recovered."""

@@ -13,10 +13,11 @@ from tandem.kernel import Overloaded, Unavailable
 from tandem.random_users import RandomUsersController
 from tandem.user import InvalidField
 from tandem.user_command.controller import UserCommandController
+from tandem.user_command.idempotency import InvalidKey, KeyReused
 from tandem.user_query.controller import UserQueryController
 from tandem.web.application import Application
 from tandem.web.openapi import openapi_route
-from tandem.web.problems import ProblemError, bad_field
+from tandem.web.problems import ProblemError, ProblemPlace, bad_field, bad_parameter
 from tandem.web.routes import Route
 from tandem.web.server import serve
 from tandem.web.static import content_security_policy, static_routes
@@ -51,6 +52,10 @@ def application(instance: Instance) -> Application:
 
 
 TRANSLATE: dict[type[Exception], Callable[..., ProblemError]] = {
+    InvalidKey: lambda error: bad_parameter("Idempotency-Key", str(error)),
+    KeyReused: lambda error: ProblemError(
+        422, str(error), errors=[ProblemPlace(parameter="Idempotency-Key", detail="was used before")]
+    ),
     InvalidField: lambda error: bad_field(error.pointer, error.detail),
     Overloaded: lambda _: ProblemError(
         503, "Too much is waiting; try again in a moment.", headers=(("Retry-After", "1"),)

@@ -12,17 +12,27 @@
                                      ▼
                           SynchronizeUserCommandHandler ──► UserCommandService (PostgreSQL, SYNCRONIZED)
 
+A user that MongoDB refuses for good takes another way out: `RefusedUserEvent` ──► `UserSaga.user_refused` ──►
+`SetAsideUserCommand`, and it is a dead letter.
+
 Everything after the first commit may be interrupted at any point: that a user is pending is a row in
 PostgreSQL, and `user_command.recovery` starts the flow again for it with another `CreateUserQueryCommand`.
 Each step can therefore be repeated, and repeating it changes nothing.
 """
 
 from tandem.cqrs.aggregates import UserCommandAggregate, UserEventCommandAggregate
-from tandem.cqrs.commands import CreateUserCommand, CreateUserQueryCommand, SynchronizeUserCommand
-from tandem.cqrs.events import CreateUserQueryEvent, SynchronizedUserEvent
+from tandem.cqrs.commands import (
+    CreateUserCommand,
+    CreateUserQueryCommand,
+    Idempotency,
+    SetAsideUserCommand,
+    SynchronizeUserCommand,
+)
+from tandem.cqrs.events import CreateUserQueryEvent, RefusedUserEvent, SynchronizedUserEvent
 from tandem.cqrs.handlers import (
     CreateUserCommandHandler,
     CreateUserQueryHandler,
+    SetAsideUserCommandHandler,
     SynchronizeUserCommandHandler,
 )
 from tandem.cqrs.saga import UserSaga
@@ -33,6 +43,10 @@ __all__ = [
     "CreateUserQueryCommand",
     "CreateUserQueryEvent",
     "CreateUserQueryHandler",
+    "Idempotency",
+    "RefusedUserEvent",
+    "SetAsideUserCommand",
+    "SetAsideUserCommandHandler",
     "SynchronizeUserCommand",
     "SynchronizeUserCommandHandler",
     "SynchronizedUserEvent",

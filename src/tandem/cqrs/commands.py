@@ -1,8 +1,17 @@
 """What can be asked for. The described system's names are kept."""
 
+import msgspec
+
 from tandem.cqrs.aggregates import UserCommandAggregate, UserEventCommandAggregate
 from tandem.kernel import Command
 from tandem.user import Profile, StoredUser
+
+
+class Idempotency(msgspec.Struct, frozen=True, gc=False):
+    """What makes a repeated command known: the client's key, and a hash of what came with it."""
+
+    key: str
+    fingerprint: bytes
 
 
 class CreateUserCommand(Command[UserCommandAggregate], frozen=True, gc=False):
@@ -10,12 +19,21 @@ class CreateUserCommand(Command[UserCommandAggregate], frozen=True, gc=False):
 
     seed: str
     profile: Profile
+    idempotency: Idempotency | None = None
 
 
 class CreateUserQueryCommand(Command[UserEventCommandAggregate], frozen=True, gc=False):
     """Bring this committed user to the query side."""
 
     user: StoredUser
+
+
+class SetAsideUserCommand(Command[None], frozen=True, gc=False):
+    """Take this version of the user out of the flow: the query side refused it for good."""
+
+    user_id: int
+    version: int
+    error: str
 
 
 class SynchronizeUserCommand(Command[None], frozen=True, gc=False):

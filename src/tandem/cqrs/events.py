@@ -10,6 +10,14 @@ class CreateUserQueryEvent(Event, frozen=True, gc=False):
     user: StoredUser
 
 
+class RefusedUserEvent(Event, frozen=True, gc=False):
+    """MongoDB refused this version of the user, and would refuse it again."""
+
+    user_id: int
+    version: int
+    error: str
+
+
 class SynchronizedUserEvent(Event, frozen=True, gc=False):
     """MongoDB has acknowledged this version of the user, by majority and journal."""
 

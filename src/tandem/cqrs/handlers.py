@@ -8,7 +8,12 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from tandem.cqrs.aggregates import UserCommandAggregate, UserEventCommandAggregate
-from tandem.cqrs.commands import CreateUserCommand, CreateUserQueryCommand, SynchronizeUserCommand
+from tandem.cqrs.commands import (
+    CreateUserCommand,
+    CreateUserQueryCommand,
+    SetAsideUserCommand,
+    SynchronizeUserCommand,
+)
 from tandem.kernel import EventBus
 from tandem.user import StoredUser
 
@@ -16,18 +21,26 @@ from tandem.user import StoredUser
 class CommandSide(Protocol):
     """What the flow asks of PostgreSQL; `user_command.UserCommandService` is it."""
 
-    async def create(self, commands: Sequence[CreateUserCommand]) -> Sequence[UserCommandAggregate]:
-        """Commit the users and their CREATED events together: all of them or none."""
+    async def create(
+        self, commands: Sequence[CreateUserCommand]
+    ) -> Sequence[UserCommandAggregate | Exception]:
+        """Commit the users and their CREATED events together: all of them or none.
+
+        A command whose key was used before gets the user of then, or an error where it is another command.
+        """
 
     async def synchronize(self, commands: Sequence[SynchronizeUserCommand]) -> None:
         """Record SYNCRONIZED for each user that is pending at this version; others are left as they are."""
+
+    async def set_aside(self, commands: Sequence[SetAsideUserCommand]) -> None:
+        """Make each user that is pending at this version a dead letter; others are left as they are."""
 
 
 class QuerySide(Protocol):
     """What the flow asks of MongoDB; `user_query.UserQueryService` is it."""
 
-    async def create(self, users: Sequence[StoredUser]) -> Sequence[UserEventCommandAggregate | Exception]:
-        """Write the documents, acknowledged by majority; one that is refused for good gets its error."""
+    async def create(self, users: Sequence[StoredUser]) -> Sequence[UserEventCommandAggregate]:
+        """Write the documents, acknowledged by majority; some may be refused for good."""
 
 
 class CreateUserCommandHandler:
@@ -37,17 +50,20 @@ class CreateUserCommandHandler:
         self._users = users
         self._events = events
 
-    async def execute(self, commands: Sequence[CreateUserCommand]) -> Sequence[UserCommandAggregate]:
-        """Commit a batch; each command gets its aggregate."""
-        aggregates = await self._users.create(commands)
+    async def execute(
+        self, commands: Sequence[CreateUserCommand]
+    ) -> Sequence[UserCommandAggregate | Exception]:
+        """Commit a batch; each command gets its aggregate, or the error that it alone has."""
+        results = await self._users.create(commands)
+        aggregates = [result for result in results if isinstance(result, UserCommandAggregate)]
         for aggregate in aggregates:
             aggregate.create_on_query()
         self._events.publish_from(aggregates)
-        return aggregates
+        return results
 
 
 class CreateUserQueryHandler:
-    """Brings committed users to the query side and announces which of them arrived."""
+    """Brings committed users to the query side and announces what became of them."""
 
     def __init__(self, users: QuerySide, events: EventBus) -> None:
         self._users = users
@@ -55,14 +71,16 @@ class CreateUserQueryHandler:
 
     async def execute(
         self, commands: Sequence[CreateUserQueryCommand]
-    ) -> Sequence[UserEventCommandAggregate | Exception]:
-        """Write a batch; a user that the query side refuses gets its error, the others their aggregates."""
-        results = await self._users.create([command.user for command in commands])
-        arrived = [result for result in results if isinstance(result, UserEventCommandAggregate)]
-        for aggregate in arrived:
-            aggregate.add_synchronized_status()
-        self._events.publish_from(arrived)
-        return results
+    ) -> Sequence[UserEventCommandAggregate]:
+        """Write a batch; each command gets its aggregate."""
+        aggregates = await self._users.create([command.user for command in commands])
+        for aggregate in aggregates:
+            if aggregate.refusal is None:
+                aggregate.add_synchronized_status()
+            else:
+                aggregate.add_refused_status()
+        self._events.publish_from(aggregates)
+        return aggregates
 
 
 class SynchronizeUserCommandHandler:
@@ -74,4 +92,16 @@ class SynchronizeUserCommandHandler:
     async def execute(self, commands: Sequence[SynchronizeUserCommand]) -> Sequence[None]:
         """Write back a batch."""
         await self._users.synchronize(commands)
+        return [None] * len(commands)
+
+
+class SetAsideUserCommandHandler:
+    """Sets users aside that the query side refused for good."""
+
+    def __init__(self, users: CommandSide) -> None:
+        self._users = users
+
+    async def execute(self, commands: Sequence[SetAsideUserCommand]) -> Sequence[None]:
+        """Set a batch aside."""
+        await self._users.set_aside(commands)
         return [None] * len(commands)

@@ -1,7 +1,7 @@
 """The saga: which event leads to which command. Pure functions; the event bus does the sending."""
 
-from tandem.cqrs.commands import CreateUserQueryCommand, SynchronizeUserCommand
-from tandem.cqrs.events import CreateUserQueryEvent, SynchronizedUserEvent
+from tandem.cqrs.commands import CreateUserQueryCommand, SetAsideUserCommand, SynchronizeUserCommand
+from tandem.cqrs.events import CreateUserQueryEvent, RefusedUserEvent, SynchronizedUserEvent
 
 
 class UserSaga:
@@ -16,3 +16,8 @@ class UserSaga:
     def user_synchronized(event: SynchronizedUserEvent) -> SynchronizeUserCommand:
         """Once MongoDB has the user, PostgreSQL is told."""
         return SynchronizeUserCommand(event.user_id, event.version)
+
+    @staticmethod
+    def user_refused(event: RefusedUserEvent) -> SetAsideUserCommand:
+        """What MongoDB refuses for good is set aside, so that the rest goes on."""
+        return SetAsideUserCommand(event.user_id, event.version, event.error)

@@ -9,6 +9,7 @@
 """
 
 from tandem.kernel.aggregate import AggregateRoot
+from tandem.kernel.background import keep_running
 from tandem.kernel.coalescer import Backoff, Coalescer, Coalescing
 from tandem.kernel.command_bus import Command, CommandBus
 from tandem.kernel.errors import KernelError, Overloaded, Unavailable, UnsuitableServer
@@ -27,4 +28,5 @@ __all__ = [
     "Overloaded",
     "Unavailable",
     "UnsuitableServer",
+    "keep_running",
 ]

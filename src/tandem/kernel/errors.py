@@ -1,10 +1,10 @@
 """What can go wrong in the kernel.
 
-    KernelError
-    ├── Overloaded        too much is waiting; nothing was done, try again soon
-    ├── Unavailable       a server does not answer just now; the outcome may be unknown
-    ├── UnsuitableServer  a server cannot be used as it is; somebody has to change something
-    └── NoHandler         a command was sent that nobody registered a handler for
+KernelError
+├── Overloaded        too much is waiting; nothing was done, try again soon
+├── Unavailable       a server does not answer just now; the outcome may be unknown
+├── UnsuitableServer  a server cannot be used as it is; somebody has to change something
+└── NoHandler         a command was sent that nobody registered a handler for
 """
 
 

@@ -9,11 +9,12 @@ from tandem.cqrs import CreateUserCommand
 from tandem.kernel import CommandBus
 from tandem.user import UserInput, normalize
 from tandem.user.profile import Seed
+from tandem.user_command.idempotency import idempotency_of
 from tandem.user_command.service import UserCommandService
 from tandem.user_command.statistics import RunStatistics, Statistics
 from tandem.user_command.views import CreatedUser, UserRows
 from tandem.web.problems import ProblemError
-from tandem.web.requests import NoArguments, Request, Response, json_response
+from tandem.web.requests import Headers, NoArguments, Request, Response, json_response
 from tandem.web.routes import Route
 
 UserId = Annotated[int, Meta(ge=1, le=2**53 - 1, description="The user's id.")]
@@ -56,8 +57,18 @@ class UserCommandController:
                 query_type=RunQuery,
                 body_type=UserInput,
                 answers={201: CreatedUser},
-                headers={201: {"Location": "Where the user's rows and events are."}},
-                problems=(503,),
+                request_headers={
+                    "Idempotency-Key": "A key of at most 128 printable characters. However often a command "
+                    "is sent with it, one user is created, and each answer is that of the first."
+                },
+                headers={
+                    201: {
+                        "Location": "Where the user's rows and events are.",
+                        "Idempotent-Replayed": "`true` if an earlier command with this key created the user.",
+                    },
+                    503: {"Retry-After": "Seconds to wait before sending it again."},
+                },
+                problems=(422, 503),
                 tag="command side (PostgreSQL)",
                 description="Answered after PostgreSQL has committed the user with its CREATED event.",
             ),
@@ -86,10 +97,16 @@ class UserCommandController:
 
     async def create(self, request: Request[NoArguments, RunQuery, UserInput]) -> Response:
         """Put a `CreateUserCommand` on the bus and answer after its commit."""
-        command = CreateUserCommand(request.query.seed, normalize(request.body))
-        aggregate = await self._commands.execute(command)
-        location = ("Location", f"/api/v1/user-command/{aggregate.user.id}")
-        return json_response(CreatedUser.of(aggregate.user), 201, (location,))
+        seed = request.query.seed
+        header = request.header("Idempotency-Key")
+        idempotency = None if header is None else idempotency_of(header, seed, request.raw_body)
+        aggregate = await self._commands.execute(
+            CreateUserCommand(seed, normalize(request.body), idempotency)
+        )
+        headers: Headers = (("Location", f"/api/v1/user-command/{aggregate.user.id}"),)
+        if aggregate.replayed:
+            headers += (("Idempotent-Replayed", "true"),)
+        return json_response(CreatedUser.of(aggregate.user), 201, headers)
 
     async def find(self, request: Request[UserPath, NoArguments, None]) -> Response:
         """The rows and events of one user."""

@@ -1,8 +1,6 @@
 """The lease: how an instance shows that it lives, by PostgreSQL's clock alone."""
 
-import asyncio
 import logging
-from collections.abc import Callable
 from datetime import timedelta
 
 from tandem.kernel import Unavailable
@@ -10,7 +8,7 @@ from tandem.user_command.database import Database
 
 logger = logging.getLogger(__name__)
 
-RENEW_EVERY = timedelta(seconds=1)
+SECONDS_BETWEEN_RENEWALS = 1.0
 
 
 class Lease:
@@ -34,14 +32,11 @@ class Lease:
         self.incarnation = rows[0]["incarnation"]
         self.held = True
 
-    async def keep(self, waiting: Callable[[], int], ready: Callable[[], bool]) -> None:
-        """Renew every second, for ever, and tell how many commands wait here and whether we are ready."""
-        while True:
-            await asyncio.sleep(RENEW_EVERY.total_seconds())
-            await self.renew(waiting(), ready=ready())
-
     async def renew(self, waiting: int, *, ready: bool) -> None:
-        """Prolong the lease once. Without PostgreSQL it is not held; the next renewal may have it back."""
+        """Prolong the lease, and tell how many commands wait here and whether we are ready.
+
+        Without PostgreSQL it is not held; the next renewal may have it back.
+        """
         try:
             await self._database.fetch("renew_lease", self.incarnation, self._seconds, waiting, ready)
         except Unavailable as error:

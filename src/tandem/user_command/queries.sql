@@ -12,7 +12,8 @@ WITH input AS MATERIALIZED (
         $17::boolean[], $18::integer[], $19::text[], $20::text[], $21::text[], $22::text[],
         $23::integer[], $24::text[], $25::text[], $26::integer[],
         $27::boolean[], $28::text[], $29::text[],
-        $30::boolean[], $31::text[], $32::text[], $33::text[]
+        $30::boolean[], $31::text[], $32::text[], $33::text[],
+        $34::text[], $35::bytea[]
     ) WITH ORDINALITY AS u (
         email, seed, event_data,
         gender, title, first_name, last_name,
@@ -22,13 +23,14 @@ WITH input AS MATERIALIZED (
         country_id, latitude, longitude, timezone_id,
         has_login, uuid, username,
         has_picture, large, medium, thumbnail,
+        idempotency_key, fingerprint,
         place
     )
 ), users AS (
     INSERT INTO prm_user
-    SELECT id, email, seed, $34, 'CREATED', 1, created_at, gender, title, first_name, last_name,
+    SELECT id, email, seed, $36, 'CREATED', 1, created_at, gender, title, first_name, last_name,
            birth_at, birth_age, registered_at, registered_age, phone, cell,
-           identity_name, identity_value, nationality
+           identity_name, identity_value, nationality, idempotency_key, fingerprint
     FROM input
 ), locations AS (
     INSERT INTO prm_user_location
@@ -41,19 +43,26 @@ WITH input AS MATERIALIZED (
     INSERT INTO prm_user_picture SELECT id, large, medium, thumbnail FROM input WHERE has_picture
 ), events AS (
     INSERT INTO prm_user_event (user_id, version, event_type, event_data, seed, app_id, created_at)
-    SELECT id, 1, 'CREATED', event_data::jsonb, seed, $34, created_at FROM input
+    SELECT id, 1, 'CREATED', event_data::jsonb, seed, $36, created_at FROM input
 ), pending AS (
     INSERT INTO prm_user_pending (user_id, version, incarnation, created_at)
-    SELECT id, 1, $35, created_at FROM input
+    SELECT id, 1, $37, created_at FROM input
 ), counts AS (
     INSERT INTO prm_user_count AS c (seed, app_id, backend, total, first_created_at, last_created_at)
-    SELECT seed, $34, pg_backend_pid(), count(*), min(created_at), max(created_at) FROM input GROUP BY seed
+    SELECT seed, $36, pg_backend_pid(), count(*), min(created_at), max(created_at) FROM input GROUP BY seed
     ON CONFLICT (seed, app_id, backend) DO UPDATE SET
         total = c.total + excluded.total,
         first_created_at = least(c.first_created_at, excluded.first_created_at),
         last_created_at = greatest(c.last_created_at, excluded.last_created_at)
 )
 SELECT id, created_at FROM input ORDER BY place;
+
+-- name: find_users_by_keys
+-- The users that these keys have created, with what their commands were like.
+SELECT u.idempotency_key, u.fingerprint, u.id, u.seed, u.app_id, u.created_at, e.event_data
+FROM prm_user u
+JOIN prm_user_event e ON e.user_id = u.id AND e.version = 1 AND e.event_type = 'CREATED'
+WHERE u.idempotency_key = ANY ($1::text[]);
 
 -- name: synchronize_users
 -- Ends the flow of those users that are still pending at this version: status, event, statistics.
@@ -193,7 +202,7 @@ UPDATE tandem_instance SET lease_until = now(), ready = false WHERE incarnation 
 -- name: statistics
 -- One row for each run and instance, from the counters.
 SELECT seed, app_id, sum(total)::bigint AS total, sum(synchronized)::bigint AS synchronized,
-       sum(taken_over)::bigint AS taken_over,
+       sum(taken_over)::bigint AS taken_over, sum(dead_letters)::bigint AS dead_letters,
        min(first_created_at) AS first_created_at, max(last_created_at) AS last_created_at
 FROM prm_user_count WHERE $1::text IS NULL OR seed = $1
 GROUP BY seed, app_id ORDER BY seed, app_id;
@@ -203,6 +212,64 @@ GROUP BY seed, app_id ORDER BY seed, app_id;
 SELECT seed, app_id, bucket, sum(users)::bigint AS users
 FROM prm_user_lag WHERE $1::text IS NULL OR seed = $1
 GROUP BY seed, app_id, bucket ORDER BY seed, app_id, bucket;
+
+-- name: set_aside_users
+-- Takes users that MongoDB refused for good out of the flow, with its reasons.
+WITH refused AS (
+    SELECT * FROM unnest($1::bigint[], $2::integer[], $3::text[]) AS r (user_id, version, error)
+), done AS (
+    DELETE FROM prm_user_pending p USING refused r
+    WHERE p.user_id = r.user_id AND p.version = r.version
+    RETURNING p.user_id, p.version, r.error
+), letters AS (
+    INSERT INTO prm_user_dead_letter (user_id, version, error, app_id, created_at)
+    SELECT user_id, version, error, $4, now() FROM done
+    ON CONFLICT (user_id) DO UPDATE SET
+        version = excluded.version, error = excluded.error,
+        app_id = excluded.app_id, created_at = excluded.created_at
+)
+INSERT INTO prm_user_count AS c (seed, app_id, backend, dead_letters)
+SELECT u.seed, u.app_id, pg_backend_pid(), count(*)
+FROM done JOIN prm_user u ON u.id = done.user_id GROUP BY u.seed, u.app_id
+ON CONFLICT (seed, app_id, backend) DO UPDATE SET dead_letters = c.dead_letters + excluded.dead_letters;
+
+-- name: list_dead_letters
+-- Dead letters in order of their users' ids.
+SELECT d.user_id, u.seed, d.version, d.error, d.app_id, d.created_at
+FROM prm_user_dead_letter d JOIN prm_user u ON u.id = d.user_id
+WHERE d.user_id > $1 ORDER BY d.user_id LIMIT $2;
+
+-- name: find_dead_letter
+-- One dead letter, with the state that MongoDB refused.
+SELECT d.user_id, u.seed, d.version, d.error, d.app_id, d.created_at, e.event_data AS state
+FROM prm_user_dead_letter d
+JOIN prm_user u ON u.id = d.user_id
+JOIN prm_user_event e ON e.user_id = d.user_id AND e.version = d.version AND e.event_type <> 'SYNCRONIZED'
+WHERE d.user_id = $1;
+
+-- name: retry_dead_letters
+-- Makes dead letters pending again: the one of this user, or at most 1,000 of them. They belong to no
+-- incarnation, so any instance's recovery claims them.
+WITH chosen AS (
+    SELECT user_id FROM prm_user_dead_letter
+    WHERE $1::bigint IS NULL OR user_id = $1 ORDER BY user_id LIMIT 1000 FOR UPDATE
+), removed AS (
+    DELETE FROM prm_user_dead_letter d USING chosen WHERE d.user_id = chosen.user_id
+    RETURNING d.user_id, d.version
+), pending AS (
+    INSERT INTO prm_user_pending (user_id, version, incarnation, created_at)
+    SELECT user_id, version, 0, now() FROM removed ON CONFLICT DO NOTHING
+), counts AS (
+    INSERT INTO prm_user_count AS c (seed, app_id, backend, dead_letters)
+    SELECT u.seed, u.app_id, pg_backend_pid(), -count(*)
+    FROM removed r JOIN prm_user u ON u.id = r.user_id GROUP BY u.seed, u.app_id
+    ON CONFLICT (seed, app_id, backend) DO UPDATE SET dead_letters = c.dead_letters + excluded.dead_letters
+)
+SELECT count(*) AS retried FROM removed;
+
+-- name: count_dead_letters
+-- How many users are set aside, counted no further than 1,000.
+SELECT count(*) AS letters FROM (SELECT FROM prm_user_dead_letter LIMIT 1000) some;
 
 -- name: schema_version
 -- The number of the last migration.

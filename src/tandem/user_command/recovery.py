@@ -6,13 +6,13 @@ those are, never "ids greater than the last one": commits do not come in the ord
 would silently skip whoever commits late.
 """
 
-import asyncio
 import logging
 import time
-from datetime import timedelta
+from collections.abc import Callable
+from typing import Any
 
-from tandem.cqrs import CreateUserQueryCommand, SynchronizeUserCommand
-from tandem.kernel import Coalescer, CommandBus, Unavailable
+from tandem.cqrs import CreateUserQueryCommand
+from tandem.kernel import Coalescer, CommandBus
 from tandem.user_command.lease import Lease
 from tandem.user_command.repository import UserCommandRepository
 
@@ -20,40 +20,48 @@ logger = logging.getLogger(__name__)
 
 # Users claimed by one statement.
 MOST_A_CLAIM = 500
+SECONDS_BETWEEN_LOOKS = 1.0
+# Long enough for what was claimed to be on its way before it is looked for again.
+SECONDS_BETWEEN_CLAIMS = 0.01
 
 
 class Recovery:
-    """Claims pending users that nobody works on, and sends them on their way again."""
+    """Claims pending users that nobody works on, and sends them on their way again.
+
+    `held` names the users that are on their way through this process already.
+    """
 
     def __init__(
         self,
         repository: UserCommandRepository,
         lease: Lease,
         commands: CommandBus,
-        projection: Coalescer[CreateUserQueryCommand, object],
-        write_back: Coalescer[SynchronizeUserCommand, None],
+        projection: Coalescer[CreateUserQueryCommand, Any],
+        held: Callable[[], list[int]],
     ) -> None:
         self._repository = repository
         self._lease = lease
         self._commands = commands
         self._projection = projection
-        self._write_back = write_back
+        self._held = held
         #: Users claimed since this instance began.
         self.claimed = 0
 
-    async def keep(self, every: timedelta) -> None:
-        """Run for ever. Looking for work never takes more than a twentieth of the time."""
-        while True:
-            started = time.monotonic()
-            try:
-                found = await self.run_once()
-            except Unavailable as error:
-                found = 0
-                logger.debug("Recovery waits: %s", error)
-            took = time.monotonic() - started
-            await asyncio.sleep(0.01 if found else max(every.total_seconds(), 20 * took))
+    async def run_once(self) -> float:
+        """One round: claim, and say in how many seconds to look again.
 
-    async def run_once(self) -> int:
+        While there is work, at once. Otherwise looking takes at most a twentieth of the time: during an
+        outage the table may hold a million users of which none is idle.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer.
+        """
+        started = time.monotonic()
+        if await self.claim():
+            return SECONDS_BETWEEN_CLAIMS
+        return max(SECONDS_BETWEEN_LOOKS, 20 * (time.monotonic() - started))
+
+    async def claim(self) -> int:
         """Claim what there is room for, and dispatch it. The number of users claimed.
 
         Half of the room is left to the fast path, so that a long backlog does not delay new users.
@@ -71,8 +79,3 @@ class Recovery:
             self.claimed += len(users)
             logger.info("Recovery: %d pending users taken up (%d since the start).", len(users), self.claimed)
         return len(users)
-
-    def _held(self) -> list[int]:
-        """The ids of the users on their way through this process."""
-        projected = [command.user.id for command in self._projection.held()]
-        return projected + [command.user_id for command in self._write_back.held()]

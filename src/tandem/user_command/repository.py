@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 
+import asyncpg
 import msgspec
 
-from tandem.cqrs import CreateUserCommand, SynchronizeUserCommand
+from tandem.cqrs import CreateUserCommand, SetAsideUserCommand, SynchronizeUserCommand
 from tandem.user import StoredUser
 from tandem.user_command.database import Database
+from tandem.user_command.idempotency import KeyedUser, KeyTaken
 from tandem.user_command.reference_data import ReferenceIds
 from tandem.user_command.rows import columns_of, decode_state
 from tandem.user_command.views import UserRows
@@ -14,6 +16,7 @@ from tandem.user_command.views import UserRows
 # An own user that this process does not hold is only forgotten after this long: before, the answer to the
 # commit that made it pending may still be on its way here.
 OWN_GRACE_SECONDS = 2.0
+KEY_INDEX = "prm_user_idempotency_key"
 
 
 class UserCommandRepository:
@@ -28,15 +31,46 @@ class UserCommandRepository:
         """Commit users, their CREATED events and their pending rows together; all of them or none.
 
         Raises:
+            KeyTaken: an idempotency key has a user already; `find_by_keys` says which.
             Unavailable: PostgreSQL does not answer; whether it has committed may be unknown.
         """
         await self._ids.learn(command.profile for command in commands)
         columns = columns_of(commands, self._ids)
-        rows = await self._database.fetch("create_users", *columns, self._app_id, incarnation)
+        try:
+            rows = await self._database.fetch("create_users", *columns, self._app_id, incarnation)
+        except asyncpg.UniqueViolationError as error:
+            if error.constraint_name != KEY_INDEX:
+                raise
+            raise KeyTaken from error
         return [
             StoredUser(user_id, command.seed, self._app_id, 1, created_at, command.profile)
             for command, (user_id, created_at) in zip(commands, rows, strict=True)
         ]
+
+    async def find_by_keys(self, keys: Sequence[str]) -> dict[str, KeyedUser]:
+        """The users that these keys have created, by key; a key without user is missing.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer.
+        """
+        rows = await self._database.fetch("find_users_by_keys", keys)
+        return {
+            key: KeyedUser(fingerprint, StoredUser(user_id, seed, app_id, 1, created_at, decode_state(state)))
+            for key, fingerprint, user_id, seed, app_id, created_at, state in rows
+        }
+
+    async def set_aside(self, commands: Sequence[SetAsideUserCommand]) -> None:
+        """Make each user that is still pending at this version a dead letter.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer. Doing it again is harmless.
+        """
+        columns = (
+            [command.user_id for command in commands],
+            [command.version for command in commands],
+            [command.error for command in commands],
+        )
+        await self._database.fetch("set_aside_users", *columns, self._app_id)
 
     async def synchronize(self, commands: Sequence[SynchronizeUserCommand]) -> None:
         """Record SYNCRONIZED for each user that is still pending at this version.

@@ -24,7 +24,7 @@ NO_PICTURE = Picture()
 
 
 def columns_of(commands: Sequence[CreateUserCommand], ids: ReferenceIds) -> list[tuple[object, ...]]:
-    """The 33 columns of `create_users`, each with one value a command."""
+    """The 35 columns of `create_users`, each with one value a command."""
     return list(zip(*(_row(command, ids) for command in commands), strict=True))
 
 
@@ -38,6 +38,7 @@ def _row(command: CreateUserCommand, ids: ReferenceIds) -> tuple[object, ...]:
     coordinates = location.coordinates or NOWHERE
     login = profile.login or NO_LOGIN
     picture = profile.picture or NO_PICTURE
+    idempotency = command.idempotency
     return (
         profile.email,
         command.seed,
@@ -72,6 +73,8 @@ def _row(command: CreateUserCommand, ids: ReferenceIds) -> tuple[object, ...]:
         picture.large,
         picture.medium,
         picture.thumbnail,
+        None if idempotency is None else idempotency.key,
+        None if idempotency is None else idempotency.fingerprint,
     )
 
 

@@ -2,10 +2,20 @@
 
 from collections.abc import Sequence
 
-from tandem.cqrs import CreateUserCommand, SynchronizeUserCommand, UserCommandAggregate
+from tandem.cqrs import (
+    CreateUserCommand,
+    SetAsideUserCommand,
+    SynchronizeUserCommand,
+    UserCommandAggregate,
+)
+from tandem.kernel import Unavailable
+from tandem.user_command.idempotency import KeyedUser, KeyTaken, replayed, still_to_create
 from tandem.user_command.lease import Lease
 from tandem.user_command.repository import UserCommandRepository
 from tandem.user_command.views import UserRows
+
+# Each try learns of at least one key; more than a few mean that something else is wrong.
+MOST_TRIES = 5
 
 
 class UserCommandService:
@@ -15,14 +25,38 @@ class UserCommandService:
         self._repository = repository
         self._lease = lease
 
-    async def create(self, commands: Sequence[CreateUserCommand]) -> Sequence[UserCommandAggregate]:
+    async def create(
+        self, commands: Sequence[CreateUserCommand]
+    ) -> Sequence[UserCommandAggregate | Exception]:
         """Commit the users and their CREATED events together, as this incarnation's pending work.
+
+        Nearly all keys are new, so the batch is written at once; only where a key turns out to be taken are
+        the taken ones read, by a statement of their own: the first one's snapshot cannot see a transaction
+        that it lost to.
 
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        users = await self._repository.create(commands, self._lease.incarnation)
-        return [UserCommandAggregate(user) for user in users]
+        known: dict[str, KeyedUser] = {}
+        for _ in range(MOST_TRIES):
+            new = still_to_create(commands, known)
+            try:
+                users = await self._repository.create(new, self._lease.incarnation) if new else []
+            except KeyTaken:
+                known |= await self._repository.find_by_keys(_keys_of(new))
+                continue
+            created = {id(command): user for command, user in zip(new, users, strict=True)}
+            for command, user in zip(new, users, strict=True):
+                if command.idempotency is not None:
+                    known[command.idempotency.key] = KeyedUser(command.idempotency.fingerprint, user)
+            return [
+                UserCommandAggregate(created[id(command)])
+                if id(command) in created
+                else replayed(command, known)
+                for command in commands
+            ]
+        msg = "Idempotency keys of one batch were taken again and again"
+        raise Unavailable(msg)
 
     async def synchronize(self, commands: Sequence[SynchronizeUserCommand]) -> None:
         """Record SYNCRONIZED for each user that is pending at this version.
@@ -32,6 +66,14 @@ class UserCommandService:
         """
         await self._repository.synchronize(commands)
 
+    async def set_aside(self, commands: Sequence[SetAsideUserCommand]) -> None:
+        """Make each user that is pending at this version a dead letter.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer.
+        """
+        await self._repository.set_aside(commands)
+
     async def find(self, user_id: int) -> UserRows | None:
         """One user in normal form, with its events; None where there is none.
 
@@ -39,3 +81,7 @@ class UserCommandService:
             Unavailable: PostgreSQL does not answer.
         """
         return await self._repository.find(user_id)
+
+
+def _keys_of(commands: Sequence[CreateUserCommand]) -> list[str]:
+    return [command.idempotency.key for command in commands if command.idempotency is not None]

@@ -32,6 +32,8 @@ class RunStatistics(msgspec.Struct, frozen=True, rename="camel"):
     pending: int
     #: Users that were synchronized by another instance than the one that created them.
     taken_over: int
+    #: Users that MongoDB refused for good; they are not pending any more.
+    dead_letters: int
     first_created_at: datetime | None
     last_created_at: datetime | None
     duration_seconds: float
@@ -69,8 +71,9 @@ def _run(row: dict[str, object], lags: Sequence[tuple[int, int]]) -> RunStatisti
         app_id=counted.app_id,
         total=counted.total,
         synchronized=counted.synchronized,
-        pending=counted.total - counted.synchronized,
+        pending=counted.total - counted.synchronized - counted.dead_letters,
         taken_over=counted.taken_over,
+        dead_letters=counted.dead_letters,
         first_created_at=counted.first_created_at,
         last_created_at=counted.last_created_at,
         duration_seconds=duration,
@@ -85,6 +88,7 @@ class _Counted(msgspec.Struct, frozen=True):
     total: int
     synchronized: int
     taken_over: int
+    dead_letters: int
     first_created_at: datetime | None
     last_created_at: datetime | None
 

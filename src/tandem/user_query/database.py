@@ -20,6 +20,9 @@ COLLECTION = "users"
 FIRST_ANSWER_SECONDS = 3
 MAJORITY = WriteConcern(w="majority", j=True)
 
+# One document's own fault, found by the driver before anything is sent.
+UNSENDABLE = (DocumentTooLarge, bson.errors.BSONError, OverflowError)
+
 INDEXES = [
     # The newest user of an e-mail address is the first entry of its group.
     IndexModel([("email", ASCENDING), ("_id", DESCENDING)]),
@@ -95,7 +98,7 @@ def translated() -> Iterator[None]:
     """Turn the driver's errors into `Unavailable`, but for those that one document causes."""
     try:
         yield
-    except (DocumentTooLarge, bson.errors.BSONError):
+    except UNSENDABLE:
         raise
     except PyMongoError as error:
         msg = f"MongoDB does not answer ({type(error).__name__}: {error})"

@@ -8,7 +8,7 @@ from pymongo.errors import BulkWriteError
 from pymongo.read_concern import ReadConcern
 
 from tandem.kernel import Unavailable
-from tandem.user_query.database import Users, translated
+from tandem.user_query.database import UNSENDABLE, Users, translated
 from tandem.user_query.document import Document
 
 DUPLICATE_KEY = 11000
@@ -21,10 +21,6 @@ REFUSED_FOR_GOOD = {
 }
 
 
-class Refused(Exception):
-    """MongoDB refused this document, and would refuse it again."""
-
-
 class UserQueryRepository:
     """Users in MongoDB."""
 
@@ -32,14 +28,15 @@ class UserQueryRepository:
         self._users = users
         self._majority = users.with_options(read_concern=ReadConcern("majority"))
 
-    async def write(self, documents: Sequence[Document]) -> dict[int, Refused]:
-        """Write the documents, unless the same or a later version is there. Answers who was refused, by id.
+    async def write(self, documents: Sequence[Document]) -> dict[int, str]:
+        """Write the documents, unless the same or a later version is there. By id, why one is refused.
 
         A plain insert comes first, because it costs a quarter of a guarded upsert and nearly all are new.
         Where the id is there already, the versions decide: repeating and reordering change nothing.
 
         Raises:
             Unavailable: not all is acknowledged by majority and journal. Doing it again is harmless.
+            Exception: some document among several cannot even be sent. Alone, it is refused.
         """
         try:
             with translated():
@@ -51,6 +48,10 @@ class UserQueryRepository:
             if existing:
                 await self._replace_older([document for document in documents if document["_id"] in existing])
             return refused
+        except UNSENDABLE as error:
+            if len(documents) > 1:
+                raise
+            return {documents[0]["_id"]: f"{type(error).__name__}: {error}"}
         return {}
 
     async def find_by_ids(self, ids: Sequence[int]) -> dict[int, Document]:
@@ -115,22 +116,20 @@ class UserQueryRepository:
                 await self._users.bulk_write(replacements, ordered=False)
 
 
-def _sort_errors(details: Mapping[str, Any]) -> tuple[set[int], dict[int, Refused]]:
+def _sort_errors(details: Mapping[str, Any]) -> tuple[set[int], dict[int, str]]:
     """Which ids of a failed bulk were there already, and which are refused for good.
 
     Raises:
         Unavailable: there are other errors, or the write concern was not met, which is no acknowledgement.
     """
     existing: set[int] = set()
-    refused: dict[int, Refused] = {}
+    refused: dict[int, str] = {}
     for error in details["writeErrors"]:
         user_id = error["op"]["_id"]
         if error["code"] == DUPLICATE_KEY:
             existing.add(user_id)
         elif error["code"] in REFUSED_FOR_GOOD:
-            refused[user_id] = Refused(
-                f"{error['code']} {REFUSED_FOR_GOOD[error['code']]}: {error['errmsg']}"
-            )
+            refused[user_id] = f"{error['code']} {REFUSED_FOR_GOOD[error['code']]}: {error['errmsg']}"
         else:
             msg = f"MongoDB did not write ({error['code']}: {error['errmsg']})"
             raise Unavailable(msg)

@@ -26,14 +26,14 @@ class UserQueryService:
         """The two that gather reads: for metrics and the orderly stop."""
         return [self._by_id, self._by_email]
 
-    async def create(self, users: Sequence[StoredUser]) -> Sequence[UserEventCommandAggregate | Exception]:
-        """Write the users' documents; one that MongoDB refuses for good gets its error.
+    async def create(self, users: Sequence[StoredUser]) -> Sequence[UserEventCommandAggregate]:
+        """Write the users' documents; each aggregate says whether MongoDB refused its user for good.
 
         Raises:
             Unavailable: MongoDB does not answer. Doing it again is harmless.
         """
         refused = await self._repository.write([document_of(user, self._app_id) for user in users])
-        return [refused.get(user.id) or UserEventCommandAggregate(user.id, user.version) for user in users]
+        return [UserEventCommandAggregate(user.id, user.version, refused.get(user.id)) for user in users]
 
     async def find(self, user_id: int) -> Document | None:
         """The user of this id, or None.

@@ -100,6 +100,16 @@ def _parameter(name: str, place: str, schema: Json, *, required: bool) -> Json:
 
 def _operation(route: Route, schemas: _Schemas) -> Json:
     parameters = schemas.parameters(route.path_type, "path") + schemas.parameters(route.query_type, "query")
+    parameters += [
+        {
+            "name": name,
+            "in": "header",
+            "required": False,
+            "description": sentence,
+            "schema": {"type": "string"},
+        }
+        for name, sentence in route.request_headers.items()
+    ]
     operation: Json = {
         "summary": route.summary,
         "operationId": _operation_id(route),

@@ -38,6 +38,8 @@ class Route:
     media_type: str = JSON
     #: Status to the headers of its answer, each with a sentence: `{201: {"Location": "Where the user is."}}`.
     headers: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    #: Headers that a request may have, each with a sentence; the endpoint reads them itself.
+    request_headers: Mapping[str, str] = field(default_factory=dict)
     #: Whether the OpenAPI document has it: pages and their files are no part of the interface.
     documented: bool = True
 

@@ -107,15 +107,6 @@ CREATE TABLE prm_user_pending (
     autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 1000000
 );
 
--- Users that MongoDB refused for good, set aside so that the rest goes on.
-CREATE TABLE prm_user_dead_letter (
-    user_id    bigint PRIMARY KEY REFERENCES prm_user NOT ENFORCED,
-    version    integer NOT NULL,
-    error      text NOT NULL,
-    app_id     text NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT now()
-);
-
 -- Statistics, kept exact in the very transactions that they count. A row belongs to one server process
 -- (backend): no two transactions ever write the same row, so no commit waits for another's.
 CREATE TABLE prm_user_count (
