@@ -1,7 +1,6 @@
 """The Makefile's targets say what they do, and can be made."""
 
 import re
-import shutil
 import subprocess
 
 import pytest
@@ -12,10 +11,9 @@ TARGETS = re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE)
 
 
 @pytest.fixture
-def make():
+def make(require_program):
     """Runs make in the checkout."""
-    if not (program := shutil.which("make")):
-        pytest.skip("make is not installed: apt-get install make")
+    program = require_program("make", "make")
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [program, *arguments]
@@ -37,6 +35,6 @@ def test_every_target_expands(make, target):
 
 
 def test_without_a_stack_the_floor_says_how_to_start_one(make, tmp_path):
-    answer = make("bench-floor", f"DATA_DIR={tmp_path / 'none'}")
+    answer = make("--old-file=dev", "bench-floor", f"DATA_DIR={tmp_path / 'none'}")
     assert answer.returncode != 0
     assert "make up" in answer.stdout
