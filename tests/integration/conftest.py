@@ -1,102 +1,11 @@
 """Instances against real databases: in this process to look inside, or as processes that can be killed."""
 
-import asyncio
-import os
-import signal
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import timedelta
-from pathlib import Path
-from typing import Any
+from collections.abc import AsyncIterator
 
-import asyncpg
-import httpx
 import pytest
-from pymongo import AsyncMongoClient
+from systems import Servings, System, open_system
 
 from tandem.app import Instance, run_instance
-from tandem.config import Settings
-from tandem.local_stack.ports import free_port
-from tandem.user_command.migrate import migrate
-from tandem.user_query.database import create_indexes
-
-PATIENCE_SECONDS = 60
-
-
-@dataclass
-class System:
-    """A migrated pair of databases, and ways to look into them."""
-
-    urls: Any
-    postgres: asyncpg.Connection
-    mongodb: AsyncMongoClient[dict[str, Any]]
-
-    @property
-    def users(self) -> Any:
-        """MongoDB's collection of users."""
-        return self.mongodb.get_default_database()["users"]
-
-    def settings(self, app_id: str = "instance-1", **changes: Any) -> Settings:
-        """Settings of an instance with the rights of the service role."""
-        return Settings(
-            postgres_url=self.urls.postgres_service_url,
-            mongodb_url=self.urls.mongodb_service_url,
-            app_id=app_id,
-            **changes,
-        )
-
-    async def count(self, sql: str, *arguments: Any) -> int:
-        """The number that a query answers."""
-        return int(await self.postgres.fetchval(sql, *arguments))
-
-    async def until_synchronized(self, users: int) -> None:
-        """Wait until exactly this many users are SYNCRONIZED and none is pending."""
-        await until(lambda: self._is_synchronized(users), f"{users} users synchronized")
-
-    async def _is_synchronized(self, users: int) -> bool:
-        done = await self.count("select count(*) from prm_user where status = 'SYNCRONIZED'")
-        pending = await self.count("select count(*) from prm_user_pending")
-        return (done, pending) == (users, 0)
-
-
-async def until(condition: Callable[[], Awaitable[bool]], what: str) -> None:
-    """Wait until `condition` holds; fail after a minute."""
-    try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not await condition():
-                await asyncio.sleep(0.02)
-    except TimeoutError:
-        pytest.fail(f"not within {PATIENCE_SECONDS} s: {what}")
-
-
-async def run_tandem(*arguments: str, **environment: str) -> tuple[int, str]:
-    """Run the command line to its end: exit code and all that it printed."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tandem",
-        *arguments,
-        env=os.environ | environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    output, _ = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, output.decode()
-
-
-@asynccontextmanager
-async def open_system(databases) -> AsyncIterator[System]:
-    """Migrate these databases as their owner, and look into them."""
-    await migrate(databases.postgres_owner_url, timedelta(seconds=30))
-    postgres = await asyncpg.connect(databases.postgres_owner_url)
-    client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(databases.mongodb_owner_url)
-    await create_indexes(client, databases.mongodb_owner_url)
-    yield System(databases, postgres, client)
-    await postgres.close()
-    await client.close()
 
 
 @pytest.fixture
@@ -111,81 +20,6 @@ async def instance(system) -> AsyncIterator[Instance]:
     """One instance in this process."""
     async with run_instance(system.settings()) as running:
         yield running
-
-
-@dataclass
-class ServedInstance:
-    """`tandem serve` as a process, and a client for it."""
-
-    app_id: str
-    process: asyncio.subprocess.Process
-    client: httpx.AsyncClient
-    log: Path
-
-    async def kill(self) -> None:
-        """End it as a crash would."""
-        self.process.kill()
-        await self.process.wait()
-
-    async def terminate(self) -> int:
-        """End it in order; its exit code."""
-        self.process.terminate()
-        return await self.process.wait()
-
-
-@dataclass
-class Servings:
-    """Starts instances as processes and ends those that still run."""
-
-    system: System
-    folder: Path
-    served: list[ServedInstance] = field(default_factory=list)
-
-    async def __call__(
-        self, app_id: str = "instance-1", *, wrapper: tuple[str, ...] = (), **environment: str
-    ) -> ServedInstance:
-        """Start one and wait until it is ready."""
-        port = free_port()
-        log = self.folder / f"{app_id}-{len(self.served)}.log"
-        urls = self.system.urls
-        known = {
-            "APP_ID": app_id,
-            "PORT": str(port),
-            "POSTGRES_URL": urls.postgres_service_url,
-            "MONGODB_URL": urls.mongodb_service_url,
-        }
-        with log.open("wb") as output:
-            process = await asyncio.create_subprocess_exec(
-                *wrapper,
-                sys.executable,
-                "-m",
-                "tandem",
-                "serve",
-                env=os.environ | known | environment,
-                stdout=output,
-                stderr=output,
-            )
-        client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30)
-        served = ServedInstance(app_id, process, client, log)
-        self.served.append(served)
-
-        async def is_ready() -> bool:
-            assert process.returncode is None, log.read_text()
-            try:
-                return (await client.get("/health/ready")).status_code == 200
-            except httpx.TransportError:
-                return False
-
-        await until(is_ready, f"{app_id} ready")
-        return served
-
-    async def close(self) -> None:
-        """Kill what still runs, SIGSTOPped or not."""
-        for served in self.served:
-            await served.client.aclose()
-            if served.process.returncode is None:
-                served.process.send_signal(signal.SIGKILL)
-                await served.process.wait()
 
 
 @pytest.fixture

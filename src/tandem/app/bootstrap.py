@@ -23,6 +23,7 @@ from tandem.cqrs import (
 )
 from tandem.kernel import Backoff, Coalescer, Coalescing, CommandBus, EventBus, keep_running
 from tandem.user_command.database import Database
+from tandem.user_command.dead_letters import DeadLetters
 from tandem.user_command.lease import SECONDS_BETWEEN_RENEWALS, Lease
 from tandem.user_command.migrate import require_migrated
 from tandem.user_command.recovery import Recovery
@@ -46,6 +47,7 @@ class Instance:
         self.command_service = UserCommandService(self.repository, self.lease)
         self.query_service = UserQueryService(UserQueryRepository(users_of(client)), settings.app_id)
         self.statistics = Statistics(database)
+        self.dead_letters = DeadLetters(database)
         self.draining = False
         self._register_flow()
 

@@ -53,7 +53,7 @@ class HealthController:
                 "GET",
                 "/health/flow",
                 self.flow,
-                "What is committed reaches MongoDB in time",
+                "What is committed reaches MongoDB, and in time",
                 answers={200: FlowHealth},
                 problems=(503,),
                 tag="health",
@@ -73,8 +73,14 @@ class HealthController:
         return json_response(Health("ready", self._instance.settings.app_id))
 
     async def flow(self, request: Request[Any, Any, None]) -> Response:
-        """200, or 503 when the oldest pending user is too old."""
+        """200, or 503 when the oldest pending user is too old or users are set aside."""
         del request
+        if letters := await self._instance.dead_letters.count():
+            some = "1 dead letter" if letters == 1 else f"{letters} dead letters"
+            detail = (
+                f"MongoDB refused users for good: {some}. `tandem dead-letters list` shows which and why."
+            )
+            raise ProblemError(503, detail)
         oldest = round(await self._instance.repository.oldest_pending_seconds(), 3)
         limit = self._instance.settings.max_pending_age_seconds
         if oldest > limit:

@@ -13,6 +13,7 @@ from tandem.kernel import Overloaded, Unavailable
 from tandem.random_users import RandomUsersController
 from tandem.user import InvalidField
 from tandem.user_command.controller import UserCommandController
+from tandem.user_command.dead_letters import DeadLettersController
 from tandem.user_command.idempotency import InvalidKey, KeyReused
 from tandem.user_query.controller import UserQueryController
 from tandem.web.application import Application
@@ -36,6 +37,7 @@ def application(instance: Instance) -> Application:
     for controller in (
         UserCommandController(instance.commands, instance.command_service, instance.statistics),
         UserQueryController(instance.query_service),
+        DeadLettersController(instance.dead_letters),
         RandomUsersController(),
         HealthController(instance),
         MetricsController(instance),

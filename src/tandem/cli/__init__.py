@@ -12,6 +12,7 @@ COMMANDS = {
     "serve": "tandem.cli.serve",
     "migrate": "tandem.cli.migrate",
     "stats": "tandem.cli.stats",
+    "dead-letters": "tandem.cli.dead_letters",
 }
 
 
@@ -28,7 +29,9 @@ class LazyGroup(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name]), cmd_name)
+        command: click.Command = getattr(
+            importlib.import_module(COMMANDS[cmd_name]), cmd_name.replace("-", "_")
+        )
         return command
 
 

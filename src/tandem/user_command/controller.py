@@ -1,9 +1,6 @@
 """The command side over HTTP."""
 
-from typing import Annotated
-
 import msgspec
-from msgspec import Meta
 
 from tandem.cqrs import CreateUserCommand
 from tandem.kernel import CommandBus
@@ -12,18 +9,11 @@ from tandem.user.profile import Seed
 from tandem.user_command.idempotency import idempotency_of
 from tandem.user_command.service import UserCommandService
 from tandem.user_command.statistics import RunStatistics, Statistics
+from tandem.user_command.user_path import UserPath
 from tandem.user_command.views import CreatedUser, UserRows
 from tandem.web.problems import ProblemError
 from tandem.web.requests import Headers, NoArguments, Request, Response, json_response
 from tandem.web.routes import Route
-
-UserId = Annotated[int, Meta(ge=1, le=2**53 - 1, description="The user's id.")]
-
-
-class UserPath(msgspec.Struct, frozen=True):
-    """The path of one user."""
-
-    id: UserId
 
 
 class RunQuery(msgspec.Struct, frozen=True):

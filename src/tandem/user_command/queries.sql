@@ -269,7 +269,7 @@ SELECT count(*) AS retried FROM removed;
 
 -- name: count_dead_letters
 -- How many users are set aside, counted no further than 1,000.
-SELECT count(*) AS letters FROM (SELECT FROM prm_user_dead_letter LIMIT 1000) some;
+SELECT count(*) AS letters FROM (SELECT FROM prm_user_dead_letter LIMIT 1000) first;
 
 -- name: schema_version
 -- The number of the last migration.

@@ -1,0 +1,79 @@
+"""`tandem dead-letters`: see what MongoDB refused for good, and send it on its way again."""
+
+from pathlib import Path
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from tandem.cli.http import address_options, ask, base_url
+from tandem.user_command.dead_letters import DeadLetter, Retried
+
+PATH = "/api/v1/dead-letters"
+PAGE = 1000
+
+
+@click.group
+def dead_letters() -> None:
+    """See what MongoDB refused for good, and send it on its way again."""
+
+
+@dead_letters.command("list")
+@address_options
+def list_(url: str | None, data_dir: Path) -> None:
+    """List the users that were set aside, and why."""
+    base = base_url(url, data_dir)
+    letters: list[DeadLetter] = []
+    while page := _page(base, letters[-1].user_id if letters else 0):
+        letters += page
+    if not letters:
+        click.echo("No dead letters.")
+        return
+    table = Table("user", "seed", "since", "error", box=None, header_style="bold", pad_edge=False)
+    for letter in letters:
+        since = letter.created_at.isoformat(timespec="seconds")
+        table.add_row(str(letter.user_id), letter.seed, since, letter.error)
+    Console().print(table)
+
+
+@dead_letters.command
+@click.argument("user_id", type=click.IntRange(min=1))
+@address_options
+def show(user_id: int, url: str | None, data_dir: Path) -> None:
+    """Show one dead letter with the state that was refused, as JSON."""
+    click.echo(msgspec.json.format(ask(f"{base_url(url, data_dir)}{PATH}/{user_id}"), indent=2))
+
+
+@dead_letters.command
+@click.argument("user_id", type=click.IntRange(min=1), required=False)
+@click.option("--all", "every", is_flag=True, help="All of them.")
+@address_options
+def retry(user_id: int | None, every: bool, url: str | None, data_dir: Path) -> None:
+    """Send one user on its way again, or all of them."""
+    if (user_id is None) != every:
+        msg = "Name one user by its id, or say --all."
+        raise click.UsageError(msg)
+    base = base_url(url, data_dir)
+    retried = _retry_all(base) if every else _retry(f"{base}{PATH}/{user_id}/retry")
+    click.echo(f"{retried} {'user is' if retried == 1 else 'users are'} on {_whose(retried)} way again.")
+
+
+def _retry_all(base: str) -> int:
+    retried = some = _retry(f"{base}{PATH}/retry")
+    while some == PAGE:  # fewer: those that are left were refused again meanwhile
+        some = _retry(f"{base}{PATH}/retry")
+        retried += some
+    return retried
+
+
+def _retry(address: str) -> int:
+    return msgspec.json.decode(ask(address, "POST"), type=Retried).retried
+
+
+def _page(base: str, after: int) -> list[DeadLetter]:
+    return msgspec.json.decode(ask(f"{base}{PATH}?limit={PAGE}&after={after}"), type=list[DeadLetter])
+
+
+def _whose(count: int) -> str:
+    return "its" if count == 1 else "their"

@@ -1,0 +1,77 @@
+"""How commands ask a running instance, or the load balancer of the running stack."""
+
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from tandem.local_stack.status import read_status
+
+TIMEOUT_SECONDS = 30
+
+
+def address_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options `--url` and `--data-dir`, which say whom to ask; see `base_url`."""
+    url = click.option("--url", help="Where an instance or the load balancer answers.  [default: the stack]")
+    data_dir = click.option(
+        "--data-dir",
+        type=click.Path(path_type=Path),
+        default=Path(".tandem"),
+        show_default=True,
+        help="The data folder of the running stack.",
+    )
+    return url(data_dir(command))
+
+
+def base_url(url: str | None, data_dir: Path) -> str:
+    """The given address, or that of the stack that runs on `data_dir`.
+
+    Raises:
+        ClickException: there is neither, or it is no address.
+    """
+    if url is None:
+        url = _running_url(data_dir.expanduser().absolute())
+    if not url.startswith(("http://", "https://")):
+        msg = f"{url!r} is no address: it must begin with http:// or https://."
+        raise click.ClickException(msg)
+    return url.rstrip("/")
+
+
+def ask(address: str, method: str = "GET") -> bytes:
+    """The body of the answer.
+
+    Raises:
+        ClickException: nobody answers, or the answer is a problem; says which.
+    """
+    request = urllib.request.Request(address, method=method)  # noqa: S310 - base_url lets only http(s) pass
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
+            return bytes(answer.read())
+    except urllib.error.HTTPError as error:
+        raise click.ClickException(_problem(error)) from None
+    except (OSError, ValueError) as error:
+        msg = f"{address} does not answer ({error}). Is it running? `tandem up` starts a stack."
+        raise click.ClickException(msg) from None
+
+
+def _problem(error: urllib.error.HTTPError) -> str:
+    try:
+        return str(msgspec.json.decode(error.read())["detail"])
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return f"{error.url} answered {error.code} ({error.reason})."
+
+
+def _running_url(data_dir: Path) -> str:
+    try:
+        running = read_status(data_dir)
+    except PermissionError:
+        msg = f"The stack on {data_dir} is somebody else's. Name its address with --url."
+        raise click.ClickException(msg) from None
+    if running is None or running.url is None:
+        msg = f"No stack is running on {data_dir}. Start one with `tandem up`, or name an address with --url."
+        raise click.ClickException(msg)
+    return running.url
