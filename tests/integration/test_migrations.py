@@ -25,7 +25,7 @@ def test_migrations_are_numbered_without_a_gap():
 
 async def test_migrate_says_what_it_did_and_then_that_nothing_is_left(databases):
     urls = {"POSTGRES_URL": databases.postgres_owner_url, "MONGODB_URL": databases.mongodb_owner_url}
-    assert (await run_tandem("migrate", **urls))[1].startswith("Applied: 001_users.sql, 002_")
+    assert (await run_tandem("migrate", **urls))[1].startswith("Applied: 001_users.sql")
     assert await run_tandem("migrate", **urls) == (0, "Both databases are up to date.\n")
 
 

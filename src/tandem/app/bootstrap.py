@@ -58,7 +58,7 @@ class Instance:
         project = CreateUserQueryHandler(self.query_service, self.events)
         write_back = SynchronizeUserCommandHandler(self.command_service)
         on_their_way = Coalescing(
-            max_batch=settings.max_batch, max_waiting=settings.max_in_projection, lanes=2, retry=Backoff()
+            max_batch=settings.max_batch, max_waiting=settings.max_in_projection, retry=Backoff()
         )
         self.creates: Coalescer[CreateUserCommand, Any] = self.commands.register_coalesced(
             CreateUserCommand,

@@ -1,5 +1,6 @@
 """An instance that answers over HTTP."""
 
+import gc
 from collections.abc import Callable
 from datetime import timedelta
 from importlib import metadata, resources
@@ -74,6 +75,17 @@ def client_folder() -> Path:
     return installed if installed.is_dir() else installed.parents[2] / "client"
 
 
+def calm_garbage_collector() -> None:
+    """Look for cycles seldom, and never again among what lives as long as the process.
+
+    Nearly nothing here forms cycles, but a batch in flight holds some ten thousand objects, and by its
+    defaults the collector walks them over and over: 7 % of an instance's CPU under load.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
+
 async def serve_instance(settings: Settings, on_ready: Callable[[int], None] | None = None) -> None:
     """Run an instance until SIGTERM or SIGINT, then finish what it has in hand.
 
@@ -82,6 +94,7 @@ async def serve_instance(settings: Settings, on_ready: Callable[[int], None] | N
         ListenError: the port cannot be had.
     """
     async with run_instance(settings) as instance:
+        calm_garbage_collector()
         await serve(
             application(instance),
             settings.host,

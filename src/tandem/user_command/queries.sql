@@ -4,17 +4,7 @@
 -- Writes a batch of users, normalized, with their CREATED events and their pending rows, in one transaction.
 WITH input AS MATERIALIZED (
     SELECT nextval('prm_user_id_seq') AS id, now() AS created_at, u.*
-    FROM unnest(
-        $1::text[], $2::text[], $3::text[],
-        $4::text[], $5::text[], $6::text[], $7::text[],
-        $8::timestamptz[], $9::smallint[], $10::timestamptz[], $11::smallint[],
-        $12::text[], $13::text[], $14::text[], $15::text[], $16::text[],
-        $17::boolean[], $18::integer[], $19::text[], $20::text[], $21::text[], $22::text[],
-        $23::integer[], $24::text[], $25::text[], $26::integer[],
-        $27::boolean[], $28::text[], $29::text[],
-        $30::boolean[], $31::text[], $32::text[], $33::text[],
-        $34::text[], $35::bytea[]
-    ) WITH ORDINALITY AS u (
+    FROM unnest($1::new_user[]) WITH ORDINALITY AS u (
         email, seed, event_data,
         gender, title, first_name, last_name,
         birth_at, birth_age, registered_at, registered_age,
@@ -28,7 +18,7 @@ WITH input AS MATERIALIZED (
     )
 ), users AS (
     INSERT INTO prm_user
-    SELECT id, email, seed, $36, 'CREATED', 1, created_at, gender, title, first_name, last_name,
+    SELECT id, email, seed, $2, 'CREATED', 1, created_at, gender, title, first_name, last_name,
            birth_at, birth_age, registered_at, registered_age, phone, cell,
            identity_name, identity_value, nationality, idempotency_key, fingerprint
     FROM input
@@ -43,13 +33,13 @@ WITH input AS MATERIALIZED (
     INSERT INTO prm_user_picture SELECT id, large, medium, thumbnail FROM input WHERE has_picture
 ), events AS (
     INSERT INTO prm_user_event (user_id, version, event_type, event_data, seed, app_id, created_at)
-    SELECT id, 1, 'CREATED', event_data::jsonb, seed, $36, created_at FROM input
+    SELECT id, 1, 'CREATED', event_data::jsonb, seed, $2, created_at FROM input
 ), pending AS (
     INSERT INTO prm_user_pending (user_id, version, incarnation, created_at)
-    SELECT id, 1, $37, created_at FROM input
+    SELECT id, 1, $3, created_at FROM input
 ), counts AS (
     INSERT INTO prm_user_count AS c (seed, app_id, backend, total, first_created_at, last_created_at)
-    SELECT seed, $36, pg_backend_pid(), count(*), min(created_at), max(created_at) FROM input GROUP BY seed
+    SELECT seed, $2, pg_backend_pid(), count(*), min(created_at), max(created_at) FROM input GROUP BY seed
     ON CONFLICT (seed, app_id, backend) DO UPDATE SET
         total = c.total + excluded.total,
         first_created_at = least(c.first_created_at, excluded.first_created_at),

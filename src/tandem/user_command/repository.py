@@ -10,7 +10,7 @@ from tandem.user import StoredUser
 from tandem.user_command.database import Database
 from tandem.user_command.idempotency import KeyedUser, KeyTaken
 from tandem.user_command.reference_data import ReferenceIds
-from tandem.user_command.rows import columns_of, decode_state
+from tandem.user_command.rows import decode_state, row_of
 from tandem.user_command.views import UserRows
 
 # An own user that this process does not hold is only forgotten after this long: before, the answer to the
@@ -35,9 +35,9 @@ class UserCommandRepository:
             Unavailable: PostgreSQL does not answer; whether it has committed may be unknown.
         """
         await self._ids.learn(command.profile for command in commands)
-        columns = columns_of(commands, self._ids)
+        rows_in = [row_of(command, self._ids) for command in commands]
         try:
-            rows = await self._database.fetch("create_users", *columns, self._app_id, incarnation)
+            rows = await self._database.fetch("create_users", rows_in, self._app_id, incarnation)
         except asyncpg.UniqueViolationError as error:
             if error.constraint_name != KEY_INDEX:
                 raise

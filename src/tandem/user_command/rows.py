@@ -1,6 +1,5 @@
-"""Between a profile and its rows: what `create_users` is given, column by column."""
+"""Between a profile and its rows: what `create_users` is given of each user."""
 
-from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -23,12 +22,8 @@ NO_LOGIN = Login()
 NO_PICTURE = Picture()
 
 
-def columns_of(commands: Sequence[CreateUserCommand], ids: ReferenceIds) -> list[tuple[object, ...]]:
-    """The 35 columns of `create_users`, each with one value a command."""
-    return list(zip(*(_row(command, ids) for command in commands), strict=True))
-
-
-def _row(command: CreateUserCommand, ids: ReferenceIds) -> tuple[object, ...]:
+def row_of(command: CreateUserCommand, ids: ReferenceIds) -> tuple[object, ...]:
+    """The record of type `new_user` for this command; `ids` has learnt its country and time zone."""
     profile = command.profile
     name = profile.name or NOBODY
     identity = profile.id or NO_IDENTITY

@@ -7,8 +7,10 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any, cast
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tandem.web.application import Application
 
@@ -53,7 +55,7 @@ async def serve(
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=_Protocol,
         ws="none",
         lifespan="off",
         interface="asgi3",
@@ -82,6 +84,49 @@ def _listen(host: str, port: int) -> socket.socket:
         hint = hints.get(error.errno or 0, f"{error.strerror or error}.")
         msg = f"Cannot listen on {host}, port {port}: {hint}"
         raise ListenError(msg) from None
+
+
+class _GatheredWrites:
+    """A transport that sends what is written in one round of the event loop by one system call.
+
+    uvicorn writes head and body of an answer apart, and uvloop sends each at once: a system call of 7 us more
+    for every answer, a tenth of what a user costs an instance.
+    """
+
+    __slots__ = ("_loop", "_pieces", "_transport")
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._pieces: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        """Send `data` at the end of this round."""
+        if not self._pieces:
+            self._loop.call_soon(self._send)
+        self._pieces.append(data)
+
+    def close(self) -> None:
+        """Close the connection once all that was written is sent."""
+        self._send()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def _send(self) -> None:
+        if self._pieces:
+            self._transport.write(b"".join(self._pieces))
+            self._pieces.clear()
+
+
+class _Protocol(HttpToolsProtocol):
+    """uvicorn's protocol, with gathered writes."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to serve a connection."""
+        gathered = _GatheredWrites(cast("asyncio.Transport", transport), self.loop)
+        super().connection_made(cast("asyncio.Transport", gathered))
 
 
 class _Server(uvicorn.Server):

@@ -40,8 +40,14 @@ CREATE TABLE prm_user (
     cell           text,
     identity_name  text,
     identity_value text,
-    nationality    text
+    nationality    text,
+    -- A command with an Idempotency-Key creates one user, however often it is sent.
+    idempotency_key text,
+    fingerprint     bytea
 ) WITH (fillfactor = 50);
+
+-- Only users that have a key are in this index, so the others pay nothing for it.
+CREATE UNIQUE INDEX prm_user_idempotency_key ON prm_user (idempotency_key) WHERE idempotency_key IS NOT NULL;
 
 CREATE SEQUENCE prm_user_id_seq AS bigint MAXVALUE 9007199254740991 OWNED BY prm_user.id;
 
@@ -107,6 +113,15 @@ CREATE TABLE prm_user_pending (
     autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 1000000
 );
 
+-- Users that MongoDB refused for good, set aside with its reason so that the rest goes on.
+CREATE TABLE prm_user_dead_letter (
+    user_id    bigint PRIMARY KEY REFERENCES prm_user NOT ENFORCED,
+    version    integer NOT NULL,
+    error      text NOT NULL,
+    app_id     text NOT NULL,
+    created_at timestamptz NOT NULL
+);
+
 -- Statistics, kept exact in the very transactions that they count. A row belongs to one server process
 -- (backend): no two transactions ever write the same row, so no commit waits for another's.
 CREATE TABLE prm_user_count (
@@ -116,6 +131,7 @@ CREATE TABLE prm_user_count (
     total            bigint NOT NULL DEFAULT 0,
     synchronized     bigint NOT NULL DEFAULT 0,
     taken_over       bigint NOT NULL DEFAULT 0,
+    dead_letters     bigint NOT NULL DEFAULT 0,
     first_created_at timestamptz,
     last_created_at  timestamptz,
     PRIMARY KEY (seed, app_id, backend)
@@ -130,3 +146,17 @@ CREATE TABLE prm_user_lag (
     users   bigint NOT NULL,
     PRIMARY KEY (seed, app_id, backend, bucket)
 ) WITH (fillfactor = 50);
+
+-- What create_users (queries.sql) is given of each user. One array of these costs an instance less than an
+-- array for each column: asyncpg inspects every element of an array, but not the fields of a record.
+CREATE TYPE new_user AS (
+    email text, seed text, event_data text,
+    gender text, title text, first_name text, last_name text,
+    birth_at timestamptz, birth_age smallint, registered_at timestamptz, registered_age smallint,
+    phone text, cell text, identity_name text, identity_value text, nationality text,
+    has_location boolean, street_number integer, street_name text, city text, state text, postcode text,
+    country_id integer, latitude text, longitude text, timezone_id integer,
+    has_login boolean, uuid text, username text,
+    has_picture boolean, large text, medium text, thumbnail text,
+    idempotency_key text, fingerprint bytea
+);

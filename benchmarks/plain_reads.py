@@ -1,0 +1,36 @@
+"""The plain way to read by e-mail: one `find_one` a request, on the same HTTP layer. A yardstick for reads.
+
+MONGODB_URL=... python benchmarks/plain_reads.py PORT
+"""
+
+import os
+import sys
+from datetime import timedelta
+from typing import Any
+
+import uvloop
+
+from tandem.user_query.controller import EmailQuery, UserDocument
+from tandem.user_query.database import open_client, users_of
+from tandem.web.application import Application
+from tandem.web.requests import NoArguments, Request, Response, json_response
+from tandem.web.routes import Route
+from tandem.web.server import serve
+
+
+async def main(port: int) -> None:
+    """Serve the one route until SIGTERM."""
+    users = users_of(open_client(os.environ["MONGODB_URL"], name="plain", deadline=timedelta(seconds=10)))
+
+    async def find(request: Request[NoArguments, EmailQuery, Any]) -> Response:
+        found = await users.find_one({"email": request.query.email}, sort=[("_id", -1)])
+        return json_response(found, 200 if found else 404)
+
+    route = Route(
+        "GET", "/api/v1/user-query/email", find, "plain", query_type=EmailQuery, answers={200: UserDocument}
+    )
+    await serve(Application([route]), "127.0.0.1", port, drain=timedelta(seconds=1))
+
+
+if __name__ == "__main__":
+    uvloop.run(main(int(sys.argv[1])))
