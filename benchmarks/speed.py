@@ -37,9 +37,12 @@ def cpu_microseconds(pid: int | None) -> int:
     """CPU time of a process and all of its children, ended ones too."""
     if pid is None:
         return 0
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except FileNotFoundError:  # ended meanwhile; its parent has its time now
+        return 0
     own = sum(int(field) for field in fields[11:15]) * TICK_MICROSECONDS
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return own + sum(cpu_microseconds(int(child)) for child in children)
 
 

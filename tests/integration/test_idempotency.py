@@ -84,7 +84,7 @@ async def test_a_bad_key_is_named(serve, key):
 
 async def test_an_answer_lost_after_the_commit_is_given_again(system, serve):
     """kill -9 after the commit, before the answer: the retry finds the one user, and it arrives."""
-    victim, other = await serve("victim", LEASE_SECONDS="1"), await serve("other", LEASE_SECONDS="1")
+    victim, other = await serve("victim", LEASE_SECONDS="2"), await serve("other", LEASE_SECONDS="2")
     same_role = await asyncpg.connect(system.urls.postgres_service_url)
 
     async def waits_for_the_lock() -> bool:

@@ -7,7 +7,7 @@ from test_flow import commands, create
 
 from tandem.app import run_instance
 
-LEASE_SECONDS = 1.0
+LEASE_SECONDS = 2.0
 
 
 async def hold_projection(instance):

@@ -32,7 +32,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     max_in_projection: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
 
     # An instance renews its lease every second; when it ends, others take its pending users.
-    lease_seconds: Seconds = 5.0
+    lease_seconds: Annotated[float, Meta(ge=2, le=3_600)] = 5.0
     # The longest that one call to a database may take before the connection is given up.
     database_timeout_seconds: Seconds = 10.0
     # How long an instance that was told to stop may take to finish what it has in hand.

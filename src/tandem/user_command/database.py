@@ -32,14 +32,12 @@ TRANSIENT = (
 # An item's own fault, although its class lies below a transient one.
 ITEMS_FAULT = (asyncpg.DataError,)
 
-# Every statement here joins by key what a batch names, and is prepared once. Without these the planner,
-# which sees the small tables of the first minute, would settle on scanning them for good.
+# Each statement is planned once and its plan kept (planning costs as much as a batch of one). A plan made in
+# the first minute must serve for millions of rows, so that scanning a whole table is no option.
 SESSION_SETTINGS = {
     "jit": "off",
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
-    "enable_hashjoin": "off",
-    "enable_mergejoin": "off",
     "synchronous_commit": "on",
     "timezone": "UTC",
 }

@@ -1,4 +1,8 @@
 -- Every query of the command side: a name, a sentence, the SQL. Python builds none from pieces.
+--
+-- Plans are made once and kept, while the tables grow from nothing to millions of rows, and prm_user_pending is
+-- nearly empty whenever it is analyzed. So no query leaves it to the planner how a table is reached: where a
+-- batch names ids, the condition `id = ANY (...)` does, and joins then have small inputs on both sides.
 
 -- name: create_users
 -- Writes a batch of users, normalized, with their CREATED events and their pending rows, in one transaction.
@@ -57,13 +61,14 @@ WHERE u.idempotency_key = ANY ($1::text[]);
 -- name: synchronize_users
 -- Ends the flow of those users that are still pending at this version: status, event, statistics.
 -- Deleting the pending row decides who does it, so that two instances cannot both.
-WITH done AS (
-    DELETE FROM prm_user_pending p
-    USING unnest($1::bigint[], $2::integer[]) AS d (user_id, version)
-    WHERE p.user_id = d.user_id AND p.version = d.version
+WITH given AS MATERIALIZED (
+    SELECT * FROM unnest($1::bigint[], $2::integer[]) AS g (user_id, version)
+), done AS (
+    DELETE FROM prm_user_pending p USING given g
+    WHERE p.user_id = ANY ($1) AND p.user_id = g.user_id AND p.version = g.version
     RETURNING p.user_id, p.version
 ), users AS (
-    UPDATE prm_user u SET status = 'SYNCRONIZED' FROM done WHERE u.id = done.user_id
+    UPDATE prm_user u SET status = 'SYNCRONIZED' FROM done WHERE u.id = ANY ($1) AND u.id = done.user_id
     RETURNING u.id, done.version, u.seed, u.app_id, u.created_at
 ), events AS (
     INSERT INTO prm_user_event (user_id, version, event_type, seed, app_id, created_at)
@@ -152,18 +157,20 @@ WITH alive AS MATERIALIZED (
     SELECT p.user_id, p.version, p.incarnation
     FROM prm_user_pending p
     WHERE CASE WHEN p.incarnation = $1
-               THEN p.created_at < now() - make_interval(secs => $4) AND p.user_id <> ALL ($2::bigint[])
+               THEN p.created_at < now() - make_interval(secs => $4)
+                    AND p.user_id NOT IN (SELECT unnest($2::bigint[]))
                ELSE NOT EXISTS (SELECT FROM alive a WHERE a.incarnation = p.incarnation) END
     ORDER BY p.user_id LIMIT $3
     FOR UPDATE OF p SKIP LOCKED
 ), claimed AS (
     UPDATE prm_user_pending p SET incarnation = $1
-    FROM idle WHERE p.user_id = idle.user_id AND idle.incarnation <> $1
+    WHERE p.user_id = ANY (ARRAY(SELECT user_id FROM idle WHERE incarnation <> $1))
 )
 SELECT u.id, u.seed, u.app_id, idle.version, u.created_at, e.event_data
 FROM idle
 JOIN prm_user u ON u.id = idle.user_id
 JOIN prm_user_event e ON e.user_id = idle.user_id AND e.version = idle.version AND e.event_type = 'CREATED'
+WHERE u.id = ANY (ARRAY(SELECT user_id FROM idle)) AND e.user_id = ANY (ARRAY(SELECT user_id FROM idle))
 ORDER BY u.id;
 
 -- name: oldest_pending
@@ -209,7 +216,7 @@ WITH refused AS (
     SELECT * FROM unnest($1::bigint[], $2::integer[], $3::text[]) AS r (user_id, version, error)
 ), done AS (
     DELETE FROM prm_user_pending p USING refused r
-    WHERE p.user_id = r.user_id AND p.version = r.version
+    WHERE p.user_id = ANY ($1) AND p.user_id = r.user_id AND p.version = r.version
     RETURNING p.user_id, p.version, r.error
 ), letters AS (
     INSERT INTO prm_user_dead_letter (user_id, version, error, app_id, created_at)
@@ -220,7 +227,8 @@ WITH refused AS (
 )
 INSERT INTO prm_user_count AS c (seed, app_id, backend, dead_letters)
 SELECT u.seed, u.app_id, pg_backend_pid(), count(*)
-FROM done JOIN prm_user u ON u.id = done.user_id GROUP BY u.seed, u.app_id
+FROM done JOIN prm_user u ON u.id = done.user_id
+WHERE u.id = ANY ($1) GROUP BY u.seed, u.app_id
 ON CONFLICT (seed, app_id, backend) DO UPDATE SET dead_letters = c.dead_letters + excluded.dead_letters;
 
 -- name: list_dead_letters
@@ -244,7 +252,7 @@ WITH chosen AS (
     SELECT user_id FROM prm_user_dead_letter
     WHERE $1::bigint IS NULL OR user_id = $1 ORDER BY user_id LIMIT 1000 FOR UPDATE
 ), removed AS (
-    DELETE FROM prm_user_dead_letter d USING chosen WHERE d.user_id = chosen.user_id
+    DELETE FROM prm_user_dead_letter d WHERE d.user_id = ANY (ARRAY(SELECT user_id FROM chosen))
     RETURNING d.user_id, d.version
 ), pending AS (
     INSERT INTO prm_user_pending (user_id, version, incarnation, created_at)
@@ -252,7 +260,8 @@ WITH chosen AS (
 ), counts AS (
     INSERT INTO prm_user_count AS c (seed, app_id, backend, dead_letters)
     SELECT u.seed, u.app_id, pg_backend_pid(), -count(*)
-    FROM removed r JOIN prm_user u ON u.id = r.user_id GROUP BY u.seed, u.app_id
+    FROM removed r JOIN prm_user u ON u.id = r.user_id
+    WHERE u.id = ANY (ARRAY(SELECT user_id FROM chosen)) GROUP BY u.seed, u.app_id
     ON CONFLICT (seed, app_id, backend) DO UPDATE SET dead_letters = c.dead_letters + excluded.dead_letters
 )
 SELECT count(*) AS retried FROM removed;
