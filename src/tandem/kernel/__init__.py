@@ -11,9 +11,10 @@
 from tandem.kernel.aggregate import AggregateRoot
 from tandem.kernel.background import keep_running
 from tandem.kernel.coalescer import Backoff, Coalescer, Coalescing
-from tandem.kernel.command_bus import Command, CommandBus
+from tandem.kernel.command_bus import CommandBus
 from tandem.kernel.errors import KernelError, Overloaded, Unavailable, UnsuitableServer
-from tandem.kernel.event_bus import Event, EventBus
+from tandem.kernel.event_bus import EventBus
+from tandem.kernel.messages import Command, Event
 
 __all__ = [
     "AggregateRoot",

@@ -1,6 +1,6 @@
 """The aggregate root: the object through which one thing changes, and which says so in events."""
 
-from tandem.kernel.event_bus import Event
+from tandem.kernel.messages import Event
 
 
 class AggregateRoot:

@@ -2,20 +2,13 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
-from typing import Any, Generic, TypeVar
-
-import msgspec
+from typing import Any, TypeVar
 
 from tandem.kernel.coalescer import Coalescer, Coalescing
 from tandem.kernel.errors import NoHandler
+from tandem.kernel.messages import Command
 
 R = TypeVar("R")
-
-
-class Command(msgspec.Struct, Generic[R], frozen=True, gc=False):
-    """The base of all commands; `R` is what its handler returns. Name yours in the imperative."""
-
-
 C = TypeVar("C", bound=Command[Any])
 
 

@@ -3,21 +3,13 @@
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-import msgspec
-
-from tandem.kernel.command_bus import Command, CommandBus
-
-if TYPE_CHECKING:
-    from tandem.kernel.aggregate import AggregateRoot
+from tandem.kernel.aggregate import AggregateRoot
+from tandem.kernel.command_bus import CommandBus
+from tandem.kernel.messages import Command, Event
 
 logger = logging.getLogger(__name__)
-
-
-class Event(msgspec.Struct, frozen=True, gc=False):
-    """The base of all events. Name yours in the past tense: it says what has happened."""
-
 
 E = TypeVar("E", bound=Event)
 
@@ -46,7 +38,7 @@ class EventBus:
         """
         self._sagas[event_type].append(step)
 
-    def publish_from(self, aggregates: Iterable["AggregateRoot"]) -> None:
+    def publish_from(self, aggregates: Iterable[AggregateRoot]) -> None:
         """Publish all that was applied to `aggregates`, in order."""
         self.publish(event for aggregate in aggregates for event in aggregate.take_events())
 
