@@ -2,8 +2,8 @@
 
 import msgspec
 import pytest
-from systems import run_tandem, until
-from test_flow import commands, create
+
+from systems import commands, create, run_tandem, until
 
 VALIDATOR = {"email": {"$not": {"$regex": "^refused"}}}
 

@@ -1,14 +1,12 @@
 """The described flow, step by step, against real PostgreSQL and MongoDB."""
 
-import asyncio
 import json
 
 import asyncpg
-import msgspec
 import pytest
 
+from systems import commands, create
 from tandem.cqrs import (
-    CreateUserCommand,
     CreateUserQueryCommand,
     CreateUserQueryEvent,
     SynchronizedUserEvent,
@@ -16,21 +14,8 @@ from tandem.cqrs import (
     UserSaga,
 )
 from tandem.kernel import Unavailable
-from tandem.random_users import random_users
-from tandem.user import Profile, StoredUser, UserInput, normalize
+from tandem.user import Profile, StoredUser
 from tandem.user_query.document import document_of
-
-
-def commands(count: int, seed: str = "run") -> list[CreateUserCommand]:
-    return [
-        CreateUserCommand(seed, normalize(msgspec.convert(msgspec.to_builtins(user), UserInput)))
-        for user in random_users(seed, 0, count)
-    ]
-
-
-async def create(instance, users):
-    aggregates = await asyncio.gather(*(instance.commands.execute(command) for command in users))
-    return [aggregate.user for aggregate in aggregates]
 
 
 async def test_a_user_goes_from_command_to_postgresql_to_mongodb_and_back(system, instance):

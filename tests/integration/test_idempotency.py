@@ -5,6 +5,7 @@ import asyncio
 import asyncpg
 import httpx
 import pytest
+
 from systems import until
 
 URL = "/api/v1/user-command?seed=keys"

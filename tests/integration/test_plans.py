@@ -1,7 +1,6 @@
 """A plan that was made while the pending table was empty serves when it is full."""
 
-from test_flow import commands, create
-
+from systems import commands, create
 from tandem.user_command.database import SESSION_SETTINGS
 from tandem.user_command.queries import QUERIES
 

@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
-from test_flow import commands, create
 
+from systems import commands, create
 from tandem.app import run_instance
 
 LEASE_SECONDS = 2.0

@@ -3,8 +3,8 @@
 import math
 
 import pytest
-from test_flow import commands, create
 
+from systems import commands, create
 from tandem.app import run_instance
 from tandem.user_command.statistics import lag_percentiles
 

@@ -13,11 +13,15 @@ from typing import Any
 
 import asyncpg
 import httpx
+import msgspec
 import pytest
 from pymongo import AsyncMongoClient
 
 from tandem.config import Settings
+from tandem.cqrs import CreateUserCommand
 from tandem.local_stack.ports import free_port
+from tandem.random_users import random_users
+from tandem.user import UserInput, normalize
 from tandem.user_command.migrate import migrate
 from tandem.user_query.database import create_indexes
 
@@ -96,6 +100,20 @@ async def open_system(databases) -> AsyncIterator[System]:
     yield System(databases, postgres, client)
     await postgres.close()
     await client.close()
+
+
+def commands(count: int, seed: str = "run") -> list[CreateUserCommand]:
+    """Commands for as many random users; the same for the same seed."""
+    return [
+        CreateUserCommand(seed, normalize(msgspec.convert(msgspec.to_builtins(user), UserInput)))
+        for user in random_users(seed, 0, count)
+    ]
+
+
+async def create(instance, users):
+    """Carry out these commands together; the users that were stored."""
+    aggregates = await asyncio.gather(*(instance.commands.execute(command) for command in users))
+    return [aggregate.user for aggregate in aggregates]
 
 
 @dataclass

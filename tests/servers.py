@@ -1,0 +1,93 @@
+"""The two database servers as processes of the tests, which a test may kill and start again."""
+
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tandem.local_stack import mongodb, postgres
+from tandem.local_stack.data_folder import open_data_folder
+from tandem.local_stack.mongodb import MongoDB
+from tandem.local_stack.parts import Part
+from tandem.local_stack.ports import free_port
+from tandem.local_stack.postgres import Postgres
+from tandem.local_stack.processes import Process
+
+
+@dataclass
+class Databases:
+    """A pair of databases: the owner migrates, the service has the rights that an instance has."""
+
+    postgres_owner_url: str
+    postgres_service_url: str
+    mongodb_owner_url: str
+    mongodb_service_url: str
+
+
+class Server:
+    """One server: its process is another one after each `start`."""
+
+    def __init__(self, part: Part) -> None:
+        self._part = part
+        self.process = Process.start(part.program)
+
+    async def until_ready(self) -> None:
+        await self._part.until_ready(self.process, self._part.start_patience)
+
+    async def start(self) -> None:
+        """Start it again after its end, and wait until it is ready."""
+        self.process = Process.start(self._part.program)
+        await self.until_ready()
+
+
+class Servers(Databases):
+    """Both servers; its own four URLs are those of the databases named `tandem`."""
+
+    def __init__(self, postgres_files: Postgres, mongodb_files: MongoDB) -> None:
+        self.postgres = postgres_files
+        self.mongodb = mongodb_files
+        self.postgres_server = Server(postgres_files.part)
+        self.mongodb_server = Server(mongodb_files.part)
+        self._numbers = itertools.count(1)
+        super().__init__(**vars(self._urls("tandem")))
+
+    async def new_databases(self) -> Databases:
+        """A fresh database in each server, with the same rights as in a stack started by `tandem up`."""
+        name = f"test_{next(self._numbers)}"
+        connection = await self.postgres.connect("postgres", "postgres")
+        try:
+            await connection.execute(f"create database {name} owner {postgres.OWNER}")
+        finally:
+            await connection.close()
+        await self.mongodb.make_roles(name)
+        return self._urls(name)
+
+    def _urls(self, database: str) -> Databases:
+        return Databases(
+            self.postgres.owner_url(database),
+            self.postgres.service_url(database),
+            self.mongodb.owner_url(database),
+            self.mongodb.service_url(database),
+        )
+
+
+@asynccontextmanager
+async def run_servers(place: Path) -> AsyncIterator[Servers]:
+    """New servers with their files in `place`; killed at the end, since nothing in them is to be kept."""
+    folder = open_data_folder(place / "stack")
+    memory = folder.remember()
+    postgres_files = Postgres(folder, memory, free_port())
+    mongodb_files = MongoDB(folder, memory, free_port(), parameters=mongodb.TEST_PARAMETERS)
+    await postgres_files.initialise()
+    await mongodb_files.initialise()
+    servers = Servers(postgres_files, mongodb_files)
+    try:
+        await servers.postgres_server.until_ready()
+        await servers.mongodb_server.until_ready()
+        await postgres_files.make_roles()
+        await mongodb_files.make_roles()
+        yield servers
+    finally:
+        await servers.postgres_server.process.kill()
+        await servers.mongodb_server.process.kill()
