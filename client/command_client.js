@@ -1,4 +1,4 @@
-/** The write side's client: one POST per user, sent again while there is hope. */
+/** The write side's client: one POST per user, sent again while there is hope; the user is created once. */
 
 import { RequestError, ask, refusal } from "/client/http.js";
 import { sleep } from "/client/sleep.js";
@@ -14,7 +14,8 @@ const MAX_PAUSE_MS = 8_000;
 const PASSING_STATUSES = new Set([429, 502, 503, 504]);
 
 /**
- * Create one user.
+ * Create one user. Every attempt carries the same key: one that was carried out without our seeing its answer is
+ * answered again, not repeated.
  *
  * @param {string} seed
  * @param {object} user
@@ -25,9 +26,10 @@ const PASSING_STATUSES = new Set([429, 502, 503, 504]);
  * @throws {DOMException} Stopped before the user was sent (again).
  */
 export async function createUser(seed, user, signals, onRetry) {
+  const post = { json: user, idempotencyKey: freshKey() };
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await postUser(seed, user, signals.abandon);
+      return await postUser(seed, post, signals.abandon);
     } catch (error) {
       if (!(error instanceof RequestError) || !isPassing(error) || attempt === MAX_ATTEMPTS) throw error;
       onRetry(error);
@@ -43,15 +45,21 @@ export function isPassing({ status }) {
 
 /**
  * @param {string} seed
- * @param {object} user
+ * @param {import("/client/http.js").Post} post
  * @param {AbortSignal} signal
  * @returns {Promise<string>} The app id in the 201, which alone says that the user is committed.
  */
-async function postUser(seed, user, signal) {
+async function postUser(seed, post, signal) {
   const url = `/api/v1/user-command?seed=${encodeURIComponent(seed)}`;
-  const answer = await ask(url, { json: user, signal, timeoutMs: TIMEOUT_MS });
+  const answer = await ask(url, { post, signal, timeoutMs: TIMEOUT_MS });
   if (answer.status !== 201) throw refusal(answer);
   return String(answer.body?.appId ?? "unnamed");
+}
+
+/** 128 random bits. Not `crypto.randomUUID`: browsers hide it from pages that come by plain http from another host. */
+function freshKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** Twice as long each time, with chance in it so that the lanes don't come back all at once. @param {number} attempt */

@@ -20,9 +20,9 @@ export function milliseconds(ms) {
   return `${(ms < 10 ? tenths : whole).format(ms)} ms`;
 }
 
-/** @param {number} events @param {number} ms In how many milliseconds. */
+/** @param {number} events @param {number} ms In how many milliseconds. @returns {string} Such as `251/s`. */
 export function perSecond(events, ms) {
-  return events > 0 && ms > 0 ? whole.format((events * 1000) / ms) : DASH;
+  return events > 0 && ms > 0 ? `${whole.format((events * 1000) / ms)}/s` : DASH;
 }
 
 /** @param {number} value @param {string} one @param {string} many */

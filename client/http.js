@@ -1,6 +1,7 @@
 /** One HTTP exchange with a time limit, and what went wrong with it in words for people. */
 
 /** @typedef {{ status: number, body: any, retryAfterMs: number | null }} Answer `body` is undefined unless JSON came. */
+/** @typedef {{ json: unknown, idempotencyKey: string }} Post However often it is sent with this key, it takes effect once. */
 
 const MAX_KIND_LENGTH = 160;
 
@@ -22,16 +23,16 @@ export class RequestError extends Error {
  * Send one request and read its answer to the end.
  *
  * @param {string | URL} url
- * @param {{ json?: unknown, signal: AbortSignal, timeoutMs: number }} options With `json` it is a POST of that value.
+ * @param {{ post?: Post, signal: AbortSignal, timeoutMs: number }} options
  * @returns {Promise<Answer>} Whatever the status.
  * @throws {RequestError} No answer came: network error or time limit.
  * @throws {DOMException} `signal` was aborted.
  */
-export async function ask(url, { json, signal, timeoutMs }) {
+export async function ask(url, { post, signal, timeoutMs }) {
   const limit = AbortSignal.timeout(timeoutMs);
   try {
     const response = await fetch(url, {
-      ...(json === undefined ? {} : post(json)),
+      ...(post && asRequest(post)),
       credentials: "omit",
       signal: AbortSignal.any([signal, limit]),
     });
@@ -56,9 +57,10 @@ export function refusal({ status, body, retryAfterMs }) {
   return new RequestError(kind.slice(0, MAX_KIND_LENGTH), { status, retryAfterMs });
 }
 
-/** @param {unknown} value @returns {RequestInit} */
-function post(value) {
-  return { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(value) };
+/** @param {Post} post @returns {RequestInit} */
+function asRequest({ json, idempotencyKey }) {
+  const headers = { "Content-Type": "application/json", "Idempotency-Key": idempotencyKey };
+  return { method: "POST", headers, body: JSON.stringify(json) };
 }
 
 /** @param {string} text @returns {any} */

@@ -1,5 +1,5 @@
 /**
- * One run: get users, send each in a POST of its own, watch until all that were accepted are synchronized.
+ * One run: get users, send each in a POST of its own, watch until none of them is pending.
  * It knows nothing of the page: whoever shows it reads its fields when it pleases.
  *
  *   fetching -> sending -> synchronizing -> done
@@ -70,9 +70,9 @@ export class Run {
     return Math.min(sum(this.rows, "synchronized"), this.accepted);
   }
 
-  /** Users that exist although no 201 was seen for them: an answer got lost, and the user was sent again. */
-  get unanswered() {
-    return Math.max(0, sum(this.rows, "total") - this.accepted);
+  /** Users that MongoDB refused for good: set aside as dead letters, they are not waited for. */
+  get refused() {
+    return sum(this.rows, "deadLetters");
   }
 
   /** Milliseconds from the first POST to the end of the sending; to now while it goes on. NaN before. */
@@ -165,20 +165,25 @@ export class Run {
     this.#abandon.abort();
   }
 
-  /** Look at the statistics, less often while nothing moves, until all that was accepted is synchronized. */
+  /** Look at the statistics, less often while nothing moves, until all that was accepted is in both or refused. */
   async #watch() {
     let pause = POLL_MS;
     let movedAt = performance.now();
     for (;;) {
-      const before = this.accepted + this.synchronized;
+      const before = this.#steps();
       await sleep(pause, this.#abandon.signal);
       await this.#look();
       if (this.phase === "synchronizing" && this.#isComplete()) return;
-      const moved = this.accepted + this.synchronized > before;
+      const moved = this.#steps() > before;
       if (moved) movedAt = performance.now();
       if (performance.now() - movedAt > PATIENCE_MS) throw new Error("Nothing has moved for five minutes");
       pause = moved ? POLL_MS : Math.min(pause * 2, MAX_POLL_MS);
     }
+  }
+
+  /** Only ever grows, as long as anything moves. */
+  #steps() {
+    return this.accepted + this.synchronized + this.refused;
   }
 
   async #look() {

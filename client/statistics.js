@@ -9,6 +9,7 @@ import { RequestError, ask, refusal } from "/client/http.js";
  * @property {number} synchronized
  * @property {number} pending
  * @property {number} takenOver
+ * @property {number} deadLetters
  * @property {{ p50: number | null, p95: number | null, p99: number | null } | null} lagMs
  */
 
@@ -40,16 +41,18 @@ export function since(rows, before) {
     const then = earlier.get(row.appId);
     if (!then) return row;
     const total = row.total - then.total;
+    const deadLetters = Math.max(0, row.deadLetters - then.deadLetters);
     return {
       ...row,
       total,
-      synchronized: Math.min(total, row.synchronized - then.synchronized),
+      deadLetters,
+      synchronized: Math.min(total - deadLetters, row.synchronized - then.synchronized),
       takenOver: Math.max(0, row.takenOver - then.takenOver),
     };
   });
 }
 
-/** @param {Row[]} rows @param {"total" | "synchronized" | "pending"} column */
+/** @param {Row[]} rows @param {"total" | "synchronized" | "pending" | "deadLetters"} column */
 export function sum(rows, column) {
   return rows.reduce((total, row) => total + row[column], 0);
 }

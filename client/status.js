@@ -24,11 +24,11 @@ export function statusOf(run) {
 }
 
 /** @param {Run} run */
-function done({ accepted, errors, unanswered }) {
+function done({ accepted, synchronized, refused, errors }) {
   if (accepted === 0) return "Done: no user was accepted. See the errors below.";
-  const sentences = [`Done: ${plural(accepted, "user is", "users are")} in both databases.`];
-  if (errors.failed) sentences.push(`${plural(errors.failed, "user was", "users were")} not accepted.`);
-  if (unanswered) sentences.push(`${plural(unanswered, "more was", "more were")} created, but the answer got lost.`);
+  const sentences = [`Done: ${plural(synchronized, "user is", "users are")} in both databases.`];
+  if (refused) sentences.push(`${plural(refused, "user was", "users were")} refused by MongoDB.`);
+  if (errors.failed) sentences.push(`${plural(errors.failed, "user was", "users were")} given up.`);
   return sentences.join(" ");
 }
 
@@ -39,9 +39,12 @@ function failed(run) {
 }
 
 /** @param {Run} run */
-function remainder({ accepted, synchronized, order }) {
+function remainder({ accepted, synchronized, refused, order }) {
   const sentence = `${count(accepted)} of ${plural(order.count, "user was", "users were")} accepted`;
   if (accepted === 0) return `${sentence}.`;
   if (accepted === synchronized) return `${sentence}, and all of them are synchronized.`;
+  if (accepted <= synchronized + refused) {
+    return `${sentence}: ${count(synchronized)} are synchronized, ${count(refused)} were refused by MongoDB.`;
+  }
   return `${sentence}; ${count(synchronized)} of them were seen synchronized, the rest will follow.`;
 }

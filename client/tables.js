@@ -3,7 +3,6 @@
 import * as format from "/client/format.js";
 
 /** @typedef {import("/client/run.js").Run} Run */
-/** @typedef {import("/client/error_tally.js").ErrorGroup} ErrorGroup */
 
 /** @typedef {string[]} Cells The texts of one row. */
 
@@ -41,10 +40,16 @@ export function showInstances(rows) {
   });
 }
 
-/** @param {ErrorGroup[]} groups @param {string | null} statisticsError */
-export function showErrors(groups, statisticsError) {
-  const rows = groups.map(({ kind, retried, failed }) => [kind, outcome(retried, failed)]);
+/** @param {Run} run @returns {Cells[]} A row per kind of error: what it was, and what came of it. */
+export function errorRows({ errors, refused, statisticsError }) {
+  const rows = errors.groups().map(({ kind, retried, failed }) => [kind, outcome(retried, failed)]);
+  if (refused) rows.push(["Refused by MongoDB (`tandem dead-letters list` says why)", `${format.count(refused)} set aside`]);
   if (statisticsError) rows.push([`Statistics: ${statisticsError}`, "asking again"]);
+  return rows;
+}
+
+/** @param {Cells[]} rows */
+export function showErrors(rows) {
   fill("errors", rows, () => {
     const item = document.createElement("li");
     item.append(document.createElement("span"), document.createElement("b"));

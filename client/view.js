@@ -1,7 +1,7 @@
 /** Shows a run. All that users and servers say goes in as text, never as markup. */
 
 import * as format from "/client/format.js";
-import { instanceRows, showErrors, showInstances } from "/client/tables.js";
+import { errorRows, instanceRows, showErrors, showInstances } from "/client/tables.js";
 import { statusOf } from "/client/status.js";
 
 /** @typedef {import("/client/run.js").Run} Run */
@@ -18,7 +18,7 @@ export function showRun(run) {
   showBar("synchronized", run.synchronized, count);
   showFigures(run);
   showInstances(instanceRows(run));
-  showErrors(run.errors.groups(), run.statisticsError);
+  showErrors(errorRows(run));
   showActions(run);
 }
 
