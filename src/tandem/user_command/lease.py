@@ -35,10 +35,13 @@ class Lease:
     async def renew(self, waiting: int, *, ready: bool) -> None:
         """Prolong the lease, and tell how many commands wait here and whether we are ready.
 
-        Without PostgreSQL it is not held; the next renewal may have it back.
+        Without PostgreSQL it is not held; the next renewal may have it back. Who was frozen for so long that
+        its row was cleared away begins a new life.
         """
         try:
-            await self._database.fetch("renew_lease", self.incarnation, self._seconds, waiting, ready)
+            if not await self._database.fetch("renew_lease", self.incarnation, self._seconds, waiting, ready):
+                await self.begin()
+                logger.warning("The lease of %s ended long ago; it begins a new life.", self._app_id)
         except Unavailable as error:
             if self.held:
                 logger.warning("The lease of %s cannot be renewed: %s", self._app_id, error)
