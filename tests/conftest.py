@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.async_api import Browser, async_playwright
 
 from servers import Databases, Servers, run_servers
 from systems import Servings, System, open_system
@@ -78,3 +79,15 @@ def require_program() -> Callable[[str, str], str]:
         pytest.skip(message)
 
     return find
+
+
+@pytest.fixture(scope="session")
+async def browser(require_program: Callable[[str, str], str]) -> AsyncIterator[Browser]:
+    """Chromium, for which no host but this one exists; `http://tandem.test` is this one, too."""
+    hosts = "MAP tandem.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+    arguments = ["--no-sandbox", "--disable-gpu", f"--host-resolver-rules={hosts}"]
+    program = require_program("chromium", "chromium")
+    async with async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(executable_path=program, args=arguments)
+        yield chromium
+        await chromium.close()

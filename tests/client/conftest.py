@@ -1,7 +1,6 @@
 """The page as a person meets it: a whole stack started by the command line, and a real browser."""
 
 import asyncio
-import os
 import shutil
 import sys
 import tempfile
@@ -10,7 +9,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser
+from stack import Stack
 from visit import Visit
 
 from tandem.local_stack.ports import free_port, is_free
@@ -19,14 +19,22 @@ TANDEM = (sys.executable, "-m", "tandem")
 
 
 @pytest.fixture(scope="session")
-async def page_url() -> AsyncIterator[str]:
-    """The address of a stack of three instances, on ports and in a folder of its own."""
+async def stack() -> AsyncIterator[Stack]:
+    """A stack of three instances, on ports and in a folder of its own."""
     folder = Path(tempfile.mkdtemp(prefix="tandem-page-"))
-    port = free_port()
-    options = ("--data-dir", str(folder), "--port", str(port), "--instance-port", str(three_free_ports()))
+    stack = Stack(free_port(), folder)
+    options = (
+        "--data-dir",
+        str(folder),
+        "--port",
+        str(stack.port),
+        "--instance-port",
+        str(three_free_ports()),
+    )
     up = await asyncio.create_subprocess_exec(*TANDEM, "up", *options, stdout=PIPE)
     try:
-        yield await until_it_says_where(up, f"http://127.0.0.1:{port}")
+        await until_it_says_where(up, stack.url)
+        yield stack
     finally:
         down = await asyncio.create_subprocess_exec(
             *TANDEM, "down", "--data-dir", str(folder), stdout=DEVNULL
@@ -44,34 +52,20 @@ def three_free_ports() -> int:
             return first
 
 
-async def until_it_says_where(up: Process, url: str) -> str:
+async def until_it_says_where(up: Process, url: str) -> None:
     """Read what `tandem up` prints until it names its address, which it does when all is ready."""
     assert up.stdout
     async for line in up.stdout:
         if url.encode() in line:
-            return f"{url}/"
+            return
     pytest.fail(f"`tandem up` ended with code {await up.wait()} before it was ready")
 
 
-@pytest.fixture(scope="session")
-async def browser() -> AsyncIterator[Browser]:
-    """Chromium, for which no host but this one exists."""
-    program = shutil.which("chromium")
-    if program is None:
-        missing = "chromium is not installed: apt-get install chromium"
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(missing)
-    arguments = ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
-    async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path=program, args=arguments)
-        yield chromium
-        await chromium.close()
-
-
 @pytest.fixture
-async def visit(browser: Browser, page_url: str) -> AsyncIterator[Visit]:
+async def visit(browser: Browser, stack: Stack) -> AsyncIterator[Visit]:
     """A visit with the page open. The test fails if the page leaves an error in the console."""
     page = await browser.new_page(viewport={"width": 1280, "height": 900})
-    visit = Visit(page, page_url)
+    visit = Visit(page, stack.url)
     visit.watch()
     await visit.open()
     yield visit

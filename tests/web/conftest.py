@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import shutil
 import signal
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
@@ -35,18 +34,6 @@ async def _serving(routes: Iterable[Route], **options: Any) -> AsyncIterator[htt
         await server
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().remove_signal_handler(number)
-
-
-@pytest.fixture
-def chromium() -> str:
-    """The path of Chromium; where it is missing the test is skipped, in CI it fails."""
-    path = shutil.which("chromium")
-    if path is None:
-        message = "Chromium is not installed: apt-get install chromium"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-    return path
 
 
 @pytest.fixture

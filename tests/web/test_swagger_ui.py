@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.async_api import async_playwright
 from web_example import ROUTES
 
 from tandem.web import swagger
@@ -21,14 +20,6 @@ async def client(serving):
         yield client
 
 
-@pytest.fixture
-async def browser(chromium):
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield browser
-        await browser.close()
-
-
 async def test_the_interface_can_be_read_and_tried_with_the_network_cut(client, browser):
     own = str(client.base_url)
     foreign, complaints = [], []
@@ -42,6 +33,7 @@ async def test_the_interface_can_be_read_and_tried_with_the_network_cut(client, 
     await page.get_by_role("row", name="seed").get_by_role("textbox").fill("abc")
     await page.get_by_role("button", name="Execute").click()
     await page.locator(".live-responses-table").get_by_text("Location").wait_for()
+    await page.close()
     assert foreign == []
     assert complaints == []
 

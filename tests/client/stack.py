@@ -1,0 +1,73 @@
+"""The whole stack behind the page, as an operator has it: what runs, and what can be done to it."""
+
+import json
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from pymongo import AsyncMongoClient
+
+from systems import run_tandem, until
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running `tandem up` of three instances."""
+
+    port: int
+    data_dir: Path
+
+    @property
+    def url(self) -> str:
+        """The page's address."""
+        return f"http://127.0.0.1:{self.port}/"
+
+    async def instances(self) -> list[dict[str, Any]]:
+        """`app_id`, `port` and `pid` of each."""
+        found: list[dict[str, Any]] = (await self._status())["instances"]
+        return found
+
+    async def kill(self, instance: dict[str, Any]) -> None:
+        """End an instance as a crash would."""
+        os.kill(instance["pid"], signal.SIGKILL)
+
+    async def until_restarted(self, instance: dict[str, Any]) -> None:
+        """Wait until another process is ready in a killed instance's place."""
+
+        async def is_ready() -> bool:
+            now = {each["app_id"]: each["pid"] for each in await self.instances()}[instance["app_id"]]
+            return now not in {None, instance["pid"]} and await _is_ready(instance["port"])
+
+        await until(is_ready, f"{instance['app_id']} is back")
+
+    @asynccontextmanager
+    async def refusing(self, start_of_email: str) -> AsyncIterator[None]:
+        """Meanwhile, let MongoDB refuse every user whose address begins like this."""
+        url = (await self._status())["mongodb"]["url"]
+        client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(url)
+        database = client.get_default_database()
+        validator = {"email": {"$not": {"$regex": f"^{start_of_email}"}}}
+        await database.command("collMod", "users", validator=validator)
+        try:
+            yield
+        finally:
+            await database.command("collMod", "users", validator={})
+            await client.close()
+
+    async def _status(self) -> dict[str, Any]:
+        _, output = await run_tandem("status", "--data-dir", str(self.data_dir), "--json")
+        status: dict[str, Any] = json.loads(output)
+        return status
+
+
+async def _is_ready(port: int) -> bool:
+    async with httpx.AsyncClient() as client:
+        try:
+            return (await client.get(f"http://127.0.0.1:{port}/health/ready")).status_code == 200
+        except httpx.TransportError:
+            return False
