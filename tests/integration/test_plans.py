@@ -17,8 +17,8 @@ async def test_no_statement_reads_the_whole_pending_table(system, instance):
         await system.postgres.execute("select set_config($1, $2, false)", name, value)
     async with system.postgres.transaction():
         before = await system.count(READ)
-        ids, versions = [1000100, 1000200], [1, 1]
-        await system.postgres.fetch(QUERIES["synchronize_users"], ids, versions, "instance-1")
+        ids = [1000100, 1000200]
+        await system.postgres.fetch(QUERIES["synchronize_users"], ids, 1, "instance-1")
         await system.postgres.fetch(QUERIES["set_aside_users"], [1000300], [1], ["refused"], "instance-1")
         assert await system.count(READ) - before < 100
     assert await system.count("select count(*) from prm_user_pending") == 20_001 - 3

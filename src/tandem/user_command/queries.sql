@@ -1,8 +1,8 @@
 -- Every query of the command side: a name, a sentence, the SQL. Python builds none from pieces.
 --
 -- Plans are made once and kept, while the tables grow from nothing to millions of rows, and prm_user_pending is
--- nearly empty whenever it is analyzed. So no query leaves it to the planner how a table is reached: where a
--- batch names ids, the condition `id = ANY (...)` does, and joins then have small inputs on both sides.
+-- nearly empty whenever it is analyzed. So no query of a batch leaves a join to the planner: each table is
+-- reached by `id = ANY (...)`, or row by row (LATERAL). A join planned for ten rows took 80 ms for 500.
 
 -- name: create_users
 -- Writes a batch of users, normalized, with their CREATED events and their pending rows, in one transaction.
@@ -61,18 +61,15 @@ WHERE u.idempotency_key = ANY ($1::text[]);
 -- name: synchronize_users
 -- Ends the flow of those users that are still pending at this version: status, event, statistics.
 -- Deleting the pending row decides who does it, so that two instances cannot both.
-WITH given AS MATERIALIZED (
-    SELECT * FROM unnest($1::bigint[], $2::integer[]) AS g (user_id, version)
-), done AS (
-    DELETE FROM prm_user_pending p USING given g
-    WHERE p.user_id = ANY ($1) AND p.user_id = g.user_id AND p.version = g.version
-    RETURNING p.user_id, p.version
+WITH done AS (
+    DELETE FROM prm_user_pending WHERE user_id = ANY ($1::bigint[]) AND version = $2
+    RETURNING user_id
 ), users AS (
-    UPDATE prm_user u SET status = 'SYNCRONIZED' FROM done WHERE u.id = ANY ($1) AND u.id = done.user_id
-    RETURNING u.id, done.version, u.seed, u.app_id, u.created_at
+    UPDATE prm_user SET status = 'SYNCRONIZED' WHERE id = ANY (ARRAY(SELECT user_id FROM done))
+    RETURNING id, seed, app_id, created_at
 ), events AS (
     INSERT INTO prm_user_event (user_id, version, event_type, seed, app_id, created_at)
-    SELECT id, version, 'SYNCRONIZED', seed, $3, now() FROM users
+    SELECT id, $2, 'SYNCRONIZED', seed, $3, now() FROM users
 ), lags AS (
     INSERT INTO prm_user_lag AS l (seed, app_id, backend, bucket, users)
     SELECT seed, app_id, pg_backend_pid(),
@@ -154,7 +151,7 @@ JOIN prm_timezone t ON t.utc_offset IS NOT DISTINCT FROM given.utc_offset
 WITH alive AS MATERIALIZED (
     SELECT incarnation FROM tandem_instance WHERE lease_until > now()
 ), idle AS MATERIALIZED (
-    SELECT p.user_id, p.version, p.incarnation
+    SELECT p.user_id, p.incarnation
     FROM prm_user_pending p
     WHERE CASE WHEN p.incarnation = $1
                THEN p.created_at < now() - make_interval(secs => $4)
@@ -166,11 +163,13 @@ WITH alive AS MATERIALIZED (
     UPDATE prm_user_pending p SET incarnation = $1
     WHERE p.user_id = ANY (ARRAY(SELECT user_id FROM idle WHERE incarnation <> $1))
 )
-SELECT u.id, u.seed, u.app_id, idle.version, u.created_at, e.event_data
-FROM idle
-JOIN prm_user u ON u.id = idle.user_id
-JOIN prm_user_event e ON e.user_id = idle.user_id AND e.version = idle.version AND e.event_type = 'CREATED'
-WHERE u.id = ANY (ARRAY(SELECT user_id FROM idle)) AND e.user_id = ANY (ARRAY(SELECT user_id FROM idle))
+SELECT u.id, u.seed, u.app_id, u.version, u.created_at, state.event_data
+FROM prm_user u
+CROSS JOIN LATERAL (
+    SELECT event_data FROM prm_user_event e
+    WHERE e.user_id = u.id AND e.version = u.version AND e.event_type = 'CREATED' LIMIT 1
+) state
+WHERE u.id = ANY (ARRAY(SELECT user_id FROM idle))
 ORDER BY u.id;
 
 -- name: oldest_pending

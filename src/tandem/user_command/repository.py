@@ -1,5 +1,6 @@
 """The command side's way to PostgreSQL: each method is one statement, and so one transaction."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 import asyncpg
@@ -78,11 +79,12 @@ class UserCommandRepository:
         Raises:
             Unavailable: PostgreSQL does not answer. Doing it again is harmless.
         """
-        # In one order everywhere, so that two instances with the same users cannot lock each other out.
-        ordered = sorted(commands, key=lambda command: command.user_id)
-        ids = [command.user_id for command in ordered]
-        versions = [command.version for command in ordered]
-        await self._database.fetch("synchronize_users", ids, versions, self._app_id)
+        ids_of_versions = defaultdict(list)
+        for command in commands:
+            ids_of_versions[command.version].append(command.user_id)
+        for version, ids in ids_of_versions.items():
+            # In one order everywhere, so that two instances with the same users cannot lock each other out.
+            await self._database.fetch("synchronize_users", sorted(ids), version, self._app_id)
 
     async def claim(self, incarnation: int, held: Sequence[int], most: int) -> list[StoredUser]:
         """Take over pending users that nobody works on, oldest first, at most `most`.
