@@ -43,7 +43,7 @@ export function showInstances(rows) {
 /** @param {Run} run @returns {Cells[]} A row per kind of error: what it was, and what came of it. */
 export function errorRows({ errors, refused, statisticsError }) {
   const rows = errors.groups().map(({ kind, retried, failed }) => [kind, outcome(retried, failed)]);
-  if (refused) rows.push(["Refused by MongoDB (`tandem dead-letters list` says why)", `${format.count(refused)} set aside`]);
+  if (refused) rows.push(["Refused by MongoDB (“tandem dead-letters list” says why)", `${format.count(refused)} set aside`]);
   if (statisticsError) rows.push([`Statistics: ${statisticsError}`, "asking again"]);
   return rows;
 }
