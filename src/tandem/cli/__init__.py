@@ -13,6 +13,7 @@ COMMANDS = {
     "migrate": "tandem.cli.migrate",
     "stats": "tandem.cli.stats",
     "dead-letters": "tandem.cli.dead_letters",
+    "prove": "tandem.cli.prove",
 }
 
 

@@ -1,0 +1,182 @@
+"""`tandem prove`: nothing acknowledged is lost and nothing happens twice, shown on this very system."""
+
+import asyncio
+import secrets
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+
+from tandem.cli.http import address_options, base_url
+from tandem.cli.proof_display import ProofDisplay, table_of
+from tandem.lab.proof.errors import LabError
+from tandem.lab.proof.plan import FAULTS, Plan, Tell
+from tandem.lab.proof.stack import System
+from tandem.lab.proof.verdict import Verdict
+from tandem.local_stack.errors import StackError
+from tandem.local_stack.own_servers import check_mongodb, check_postgres
+from tandem.local_stack.status import Status, read_status
+
+USERS_A_FAULT = 200  # fewer could all be sent before the fault has passed
+INTERRUPTED = 130  # the exit code of what Ctrl-C ended
+
+
+class FaultNames(click.ParamType[tuple[str, ...]]):
+    """Names of faults, separated by commas; `all`, or `none`."""
+
+    name = "names"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """The faults named, each once."""
+        if value in {"all", "none"}:
+            return FAULTS if value == "all" else ()
+        names = tuple(dict.fromkeys(str(value).split(",")))
+        for name in names:
+            if name not in FAULTS:
+                self.fail(f"{name!r} is no fault. There are: {', '.join(FAULTS)}; all; none.", param, ctx)
+        return names
+
+
+@click.command
+@click.option(
+    "--users", type=click.IntRange(1, 10_000_000), default=20_000, show_default=True, help="How many."
+)
+@click.option(
+    "--fault",
+    "faults",
+    type=FaultNames(),
+    default="none",
+    show_default=True,
+    help=f"What is to go wrong meanwhile: all, or any of {', '.join(FAULTS)}.",
+)
+@click.option("--connections", type=click.IntRange(1, 1000), default=50, show_default=True, help="At a time.")
+@click.option("--seed", help="The run's name; the same one gives the same users.  [default: a random one]")
+@click.option(
+    "--random-seed", type=int, help="Decides when each fault strikes, and whom.  [default: a random one]"
+)
+@click.option(
+    "--ledger",
+    type=click.Path(path_type=Path),
+    help="Where to write down what was acknowledged, user by user.",
+)
+@click.option(
+    "--patience",
+    type=click.FloatRange(min=1),
+    default=120,
+    show_default=True,
+    help="Seconds to wait where nothing goes on any more.",
+)
+@click.option("--json", "as_json", is_flag=True, help="The verdict for programs.")
+@click.option("--postgres-url", help="With --url: the PostgreSQL behind it.")
+@click.option("--mongodb-url", help="With --url: the MongoDB behind it.")
+@address_options
+def prove(
+    url: str | None,
+    data_dir: Path,
+    postgres_url: str | None,
+    mongodb_url: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Prove that every acknowledged user arrives in both databases, once and unchanged.
+
+    Pushes users with idempotency keys, lets faults strike meanwhile, waits until all has arrived, and
+    compares what was acknowledged with both databases. The exit code is 0 if it is proved, and 1 if not.
+    """
+    plan = _plan(data_dir if url is None else None, options)
+    if url is None:
+        system = _running_stack(data_dir, plan.faults)
+    else:
+        system = _own_deployment(base_url(url, data_dir), postgres_url, mongodb_url, plan.faults)
+    display = ProofDisplay(Console(stderr=True), plan)
+    try:
+        with display:
+            verdict = asyncio.run(_prove(system, plan, display))
+    except (LabError, StackError) as error:
+        raise click.ClickException(str(error)) from None
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        click.echo(f"Interrupted. What was acknowledged until then is in {plan.ledger}.", err=True)
+        sys.exit(INTERRUPTED)
+    _print(verdict, as_json=as_json)
+    sys.exit(0 if verdict.proven else 1)
+
+
+async def _prove(system: System, plan: Plan, display: ProofDisplay) -> Verdict:
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - narrows the type: asyncio.run has made one
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    await check_postgres(system.postgres_url)
+    await check_mongodb(system.mongodb_url)
+    return await _carry_out()(system, plan, display)
+
+
+def _carry_out() -> Callable[[System, Plan, Tell], Coroutine[Any, Any, Verdict]]:
+    """What carries out a proof; it needs the extra `lab`, which no other command does."""
+    try:
+        from tandem.lab.proof.prove import prove  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        msg = f"`tandem prove` needs {error.name}. Install it with the extra `lab`: tandem-cqrs[lab]."
+        raise LabError(msg) from None
+    return prove
+
+
+def _plan(stack: Path | None, options: dict[str, Any]) -> Plan:
+    """What was asked for, with chance where nothing was; `stack` is the data folder of a stack."""
+    if options["users"] < USERS_A_FAULT * len(options["faults"]):
+        msg = f"A fault needs {USERS_A_FAULT} users to strike at. Give more --users, or choose fewer faults."
+        raise click.UsageError(msg)
+    seed = options["seed"] or f"prove-{secrets.token_hex(4)}"
+    if not seed.isprintable() or not seed.isascii() or len(seed) > 100:
+        msg = "A --seed for a proof has at most 100 printable ASCII characters, because keys are made of it."
+        raise click.UsageError(msg)
+    random_seed = secrets.randbelow(2**32) if options["random_seed"] is None else options["random_seed"]
+    ledger = options["ledger"] or (stack / "ledgers" if stack else Path()) / f"{seed}.jsonl"
+    return Plan(**options | {"seed": seed, "random_seed": random_seed, "ledger": ledger.absolute()})
+
+
+def _running_stack(data_dir: Path, faults: Sequence[str]) -> System:
+    """The stack that runs on `data_dir`, if it has the processes that these faults need."""
+    url = base_url(None, data_dir)
+    data_dir = data_dir.expanduser().absolute()
+    status = read_status(data_dir) or Status()
+    if status.postgres.url is None or status.mongodb.url is None:
+        msg = f"The stack on {data_dir} is just starting. Try again when it is ready."
+        raise click.ClickException(msg)
+    system = System(url, status.postgres.url, status.mongodb.url, data_dir)
+    for fault in faults:
+        for server, title in (("postgres", "PostgreSQL"), ("mongodb", "MongoDB")):
+            if fault.endswith(server) and server not in system.pids():
+                msg = (
+                    f"{fault} needs a {title} that `tandem up` has started, and this one is down or your own."
+                )
+                raise click.UsageError(msg)
+    return system
+
+
+def _own_deployment(
+    url: str, postgres_url: str | None, mongodb_url: str | None, faults: Sequence[str]
+) -> System:
+    """Somebody's own deployment, whose processes are none of our business."""
+    if postgres_url is None or mongodb_url is None:
+        msg = "With --url, name the databases behind it too: --postgres-url and --mongodb-url."
+        raise click.UsageError(msg)
+    if faults:
+        msg = "Faults strike only what `tandem up` has started. Leave --url out, or choose --fault none."
+        raise click.UsageError(msg)
+    return System(url, postgres_url, mongodb_url)
+
+
+def _print(verdict: Verdict, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(verdict), indent=2))
+    else:
+        with suppress(BrokenPipeError):
+            Console().print(table_of(verdict))

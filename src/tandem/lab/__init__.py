@@ -1,0 +1,1 @@
+"""The lab: proofs and measurements against a running stack."""

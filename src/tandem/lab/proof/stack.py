@@ -1,0 +1,103 @@
+"""The system under proof: where it answers, and, if it is a stack of `tandem up`, its processes."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from tandem.local_stack.ports import http_status
+from tandem.local_stack.status import Status, read_status
+
+LOOK_AGAIN = 0.05  # seconds between two looks at something that is awaited
+POSTGRES_PATIENCE = 5.0  # seconds that one question may take
+
+SYNCHRONIZED = "SELECT status = 'SYNCRONIZED' FROM prm_user WHERE id = $1"
+PENDING_OF_RUN = """
+    SELECT count(*) FROM prm_user_pending p JOIN prm_user u ON u.id = p.user_id WHERE u.seed = $1
+"""
+PENDING_OF_INSTANCE = """
+    SELECT count(*) FROM prm_user_pending p JOIN tandem_instance i ON i.incarnation = p.incarnation
+    WHERE i.app_id = $1
+"""
+
+
+@dataclass(frozen=True)
+class System:
+    """What is put to the proof. `data_dir` is that of the stack, or None for somebody's own deployment."""
+
+    url: str
+    postgres_url: str
+    mongodb_url: str
+    data_dir: Path | None = None
+
+    def pids(self) -> dict[str, int]:
+        """The process id of every part that `tandem up` runs, by its name; who is down is missing."""
+        status = self._status()
+        parts = {instance.app_id: instance.pid for instance in status.instances}
+        parts |= {"postgres": status.postgres.pid, "mongodb": status.mongodb.pid}
+        return {name: pid for name, pid in parts.items() if pid is not None}
+
+    def instances(self) -> list[str]:
+        """The names of the instances that run as processes of `tandem up`."""
+        return [name for name in self.pids() if name not in {"postgres", "mongodb"}]
+
+    async def is_back(self, part: str, old_pid: int) -> bool:
+        """Whether a part that was ended runs as another process, and is ready."""
+        return self.pids().get(part, old_pid) != old_pid and await self.is_ready(part)
+
+    async def is_ready(self, part: str) -> bool:
+        """Whether an instance takes commands. Of a database the flow itself will tell."""
+        ports = {instance.app_id: instance.port for instance in self._status().instances}
+        return part not in ports or await http_status(ports[part], "/health/ready") == 200
+
+    async def ask(self, question: str, *arguments: Any) -> Any:
+        """The one value that a query of PostgreSQL answers, or None if it is away. Each asks anew."""
+        try:
+            connection = await asyncpg.connect(
+                self.postgres_url, timeout=POSTGRES_PATIENCE, command_timeout=POSTGRES_PATIENCE
+            )
+            try:
+                return await connection.fetchval(question, *arguments)
+            finally:
+                await connection.close(timeout=POSTGRES_PATIENCE)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            return None
+
+    def _status(self) -> Status:
+        return (read_status(self.data_dir) if self.data_dir else None) or Status()
+
+
+async def until(condition: Callable[[], Awaitable[bool]], patience: float) -> bool:
+    """Wait until `condition` holds, for at most `patience` seconds. Returns whether it does."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(patience):
+            while not await condition():  # noqa: ASYNC110 - what is awaited happens in other processes
+                await asyncio.sleep(LOOK_AGAIN)
+            return True
+    return False
+
+
+@contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    """A process stands still (SIGSTOP) within the block, and goes on after it whatever happens."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
+def process_state(pid: int) -> str | None:
+    """The state that the kernel gives a process (`T`: stopped), or None when it has ended."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if state in {"Z", "X"} else state
