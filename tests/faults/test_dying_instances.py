@@ -1,6 +1,7 @@
 """An instance that dies, freezes or has the wrong time, at moments that are made certain."""
 
 import signal
+import subprocess
 
 import pytest
 from ledger import Load, check_agreement
@@ -90,12 +91,17 @@ async def test_frozen_while_another_finishes_its_users_it_takes_part_again(serve
     await check_agreement(system, before.acknowledged | after.acknowledged)
 
 
+def library_of(faketime: str) -> str:
+    """What `faketime` has programs load; it would itself stay in between, and be what is killed."""
+    return subprocess.check_output([faketime, "-f", "+0", "printenv", "LD_PRELOAD"], text=True).strip()
+
+
 @pytest.mark.parametrize("offset", ["+1h", "-1h"])
 async def test_a_clock_an_hour_off_neither_steals_nor_keeps_a_lease(
     servers, system, serve, require_program, offset
 ):
-    wrapper = (require_program("faketime", "faketime"), "-f", offset)
-    wrong = await serve("wrong", wrapper=wrapper, LEASE_SECONDS="2")
+    library = library_of(require_program("faketime", "faketime"))
+    wrong = await serve("wrong", LEASE_SECONDS="2", LD_PRELOAD=library, FAKETIME=offset)
     right = await serve("right", LEASE_SECONDS="2")
     async with failing_mongodb(servers, errorCode=OUT_OF_DISK_SPACE):
         async with Load([wrong.client], USERS, seed="wrong") as of_wrong:
