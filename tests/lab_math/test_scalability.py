@@ -93,6 +93,7 @@ def test_whatever_is_measured_no_parameter_leaves_its_range(repeats, seed):
         assert fit.curve.kappa >= 0
         assert 0 <= fit.sigma.interval.low <= fit.sigma.interval.high <= 1
         assert 0 <= fit.kappa.interval.low <= fit.kappa.interval.high
+        assert fit.peak.value is None or fit.kappa.value is not None
 
 
 @pytest.mark.parametrize(

@@ -127,11 +127,12 @@ def fit_scalability(throughputs: Mapping[int, Sequence[float]], seed: int = 0) -
     slowdown = curve.rate * largest / curve.throughput(largest)
     straight = _straight_line_fits_as_well(points, curve)
     sigmas, kappas = [each.sigma for each in resampled], [each.kappa for each in resampled]
+    kappa = _estimate(curve.kappa, kappas, largest * (largest - 1), slowdown, straight)
     return ScalabilityFit(
         rate=Estimate(curve.rate, percentile_interval([each.rate for each in resampled])),
         sigma=_estimate(curve.sigma, sigmas, largest - 1, slowdown, straight),
-        kappa=_estimate(curve.kappa, kappas, largest * (largest - 1), slowdown, straight),
-        peak=_estimate_peak(curve.peak(), [each.peak() for each in resampled], largest),
+        kappa=kappa,
+        peak=_estimate_peak(curve.peak(), [each.peak() for each in resampled], largest, kappa),
         curve=curve,
         r_squared=_r_squared(points, curve),
     )
@@ -178,12 +179,13 @@ def _estimate(best: float, values: Sequence[float], cost: float, slowdown: float
     return Estimate(best, interval)
 
 
-def _estimate_peak(best: float, values: Sequence[float], largest: float) -> Estimate:
+def _estimate_peak(best: float, values: Sequence[float], largest: float, kappa: Estimate) -> Estimate:
+    """The peak, if kappa, which makes it, is known and its interval stays near what was measured."""
     interval = percentile_interval(values)
     if interval.low > FARTHEST_PEAK * largest:
         known = interval if isfinite(interval.low) else None
         return Estimate(None, known, f"no peak is in sight up to N = {FARTHEST_PEAK * largest:.0f}")
-    if interval.high is None or interval.high > FARTHEST_PEAK * largest:
+    if kappa.value is None or interval.high is None or interval.high > FARTHEST_PEAK * largest:
         return Estimate(None, interval, f"it is at N = {interval.low:.2g} or beyond")
     return Estimate(best, interval)
 
