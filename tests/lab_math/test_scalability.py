@@ -64,7 +64,7 @@ def test_connections_by_the_hundreds_are_fitted_as_well():
     assert fit.kappa.value == pytest.approx(0.0001)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.floats(1, 1e6), st.floats(0, 1), st.floats(0, 0.5))
 def test_any_curve_is_recovered_from_clean_measurements(rate, sigma, kappa):
     fit = fit_scalability(measured(Curve(rate, sigma, kappa), repeats=1))
@@ -74,10 +74,10 @@ def test_any_curve_is_recovered_from_clean_measurements(rate, sigma, kappa):
 
 @pytest.mark.parametrize("curve", [LINEAR, AMDAHL, RETROGRADE], ids=["linear", "Amdahl", "retrograde"])
 def test_the_intervals_hold_the_truth_for_most_seeds(curve):
-    fits = [fit_scalability(measured(curve, noise=0.03, seed=seed)) for seed in range(12)]
+    fits = [fit_scalability(measured(curve, noise=0.03, seed=seed)) for seed in range(8)]
     for name in ("rate", "sigma", "kappa"):
         held = sum(getattr(curve, name) in getattr(fit, name).interval for fit in fits)
-        assert held >= 8, name
+        assert held >= 6, name
 
 
 @settings(max_examples=10, deadline=None)
