@@ -19,8 +19,6 @@ from tandem.lab.proof.errors import LabError
 from tandem.lab.proof.plan import FAULTS, Plan, Tell
 from tandem.lab.proof.stack import System
 from tandem.lab.proof.verdict import Verdict
-from tandem.local_stack.errors import StackError
-from tandem.local_stack.own_servers import check_mongodb, check_postgres
 from tandem.local_stack.status import Status, read_status
 
 USERS_A_FAULT = 200  # fewer could all be sent before the fault has passed
@@ -100,7 +98,7 @@ def prove(
     try:
         with display:
             verdict = asyncio.run(_prove(system, plan, display))
-    except (LabError, StackError) as error:
+    except LabError as error:
         raise click.ClickException(str(error)) from None
     except (KeyboardInterrupt, asyncio.CancelledError):
         click.echo(f"Interrupted. What was acknowledged until then is in {plan.ledger}.", err=True)
@@ -113,8 +111,6 @@ async def _prove(system: System, plan: Plan, display: ProofDisplay) -> Verdict:
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - narrows the type: asyncio.run has made one
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    await check_postgres(system.postgres_url)
-    await check_mongodb(system.mongodb_url)
     return await _carry_out()(system, plan, display)
 
 

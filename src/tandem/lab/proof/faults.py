@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from tandem.lab.proof.errors import LabError
 from tandem.lab.proof.load import Load, Stalled
 from tandem.lab.proof.stack import (
     PENDING_OF_INSTANCE,
@@ -57,6 +58,9 @@ class Faults:
 
     def _targets(self, fault: str) -> list[str]:
         instances = self._system.instances()
+        if not instances:
+            msg = "No instance of the stack runs any more, so there is nothing left to prove."
+            raise LabError(msg)
         if fault == "rolling-restart":
             return instances
         part = fault.partition("-")[2]
@@ -66,9 +70,13 @@ class Faults:
         pid = self._system.pids().get(part)
         if pid is None:
             return _Struck(seen=False, healed=True)
-        if fault.startswith("pause"):
-            return await self._pause(part, pid)
-        return await self._end(part, pid, signal.SIGTERM if fault == "rolling-restart" else signal.SIGKILL)
+        try:
+            if fault.startswith("pause"):
+                return await self._pause(part, pid)
+            number = signal.SIGTERM if fault == "rolling-restart" else signal.SIGKILL
+            return await self._end(part, pid, number)
+        except ProcessLookupError:  # it went by itself, just now
+            return _Struck(seen=False, healed=True)
 
     async def _end(self, part: str, pid: int, number: signal.Signals) -> _Struck:
         """End a process, and wait until the supervisor has brought its part back."""

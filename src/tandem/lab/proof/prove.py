@@ -20,7 +20,6 @@ from tandem.lab.proof.stack import PENDING_OF_RUN, System
 from tandem.lab.proof.verdict import FaultReport, Verdict, is_proven
 
 TELL_EVERY = 0.2  # seconds
-RUN_IS_KNOWN = "SELECT EXISTS (SELECT FROM prm_user_count WHERE seed = $1)"
 
 
 @dataclass
@@ -57,7 +56,7 @@ async def prove(system: System, plan: Plan, tell: Tell) -> Verdict:
         LabError: it cannot be carried out; says why.
     """
     began = time.monotonic()
-    if await system.ask(RUN_IS_KNOWN, plan.seed):
+    if await system.knows(plan.seed):
         msg = f"The run {plan.seed!r} has users already. Name a new one with --seed."
         raise LabError(msg)
     with Ledger(plan.ledger) as ledger:

@@ -6,17 +6,23 @@ import signal
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import asyncpg
+from pymongo.errors import PyMongoError
 
+from tandem.kernel import UnsuitableServer
+from tandem.lab.proof.errors import LabError
 from tandem.local_stack.ports import http_status
 from tandem.local_stack.status import Status, read_status
+from tandem.user_query.database import open_client, users_of
 
 LOOK_AGAIN = 0.05  # seconds between two looks at something that is awaited
-POSTGRES_PATIENCE = 5.0  # seconds that one question may take
+PATIENCE = 5.0  # seconds that one question may take
 
+RUN_IS_KNOWN = "SELECT EXISTS (SELECT FROM prm_user_count WHERE seed = $1)"
 SYNCHRONIZED = "SELECT status = 'SYNCRONIZED' FROM prm_user WHERE id = $1"
 PENDING_OF_RUN = """
     SELECT count(*) FROM prm_user_pending p JOIN prm_user u ON u.id = p.user_id WHERE u.seed = $1
@@ -59,15 +65,38 @@ class System:
     async def ask(self, question: str, *arguments: Any) -> Any:
         """The one value that a query of PostgreSQL answers, or None if it is away. Each asks anew."""
         try:
-            connection = await asyncpg.connect(
-                self.postgres_url, timeout=POSTGRES_PATIENCE, command_timeout=POSTGRES_PATIENCE
-            )
+            connection = await asyncpg.connect(self.postgres_url, timeout=PATIENCE, command_timeout=PATIENCE)
             try:
                 return await connection.fetchval(question, *arguments)
             finally:
-                await connection.close(timeout=POSTGRES_PATIENCE)
+                await connection.close(timeout=PATIENCE)
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
             return None
+
+    async def knows(self, seed: str) -> bool:
+        """Whether either database has users of this run already.
+
+        Raises:
+            LabError: one of them cannot be read; says which, and why.
+        """
+        try:
+            connection = await asyncpg.connect(self.postgres_url, timeout=PATIENCE, command_timeout=PATIENCE)
+            try:
+                in_postgres = await connection.fetchval(RUN_IS_KNOWN, seed)
+            finally:
+                await connection.close(timeout=PATIENCE)
+        except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            msg = f"Its PostgreSQL cannot be read ({error}). Check that it runs, and --postgres-url."
+            raise LabError(msg) from None
+        try:
+            client = open_client(self.mongodb_url, name="prove", deadline=timedelta(seconds=PATIENCE))
+            async with client:
+                in_mongodb = await users_of(client).find_one({"seed": seed}, {"_id": 1})
+        except (PyMongoError, UnsuitableServer) as error:
+            reason = str(error).partition(", Timeout:")[0]
+            msg = f"Its MongoDB cannot be read ({reason}). Check that it runs, and --mongodb-url."
+            raise LabError(msg) from None
+        return bool(in_postgres or in_mongodb)
 
     def _status(self) -> Status:
         return (read_status(self.data_dir) if self.data_dir else None) or Status()
