@@ -27,7 +27,13 @@ TRANSIENT = (
     asyncpg.ReadOnlySQLTransactionError,  # 25006: a standby, for the time of a failover
     asyncpg.InvalidAuthorizationSpecificationError,  # 28: a password that is being changed
     asyncpg.LockNotAvailableError,
+    asyncpg.IdleInTransactionSessionTimeoutError,  # 25P03: we were too slow, and the session was ended
+    asyncpg.TransactionTimeoutError,  # 25P04: the same
 )
+
+# Lost against another transaction: nothing was done, and another try at once has better luck.
+LOST = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+MOST_TRIES = 4
 
 # An item's own fault, although its class lies below a transient one.
 ITEMS_FAULT = (asyncpg.DataError,)
@@ -135,9 +141,20 @@ class Database:
     async def fetch(self, query: str, *arguments: Any) -> list[asyncpg.Record]:
         """The rows of the query of that name in `queries.sql`, in a transaction of its own.
 
+        One that has lost against another transaction is tried again, a few times.
+
         Raises:
             Unavailable: PostgreSQL cannot be reached, or did not answer in time.
         """
+        for _ in range(MOST_TRIES - 1):
+            try:
+                return await self._fetch_once(query, *arguments)
+            except Unavailable as error:
+                if not isinstance(error.__cause__, LOST):
+                    raise
+        return await self._fetch_once(query, *arguments)
+
+    async def _fetch_once(self, query: str, *arguments: Any) -> list[asyncpg.Record]:
         async with self.connection() as connection:
             rows: list[asyncpg.Record] = await connection.fetch(QUERIES[query], *arguments)
             return rows
