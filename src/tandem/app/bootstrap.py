@@ -26,7 +26,7 @@ from tandem.user_command.database import Database
 from tandem.user_command.dead_letters import DeadLetters
 from tandem.user_command.lease import SECONDS_BETWEEN_RENEWALS, Lease
 from tandem.user_command.migrate import require_migrated
-from tandem.user_command.recovery import Recovery
+from tandem.user_command.recovery import SECONDS_BETWEEN_LOOKS, Recovery
 from tandem.user_command.repository import UserCommandRepository
 from tandem.user_command.service import UserCommandService
 from tandem.user_command.statistics import Statistics
@@ -107,11 +107,15 @@ class Instance:
         """What an instance does besides answering: it keeps its lease, and recovers what was left behind."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(keep_running("lease", self._renew_lease))
-            tasks.create_task(keep_running("recovery", self.recovery.run_once))
+            tasks.create_task(keep_running("recovery", self._recover))
 
     async def _renew_lease(self) -> float:
         await self.lease.renew(self.creates.waiting, ready=self.why_not_ready is None)
         return SECONDS_BETWEEN_RENEWALS
+
+    async def _recover(self) -> float:
+        # Who stops takes up nothing more: there might be no end to it.
+        return SECONDS_BETWEEN_LOOKS if self.draining else await self.recovery.run_once()
 
     async def finish(self) -> None:
         """Bring to its end what is in hand, as far as the time to drain allows; the rest is recovered."""

@@ -1,5 +1,6 @@
 """The command bus: dispatch is one table, from a command's type to its one handler."""
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -81,8 +82,15 @@ class CommandBus:
         return list(self._coalescers.values())
 
     async def drain(self, within: timedelta) -> bool:
-        """Finish what was taken, in the order of registration. False if some was left when time was up."""
-        finished = [await coalescer.drain(within) for coalescer in self._coalescers.values()]
+        """Finish what was taken, in the order of registration. False if some was left when time was up.
+
+        All share the time: who comes later gets what is left of it.
+        """
+        deadline = time.monotonic() + within.total_seconds()
+        finished = [
+            await coalescer.drain(timedelta(seconds=deadline - time.monotonic()))
+            for coalescer in self._coalescers.values()
+        ]
         return all(finished)
 
     def _coalescer_of(self, command: Command[Any]) -> Coalescer[Any, Any]:
