@@ -1,0 +1,47 @@
+"""What the three questions about health answer while a database is away."""
+
+from ledger import Load
+from proxy import Proxy, port_of, through
+
+from systems import until
+
+
+async def health(client) -> tuple[int, int, int]:
+    """The statuses of live, ready and flow."""
+    live, ready, flow = [await client.get(f"/health/{name}") for name in ("live", "ready", "flow")]
+    return live.status_code, ready.status_code, flow.status_code
+
+
+async def until_health(client, expected: tuple[int, int, int]) -> None:
+    async def is_so() -> bool:
+        found = await health(client)
+        assert found[0] == 200
+        return found == expected
+
+    await until(is_so, f"health {expected}")
+
+
+async def test_without_postgresql_not_ready_and_without_mongodb_ready_but_not_flowing(system, serve):
+    urls = system.urls
+    async with (
+        Proxy(port_of(urls.postgres_service_url)) as postgres,
+        Proxy(port_of(urls.mongodb_service_url)) as mongodb,
+    ):
+        serve.system = through(system, postgres=postgres, mongodb=mongodb)
+        served = await serve(DATABASE_TIMEOUT_SECONDS="1", MAX_PENDING_AGE_SECONDS="1")
+        client = served.client
+        assert await health(client) == (200, 200, 200)
+
+        mongodb.fall_silent()
+        async with Load([client], 1) as load:
+            pass
+        assert load.troubles == []
+        await until_health(client, (200, 200, 503))
+        mongodb.forward_again()
+        await until_health(client, (200, 200, 200))
+
+        postgres.fall_silent()
+        await until_health(client, (200, 503, 503))
+        postgres.forward_again()
+        await until_health(client, (200, 200, 200))
+        await system.until_synchronized(1)
