@@ -3,6 +3,10 @@
 import pytest
 
 from systems import run_tandem
+from tandem.lab.proof.errors import LabError
+from tandem.lab.proof.plan import Plan
+from tandem.lab.proof.prove import prove
+from tandem.lab.proof.stack import System as SystemUnderProof
 from up_process import Up
 
 NOWHERE = ("--url", "http://127.0.0.1:1")
@@ -20,10 +24,11 @@ DATABASES = (
         (("--fault", "flood"), 2, "pause-mongodb"),
         (("--fault", "all", "--users", "100"), 2, "--users"),
         (("--seed", "übung"), 2, "--seed"),
+        (("--seed", "../elsewhere"), 2, "--seed"),
         (("--data-dir", "nowhere"), 1, "tandem up"),
         (NOWHERE, 2, "--postgres-url and --mongodb-url"),
         ((*NOWHERE, *DATABASES, "--fault", "kill-mongodb"), 2, "tandem up"),
-        ((*NOWHERE, *DATABASES, "--ledger", "ledger.jsonl"), 1, "PostgreSQL cannot be read"),
+        ((*NOWHERE, *DATABASES), 1, "does not answer"),
     ],
     ids=str,
 )
@@ -50,13 +55,30 @@ async def test_faults_never_strike_servers_that_up_did_not_start(databases, new_
         stack.end()
 
 
-async def test_a_url_that_is_no_tandem_ends_the_proof_in_a_sentence(system, serve, tmp_path):
+async def test_databases_that_cannot_be_read_are_named_before_anything_is_sent(system, serve, tmp_path):
     served = await serve()
-    code, said = await run_tandem(
-        *("prove", "--url", f"{served.client.base_url}/nonsense", "--users", "10"),
-        *("--postgres-url", system.urls.postgres_service_url),
-        *("--mongodb-url", system.urls.mongodb_service_url),
-        *("--ledger", str(tmp_path / "ledger.jsonl")),
+    arguments = ("--url", str(served.client.base_url), "--ledger", str(tmp_path / "ledger.jsonl"))
+    real, nowhere = system.urls.postgres_service_url, DATABASES[3]
+    for postgres_url, said in ((DATABASES[1], "PostgreSQL cannot be read"), (real, "MongoDB cannot be read")):
+        databases = ("--postgres-url", postgres_url, "--mongodb-url", nowhere)
+        code, output = await run_tandem("prove", *arguments, *databases)
+        assert (code, "Traceback" in output) == (1, False)
+        assert said in output
+    assert await system.count("select count(*) from prm_user") == 0
+
+
+async def test_a_system_that_refuses_the_users_ends_the_proof_and_says_why(system, serve, tmp_path):
+    """A seed of 101 characters is one that the command line would not let through."""
+    served = await serve()
+    urls = system.urls.postgres_service_url, system.urls.mongodb_service_url
+    plan = Plan(
+        users=10,
+        seed="s" * 101,
+        random_seed=0,
+        faults=(),
+        connections=2,
+        patience=60,
+        ledger=tmp_path / "ledger.jsonl",
     )
-    assert (code, "Traceback" in said) == (1, False)
-    assert "404" in said
+    with pytest.raises(LabError, match=r"answered 400 .*seed"):
+        await prove(SystemUnderProof(str(served.client.base_url), *urls), plan, lambda *_: None)

@@ -1,6 +1,7 @@
 """`tandem prove`: nothing acknowledged is lost and nothing happens twice, shown on this very system."""
 
 import asyncio
+import re
 import secrets
 import signal
 import sys
@@ -11,9 +12,10 @@ from typing import Any
 
 import click
 import msgspec
+import uvloop
 from rich.console import Console
 
-from tandem.cli.http import address_options, base_url
+from tandem.cli.http import address_options, ask, base_url
 from tandem.cli.proof_display import ProofDisplay, table_of
 from tandem.lab.proof.errors import LabError
 from tandem.lab.proof.plan import FAULTS, Plan, Tell
@@ -22,6 +24,7 @@ from tandem.lab.proof.verdict import Verdict
 from tandem.local_stack.status import Status, read_status
 
 USERS_A_FAULT = 200  # fewer could all be sent before the fault has passed
+SEED = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 INTERRUPTED = 130  # the exit code of what Ctrl-C ended
 
 
@@ -94,10 +97,11 @@ def prove(
         system = _running_stack(data_dir, plan.faults)
     else:
         system = _own_deployment(base_url(url, data_dir), postgres_url, mongodb_url, plan.faults)
+    ask(f"{system.url}/health/ready")
     display = ProofDisplay(Console(stderr=True), plan)
     try:
         with display:
-            verdict = asyncio.run(_prove(system, plan, display))
+            verdict = uvloop.run(_prove(system, plan, display))
     except LabError as error:
         raise click.ClickException(str(error)) from None
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -109,7 +113,7 @@ def prove(
 
 async def _prove(system: System, plan: Plan, display: ProofDisplay) -> Verdict:
     task = asyncio.current_task()
-    assert task is not None  # noqa: S101 - narrows the type: asyncio.run has made one
+    assert task is not None  # noqa: S101 - narrows the type: uvloop.run has made one
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     return await _carry_out()(system, plan, display)
 
@@ -130,8 +134,8 @@ def _plan(stack: Path | None, options: dict[str, Any]) -> Plan:
         msg = f"A fault needs {USERS_A_FAULT} users to strike at. Give more --users, or choose fewer faults."
         raise click.UsageError(msg)
     seed = options["seed"] or f"prove-{secrets.token_hex(4)}"
-    if not seed.isprintable() or not seed.isascii() or len(seed) > 100:
-        msg = "A --seed for a proof has at most 100 printable ASCII characters, because keys are made of it."
+    if not SEED.fullmatch(seed):
+        msg = "A --seed for a proof has 1 to 100 letters, digits and . _ : - because keys are made of it."
         raise click.UsageError(msg)
     random_seed = secrets.randbelow(2**32) if options["random_seed"] is None else options["random_seed"]
     ledger = options["ledger"] or (stack / "ledgers" if stack else Path()) / f"{seed}.jsonl"

@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import aiohttp
 import msgspec
@@ -172,10 +172,12 @@ class Load:
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise _SendAgain(type(error).__name__) from None
         if response.status == CREATED:
-            return decode_created(answer).id
+            with suppress(msgspec.DecodeError):
+                return decode_created(answer).id
         if response.status in TO_BE_SENT_AGAIN or response.status >= 500:
             raise _SendAgain(str(response.status), _retry_after(response))
-        msg = f"{address} answered {response.status} to a user that it must take: {answer[:300].decode()}"
+        said = answer[:300].decode(errors="replace")
+        msg = f"{address} answered {response.status} to a user that it has to take: {said}"
         raise LabError(msg)
 
 
