@@ -11,6 +11,11 @@ from playwright.async_api import ConsoleMessage, Page, Request, Route
 RANDOMUSER = "https://randomuser.me/api/"
 
 
+def user(number: int, **other: object) -> dict[str, object]:
+    """The least that a source may send for a user, and whatever else is wanted."""
+    return {"email": f"user.{number}@example.com", **other}
+
+
 @dataclass
 class Visit:
     """One visit, in a browser tab of its own."""
