@@ -14,6 +14,7 @@ COMMANDS = {
     "stats": "tandem.cli.stats",
     "dead-letters": "tandem.cli.dead_letters",
     "prove": "tandem.cli.prove",
+    "bench": "tandem.cli.bench",
 }
 
 

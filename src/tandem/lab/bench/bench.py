@@ -11,6 +11,7 @@ import msgspec
 from tandem.lab.bench.environment import environment_of
 from tandem.lab.bench.measure import Load, measure_creates
 from tandem.lab.bench.probe import Probe
+from tandem.lab.bench.reads import measure_reads, measure_staleness, reads_of
 from tandem.lab.bench.results import Measurement, Report
 from tandem.local_stack.status import Status
 
@@ -26,10 +27,12 @@ class BenchPlan(msgspec.Struct, frozen=True):
     warm_up_seconds: float = 3.0
     connections: tuple[int, ...] = (200, BROWSER_CONNECTIONS)
     open_shares: tuple[float, ...] = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
+    read_connections: int = 50
+    stale_users: int = 500
 
 
 #: Half of everything, for a first look: under two minutes.
-QUICK = BenchPlan(seconds=4.0, rounds=2, warm_up_seconds=2.0, open_shares=(0.25, 0.5, 0.9))
+QUICK = BenchPlan(seconds=4.0, rounds=2, warm_up_seconds=2.0, open_shares=(0.5, 0.9), stale_users=100)
 
 
 async def bench(
@@ -50,6 +53,9 @@ async def bench(
         await measure_creates(probe, url, Load(plan.warm_up_seconds, WARM_UP_CONNECTIONS))
         measurements = await _closed(probe, url, plan, tell)
         measurements += await _open(probe, url, plan, saturation(measurements), tell)
+        measurements += await _reads(probe, url, plan, tell)
+        tell("reading users at once after they were written")
+        staleness = await measure_staleness(url, plan.stale_users)
     finally:
         await probe.close()
     return Report(
@@ -58,6 +64,7 @@ async def bench(
         command=sys.argv,
         environment=environment,
         measurements=measurements,
+        staleness=staleness,
     )
 
 
@@ -89,4 +96,13 @@ async def _open(
         tell(f"{rate:,} users due a second, {share:.0%} of the most")
         load = Load(plan.seconds, max(plan.connections), float(rate))
         measurements.append(await measure_creates(probe, url, load, 1))
+    return measurements
+
+
+async def _reads(probe: Probe, url: str, plan: BenchPlan, tell: Callable[[str], None]) -> list[Measurement]:
+    load = Load(plan.seconds, plan.read_connections)
+    measurements = []
+    for reads in await reads_of(probe):
+        tell(f"{reads.kind}, {load.connections} connections, as fast as they go")
+        measurements.append(await measure_reads(probe, url, reads, load))
     return measurements

@@ -12,6 +12,7 @@ instance spends. What it costs is part of its report.
 """
 
 import asyncio
+import itertools
 import resource
 import sys
 import time
@@ -31,19 +32,18 @@ TICK_SECONDS = 0.001
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What to send: users to create, or paths to read in turn."""
+    """What to send: users to create, or paths to read."""
 
     host: str
     port: int
     seconds: float
     connections: int
+    #: How many requests to prepare. A load that has sent them all ends early.
+    requests: int
     #: Requests due per second; None is a closed load.
     rate: float | None = None
-    #: The run that users are created in; None reads `paths`.
+    #: The run that users are created in; None reads `paths`, over and over.
     seed: str | None = None
-    #: How many users to prepare. A closed load that has sent them all ends early.
-    users: int = 0
-    first_user: int = 0
     paths: tuple[str, ...] = ()
 
 
@@ -74,17 +74,17 @@ def create_requests(plan: Plan) -> Iterator[bytes]:
         f"POST /api/v1/user-command?seed={plan.seed} HTTP/1.1\r\nHost: {plan.host}:{plan.port}\r\n"
         "Content-Type: application/json\r\n"
     )
-    users = random_users(str(plan.seed), plan.first_user, plan.users)
-    for number, user in enumerate(users, plan.first_user):
+    for number, user in enumerate(random_users(str(plan.seed), 0, plan.requests)):
         body = msgspec.json.encode(user)
         key = f"Idempotency-Key: {plan.seed}-{number}\r\nContent-Length: {len(body)}\r\n\r\n"
         yield (head + key).encode() + body
 
 
 def read_requests(plan: Plan) -> Iterator[bytes]:
-    """A GET for each path of the plan."""
-    for path in plan.paths:
-        yield f"GET {path} HTTP/1.1\r\nHost: {plan.host}:{plan.port}\r\n\r\n".encode()
+    """GETs of the paths of the plan, in turn."""
+    host = f"{plan.host}:{plan.port}"
+    requests = [f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode() for path in plan.paths]
+    return itertools.islice(itertools.cycle(requests), plan.requests)
 
 
 class Connection(asyncio.Protocol):

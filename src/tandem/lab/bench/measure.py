@@ -19,8 +19,8 @@ from tandem.lab.histogram import LatencyHistogram
 SAMPLE_SECONDS = 0.25
 # A run whose users have not all arrived by then is broken off.
 DRAIN_SECONDS = 120.0
-# More than any instance here has created in a second; a closed load is prepared for this many.
-MOST_USERS_PER_SECOND = 25_000
+# More than any instance here has answered in a second; a closed load is prepared for this many.
+MOST_CREATES_A_SECOND, MOST_READS_A_SECOND = 20_000, 40_000
 
 
 class NotDrained(Exception):
@@ -33,11 +33,6 @@ class Load(msgspec.Struct, frozen=True):
     seconds: float
     connections: int
     rate: float | None = None
-
-    @property
-    def most_users(self) -> int:
-        """How many users to prepare."""
-        return int(self.seconds * (self.rate or MOST_USERS_PER_SECOND)) + 1
 
 
 async def generate(plan: Plan) -> Outcome:
@@ -67,16 +62,14 @@ async def measure_creates(probe: Probe, url: str, load: Load, round_: int = 0) -
     before, stages_before = await probe.usage(), await watch.now()
     watching = asyncio.create_task(watch.run())
     try:
-        outcome = await generate(_plan(url, load, seed))
+        outcome = await generate(plan_of(url, load, seed=seed))
         await _drain(probe, seed)
     finally:
         watching.cancel()
-    after, stages_after = await probe.usage(), await watch.now()
+    after, stages_after = await probe.usage(), await watch.sample()
     users, per_second = await probe.synchronized(seed)
     lags, posts = histogram_of(await probe.lags_ms(seed)), histogram_of(outcome.latencies_ms)
-    generator = GeneratorCost(
-        round(outcome.cpu_us_per_request, 1), round(outcome.busy, 3), round(outcome.latest_ms, 2)
-    )
+    generator = cost_of(outcome)
     return Measurement(
         kind="closed" if load.rate is None else "open",
         round=round_,
@@ -92,7 +85,7 @@ async def measure_creates(probe: Probe, url: str, load: Load, round_: int = 0) -
         post_ms=posts.percentiles(),
         post_histogram=posts,
         lag_ms=lags.percentiles(),
-        cpu_us_per_user=_cpu_per_user(before, after, users) | {"generator": generator.cpu_us_per_request},
+        cpu_us_per_user=cpu_each(before, after, users) | {"generator": generator.cpu_us_per_request},
         memory_mib=probe.memory(),
         mean_batch=stages_after.mean_batch_since(stages_before),
         wal_bytes_per_user=round((after.wal_bytes - before.wal_bytes) / max(users, 1), 1),
@@ -104,6 +97,13 @@ async def measure_creates(probe: Probe, url: str, load: Load, round_: int = 0) -
     )
 
 
+def cost_of(outcome: Outcome) -> GeneratorCost:
+    """What the generator itself took."""
+    return GeneratorCost(
+        round(outcome.cpu_us_per_request, 1), round(outcome.busy, 3), round(outcome.latest_ms, 2)
+    )
+
+
 def histogram_of(milliseconds: list[float]) -> LatencyHistogram:
     """All of them in one histogram."""
     histogram = LatencyHistogram()
@@ -112,16 +112,19 @@ def histogram_of(milliseconds: list[float]) -> LatencyHistogram:
     return histogram
 
 
-def _plan(url: str, load: Load, seed: str) -> Plan:
+def plan_of(url: str, load: Load, *, seed: str | None = None, paths: tuple[str, ...] = ()) -> Plan:
+    """The generator's plan: create users in the run `seed`, or read `paths`."""
     address = urlsplit(url)
+    most_a_second = MOST_CREATES_A_SECOND if seed is not None else MOST_READS_A_SECOND
     return Plan(
         host=address.hostname or "127.0.0.1",
         port=address.port or 80,
         seconds=load.seconds,
         connections=load.connections,
         rate=load.rate,
+        requests=int(load.seconds * (load.rate or most_a_second)),
         seed=seed,
-        users=load.most_users,
+        paths=paths,
     )
 
 
@@ -136,11 +139,16 @@ class StageWatch:
         """The counts of all instances together."""
         return await read_stages(self._ports)
 
+    async def sample(self) -> StageCounts:
+        """The counts of all instances together, kept as a sample."""
+        counts = await self.now()
+        self._samples.append((time.monotonic(), counts))
+        return counts
+
     async def run(self) -> None:
         """Sample until cancelled."""
         while True:
-            counts = await self.now()
-            self._samples.append((time.monotonic(), counts))
+            await self.sample()
             await asyncio.sleep(SAMPLE_SECONDS)
 
     def series(self, base: StageCounts, outcome: Outcome) -> list[Sample]:
@@ -168,7 +176,8 @@ async def _drain(probe: Probe, seed: str) -> None:
         raise NotDrained(msg) from None
 
 
-def _cpu_per_user(before: Usage, after: Usage, users: int) -> dict[str, float]:
+def cpu_each(before: Usage, after: Usage, count: int) -> dict[str, float]:
+    """CPU us of each component for each of `count` users or reads."""
     return {
-        name: round((after.cpu_us[name] - used) / max(users, 1), 1) for name, used in before.cpu_us.items()
+        name: round((after.cpu_us[name] - used) / max(count, 1), 1) for name, used in before.cpu_us.items()
     }

@@ -129,6 +129,17 @@ class Probe:
         )
         return [row["lag"] for row in rows]
 
+    async def some_users(self, most: int) -> list[tuple[int, str]]:
+        """Ids and addresses of at most that many synchronized users, spread over the whole table."""
+        rows = await self._postgres.fetch(
+            "WITH ids AS (SELECT min(id) AS lowest, max(id) AS highest FROM prm_user) "
+            "SELECT u.id, u.email FROM prm_user u JOIN ("
+            "SELECT DISTINCT lowest + floor(random() * (highest - lowest + 1))::bigint AS id "
+            "FROM ids, generate_series(1, $1)) chosen USING (id) WHERE u.status = 'SYNCRONIZED'",
+            most,
+        )
+        return [(row["id"], row["email"]) for row in rows]
+
     async def pending(self, seed: str) -> int:
         """How many users of the run are still on their way."""
         return int(

@@ -55,6 +55,14 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     series: list[Sample] = []
 
 
+class Staleness(msgspec.Struct, frozen=True):
+    """How often a user was not on the query side yet when read at once after its 201, and how soon it was."""
+
+    users: int
+    missed_share: float
+    visible_after_ms: Percentiles | None
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """All of a report's raw data."""
 
@@ -64,3 +72,4 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     command: list[str]
     environment: dict[str, Any]
     measurements: list[Measurement]
+    staleness: Staleness | None = None
