@@ -1,5 +1,9 @@
 """What `tandem prove` refuses, and says, before it sends anything."""
 
+import asyncio
+import sys
+from asyncio.subprocess import PIPE, STDOUT
+
 import pytest
 
 from systems import run_tandem
@@ -82,3 +86,20 @@ async def test_a_system_that_refuses_the_users_ends_the_proof_and_says_why(syste
     )
     with pytest.raises(LabError, match=r"answered 400 .*seed"):
         await prove(SystemUnderProof(str(served.client.base_url), *urls), plan, lambda *_: None)
+
+
+async def test_without_its_extra_the_proof_says_what_to_install_and_other_commands_work(serve):
+    served = await serve()
+    without = "import sys; sys.modules['aiohttp'] = None; from tandem.cli import main; main()"
+    url = ("--url", str(served.client.base_url))
+    for arguments, code, said in (
+        (("prove", *url, *DATABASES), 1, "needs aiohttp. Install it with the extra `lab`"),
+        (("stats", *url), 0, "No users yet."),
+        (("--help",), 0, "prove"),
+    ):
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", without, *arguments), stdout=PIPE, stderr=STDOUT
+        )
+        output, _ = await process.communicate()
+        assert (process.returncode, "Traceback" in output.decode()) == (code, False)
+        assert said in output.decode()

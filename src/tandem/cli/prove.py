@@ -5,7 +5,7 @@ import re
 import secrets
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from rich.console import Console
 from tandem.cli.http import address_options, ask, base_url
 from tandem.cli.proof_display import ProofDisplay, table_of
 from tandem.lab.proof.errors import LabError
-from tandem.lab.proof.plan import FAULTS, Plan, Tell
+from tandem.lab.proof.plan import FAULTS, Plan
 from tandem.lab.proof.stack import System
 from tandem.lab.proof.verdict import Verdict
 from tandem.local_stack.status import Status, read_status
@@ -101,7 +101,7 @@ def prove(
     display = ProofDisplay(Console(stderr=True), plan)
     try:
         with display:
-            verdict = uvloop.run(_prove(system, plan, display))
+            verdict = uvloop.run(_carry_out(system, plan, display))
     except LabError as error:
         raise click.ClickException(str(error)) from None
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -111,21 +111,17 @@ def prove(
     sys.exit(0 if verdict.proven else 1)
 
 
-async def _prove(system: System, plan: Plan, display: ProofDisplay) -> Verdict:
-    task = asyncio.current_task()
-    assert task is not None  # noqa: S101 - narrows the type: uvloop.run has made one
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await _carry_out()(system, plan, display)
-
-
-def _carry_out() -> Callable[[System, Plan, Tell], Coroutine[Any, Any, Verdict]]:
-    """What carries out a proof; it needs the extra `lab`, which no other command does."""
+async def _carry_out(system: System, plan: Plan, display: ProofDisplay) -> Verdict:
+    """Carry out the proof; SIGTERM interrupts it as Ctrl-C does."""
     try:
-        from tandem.lab.proof.prove import prove  # noqa: PLC0415
+        from tandem.lab.proof.prove import prove  # noqa: PLC0415 - no other command needs the extra
     except ModuleNotFoundError as error:
         msg = f"`tandem prove` needs {error.name}. Install it with the extra `lab`: tandem-cqrs[lab]."
         raise LabError(msg) from None
-    return prove
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - narrows the type: uvloop.run has made one
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await prove(system, plan, display)
 
 
 def _plan(stack: Path | None, options: dict[str, Any]) -> Plan:
