@@ -120,8 +120,8 @@ def _examples(verdict: Verdict) -> list[str]:
 
 
 def _sentence(verdict: Verdict) -> str:
-    again = sum(verdict.sent_again.values())
-    run = f"{verdict.users:,} users in {verdict.seconds:.0f} s; users were sent again {again:,} times."
+    causes = ", ".join(f"{cause} {times:,} times" for cause, times in verdict.sent_again.items())
+    run = f"{verdict.users:,} users in {verdict.seconds:.0f} s; sent again: {causes or 'none'}."
     if verdict.proven:
         return f"[bold green]Proved[/]: {run}"
     return f"[bold red]Not proved[/]: {run} The ledger is {verdict.ledger}."
