@@ -57,13 +57,12 @@ async def restart(stack: Up, before: InstanceStatus) -> None:
 async def test_a_rolling_restart_under_load_shows_clients_no_error_and_loses_nothing(stack):
     status = status_of(stack)
     assert len(status.instances) == 3
-    async with httpx.AsyncClient(base_url=stack.url, timeout=30) as client:
-        async with Load([client]) as load:
-            for instance in status.instances:
-                await load.until_more(USERS_BETWEEN)
-                await restart(stack, instance)
+    async with httpx.AsyncClient(base_url=stack.url, timeout=30) as client, Load([client]) as load:
+        for instance in status.instances:
             await load.until_more(USERS_BETWEEN)
-            load.enough()
+            await restart(stack, instance)
+        await load.until_more(USERS_BETWEEN)
+        load.enough()
     assert load.troubles == []
     system = System(None, await asyncpg.connect(status.postgres.url), AsyncMongoClient(status.mongodb.url))
     await system.until_synchronized(len(load.acknowledged))
