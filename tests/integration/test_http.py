@@ -6,8 +6,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from systems import Servings, open_system, until
 
+from systems import Servings, open_system, until
 from tandem.random_users import random_users
 
 ANSWERS = Path(__file__).parents[3] / "shared" / "data" / "randomuser"

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import asyncpg
 import pytest
-from systems import run_tandem, until
 
+from systems import run_tandem, until
 from tandem.kernel import UnsuitableServer
 from tandem.user_command.database import Database
 from tandem.user_command.migrate import migrate, migrations

@@ -6,10 +6,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from up_process import StartStack, Up, eventually, is_alive, run_tandem
 
 from tandem.local_stack.ports import free_port
 from tandem.local_stack.processes import children_by_parent
+from up_process import StartStack, Up, eventually, is_alive, run_tandem
 
 
 def all_gone(pids: list[int]) -> bool:

@@ -5,7 +5,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from up_process import requires_root, run_tandem
 
 from tandem.local_stack import own_servers
 from tandem.local_stack.data_folder import DataFolder, open_data_folder
@@ -14,6 +13,7 @@ from tandem.local_stack.mongodb import MongoDB, find_mongod
 from tandem.local_stack.ports import free_port
 from tandem.local_stack.processes import Process, Program
 from tandem.local_stack.programs import Wheel, require_wheel
+from up_process import requires_root, run_tandem
 
 
 def up(data_dir: Path, *options: str) -> str:

@@ -9,9 +9,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from up_process import Up, eventually, run_tandem
 
 from tandem.local_stack.processes import children_by_parent
+from up_process import Up, eventually, run_tandem
 
 
 def test_users_posted_through_the_load_balancer_are_shared_equally_and_arrive(stack: Up):
