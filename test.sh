@@ -15,7 +15,7 @@ check() {
 }
 
 PATH=$PWD/.venv/bin:$PATH
-check ruff check
+check ruff check --no-cache
 check ruff format --check
 check mypy
 check lint-imports
