@@ -1,0 +1,49 @@
+"""Elements of HTML and SVG. Writing them escapes text and attributes, so nobody can forget it."""
+
+from collections.abc import Iterable, Sequence
+from xml.etree.ElementTree import Element
+
+#: What an element may hold; None and empty text leave nothing behind.
+Content = Element | str | None
+
+
+def element(tag: str, *contents: Content, **attributes: str | float | None) -> Element:
+    """An element with its contents; `class_` is `class`, other underscores are hyphens, None is left out."""
+    made = Element(tag)
+    for name, value in attributes.items():
+        if value is not None:
+            made.set(name.rstrip("_").replace("_", "-"), value if isinstance(value, str) else f"{value:g}")
+    add(made, contents)
+    return made
+
+
+def add(to: Element, contents: Iterable[Content]) -> None:
+    """Put text and elements at the end of an element."""
+    for content in contents:
+        if isinstance(content, Element):
+            to.append(content)
+        elif content:
+            _add_text(to, content.replace(" %", "\N{NO-BREAK SPACE}%"))
+
+
+def _add_text(to: Element, text: str) -> None:
+    if len(to):
+        to[-1].tail = (to[-1].tail or "") + text
+    else:
+        to.text = (to.text or "") + text
+
+
+def table(caption: str, header: Sequence[Content], rows: Iterable[Sequence[Content]]) -> Element:
+    """A table whose rows begin with their name. It scrolls by itself where it is wider than the screen."""
+    head = element("tr", *(element("th", name, scope="col") for name in header))
+    body = [
+        element("tr", element("th", row[0], scope="row"), *(element("td", cell) for cell in row[1:]))
+        for row in rows
+    ]
+    made = element("table", element("caption", caption), element("thead", head), element("tbody", *body))
+    return element("div", made, class_="scroll", tabindex="0", role="region", aria_label=caption)
+
+
+def details(summary: str, *contents: Content) -> Element:
+    """Contents that are there for who asks."""
+    return element("details", element("summary", summary), *contents)
