@@ -38,8 +38,7 @@ def sentences(runs: Sequence[Runs], environment: Mapping[str, Any]) -> list[Cont
         )
     ]
     half = half_load(runs, key.instances)
-    if half is not None:
-        contents.append(_at_half(half))
+    contents += [_growth(runs, saturated), _at_half(half) if half is not None else None]
     limit = limit_of(saturated, environment)
     return [*contents, element("p", limit)] if limit else contents
 
@@ -53,7 +52,7 @@ def big_numbers(runs: Sequence[Runs], ratios: Sequence[Ratio]) -> list[Content]:
     cards = [_card(number(rate.median), "users/s", "at saturation", _range(rate.min, rate.max, rate.repeats))]
     half = half_load(runs, saturated.key.instances)
     if half is not None:
-        share = f"at {half.key.percent} % of that rate"
+        share = f"at {half.key.percent}% of that rate"
         for name, found in (("lag", half.typical.lag_ms), ("answer", half.typical.post_ms)):
             if found is not None:
                 cards.append(
@@ -67,9 +66,8 @@ def big_numbers(runs: Sequence[Runs], ratios: Sequence[Ratio]) -> list[Content]:
         )
     for ratio in ratios:
         found_ratio = ratio.spread
-        what = "" if ratio.of == "closed" else f"{ratio.of}: "
         beside = _range(found_ratio.min, found_ratio.max, found_ratio.repeats)
-        cards.append(_card(number(found_ratio.median), "", f"{what}ratio to “{ratio.to}”", beside))
+        cards.append(_card(number(found_ratio.median), "", ratio.name, beside))
     return [element("dl", *cards, class_="cards")]
 
 
@@ -105,13 +103,27 @@ def verdict(thresholds: Sequence[ThresholdOutcome]) -> list[Content]:
     return [element("p", summary), element("ul", *items, class_="verdict")]
 
 
+def _growth(runs: Sequence[Runs], saturated: Runs) -> Content:
+    """How much more that is than what the fewest instances carry."""
+    fewest = min(each.key.instances for each in runs if each.key.kind == "closed")
+    first = saturation_runs(runs, fewest)
+    if first is None or fewest == saturated.key.instances or not first.rate.median:
+        return None
+    times, more = saturated.rate.median / first.rate.median, saturated.key.instances / fewest
+    return element(
+        "p",
+        f"{fewest} instance{'s carry' if fewest > 1 else ' carries'} {number(first.rate.median)} users a "
+        f"second; {number(more)} times as many instances make that {number(times)} times as much.",
+    )
+
+
 def _at_half(half: Runs) -> Content:
     typical = half.typical
-    parts: list[str] = [f"At {half.key.percent} % of that, {number(half.rate.median)} users a second"]
+    parts: list[str] = [f"At {half.key.percent}% of that, {number(half.rate.median)} users a second"]
     if typical.lag_ms is not None:
         lag = typical.lag_ms
         parts.append(
-            f"half of all users were through after {number(lag.p50)} ms and 99 % within {number(lag.p99)} ms"
+            f"half of all users were through after {number(lag.p50)} ms and 99% within {number(lag.p99)} ms"
         )
     if typical.post_ms is not None:
         post = typical.post_ms

@@ -14,7 +14,7 @@ import msgspec
 from tandem.lab.report.markup import element
 
 WIDTH, HEIGHT = 640, 320
-LEFT, RIGHT, TOP, BOTTOM = 76, 34, 12, 34
+LEFT, RIGHT, TOP, BOTTOM = 80, 46, 14, 36
 MOST_TICKS = 6
 
 Point = tuple[float, float]
@@ -93,7 +93,7 @@ class Percentile(msgspec.Struct, frozen=True):
     def ticks(self) -> list[tuple[float, str]]:
         """50, 90, 99, 99.9, ... percent."""
         shares = [0.5, *(1 - 10.0**-nines for nines in range(1, self.nines + 1))]
-        return [(share, f"{100 * share:.10g} %") for share in shares]
+        return [(share, f"{100 * share:.10g}%") for share in shares]
 
 
 class Line(msgspec.Struct, frozen=True):

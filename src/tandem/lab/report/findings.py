@@ -32,6 +32,11 @@ class Ratio(msgspec.Struct, frozen=True):
     rounds: list[float]
 
     @property
+    def name(self) -> str:
+        """What is beside what; a ratio of the service at saturation needs no mention of it."""
+        return f"{'' if self.of == 'closed' else f'{self.of}: '}ratio to “{self.to}”"
+
+    @property
     def spread(self) -> Spread:
         """The rounds in short."""
         return median_with_spread(self.rounds)
@@ -92,7 +97,7 @@ def warnings(report: Report) -> list[str]:
     busiest = max((each.busy for each in generators), default=0.0)
     if busiest >= GENERATOR_BUSY:
         found.append(
-            f"The load generator used {busiest:.0%} of its one core. Near 100 % it is the generator that is "
+            f"The load generator used {busiest:.0%} of its one core. Near 100% it is the generator that is "
             "measured, not the service. Use fewer connections or a lower rate."
         )
     failed = sum(_failures(measurement) for measurement in report.measurements)

@@ -5,6 +5,7 @@ from xml.etree.ElementTree import Element
 
 #: What an element may hold; None and empty text leave nothing behind.
 Content = Element | str | None
+LONGEST_NUMBER = 30  # characters, with a spread beside it
 
 
 def element(tag: str, *contents: Content, **attributes: str | float | None) -> Element:
@@ -23,7 +24,11 @@ def add(to: Element, contents: Iterable[Content]) -> None:
         if isinstance(content, Element):
             to.append(content)
         elif content:
-            _add_text(to, content.replace(" %", "\N{NO-BREAK SPACE}%"))
+            _add_text(to, content)
+
+
+def _is_sentence(cell: Content) -> bool:
+    return isinstance(cell, str) and len(cell) > LONGEST_NUMBER
 
 
 def _add_text(to: Element, text: str) -> None:
@@ -34,11 +39,20 @@ def _add_text(to: Element, text: str) -> None:
 
 
 def table(caption: str, header: Sequence[Content], rows: Iterable[Sequence[Content]]) -> Element:
-    """A table whose rows begin with their name. It scrolls by itself where it is wider than the screen."""
+    """A table whose rows begin with their name. It scrolls by itself where it is wider than the screen.
+
+    Columns are numbers, at the right, unless one of their cells is a sentence.
+    """
+    cells = [list(row) for row in rows]
+    styles = ["sentences" if any(map(_is_sentence, column)) else None for column in zip(*cells, strict=True)]
     head = element("tr", *(element("th", name, scope="col") for name in header))
     body = [
-        element("tr", element("th", row[0], scope="row"), *(element("td", cell) for cell in row[1:]))
-        for row in rows
+        element(
+            "tr",
+            element("th", row[0], scope="row"),
+            *(element("td", cell, class_=style) for cell, style in zip(row[1:], styles[1:], strict=True)),
+        )
+        for row in cells
     ]
     made = element("table", element("caption", caption), element("thead", head), element("tbody", *body))
     return element("div", made, class_="scroll", tabindex="0", role="region", aria_label=caption)

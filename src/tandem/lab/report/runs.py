@@ -29,7 +29,7 @@ class LoadKey(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         words = [self.kind]
         if self.percent is not None:
-            words.append(f"{self.percent} % of saturation")
+            words.append(f"{self.percent}% of saturation")
         elif self.rate is not None:
             words.append(f"{self.rate:,.0f} due/s")
         elif self.connections:

@@ -87,7 +87,7 @@ def _fit_table(fit: ScalabilityFit) -> Content:
         ("most useful number (peak)", str(fit.peak)),
         ("share of the variance explained", "none" if fit.r_squared is None else f"{fit.r_squared:.1%}"),
     ]
-    return table("Universal Scalability Law, with 95 % intervals", ("parameter", "value"), rows)
+    return table("Universal Scalability Law, with 95% intervals", ("parameter", "value"), rows)
 
 
 def _fairness(runs: Runs) -> str:

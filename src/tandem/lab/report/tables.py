@@ -58,7 +58,7 @@ def staleness(report: Report) -> list[Content]:
     )
     found = stale.visible_after_ms
     soon = (
-        f"Half of all were there after {number(found.p50)} ms, 99 % after {number(found.p99)} ms."
+        f"Half of all were there after {number(found.p50)} ms, 99% after {number(found.p99)} ms."
         if found
         else ""
     )
@@ -103,7 +103,7 @@ def environment(settings: Mapping[str, Any]) -> list[Content]:
         table(
             _setting_name(name),
             ("setting", "value"),
-            [(_setting_name(key), _value(each)) for key, each in group.items()],
+            [(SETTING_NAMES.get(key, key), _value(each)) for key, each in group.items()],
         )
         for name, group in settings.items()
         if isinstance(group, dict)
