@@ -96,6 +96,7 @@ def library_of(faketime: str) -> str:
     return subprocess.check_output([faketime, "-f", "+0", "printenv", "LD_PRELOAD"], text=True).strip()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("offset", ["+1h", "-1h"])
 async def test_a_clock_an_hour_off_neither_steals_nor_keeps_a_lease(
     servers, system, serve, require_program, offset
