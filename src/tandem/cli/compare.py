@@ -14,7 +14,7 @@ from tandem.lab.report.compare import Change, Differences, compare_reports
 from tandem.lab.report.format import number
 
 STYLES = {"better": "green", "worse": "bold red"}
-REPORT_FILE = click.Path(path_type=Path, dir_okay=False)
+REPORT_FILE = click.Path(path_type=Path)
 
 
 @click.command
@@ -63,7 +63,7 @@ def _print(differences: Differences) -> None:
 
 def table_of(changes: list[Change]) -> Table:
     """A line for each number, below the name of its load."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("", overflow="fold")
     for column in ("A", "B", "B / A", "95% interval"):
         table.add_column(column, justify="right")

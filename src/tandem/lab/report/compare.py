@@ -11,13 +11,13 @@ from tandem.lab.report.metrics import Metric
 from tandem.lab.report.runs import LoadKey, Runs, runs_of
 from tandem.lab.statistics import Comparison, Spread, compare, median_with_spread
 
-Judgement = Literal["better", "worse", "within noise", "too few rounds to tell", "no ratio to zero"]
+Judgement = Literal["better", "worse", "within noise", "too few rounds", "no ratio to zero"]
 
 #: A yardstick that changed says that the machine did.
 UNCHANGING_YARDSTICK = "frozen floor"
 #: What is different in every report, or tells of the code and not of its surroundings.
 NOT_SURROUNDINGS = ("command", "revision", "tandem", "fsync_us", "others_busy")
-#: Of rates the one at the end of the way, of latencies the middle and the end: the others follow, or are noise.
+#: Of rates the one at the way's end, of latencies the middle and the end: the others follow, or are noise.
 COMPARED = {"users/s": ("synchronized",), "reads/s": ("read",), "ms": ("p50", "p99")}
 
 
@@ -102,7 +102,7 @@ def _judge(comparison: Comparison, metric: Metric) -> Judgement:
         case "more" | "less":
             return "better" if comparison.verdict == metric.better else "worse"
         case "too few repeats to tell":
-            return "too few rounds to tell"
+            return "too few rounds"
         case verdict:
             return verdict
 

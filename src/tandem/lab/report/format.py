@@ -10,7 +10,9 @@ def number(value: float) -> str:
         return f"{value:,.0f}"
     if size >= 10:
         return f"{value:.1f}"
-    return f"{value:.2f}" if size >= 1 else f"{value:.3g}"
+    if size >= 1:
+        return f"{value:.2f}"
+    return f"{value:#.3g}" if value else "0"
 
 
 def spread(values: Spread) -> str:

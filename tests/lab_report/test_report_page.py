@@ -1,0 +1,189 @@
+"""The report's page: what it says, and that a browser shows it anywhere."""
+
+import re
+from html.parser import HTMLParser
+
+import msgspec
+import pytest
+from reports import closed, quiet, reads, sample, yardstick
+
+from tandem.lab.bench.results import GeneratorCost, Staleness
+from tandem.lab.histogram import Percentiles
+from tandem.lab.report import ThresholdOutcome, write_report
+from tandem.lab.report.format import number
+from tandem.lab.report.metrics import metrics_of
+from tandem.lab.report.page import page_of
+
+HOSTILE = "</style><script>alert(1)</script><img src=x onerror=alert(1)>\"'&"
+
+
+def text_of(html):
+    """What a reader sees, roughly."""
+    body = html[html.index("<body>") :]
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body))
+
+
+def tags_of(html):
+    """The elements that a browser would make."""
+    tags = []
+    parser = HTMLParser()
+    parser.handle_starttag = lambda tag, _: tags.append(tag)
+    parser.feed(html)
+    return tags
+
+
+def everything():
+    """A report in which every section has something."""
+    grown = [each for n in range(1, 7) for each in closed([n * 900.0, n * 910.0, n * 890.0], n)]
+    more = [yardstick(kind, [500.0, 505.0]) for kind in ("frozen floor", "plain way", "one at a time in C")]
+    opened = [each for each in sample().measurements if each.kind == "open"]
+    return msgspec.structs.replace(
+        sample(),
+        measurements=[
+            *(msgspec.structs.replace(each, instances=6) for each in opened),
+            *grown,
+            *(each for rounds in more for each in rounds),
+            *(reads(kind, 1500.0) for kind in ("read by id", "read by e-mail", "list", "plain find_one")),
+        ],
+        staleness=Staleness(500, 0.25, Percentiles(1.0, 2.0, 3.0, 4.0, 5.0)),
+    )
+
+
+def test_a_report_needs_nothing_from_anywhere():
+    html = page_of(everything())
+    assert re.findall(r"<(?:script|link|iframe|object|img)\b[^>]*>", html) == [
+        '<link rel="icon" href="data:,">'
+    ]
+    assert re.findall(r"https?:|@import|url\(", html) == []
+
+
+def test_every_number_of_every_measurement_is_on_the_page():
+    report, text = sample(), text_of(page_of(sample()))
+    missing = [
+        (measurement.kind, metric.name, value)
+        for measurement in report.measurements
+        for metric, value in metrics_of(measurement).items()
+        if number(value) not in text
+    ]
+    assert missing == []
+
+
+def test_the_answer_comes_first_with_its_spread():
+    text = text_of(page_of(quiet(*closed([900.0, 1000.0, 1100.0]))))
+    answer = text[: text.index("What was measured")]
+    assert "1,000 users a second" in answer
+    assert "the median of 3 rounds, between 900 and 1,100" in answer
+    assert "fsync = on" in answer
+
+
+def test_lag_and_answers_at_half_of_the_saturation_are_in_the_answer():
+    text = text_of(page_of(sample()))
+    half = next(each for each in sample().measurements if each.rate_due == 2814.0)
+    assert f"At 50% of that, {number(half.per_second['synchronized'])} users a second" in text
+    assert f"99% within {number(half.lag_ms.p99)} ms" in text
+
+
+def test_the_best_of_a_round_is_what_a_yardstick_counts_with():
+    both = [*yardstick("one at a time in C", [100.0]), *yardstick("one at a time in C", [400.0])]
+    text = text_of(page_of(quiet(*closed([1000.0]), *both)))
+    assert "ratio to “one at a time in C” 2.50" in text
+
+
+def test_thresholds_are_met_or_missed_in_words():
+    outcomes = [
+        ThresholdOutcome("lag p99 under 50 ms", "27.5 ms", met=True),
+        ThresholdOutcome("at least 9,000 users/s", "5,628 users/s", met=False),
+    ]
+    text = text_of(page_of(sample(), outcomes))
+    assert "1 of 2 thresholds met, 1 missed." in text
+    assert "✓ met lag p99 under 50 ms: measured 27.5 ms" in text
+    assert "✗ missed at least 9,000 users/s: measured 5,628 users/s" in text
+
+
+def test_a_page_without_thresholds_speaks_of_none():
+    assert "thresholds" not in text_of(page_of(sample()))
+
+
+def test_a_busy_machine_is_warned_of_and_a_quiet_one_is_not():
+    assert "Other programs kept 1.99 cores busy" in text_of(page_of(sample()))
+    assert "Other programs" not in text_of(page_of(quiet(*closed([1000.0]))))
+
+
+def test_a_generator_near_its_limit_is_warned_of():
+    busy = msgspec.structs.replace(closed([1000.0])[0], generator=GeneratorCost(10.0, 0.93, 1.0))
+    assert "used 93% of its one core" in text_of(page_of(quiet(busy)))
+
+
+def test_failed_requests_are_warned_of():
+    failing = msgspec.structs.replace(closed([1000.0])[0], statuses={"201": 900, "503": 70, "timeout": 7})
+    assert "77 requests were not answered 201" in text_of(page_of(quiet(failing)))
+
+
+def test_durability_that_is_off_is_warned_of():
+    report = quiet(*closed([1000.0]), postgres={"fsync": "off", "synchronous_commit": "on"})
+    assert "PostgreSQL ran with fsync = off" in text_of(page_of(report))
+
+
+def test_scaling_shows_the_fit_only_for_several_instances():
+    assert "Universal Scalability Law" in text_of(page_of(everything()))
+    assert "Universal Scalability Law" not in text_of(page_of(sample()))
+
+
+def test_scaling_that_cannot_be_told_says_so():
+    report = quiet(*closed([1000.0], 1), *closed([1900.0], 2))
+    assert "not identifiable: 2 different N and 2 measurements are too few" in text_of(page_of(report))
+
+
+def test_a_load_of_which_nothing_arrived_can_still_be_shown():
+    assert "One instance carries 0 users a second" in text_of(
+        page_of(quiet(*closed([0.0, 0.0]), *yardstick("plain way", [0.0])))
+    )
+
+
+def test_a_report_without_any_measurement_says_what_is_missing():
+    assert "no closed load" in text_of(page_of(quiet()))
+
+
+def test_hostile_text_stays_text():
+    report = quiet(
+        *closed([1000.0]),
+        *yardstick(HOSTILE, [1.0]),
+        machine={"processor": HOSTILE, "cores": 2},
+        revision=HOSTILE,
+        **{HOSTILE: {HOSTILE: HOSTILE}},
+    )
+    report = msgspec.structs.replace(report, command=["tandem", HOSTILE], begun_at=HOSTILE)
+    html = page_of(report, [ThresholdOutcome(HOSTILE, HOSTILE, met=False)])
+    assert {"script", "img"} & set(tags_of(html)) == set()
+    assert tags_of(html).count("style") == 1
+    assert "alert(1)" in text_of(html)
+
+
+def test_a_command_line_with_bytes_that_are_no_text_can_be_written(tmp_path):
+    report = msgspec.structs.replace(sample(), command=["tandem", b"\xff".decode(errors="surrogateescape")])
+    write_report(report, tmp_path / "report.html")
+    assert "\\udcff" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1600])
+async def test_a_browser_shows_it_without_a_request_an_error_or_sideways_scrolling(
+    browser, tmp_path, width, scheme
+):
+    path = tmp_path / "report.html"
+    write_report(everything(), path, [ThresholdOutcome("at least 9,000 users/s", "5,628", met=False)])
+    page = await browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    complaints, requests = [], []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: requests.append(request.url))
+    await page.goto(path.as_uri())
+    assert await page.evaluate("document.documentElement.scrollWidth") == width
+    pictures = await page.locator("svg[role=img]").evaluate_all(
+        "charts => charts.map(chart => [chart.querySelector('title').textContent, chart.clientWidth > 200])"
+    )
+    await page.close()
+    assert len(pictures) == 5
+    assert all(title and is_wide for title, is_wide in pictures)
+    assert complaints == []
+    assert requests == [path.as_uri()]
