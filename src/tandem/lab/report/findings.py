@@ -10,6 +10,7 @@ from tandem.lab.report.metrics import rate_of
 from tandem.lab.report.runs import Runs, runs_of, saturation_runs
 from tandem.lab.saturation import saturated_component
 from tandem.lab.statistics import Spread, median_with_spread
+from tandem.local_stack.nginx import WORKERS
 
 #: Cores that other programs keep busy, from which on absolute numbers are too low.
 OTHERS_BUSY = 0.2
@@ -17,8 +18,6 @@ OTHERS_BUSY = 0.2
 GENERATOR_BUSY = 0.8
 #: An open load at this share of the saturation, in percent, stands for "half".
 HALF = range(40, 61)
-#: A process of Python, or a worker of nginx, uses one core at most.
-ONE_CORE_EACH = ("instances", "nginx")
 #: Which read has which yardstick.
 READ_YARDSTICKS = {"read by e-mail": "plain find_one", "document in MongoDB": "join in PostgreSQL"}
 UNSAFE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
@@ -76,8 +75,13 @@ def limit_of(runs: Runs, environment: Mapping[str, Any]) -> str:
         return ""
     if is_disturbed(environment):
         return "What limits it cannot be told while other programs take part of the cores."
-    threads = dict.fromkeys(ONE_CORE_EACH, max(1, measurement.instances)) | {"generator": 1}
+    threads = threads_of(max(1, measurement.instances))
     return saturated_component(seconds, measurement.seconds, cores, threads).sentence
+
+
+def threads_of(instances: int) -> dict[str, int]:
+    """Which components cannot use every core, and how many they can: one for each process."""
+    return {"instances": instances, "nginx": WORKERS, "generator": 1}
 
 
 def is_disturbed(environment: Mapping[str, Any]) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tandem.lab.report.chart import Line, Linear
-from tandem.lab.report.findings import ONE_CORE_EACH, limit_of
+from tandem.lab.report.findings import limit_of, threads_of
 from tandem.lab.report.format import number, spread
 from tandem.lab.report.markup import Content, element, table
 from tandem.lab.report.metrics import SERVERS, rate_of, servers_cpu
@@ -104,7 +104,6 @@ def _prediction(found: Mapping[int, Runs], environment: Mapping[str, Any]) -> li
         cost = {name: us for name, us in runs.typical.cpu_us_per_user.items() if name in SERVERS}
         if not cores[0] or not any(cost.values()):
             return []
-        threads = dict.fromkeys(ONE_CORE_EACH, n)
-        rows.append((str(n), *(number(predicted_capacity(cost, count, threads)) for count in cores)))
+        rows.append((str(n), *(number(predicted_capacity(cost, count, threads_of(n))) for count in cores)))
     caption = "Users/s that the CPU per user allows, at most, with the load generator elsewhere"
     return [table(caption, ("instances", *(f"{count} cores" for count in cores)), rows)]
