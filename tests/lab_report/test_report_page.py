@@ -114,6 +114,15 @@ def test_a_generator_near_its_limit_is_warned_of():
     assert "used 93% of its one core" in text_of(page_of(quiet(busy)))
 
 
+def test_what_limits_the_service_is_named_on_a_quiet_machine_only():
+    full = msgspec.structs.replace(closed([1000.0], cpu_us=970.0)[0], users=10_000, seconds=10.0)
+    full = msgspec.structs.replace(full, cpu_us_per_user={"instances": 970.0, "postgres": 100.0})
+    assert "instances saturates: it uses 97% of the one core that it can" in text_of(page_of(quiet(full)))
+    busy = text_of(page_of(quiet(full, others_busy=1.0)))
+    assert "saturates" not in busy
+    assert "What limits it cannot be told" in busy
+
+
 def test_failed_requests_are_warned_of():
     failing = msgspec.structs.replace(closed([1000.0])[0], statuses={"201": 900, "503": 70, "timeout": 7})
     assert "77 requests were not answered 201" in text_of(page_of(quiet(failing)))

@@ -147,16 +147,6 @@ def open_loop(runs: Sequence[Runs]) -> list[Content]:
         return []
     most = saturated.rate.median if saturated else None
     x = Linear(max(*(rate for line in lines for rate, _ in line.points), most or 0))
-    header = ("load", "due/s", "done/s", *(f"{line.name}, ms" for line in lines))
-    rows = [
-        (
-            str(each.key),
-            number(each.typical.rate_due or 0),
-            number(each.rate.median),
-            *(number(dict(line.points)[each.typical.rate_due or 0]) for line in lines if line.points),
-        )
-        for each in opened
-    ]
     return [
         plotted(
             "Latency against rate",
@@ -167,8 +157,19 @@ def open_loop(runs: Sequence[Runs]) -> list[Content]:
             lines,
             most,
         ),
-        table("Open loads", header, rows),
+        _open_table(opened),
     ]
+
+
+def _open_table(opened: Sequence[Runs]) -> Content:
+    header = ("load", "due/s", "done/s", "answer p50, ms", "answer p99, ms", "lag p50, ms", "lag p99, ms")
+    rows = []
+    for each in opened:
+        found = (each.typical.post_ms, each.typical.lag_ms)
+        latencies = [(number(one.p50), number(one.p99)) if one else ("", "") for one in found]
+        rates = (number(each.typical.rate_due or 0), number(each.rate.median))
+        rows.append((str(each.key), *rates, *latencies[0], *latencies[1]))
+    return table("Open loads", header, rows)
 
 
 def _saturated_and_half(runs: Sequence[Runs]) -> list[Runs]:
