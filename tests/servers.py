@@ -1,6 +1,7 @@
 """The two database servers as processes of the tests, which a test may kill and start again."""
 
 import itertools
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -89,5 +90,6 @@ async def run_servers(place: Path) -> AsyncIterator[Servers]:
         await mongodb_files.make_roles()
         yield servers
     finally:
-        await servers.postgres_server.process.kill()
+        # Other than when it is killed, it removes its shared memory.
+        await servers.postgres_server.process.stop(signal.SIGQUIT, patience=10)
         await servers.mongodb_server.process.kill()

@@ -12,7 +12,7 @@ from obstacles import locked, sessions_of
 from systems import until
 from tandem.random_users import random_users
 
-# A user held in memory takes about 4,000 bytes. What is left is noise: caches, fragments.
+# A user that is held in memory takes about 2,800 bytes. What is left is noise: caches, fragments.
 MOST_BYTES_A_USER = 400
 SECONDS_OF_LOAD = 15
 
