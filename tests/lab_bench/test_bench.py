@@ -142,3 +142,4 @@ def test_the_quick_bench_prints_a_table_and_keeps_its_raw_data(stack, tmp_path):
     assert finished.returncode == 0, finished.stderr
     assert "closed (200)" in finished.stdout
     assert len(json.loads(file.read_text())["measurements"]) == 2 * QUICK.rounds + len(QUICK.open_shares) + 3
+    assert file.with_suffix(".html").read_text().startswith("<!DOCTYPE html>")

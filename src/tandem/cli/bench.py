@@ -17,6 +17,7 @@ from tandem.lab.bench.bench import QUICK, BenchPlan
 from tandem.lab.bench.bench import bench as run_bench
 from tandem.lab.bench.measure import NotDrained
 from tandem.lab.bench.results import Measurement, Report
+from tandem.lab.report import write_report
 from tandem.local_stack.status import Status, read_status
 
 
@@ -33,13 +34,16 @@ from tandem.local_stack.status import Status, read_status
     help="The data folder of the running stack.",
 )
 @click.option(
-    "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Where the raw data goes."
+    "--json",
+    "json_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where the raw data goes; the page lies beside it, as .html.",
 )
 def bench(url: str | None, data_dir: Path, json_file: Path | None, **choices: Any) -> None:
     """Measure the running stack: rates, latencies, lag, and CPU per user of each component.
 
     Loads are closed (so many connections, as fast as they go) and open (a fixed rate; latency counts from
-    when a request was due). The raw data is kept as JSON.
+    when a request was due). The raw data is kept as JSON, with a page beside it that opens offline.
     """
     data_dir = data_dir.expanduser().absolute()
     running = _running(data_dir)
@@ -52,9 +56,15 @@ def bench(url: str | None, data_dir: Path, json_file: Path | None, **choices: An
         msg = f"The measurement was broken off: {error}. The stack's logs are in {data_dir / 'logs'}."
         raise click.ClickException(msg) from None
     json_file = json_file or Path(f"bench-{datetime.now(UTC):%Y%m%d-%H%M%S}.json")
-    json_file.write_bytes(msgspec.json.encode(report))
+    page = json_file.with_suffix(".html")
+    try:
+        json_file.write_bytes(msgspec.json.encode(report))
+        write_report(report, page)
+    except OSError as error:
+        msg = f"The report cannot be written: {error}. Name another file with --json."
+        raise click.ClickException(msg) from None
     Console().print(table_of(report))
-    click.echo(f"Raw data: {json_file}")
+    click.echo(f"Report: {page}; raw data: {json_file}")
 
 
 def _plan(*, quick: bool, **changes: float | None) -> BenchPlan:
