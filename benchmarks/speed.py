@@ -21,39 +21,16 @@ import asyncpg
 import httpx
 import msgspec
 
+from tandem.lab.bench.probe import cpu_of
 from tandem.local_stack.status import Status, read_status
 from tandem.random_users import random_user
 
 HERE = Path(__file__).parent
-TICK_MICROSECONDS = 1_000_000 // os.sysconf("SC_CLK_TCK")
 RATE_OF_RUN = """
     select count(*) as users,
            count(*) / extract(epoch from max(created_at) - min(created_at))::float8 as users_per_second
     from prm_user_event where seed = $1 and event_type = 'SYNCRONIZED'
 """
-
-
-def cpu_microseconds(pid: int | None) -> int:
-    """CPU time of a process and all of its children, ended ones too."""
-    if pid is None:
-        return 0
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except FileNotFoundError:  # ended meanwhile; its parent has its time now
-        return 0
-    own = sum(int(field) for field in fields[11:15]) * TICK_MICROSECONDS
-    return own + sum(cpu_microseconds(int(child)) for child in children)
-
-
-def cpu_of(running: Status) -> dict[str, int]:
-    """CPU time of each component of the stack so far."""
-    return {
-        "instances": sum(cpu_microseconds(instance.pid) for instance in running.instances),
-        "postgres": cpu_microseconds(running.postgres.pid),
-        "mongodb": cpu_microseconds(running.mongodb.pid),
-        "nginx": cpu_microseconds(running.load_balancer.pid),
-    }
 
 
 def wrk(script: str, url: str, connections: int, seconds: int, **environment: str) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from pymongo import AsyncMongoClient
 from tandem.local_stack.status import Status
 
 TICK_MICROSECONDS = 1_000_000 // os.sysconf("SC_CLK_TCK")
-COMPONENTS = ("instances", "postgres", "mongodb", "nginx")
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -43,6 +42,11 @@ def cpu_us(pid: int) -> int:
         return 0
     own = sum(int(field) for field in fields[11:15]) * TICK_MICROSECONDS
     return own + sum(cpu_us(int(child)) for child in children)
+
+
+def cpu_of(running: Status) -> dict[str, int]:
+    """CPU time of each component so far, in microseconds."""
+    return {name: sum(map(cpu_us, pids)) for name, pids in pids_of(running).items()}
 
 
 def memory_mib(pid: int) -> float:
@@ -78,7 +82,7 @@ class Probe:
 
     async def usage(self) -> Usage:
         """All totals now."""
-        cpu = {name: sum(map(cpu_us, pids)) for name, pids in pids_of(self.running).items()}
+        cpu = cpu_of(self.running)
         wal = await self._postgres.fetchval("SELECT (pg_current_wal_lsn() - '0/0')::bigint")
         status = await self._mongodb.admin.command("serverStatus")
         return Usage(cpu, int(wal), int(status["wiredTiger"]["log"]["log bytes written"]))
