@@ -14,11 +14,11 @@ import os
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
 import asyncpg
-import httpx
 import msgspec
 
 from tandem.lab.bench.probe import cpu_of
@@ -44,12 +44,18 @@ def wrk(script: str, url: str, connections: int, seconds: int, **environment: st
 
 async def drained(url: str, seed: str) -> dict[str, Any]:
     """The run's statistics once nothing of it is pending, its instances put together."""
-    async with httpx.AsyncClient() as client:
-        while True:
-            rows = (await client.get(f"{url}/api/v1/stats", params={"seed": seed})).json()
-            if rows and not any(row["pending"] for row in rows):
-                return {"instances": {row["appId"]: row["total"] for row in rows}, "lagMs": rows[0]["lagMs"]}
-            await asyncio.sleep(0.2)
+    address = f"{url}/api/v1/stats?seed={seed}"
+    while True:
+        rows = json.loads(await asyncio.to_thread(read, address))
+        if rows and not any(row["pending"] for row in rows):
+            return {"instances": {row["appId"]: row["total"] for row in rows}, "lagMs": rows[0]["lagMs"]}
+        await asyncio.sleep(0.2)
+
+
+def read(address: str) -> bytes:
+    """The body of the answer."""
+    with urllib.request.urlopen(address, timeout=30) as answer:
+        return bytes(answer.read())
 
 
 async def creates(
