@@ -29,7 +29,7 @@ async def main(port: int) -> None:
     route = Route(
         "GET", "/api/v1/user-query/email", find, "plain", query_type=EmailQuery, answers={200: UserDocument}
     )
-    await serve(Application([route]), "127.0.0.1", port, drain=timedelta(seconds=1))
+    await serve(Application([route]), ("127.0.0.1", port), drain=timedelta(seconds=1))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from tandem.web.application import Application
+from tandem.web.connection import Limits
 from tandem.web.routes import Route
 from tandem.web.server import serve
 
@@ -20,11 +21,14 @@ Serving = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
 
 @contextlib.asynccontextmanager
-async def _serving(routes: Iterable[Route], **options: Any) -> AsyncIterator[httpx.AsyncClient]:
+async def _serving(
+    routes: Iterable[Route], limits: Limits | None = None, **options: Any
+) -> AsyncIterator[httpx.AsyncClient]:
     ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     app = Application(routes, **options)
+    drain = timedelta(seconds=5)
     server = asyncio.ensure_future(
-        serve(app, "127.0.0.1", 0, drain=timedelta(seconds=5), on_ready=ready.set_result)
+        serve(app, ("127.0.0.1", 0), drain=drain, limits=limits, on_ready=ready.set_result)
     )
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{await ready}", trust_env=False) as client:

@@ -39,7 +39,7 @@ async def main(drain_seconds: float) -> None:
         ]
     )
     drain = timedelta(seconds=drain_seconds)
-    await server.serve(app, "127.0.0.1", 0, drain=drain, on_ready=lambda port: print(port, flush=True))
+    await server.serve(app, ("127.0.0.1", 0), drain=drain, on_ready=lambda port: print(port, flush=True))
     print("closed", flush=True)
 
 

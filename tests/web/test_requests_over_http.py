@@ -4,13 +4,13 @@ import asyncio
 import contextlib
 import gzip
 import logging
-from datetime import timedelta
 
 import httpx
 import pytest
 from web_example import ROUTES
 
 from tandem.web.application import Application
+from tandem.web.connection import Limits
 from tandem.web.problems import ProblemError
 from tandem.web.requests import Response
 from tandem.web.routes import Route
@@ -18,7 +18,7 @@ from tandem.web.routes import Route
 
 @pytest.fixture
 async def client(serving):
-    async with serving(ROUTES, max_body_bytes=1_000) as client:
+    async with serving(ROUTES, Limits(body_bytes=1_000)) as client:
         yield client
 
 
@@ -134,7 +134,7 @@ async def test_an_endless_body_is_cut_off(client):
 
 
 async def test_a_body_that_stops_half_way_is_given_up(serving):
-    async with serving(ROUTES, body_timeout=timedelta(milliseconds=50)) as client:
+    async with serving(ROUTES, Limits(body_seconds=0.05)) as client:
         reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
         writer.write(
             b"POST /things?seed=s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"

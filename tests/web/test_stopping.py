@@ -67,7 +67,7 @@ async def test_what_is_in_hand_is_answered_after_the_listening_socket_has_closed
         await ask(kept_writer, "POST /release")
         released = await kept_reader.read()
         assert released.startswith(b"HTTP/1.1 200 ")
-        assert b"connection: close\r\n" in released
+        assert b"connection: close\r\n" in released.lower()
         answer = await reader.read()
         assert answer.endswith(b'"done"')
         process.send_signal(number)  # a second one, as Ctrl-C sends it to a whole group, hurries nothing
@@ -95,10 +95,10 @@ async def test_a_port_that_is_taken_is_an_error_that_says_what_to_do():
     taken = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
     port = taken.sockets[0].getsockname()[1]
     with pytest.raises(ListenError, match=f"port {port}: another program uses it. Stop that one, or choose"):
-        await serve(Application([]), "127.0.0.1", port, drain=_NO_TIME)
+        await serve(Application([]), ("127.0.0.1", port), drain=_NO_TIME)
     taken.close()
 
 
 async def test_an_address_that_is_not_ours_is_an_error_that_says_so():
     with pytest.raises(ListenError, match="this machine has no such address"):
-        await serve(Application([]), "192.0.2.1", 0, drain=_NO_TIME)
+        await serve(Application([]), ("192.0.2.1", 0), drain=_NO_TIME)

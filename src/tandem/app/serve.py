@@ -97,8 +97,7 @@ async def serve_instance(settings: Settings, on_ready: Callable[[int], None] | N
         calm_garbage_collector()
         await serve(
             application(instance),
-            settings.host,
-            settings.port,
+            (settings.host, settings.port),
             drain=timedelta(seconds=settings.drain_seconds),
             on_ready=on_ready,
         )

@@ -10,7 +10,7 @@ import msgspec
 
 from tandem.web.field_types import require_bounded_integers
 from tandem.web.problems import ProblemError, ProblemPlace, bad_field, bad_parameter
-from tandem.web.requests import NoArguments, Request
+from tandem.web.requests import NoArguments, RawHeaders, Request
 from tandem.web.routes import Route
 from tandem.web.validation import explain, find_text, json_pointer
 
@@ -22,8 +22,6 @@ _ESCAPED_NUL = b"\\u0000"
 _NO_ARGUMENTS = NoArguments()
 _STRAY_PERCENT = re.compile(rb"%(?![0-9a-fA-F]{2})")
 _PATH_PARAMETER = re.compile(r"{(\w+)}")
-
-Headers = list[tuple[bytes, bytes]]
 
 
 class RequestDecoder:
@@ -43,7 +41,7 @@ class RequestDecoder:
             raise TypeError(msg)
 
     def decode(
-        self, path: Mapping[str, bytes], query: bytes, body: bytes, headers: Headers
+        self, path: Mapping[str, bytes], query: bytes, body: bytes, headers: RawHeaders
     ) -> Request[Any, Any, Any]:
         """What the endpoint gets, from the still percent-encoded `path` parameters and `query`.
 

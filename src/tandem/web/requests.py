@@ -10,6 +10,8 @@ Q = TypeVar("Q")
 B = TypeVar("B")
 
 Headers = tuple[tuple[str, str], ...]
+#: Names in small letters; of several with one name the first.
+RawHeaders = dict[bytes, bytes]
 
 JSON = "application/json"
 
@@ -18,6 +20,17 @@ _encode_json = msgspec.json.Encoder().encode
 
 class NoArguments(msgspec.Struct, frozen=True):
     """The path or the query of a route that takes nothing there."""
+
+
+class RawRequest(msgspec.Struct, frozen=True, gc=False):
+    """One request as it came."""
+
+    method: str
+    #: What stands after the method: a path and a query, percent-encoded.
+    target: bytes
+    headers: RawHeaders
+    body: bytes
+    keep_alive: bool
 
 
 class Request(msgspec.Struct, Generic[P, Q, B], frozen=True, gc=False):
@@ -30,15 +43,12 @@ class Request(msgspec.Struct, Generic[P, Q, B], frozen=True, gc=False):
     query: Q
     body: B
     raw_body: bytes = b""
-    headers: list[tuple[bytes, bytes]] = []
+    headers: RawHeaders = {}
 
     def header(self, name: str) -> str | None:
-        """The first header of that name (in any case), or None."""
-        wanted = name.lower().encode("latin-1")
-        for key, value in self.headers:
-            if key == wanted:
-                return value.decode("latin-1")
-        return None
+        """The header of that name (in any case), or None."""
+        value = self.headers.get(name.lower().encode("latin-1"))
+        return None if value is None else value.decode("latin-1")
 
 
 class Response(msgspec.Struct, frozen=True, gc=False):
@@ -62,6 +72,8 @@ class StreamResponse(msgspec.Struct, frozen=True):
     status: int = 200
     headers: Headers = ()
     endless: bool = False
+    #: What comes before the chunks; the application looks for the first one before it sends the head.
+    first: bytes = b""
 
 
 def json_response(value: Any, status: int = 200, headers: Headers = ()) -> Response:

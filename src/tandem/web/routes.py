@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
+from urllib.parse import unquote_to_bytes
 
 from tandem.web.problems import ProblemError
 from tandem.web.requests import JSON, NoArguments, Request, Response, StreamResponse
@@ -68,11 +69,12 @@ class Router(Generic[T]):
     """Finds what a method and a path lead to. Fixed paths are looked up first, in one step."""
 
     def __init__(self, entries: Iterable[tuple[str, str, T]]) -> None:
-        self._fixed: dict[str, _Resource[T]] = {}
-        self._patterns: dict[str, _Resource[T]] = {}
+        self._fixed: dict[bytes, _Resource[T]] = {}
+        self._patterns: dict[bytes, _Resource[T]] = {}
         for method, path, target in entries:
             table = self._patterns if "{" in path else self._fixed
-            resource = table.setdefault(path, _Resource(tuple(path.encode().split(b"/")), {}))
+            raw = path.encode()
+            resource = table.setdefault(raw, _Resource(tuple(raw.split(b"/")), {}))
             if method in resource.methods:
                 msg = f"{method} {path} has two routes"
                 raise ValueError(msg)
@@ -81,24 +83,24 @@ class Router(Generic[T]):
             if "GET" in resource.methods:
                 resource.methods.setdefault("HEAD", resource.methods["GET"])
 
-    def find(self, method: str, path: str, raw_path: bytes) -> tuple[T, dict[str, bytes]]:
-        """The target and its path parameters, still percent-encoded.
+    def find(self, method: str, path: bytes) -> tuple[T, dict[str, bytes]]:
+        """What that method leads to on this path, and its path parameters, all still percent-encoded.
 
         Raises:
             ProblemError: 404 when nothing has this path, 405 (with `Allow`) when it has other methods.
         """
         parameters: dict[str, bytes] = {}
-        resource = self._fixed.get(path)
+        resource = self._fixed.get(path) or self._fixed.get(unquote_to_bytes(path))
         if resource is None:
-            resource, parameters = self._match(raw_path)
+            resource, parameters = self._match(path)
         target = resource.methods.get(method)
         if target is None:
             allowed = ", ".join(sorted(resource.methods))
             raise ProblemError(405, f"This path answers {allowed}.", headers=(("Allow", allowed),))
         return target, parameters
 
-    def _match(self, raw_path: bytes) -> tuple[_Resource[T], dict[str, bytes]]:
-        segments = raw_path.split(b"/")
+    def _match(self, path: bytes) -> tuple[_Resource[T], dict[str, bytes]]:
+        segments = path.split(b"/")
         for resource in self._patterns.values():
             parameters = resource.parameters(segments)
             if parameters is not None:
