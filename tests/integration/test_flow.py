@@ -67,7 +67,7 @@ async def test_repeating_every_step_changes_nothing(system, instance):
     before = await system.users.find_one({"_id": user.id})
 
     await instance.commands.execute(CreateUserQueryCommand(user))
-    await instance.commands.execute(SynchronizeUserCommand(user.id, 1))
+    await instance.commands.execute(SynchronizeUserCommand(user.id, 1, user.seed))
 
     assert await system.users.find_one({"_id": user.id}) == before
     assert await system.count("select count(*) from prm_user_event") == 2
@@ -144,4 +144,4 @@ async def test_connections_that_the_server_ends_are_replaced(system, instance):
 def test_the_saga_is_two_pure_functions():
     user = StoredUser(7, "s", "a", 1, None, Profile("a@b"))
     assert UserSaga.user_created(CreateUserQueryEvent(user)) == CreateUserQueryCommand(user)
-    assert UserSaga.user_synchronized(SynchronizedUserEvent(7, 1)) == SynchronizeUserCommand(7, 1)
+    assert UserSaga.user_synchronized(SynchronizedUserEvent(7, 1, "run")) == SynchronizeUserCommand(7, 1, "run")

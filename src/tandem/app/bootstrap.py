@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
+from tandem.app.in_hand import in_hand_by_run
+from tandem.app.live_feed import LiveFeed
 from tandem.config import Settings
 from tandem.cqrs import (
     CreateUserCommand,
@@ -28,9 +30,10 @@ from tandem.user_command.lease import SECONDS_BETWEEN_RENEWALS, Lease
 from tandem.user_command.migrate import require_migrated
 from tandem.user_command.recovery import SECONDS_BETWEEN_LOOKS, Recovery
 from tandem.user_command.repository import UserCommandRepository
+from tandem.user_command.run_samples import RunSamples
 from tandem.user_command.service import UserCommandService
 from tandem.user_command.statistics import Statistics
-from tandem.user_query.database import Client, open_client, require_suitable, users_of
+from tandem.user_query.database import Client, answers, open_client, require_suitable, users_of
 from tandem.user_query.repository import UserQueryRepository
 from tandem.user_query.service import UserQueryService
 
@@ -48,6 +51,7 @@ class Instance:
         self.query_service = UserQueryService(UserQueryRepository(users_of(client)), settings.app_id)
         self.statistics = Statistics(database)
         self.dead_letters = DeadLetters(database)
+        self.live = LiveFeed(RunSamples(database), lambda: answers(client), settings.app_id)
         self.draining = False
         self._register_flow()
 
@@ -104,13 +108,17 @@ class Instance:
         return None
 
     async def work(self) -> None:
-        """What an instance does besides answering: it keeps its lease, and recovers what was left behind."""
+        """What an instance does besides answering: lease, recovery, and whoever watches a run."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(keep_running("lease", self._renew_lease))
             tasks.create_task(keep_running("recovery", self._recover))
+            tasks.create_task(keep_running("live view", self.live.run_once))
 
     async def _renew_lease(self) -> float:
-        await self.lease.renew(self.creates.waiting, ready=self.why_not_ready is None)
+        in_hand = in_hand_by_run(
+            self.creates.held(), self.write_back.held(), self.recovery.claimed_from, self.settings.app_id
+        )
+        await self.lease.renew(self.creates.waiting, in_hand, ready=self.why_not_ready is None)
         return SECONDS_BETWEEN_RENEWALS
 
     async def _recover(self) -> float:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tandem.app.bootstrap import Instance, run_instance
 from tandem.app.health import HealthController
+from tandem.app.live import LiveController
 from tandem.app.metrics import MetricsController
 from tandem.config import Settings
 from tandem.kernel import Overloaded, Unavailable
@@ -42,6 +43,7 @@ def application(instance: Instance) -> Application:
         RandomUsersController(),
         HealthController(instance),
         MetricsController(instance),
+        LiveController(instance.live),
     ):
         routes += controller.routes()
     routes.append(

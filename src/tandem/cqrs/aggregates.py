@@ -24,17 +24,18 @@ class UserCommandAggregate(AggregateRoot):
 class UserEventCommandAggregate(AggregateRoot):
     """What became of a version of a user on the query side: it is there, or was refused for good."""
 
-    __slots__ = ("refusal", "user_id", "version")
+    __slots__ = ("refusal", "seed", "user_id", "version")
 
-    def __init__(self, user_id: int, version: int, refusal: str | None = None) -> None:
+    def __init__(self, user_id: int, version: int, seed: str, refusal: str | None = None) -> None:
         super().__init__()
         self.user_id = user_id
         self.version = version
+        self.seed = seed
         self.refusal = refusal
 
     def add_synchronized_status(self) -> None:
         """Announce that the query side has acknowledged this version, or a later one."""
-        self.apply(SynchronizedUserEvent(self.user_id, self.version))
+        self.apply(SynchronizedUserEvent(self.user_id, self.version, self.seed))
 
     def add_refused_status(self) -> None:
         """Announce that the query side has refused this version for good, and why."""

@@ -41,3 +41,4 @@ class SynchronizeUserCommand(Command[None], frozen=True, gc=False):
 
     user_id: int
     version: int
+    seed: str

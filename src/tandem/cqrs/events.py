@@ -23,3 +23,4 @@ class SynchronizedUserEvent(Event, frozen=True, gc=False):
 
     user_id: int
     version: int
+    seed: str

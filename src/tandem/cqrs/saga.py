@@ -15,7 +15,7 @@ class UserSaga:
     @staticmethod
     def user_synchronized(event: SynchronizedUserEvent) -> SynchronizeUserCommand:
         """Once MongoDB has the user, PostgreSQL is told."""
-        return SynchronizeUserCommand(event.user_id, event.version)
+        return SynchronizeUserCommand(event.user_id, event.version, event.seed)
 
     @staticmethod
     def user_refused(event: RefusedUserEvent) -> SetAsideUserCommand:

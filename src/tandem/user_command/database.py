@@ -115,8 +115,10 @@ class Database:
             raise UnsuitableServer(msg)
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
-        """Lend a connection for at most the deadline.
+    async def connection(
+        self, within: timedelta | None = None
+    ) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
+        """Lend a connection for at most the deadline, or for less (`within`).
 
         Raises:
             Unavailable: PostgreSQL cannot be reached, or did not answer in time. A silent connection
@@ -124,7 +126,7 @@ class Database:
         """
         connection = None
         try:
-            async with asyncio.timeout(self._deadline):
+            async with asyncio.timeout(within.total_seconds() if within else self._deadline):
                 connection = await self._pool.acquire()
                 yield connection
         except ITEMS_FAULT:
@@ -138,7 +140,9 @@ class Database:
             if connection is not None:
                 await self._release(connection)
 
-    async def fetch(self, query: str, *arguments: Any) -> list[asyncpg.Record]:
+    async def fetch(
+        self, query: str, *arguments: Any, within: timedelta | None = None
+    ) -> list[asyncpg.Record]:
         """The rows of the query of that name in `queries.sql`, in a transaction of its own.
 
         One that has lost against another transaction is tried again, a few times.
@@ -148,14 +152,16 @@ class Database:
         """
         for _ in range(MOST_TRIES - 1):
             try:
-                return await self._fetch_once(query, *arguments)
+                return await self._fetch_once(query, arguments, within)
             except Unavailable as error:
                 if not isinstance(error.__cause__, LOST):
                     raise
-        return await self._fetch_once(query, *arguments)
+        return await self._fetch_once(query, arguments, within)
 
-    async def _fetch_once(self, query: str, *arguments: Any) -> list[asyncpg.Record]:
-        async with self.connection() as connection:
+    async def _fetch_once(
+        self, query: str, arguments: tuple[Any, ...], within: timedelta | None
+    ) -> list[asyncpg.Record]:
+        async with self.connection(within) as connection:
             rows: list[asyncpg.Record] = await connection.fetch(QUERIES[query], *arguments)
             return rows
 

@@ -1,7 +1,10 @@
 """The lease: how an instance shows that it lives, by PostgreSQL's clock alone."""
 
 import logging
+from collections.abc import Mapping
 from datetime import timedelta
+
+import msgspec
 
 from tandem.kernel import Unavailable
 from tandem.user_command.database import Database
@@ -9,6 +12,17 @@ from tandem.user_command.database import Database
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_RENEWALS = 1.0
+
+
+class RunInHand(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What one life of an instance has in hand of one run; published with its lease, for the live view."""
+
+    #: Users that PostgreSQL has not committed yet.
+    creating: int = 0
+    #: Users that MongoDB has acknowledged and PostgreSQL has not recorded as SYNCRONIZED yet.
+    writing_back: int = 0
+    #: Users taken over since this life began, by the instance that created them.
+    took_over: dict[str, int] = {}
 
 
 class Lease:
@@ -32,14 +46,15 @@ class Lease:
         self.incarnation = rows[0]["incarnation"]
         self.held = True
 
-    async def renew(self, waiting: int, *, ready: bool) -> None:
-        """Prolong the lease, and tell how many commands wait here and whether we are ready.
+    async def renew(self, waiting: int, in_hand: Mapping[str, RunInHand], *, ready: bool) -> None:
+        """Prolong the lease, and tell how many commands wait here, what of each run, and if we are ready.
 
         Without PostgreSQL it is not held; the next renewal may have it back. Who was frozen for so long that
         its row was cleared away begins a new life.
         """
         try:
-            if not await self._database.fetch("renew_lease", self.incarnation, self._seconds, waiting, ready):
+            state = (self._seconds, waiting, ready, msgspec.json.encode(in_hand).decode())
+            if not await self._database.fetch("renew_lease", self.incarnation, *state):
                 await self.begin()
                 logger.warning("The lease of %s ended long ago; it begins a new life.", self._app_id)
         except Unavailable as error:

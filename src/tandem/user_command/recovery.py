@@ -8,11 +8,13 @@ would silently skip whoever commits late.
 
 import logging
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tandem.cqrs import CreateUserQueryCommand
 from tandem.kernel import Coalescer, CommandBus
+from tandem.user import StoredUser
 from tandem.user_command.lease import Lease
 from tandem.user_command.repository import UserCommandRepository
 
@@ -23,6 +25,8 @@ MOST_A_CLAIM = 500
 SECONDS_BETWEEN_LOOKS = 1.0
 # Long enough for what was claimed to be on its way before it is looked for again.
 SECONDS_BETWEEN_CLAIMS = 0.01
+# Runs of which it is remembered whose users were claimed.
+MOST_REMEMBERED_RUNS = 20
 
 
 class Recovery:
@@ -46,6 +50,8 @@ class Recovery:
         self._held = held
         #: Users claimed since this instance began.
         self.claimed = 0
+        #: The same by run, for the last few of them, and by the instance that created the users.
+        self.claimed_from: dict[str, Counter[str]] = {}
 
     async def run_once(self) -> float:
         """One round: claim, and say in how many seconds to look again.
@@ -76,6 +82,13 @@ class Recovery:
         for user in users:
             self._commands.dispatch(CreateUserQueryCommand(user))
         if users:
-            self.claimed += len(users)
+            self._count(users)
             logger.info("Recovery: %d pending users taken up (%d since the start).", len(users), self.claimed)
         return len(users)
+
+    def _count(self, users: Sequence[StoredUser]) -> None:
+        self.claimed += len(users)
+        for user in users:
+            self.claimed_from.setdefault(user.seed, Counter())[user.app_id] += 1
+        while len(self.claimed_from) > MOST_REMEMBERED_RUNS:
+            del self.claimed_from[next(iter(self.claimed_from))]

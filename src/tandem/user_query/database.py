@@ -18,6 +18,7 @@ DEFAULT_DATABASE = "tandem"
 COLLECTION = "users"
 # A server that has not answered by then when an instance starts is taken to be away.
 FIRST_ANSWER_SECONDS = 3
+PING_SECONDS = 0.5
 MAJORITY = WriteConcern(w="majority", j=True)
 
 # One document's own fault, found by the driver before anything is sent.
@@ -91,6 +92,16 @@ async def create_indexes(client: Client, url: str) -> None:
         await users_of(client).create_indexes(INDEXES)
     except PyMongoError as error:
         raise UnsuitableServer(unreachable(url, error)) from error
+
+
+async def answers(client: Client) -> bool:
+    """Whether MongoDB answers, and soon: half a second is all it gets."""
+    try:
+        with pymongo.timeout(PING_SECONDS):
+            await client.admin.command("ping")
+    except PyMongoError:
+        return False
+    return True
 
 
 @contextmanager

@@ -33,7 +33,10 @@ class UserQueryService:
             Unavailable: MongoDB does not answer. Doing it again is harmless.
         """
         refused = await self._repository.write([document_of(user, self._app_id) for user in users])
-        return [UserEventCommandAggregate(user.id, user.version, refused.get(user.id)) for user in users]
+        return [
+            UserEventCommandAggregate(user.id, user.version, user.seed, refused.get(user.id))
+            for user in users
+        ]
 
     async def find(self, user_id: int) -> Document | None:
         """The user of this id, or None.

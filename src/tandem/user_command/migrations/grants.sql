@@ -13,5 +13,6 @@ BEGIN
         GRANT SELECT, INSERT, UPDATE, DELETE ON tandem_instance TO tandem_service;
         GRANT SELECT, INSERT, UPDATE ON prm_user_count, prm_user_lag TO tandem_service;
         GRANT SELECT, INSERT, UPDATE, DELETE ON prm_user_dead_letter TO tandem_service;
+        GRANT SELECT, INSERT, DELETE ON prm_run_sample TO tandem_service;
     END IF;
 END $$;
