@@ -41,6 +41,7 @@ types: dev ## check types
 
 lock: dev ## pin what pyproject.toml needs, with hashes; ARGS=--upgrade takes the newest
 	$(COMPILE) $(ARGS) -o requirements/base.txt
+	$(COMPILE) $(ARGS) --extra build -o requirements/build.txt
 	$(COMPILE) $(ARGS) --extra local --extra lab --extra build -o requirements/local.txt
 	$(COMPILE) $(ARGS) --extra local --extra lab --extra benchmarks --extra build --extra dev -o requirements/dev.txt
 

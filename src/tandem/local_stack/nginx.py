@@ -58,7 +58,16 @@ class Nginx:
 
 
 def configuration(listen: str, instance_ports: Sequence[int]) -> str:
-    """The template, filled in. Its `$names` in small letters are nginx's own."""
+    """The template, filled in. Its `$names` in small letters are nginx's own.
+
+    Nobody is limited here: every load of ours comes from one address.
+    """
     servers = (f"server {LOCAL}:{port} max_fails=0;" for port in instance_ports)
     template = Template(files("tandem.local_stack").joinpath("nginx.conf.template").read_text())
-    return template.safe_substitute(WORKERS=WORKERS, LISTEN=listen, INSTANCES="\n        ".join(servers))
+    return template.safe_substitute(
+        WORKERS=WORKERS,
+        LISTEN=listen,
+        INSTANCES="\n        ".join(servers),
+        CLIENT_LIMIT="off",
+        CLIENT_RATE=1,
+    )

@@ -1,0 +1,52 @@
+// Makes a new MongoDB ready for Tandem: a replica set of one, the owner and the service. Harmless when it is run again.
+// For mongosh with --nodb: addresses and passwords come from the environment, and stand in no command line.
+const { MONGODB_ROOT_PASSWORD, MONGODB_OWNER_PASSWORD, MONGODB_SERVICE_PASSWORD } = process.env;
+const ADDRESS = process.env.MONGODB_ADDRESS || 'mongodb:27017';
+const PATIENCE_SECONDS = 120;
+
+function patiently(what, attempt) {
+  const deadline = Date.now() + PATIENCE_SECONDS * 1000;
+  for (;;) {
+    try {
+      return attempt();
+    } catch (error) {
+      if (Date.now() > deadline) throw new Error(`${what} has not worked for ${PATIENCE_SECONDS} s: ${error.message}`);
+      sleep(500);
+    }
+  }
+}
+
+function connectAsAdministrator() {
+  const options = 'authSource=admin&directConnection=true&serverSelectionTimeoutMS=2000';
+  return connect(`mongodb://root:${MONGODB_ROOT_PASSWORD}@${ADDRESS}/admin?${options}`);
+}
+
+function initiateReplicaSet(admin) {
+  if (admin.hello().setName) return;
+  const members = [{ _id: 0, host: ADDRESS }];
+  admin.runCommand({ replSetInitiate: { _id: 'tandem', members } });
+}
+
+function requirePrimary(admin) {
+  if (!admin.hello().isWritablePrimary) throw new Error('the replica set has no primary');
+}
+
+function makeServiceRole(admin) {
+  const actions = ['find', 'insert', 'update', 'remove'];
+  const privileges = [{ resource: { db: 'tandem', collection: 'users' }, actions }];
+  const command = admin.getRole('tandem_service') ? 'updateRole' : 'createRole';
+  admin.runCommand({ [command]: 'tandem_service', privileges, roles: [] });
+}
+
+function makeUser(admin, name, pwd, roles) {
+  const command = admin.getUser(name) ? 'updateUser' : 'createUser';
+  admin.runCommand({ [command]: name, pwd, roles });
+}
+
+const admin = patiently('Connecting to MongoDB', connectAsAdministrator);
+initiateReplicaSet(admin);
+patiently('Becoming primary', () => requirePrimary(admin));
+makeServiceRole(admin);
+makeUser(admin, 'tandem_service', MONGODB_SERVICE_PASSWORD, ['tandem_service']);
+makeUser(admin, 'tandem_owner', MONGODB_OWNER_PASSWORD, [{ role: 'dbOwner', db: 'tandem' }]);
+print('MongoDB is ready: a replica set of one, with the users tandem_owner and tandem_service.');
