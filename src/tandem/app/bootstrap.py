@@ -49,6 +49,7 @@ class Instance:
         self.repository = UserCommandRepository(database, settings.app_id)
         self.command_service = UserCommandService(self.repository, self.lease)
         self.query_service = UserQueryService(UserQueryRepository(users_of(client)), settings.app_id)
+        self.database = database
         self.statistics = Statistics(database)
         self.dead_letters = DeadLetters(database)
         self.live = LiveFeed(RunSamples(database), lambda: answers(client), settings.app_id)

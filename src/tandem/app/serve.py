@@ -16,7 +16,9 @@ from tandem.random_users import RandomUsersController
 from tandem.user import InvalidField
 from tandem.user_command.controller import UserCommandController
 from tandem.user_command.dead_letters import DeadLettersController
+from tandem.user_command.described import DescribedController
 from tandem.user_command.idempotency import InvalidKey, KeyReused
+from tandem.user_command.runs import RunsController
 from tandem.user_query.controller import UserQueryController
 from tandem.web.application import Application
 from tandem.web.openapi import openapi_route
@@ -38,6 +40,8 @@ def application(instance: Instance) -> Application:
     routes: list[Route] = []
     for controller in (
         UserCommandController(instance.commands, instance.command_service, instance.statistics),
+        RunsController(instance.statistics),
+        DescribedController(instance.database),
         UserQueryController(instance.query_service),
         DeadLettersController(instance.dead_letters),
         RandomUsersController(),

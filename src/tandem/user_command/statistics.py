@@ -42,6 +42,20 @@ class RunStatistics(msgspec.Struct, frozen=True, rename="camel"):
     lag_ms: LagMilliseconds | None
 
 
+class RunTotals(msgspec.Struct, frozen=True):
+    """The counters of one run, of all instances together."""
+
+    seed: str
+    total: int
+    synchronized: int
+    taken_over: int
+    dead_letters: int
+    instances: list[str]
+    first_created_at: datetime
+    last_created_at: datetime
+    lag_ms: LagMilliseconds | None
+
+
 class Statistics:
     """Reads the counters. The cost grows with runs and instances, not with users."""
 
@@ -59,6 +73,22 @@ class Statistics:
         for row in await self._database.fetch("lags", seed):
             lags[row["seed"], row["app_id"]].append((row["bucket"], row["users"]))
         return [_run(dict(row), lags[row["seed"], row["app_id"]]) for row in counts]
+
+    async def newest(self, limit: int, before: tuple[datetime, str] | None = None) -> list[RunTotals]:
+        """At most `limit` runs, in descending order of when their last user was created, and of their seeds.
+
+        Args:
+            limit: how many.
+            before: only runs that follow this place: a last creation and a seed.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer.
+        """
+        rows = await self._database.fetch("list_runs", *(before or (None, None)), limit)
+        lags: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
+        for seed, bucket, users in await self._database.fetch("lags_of_runs", [row["seed"] for row in rows]):
+            lags[seed].append((bucket, users))
+        return [RunTotals(**dict(row), lag_ms=lag_percentiles(lags[row["seed"]])) for row in rows]
 
 
 def _run(row: dict[str, object], lags: Sequence[tuple[int, int]]) -> RunStatistics:
