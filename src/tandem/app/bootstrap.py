@@ -35,6 +35,7 @@ from tandem.user_command.service import UserCommandService
 from tandem.user_command.statistics import Statistics
 from tandem.user_query.database import Client, answers, open_client, require_suitable, users_of
 from tandem.user_query.repository import UserQueryRepository
+from tandem.user_query.search import UserSearch
 from tandem.user_query.service import UserQueryService
 
 
@@ -48,7 +49,8 @@ class Instance:
         self.lease = Lease(database, settings.app_id, timedelta(seconds=settings.lease_seconds))
         self.repository = UserCommandRepository(database, settings.app_id)
         self.command_service = UserCommandService(self.repository, self.lease)
-        self.query_service = UserQueryService(UserQueryRepository(users_of(client)), settings.app_id)
+        users = users_of(client)
+        self.query_service = UserQueryService(UserQueryRepository(users), UserSearch(users), settings.app_id)
         self.database = database
         self.statistics = Statistics(database)
         self.dead_letters = DeadLetters(database)

@@ -1,12 +1,13 @@
 """The query side over HTTP."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 from tandem.user.profile import Email, Profile, Seed
 from tandem.user_query.document import Document
+from tandem.user_query.search import Conditions
 from tandem.user_query.service import UserQueryService
 from tandem.web.problems import ProblemError
 from tandem.web.requests import NoArguments, Request, Response, json_response
@@ -50,6 +51,50 @@ class EmailQuery(msgspec.Struct, frozen=True):
     email: Email
 
 
+Exact = Annotated[str, Meta(max_length=100, description="Exactly this; any when empty.")]
+Part = Annotated[
+    str, Meta(max_length=100, description="Anywhere in the text, in capitals or not; any when empty.")
+]
+
+
+class SearchQuery(msgspec.Struct, frozen=True, rename="camel"):
+    """Which users to search for; all conditions must be met."""
+
+    limit: Annotated[int, Meta(ge=1, le=200, description="How many at most.")] = 20
+    after: Annotated[
+        int, Meta(ge=0, le=HIGHEST_ID, description="The `next` of the answer before; 0 begins.")
+    ] = 0
+    email: Annotated[
+        str,
+        Meta(
+            max_length=320,
+            description="Anywhere in the address, in capitals or not; if somebody has exactly this address, "
+            "only that one.",
+        ),
+    ] = ""
+    name: Annotated[
+        str,
+        Meta(max_length=100, description="Each word anywhere in the first or the last name, in any case."),
+    ] = ""
+    country: Part = ""
+    seed: Exact = ""
+    app_id: Exact = ""
+    status: Annotated[
+        Literal["", "CREATED", "UPDATED", "DELETED", "SYNCRONIZED"],
+        Meta(description="Exactly this stage; any when empty."),
+    ] = ""
+
+
+class FoundUsers(msgspec.Struct, frozen=True):
+    """A page of users that were found."""
+
+    users: list[UserDocument]
+    #: Where to go on, with `after`; null when everything was looked at.
+    next: int | None
+    #: How many documents it took.
+    examined: int
+
+
 class UserQueryController:
     """Shows what MongoDB holds."""
 
@@ -82,6 +127,18 @@ class UserQueryController:
             ),
             Route(
                 "GET",
+                "/api/v1/user-query/search",
+                self.search,
+                "Search for users, in order of their ids",
+                query_type=SearchQuery,
+                answers={200: FoundUsers},
+                problems=(503,),
+                tag=TAG,
+                description="One request looks at no more than 20,000 documents. It may find less than "
+                "`limit`, or nothing, with more to come: go on while `next` is no null.",
+            ),
+            Route(
+                "GET",
                 "/api/v1/user-query/{id}",
                 self.find,
                 "One user",
@@ -100,6 +157,14 @@ class UserQueryController:
     async def find_newest(self, request: Request[NoArguments, EmailQuery, None]) -> Response:
         """The newest user of an address."""
         return _found(await self._service.find_newest(request.query.email), "with this e-mail address")
+
+    async def search(self, request: Request[NoArguments, SearchQuery, None]) -> Response:
+        """A page of the users that meet all conditions."""
+        query = request.query
+        conditions = Conditions(
+            query.email, query.name, query.country, query.seed, query.app_id, query.status
+        )
+        return json_response(await self._service.search(conditions, query.limit, query.after))
 
     async def find(self, request: Request[UserPath, NoArguments, None]) -> Response:
         """One user."""

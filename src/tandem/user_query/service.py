@@ -7,6 +7,7 @@ from tandem.kernel import Coalescer, Coalescing
 from tandem.user import StoredUser
 from tandem.user_query.document import Document, document_of
 from tandem.user_query.repository import UserQueryRepository
+from tandem.user_query.search import Conditions, Found, UserSearch
 
 # Two reads in flight: while one answer is decoded, MongoDB works on the other.
 READS = Coalescing(max_batch=200, max_waiting=5_000, lanes=2)
@@ -15,8 +16,9 @@ READS = Coalescing(max_batch=200, max_waiting=5_000, lanes=2)
 class UserQueryService:
     """Users on the query side; see `cqrs.handlers.QuerySide` for what the flow asks of it."""
 
-    def __init__(self, repository: UserQueryRepository, app_id: str) -> None:
+    def __init__(self, repository: UserQueryRepository, search: UserSearch, app_id: str) -> None:
         self._repository = repository
+        self._search = search
         self._app_id = app_id
         self._by_id = Coalescer("read by id", self._read_by_ids, READS)
         self._by_email = Coalescer("read by e-mail", self._read_by_emails, READS)
@@ -63,6 +65,14 @@ class UserQueryService:
             Unavailable: MongoDB does not answer.
         """
         return await self._repository.page(limit, after, seed)
+
+    async def search(self, conditions: Conditions, limit: int, after: int) -> Found:
+        """At most `limit` users that meet the conditions, with ids above `after`, ascending.
+
+        Raises:
+            Unavailable: MongoDB does not answer in time.
+        """
+        return await self._search.find(conditions, limit, after)
 
     async def _read_by_ids(self, ids: Sequence[int]) -> Sequence[Document | None]:
         found = await self._repository.find_by_ids(list(set(ids)))

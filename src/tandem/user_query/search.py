@@ -1,0 +1,116 @@
+"""Search on the query side: any mix of conditions, at a cost that does not grow with the collection.
+
+A request walks one index in order of ids, from where the last one stopped, and looks at no more than 20,000
+documents. What it has found by then is its answer, be it nothing, and `next` goes on from there. So it needs
+no index of its own, for which every user written would have to pay.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import pymongo
+
+from tandem.user_query.database import Users, translated
+from tandem.user_query.document import Document
+
+MOST_EXAMINED = 20_000
+PATIENCE_SECONDS = 5
+
+Filter = dict[str, Any]
+Index = list[tuple[str, int]]
+
+BY_ID: Index = [("_id", 1)]
+BY_SEED: Index = [("seed", 1), ("_id", 1)]
+BY_EMAIL: Index = [("email", 1), ("_id", -1)]
+
+
+class Conditions(msgspec.Struct, frozen=True):
+    """What a user must be like; an empty text stands for anything.
+
+    `seed`, `app_id` and `status` are exact. `email`, `country` and each word of `name` (in the first or the
+    last name) may stand anywhere in the text, in capitals or not. An `email` that somebody has is exact, too.
+    """
+
+    email: str = ""
+    name: str = ""
+    country: str = ""
+    seed: str = ""
+    app_id: str = ""
+    status: str = ""
+
+
+class Found(msgspec.Struct, frozen=True):
+    """The users found, the id from where to go on (None at the end), and how many documents it took."""
+
+    users: Sequence[Document]
+    next: int | None
+    examined: int
+
+
+class UserSearch:
+    """Searches MongoDB."""
+
+    def __init__(self, users: Users) -> None:
+        self._users = users
+
+    async def find(self, conditions: Conditions, limit: int, after: int) -> Found:
+        """At most `limit` users that meet the conditions, with ids above `after`, ascending.
+
+        Raises:
+            Unavailable: MongoDB does not answer, or not within five seconds.
+        """
+        with translated(), pymongo.timeout(PATIENCE_SECONDS):
+            exact = await self._is_known(conditions.email)
+            walked, index = _walked(conditions, exact_email=exact)
+            end = await self._end(walked, index, after)
+            window = _between(walked, after, end)
+            matching = {**window, **_others(conditions, exact_email=exact)}
+            found = self._users.find(matching, sort=BY_ID, limit=limit, batch_size=limit + 1, hint=index)
+            users = await found.to_list(None)
+            stop = users[-1]["_id"] if len(users) == limit else end
+            examined = await self._users.count_documents(_between(walked, after, stop), hint=index)
+        return Found(users, stop, examined)
+
+    async def _is_known(self, email: str) -> bool:
+        """Whether somebody has exactly this address: one look into its index."""
+        return "@" in email and await self._users.find_one({"email": email}, {"_id": 1}) is not None
+
+    async def _end(self, walked: Filter, index: Index, after: int) -> int | None:
+        """The id of the last document that may be looked at; None where the rest is few enough."""
+        cursor = self._users.find(_between(walked, after, None), {"_id": 1}, sort=BY_ID, hint=index)
+        last = await cursor.skip(MOST_EXAMINED - 1).limit(1).to_list(None)
+        return last[0]["_id"] if last else None
+
+
+def _walked(conditions: Conditions, *, exact_email: bool) -> tuple[Filter, Index]:
+    """The part of the collection that an index leads to in order of ids, and that index."""
+    if exact_email:
+        return {"email": conditions.email}, BY_EMAIL
+    if conditions.seed:
+        return {"seed": conditions.seed}, BY_SEED
+    return {}, BY_ID
+
+
+def _between(walked: Filter, after: int, end: int | None) -> Filter:
+    return {**walked, "_id": {"$gt": after} if end is None else {"$gt": after, "$lte": end}}
+
+
+def _others(conditions: Conditions, *, exact_email: bool) -> Filter:
+    """What each document that is walked over has to be like."""
+    exact = {"seed": conditions.seed, "appId": conditions.app_id, "currentStatus": conditions.status}
+    wanted: Filter = {field: value for field, value in exact.items() if value}
+    if conditions.email and not exact_email:
+        wanted["email"] = _containing(conditions.email)
+    if conditions.country:
+        wanted["location.country"] = _containing(conditions.country)
+    words = [_containing(word) for word in conditions.name.split()]
+    if words:
+        wanted["$and"] = [{"$or": [{"name.first": word}, {"name.last": word}]} for word in words]
+    return wanted
+
+
+def _containing(text: str) -> Filter:
+    # Escaped, so that what somebody types is text and no pattern.
+    return {"$regex": re.escape(text), "$options": "i"}
