@@ -231,3 +231,33 @@ def test_backoff_grows_but_never_beyond_its_longest(tries):
     assert whole / 10 <= min(waits)
     assert max(waits) <= whole
     assert len(set(waits)) > 1
+
+
+async def test_paced_batches_let_more_arrive_and_a_lone_item_still_goes_at_once():
+    recorder = Recorder(open_gate=True)
+    coalescer = Coalescer("test", recorder, Coalescing(pace=timedelta(seconds=0.5)))
+    assert await coalescer.submit(1) == 10
+    assert recorder.batches == [[1]]
+    second = coalescer.submit(2)
+    await asyncio.sleep(0.01)
+    assert await asyncio.gather(second, coalescer.submit(3)) == [20, 30]
+    assert recorder.batches == [[1], [2, 3]]
+
+
+async def test_a_full_batch_waits_for_no_pace():
+    recorder = Recorder(open_gate=True)
+    coalescer = Coalescer("test", recorder, Coalescing(max_batch=2, pace=timedelta(days=1)))
+    await coalescer.submit(1)
+    assert await asyncio.gather(coalescer.submit(2), coalescer.submit(3)) == [20, 30]
+    assert recorder.batches == [[1], [2, 3]]
+
+
+async def test_the_end_of_a_pace_is_not_waited_for_when_all_is_given_up():
+    recorder = Recorder(open_gate=True)
+    coalescer = Coalescer("test", recorder, Coalescing(pace=timedelta(days=1)))
+    await coalescer.submit(1)
+    waiting = coalescer.submit(2)
+    await asyncio.sleep(0)
+    coalescer.stop()
+    with pytest.raises(Unavailable):
+        await waiting

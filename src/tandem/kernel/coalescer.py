@@ -1,12 +1,14 @@
 """The coalescer: while a batch is in flight, what arrives gathers into the next one.
 
-There is no timer and no added wait. A lone item goes at once, as a batch of one; under load the batches grow
-by themselves, to what arrives in the time that one batch takes. Gray's and Reuter's group commit is this idea
-for a log; here it serves commands, projection and reads alike.
+A lone item goes at once, as a batch of one; under load the batches grow by themselves, to what arrives in the
+time that one batch takes. Where somebody waits for the outcome there is no timer and no added wait; where
+nobody does, batches may be paced. Gray's and Reuter's group commit is this idea for a log; here it serves
+commands, projection and reads alike.
 """
 
 import asyncio
 import logging
+import math
 import random
 import time
 from collections import deque
@@ -40,13 +42,16 @@ class Coalescing(msgspec.Struct, frozen=True):
     """How a coalescer batches.
 
     `max_batch` items go in one call; `max_waiting` may wait, more are refused; `lanes` batches are in flight
-    at a time; with `retry`, a batch that meets `Unavailable` keeps its lane and is tried again for ever.
+    at a time; with `retry`, a batch that meets `Unavailable` keeps its lane and is tried again for ever. With
+    a `pace`, no two batches begin sooner after each other, unless a full one waits: where a batch costs much
+    whatever its size, and nobody waits for its outcome, fewer and larger ones are worth some milliseconds.
     """
 
     max_batch: int = 500
     max_waiting: int = 10_000
     lanes: int = 1
     retry: Backoff | None = None
+    pace: timedelta = timedelta(0)
 
 
 class BatchTotals(msgspec.Struct):
@@ -107,6 +112,7 @@ class Coalescer(Generic[T, R]):
         self._handler = handler
         self._waiting: deque[_Entry[T, R]] = deque()
         self._in_flight: dict[asyncio.Task[None], Sequence[_Entry[T, R]]] = {}
+        self._last_start = -math.inf
         self._known_loop: asyncio.AbstractEventLoop | None = None
 
     def __len__(self) -> int:
@@ -183,6 +189,7 @@ class Coalescer(Generic[T, R]):
         assert lane is not None  # noqa: S101 - narrows the type: this coroutine only runs as a task
         try:
             while self._waiting:
+                await self._keep_pace()
                 size = min(len(self._waiting), self.coalescing.max_batch)
                 batch = [self._waiting.popleft() for _ in range(size)]
                 self._in_flight[lane] = batch
@@ -194,6 +201,16 @@ class Coalescer(Generic[T, R]):
             # No await since the last look at what waits, so an item that comes later finds a free lane.
             for entry in self._in_flight.pop(lane):
                 self._abandon(entry)
+
+    async def _keep_pace(self) -> None:
+        """Let more arrive, if the last batch began less than the pace ago."""
+        pace = self.coalescing.pace.total_seconds()
+        if not pace:
+            return
+        wait = self._last_start + pace - time.perf_counter()
+        if wait > 0 and len(self._waiting) < self.coalescing.max_batch:
+            await asyncio.sleep(wait)
+        self._last_start = time.perf_counter()
 
     def _count(self, size: int, seconds: float) -> None:
         totals = self.totals
