@@ -1,0 +1,93 @@
+"""What is told of a watched run, from counters of now and the instances' word of a moment ago."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from systems import commands
+from tandem.app.in_hand import MOST_RUNS, in_hand_by_run
+from tandem.app.live_run import LiveRun
+from tandem.cqrs import SynchronizeUserCommand
+from tandem.user_command.lease import RunInHand
+from tandem.user_command.run_samples import CreatorCounts, Life, RunCounters, Snapshot
+
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def take(run, second, stored, synchronized, in_hand=None, *, lags=(), **life):
+    """Let the run take in a sample, in which one instance has so much in hand."""
+    described = {"waiting": 0, "ready": True, "silent_seconds": 0.5, "connected": True} | life
+    lives = [Life(1, "instance-1", BEGIN, in_hand={"run": in_hand or RunInHand()}, **described)]
+    counts = [CreatorCounts("instance-1", stored, synchronized)]
+    counters = RunCounters("run", None, counts, list(lags), [])
+    run.take(counters, Snapshot(BEGIN + timedelta(seconds=second), [counters], lives))
+    return run.event
+
+
+@pytest.fixture
+def run():
+    return LiveRun("run", "instance-1")
+
+
+def test_users_in_hand_count_as_accepted_while_none_is_stored(run):
+    take(run, 0, 10, 10)
+    assert take(run, 1, 10, 10, RunInHand(creating=4)).stages.accepted == 14
+
+
+def test_users_that_were_in_hand_and_are_stored_by_now_are_not_counted_twice(run):
+    take(run, 0, 10, 10)
+    stages = take(run, 1, 14, 12, RunInHand(creating=4, writing_back=2)).stages
+    assert (stages.accepted, stages.stored, stages.projected, stages.synchronized) == (14, 14, 12, 12)
+
+
+def test_users_that_mongodb_has_are_projected(run):
+    take(run, 0, 10, 0)
+    assert take(run, 1, 10, 0, RunInHand(writing_back=7)).stages.projected == 7
+
+
+@pytest.mark.parametrize("life", [{"silent_seconds": 2.5}, {"connected": False}])
+def test_what_an_instance_had_in_hand_is_forgotten_when_it_falls_silent_or_goes(run, life):
+    take(run, 0, 10, 10)
+    assert take(run, 1, 10, 10, RunInHand(creating=4, writing_back=4), **life).stages.accepted == 10
+
+
+def test_the_lag_of_now_is_that_of_the_users_since_the_last_sample(run):
+    assert take(run, 0, 10, 10, lags=[(10, 10)]).lag_ms.now is None
+    lag = take(run, 1, 12, 12, lags=[(10, 10), (60, 2)]).lag_ms
+    assert lag.now > 100 * lag.p50
+    assert take(run, 2, 12, 12, lags=[(10, 10), (60, 2)]).lag_ms.now is None
+
+
+def test_samples_of_a_run_that_rests_are_not_kept(run):
+    kept = []
+    for second, stored in enumerate([0, 0, 0, 5, 9, 9, 9, 9, 10]):
+        take(run, second, stored, stored)
+        kept += [sample.stored for sample in run.worth_keeping]
+    assert kept == [0, 5, 9, 9]
+
+
+@pytest.mark.parametrize(
+    ("life", "state"),
+    [
+        ({}, "ready"),
+        ({"ready": False}, "busy"),
+        ({"silent_seconds": 2.1}, "silent"),
+        ({"silent_seconds": 2.1, "connected": False}, "gone"),
+    ],
+)
+def test_an_instances_state_follows_from_its_session_and_its_lease(run, life, state):
+    (instance,) = take(run, 0, 1, 1, **life).instances
+    assert instance.state == state
+
+
+def test_an_instance_tells_of_the_runs_with_the_most_users_in_hand_only():
+    creating = [command for number in range(40) for command in commands(number + 1, f"run {number}")]
+    told = in_hand_by_run(creating, [SynchronizeUserCommand(1, 1, "run 39")], {}, "instance-1")
+    assert len(told) == MOST_RUNS
+    assert told["run 39"] == RunInHand(40, 1)
+    assert "run 0" not in told
+
+
+def test_taking_up_ones_own_users_is_no_takeover():
+    told = in_hand_by_run([], [], {"run": {"instance-1": 3, "instance-2": 4}}, "instance-1")
+    assert told == {"run": RunInHand(took_over={"instance-2": 4})}
