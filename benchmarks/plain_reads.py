@@ -1,6 +1,6 @@
 """The plain way to read by e-mail: one `find_one` a request, on the same HTTP layer. A yardstick for reads.
 
-MONGODB_URL=... python benchmarks/plain_reads.py PORT
+POSTGRES_URL=... MONGODB_URL=... PORT=8091 python benchmarks/plain_reads.py
 """
 
 import os
@@ -10,6 +10,7 @@ from typing import Any
 
 import uvloop
 
+from tandem.config import SettingsError, load_settings
 from tandem.user_query.controller import EmailQuery, UserDocument
 from tandem.user_query.database import open_client, users_of
 from tandem.web.application import Application
@@ -18,9 +19,13 @@ from tandem.web.routes import Route
 from tandem.web.server import serve
 
 
-async def main(port: int) -> None:
+async def main() -> None:
     """Serve the one route until SIGTERM."""
-    users = users_of(open_client(os.environ["MONGODB_URL"], name="plain", deadline=timedelta(seconds=10)))
+    try:
+        settings = load_settings(os.environ)
+    except SettingsError as error:
+        sys.exit(str(error))
+    users = users_of(open_client(settings.mongodb_url, name="plain", deadline=timedelta(seconds=10)))
 
     async def find(request: Request[NoArguments, EmailQuery, Any]) -> Response:
         found = await users.find_one({"email": request.query.email}, sort=[("_id", -1)])
@@ -29,8 +34,8 @@ async def main(port: int) -> None:
     route = Route(
         "GET", "/api/v1/user-query/email", find, "plain", query_type=EmailQuery, answers={200: UserDocument}
     )
-    await serve(Application([route]), ("127.0.0.1", port), drain=timedelta(seconds=1))
+    await serve(Application([route]), (settings.host, settings.port), drain=timedelta(seconds=1))
 
 
 if __name__ == "__main__":
-    uvloop.run(main(int(sys.argv[1])))
+    uvloop.run(main())

@@ -2,8 +2,8 @@
 
     POSTGRES_URL=... MONGODB_URL=... python benchmarks/read_join.py
 
-Reads the newest user of an e-mail address, one at a time and in batches of 50, and prints the medians of some
-rounds as one line of JSON. CPU is this process's own: what a driver asks for an answer (asyncpg leaves a row
+Reads the newest user of an e-mail address, one at a time and in batches of 50, and prints each round's
+result in one line of JSON. CPU is this process's own: what a driver asks for an answer (asyncpg leaves a row
 as it is, PyMongo makes the whole document). The service's PostgreSQL has no index on e-mail addresses, so
 this makes one in a copy of its own: schema and collection `read_join`, made afresh by each run.
 """
@@ -11,7 +11,6 @@ this makes one in a copy of its own: schema and collection `read_join`, made afr
 import argparse
 import json
 import random
-import statistics
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -54,7 +53,7 @@ Read = Callable[[Sequence[str]], Awaitable[int]]
 
 
 async def main() -> None:
-    """Fill both databases, measure the four ways in turn, print."""
+    """Fill both databases, measure the four ways in turn, print what each round gave."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--users", type=int, default=20_000)
     parser.add_argument("--reads", type=int, default=5_000, help="of each way in each round")
@@ -77,8 +76,7 @@ async def main() -> None:
                 measured.setdefault(f"{name}_{label}", []).append(await clocked(read, wanted, size))
     await connection.close()
     await client.close()
-    medians = {name: median_of(rounds) for name, rounds in measured.items()}
-    print(json.dumps({"users": arguments.users, **medians}))
+    print(json.dumps({"users": arguments.users, **measured}))
 
 
 async def fill(schema_url: str, users: Users, count: int) -> list[str]:
@@ -127,14 +125,9 @@ async def clocked(read: Read, wanted: Sequence[str], size: int) -> dict[str, flo
     seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - began_cpu
     assert found == [len(set(batch)) for batch in batches], "some user was not found"
     return {
-        "reads_per_second": len(wanted) / seconds,
-        "cpu_us_per_read": cpu_seconds / len(wanted) * 1e6,
+        "reads_per_second": round(len(wanted) / seconds, 1),
+        "cpu_us_per_read": round(cpu_seconds / len(wanted) * 1e6, 1),
     }
-
-
-def median_of(rounds: Sequence[dict[str, float]]) -> dict[str, float]:
-    """The median of each measure."""
-    return {name: round(statistics.median(one[name] for one in rounds), 1) for name in rounds[0]}
 
 
 if __name__ == "__main__":

@@ -1,17 +1,22 @@
 """The measurements of `tandem bench`, on a small stack: what is counted is what has happened."""
 
 import asyncio
-import json
 
+import asyncpg
 import msgspec
 import pytest
 
-from tandem.lab.bench.bench import QUICK, BenchPlan, bench, saturation
+from tandem.lab.bench.bench import BenchPlan, bench, saturation
+from tandem.lab.bench.fill import fill, users_in
 from tandem.lab.bench.generator import Plan
-from tandem.lab.bench.measure import Load, generate, measure_creates
+from tandem.lab.bench.kinds import BESIDE_READS, BESIDE_WRITES
+from tandem.lab.bench.load import GeneratorFailed, Load, generate
+from tandem.lab.bench.measure import measure_creates
 from tandem.lab.bench.probe import Probe
-from tandem.lab.bench.reads import measure_reads, reads_of
+from tandem.lab.bench.reads import measure_beside, measure_reads, read_paths
 from tandem.lab.bench.results import Measurement, Report
+from tandem.lab.bench.steps import Progress
+from tandem.local_stack.ports import free_port
 from tandem.local_stack.status import read_status
 from up_process import Up, run_tandem
 
@@ -86,30 +91,58 @@ async def test_a_failed_answer_is_counted_as_such(stack):
 
 async def test_reads_find_users_that_are_there(stack, probe):
     await measure_creates(probe, stack.url, Load(seconds=1, connections=4))
-    for reads in await reads_of(probe):
-        measured = await measure_reads(probe, stack.url, reads, Load(seconds=1, connections=4))
-        assert measured.statuses == {"200": measured.users}, reads.kind
+    for kind, paths in (await read_paths(probe)).items():
+        measured = await measure_reads(probe, stack.url, paths, Load(seconds=1, connections=4), kind)
+        assert measured.statuses == {"200": measured.users}, kind
         assert measured.users > 0
+
+
+async def test_reads_and_writes_go_on_side_by_side(stack, probe):
+    await measure_creates(probe, stack.url, Load(seconds=1, connections=4))
+    paths = (await read_paths(probe))["read by e-mail"]
+    load = Load(seconds=1, connections=4, rate=100.0)
+    read, written = await measure_beside(probe, stack.url, paths, load, load)
+    assert (read.kind, read.statuses) == (BESIDE_WRITES, {"200": 100})
+    assert (written.kind, written.statuses) == (BESIDE_READS, {"201": 100})
+    assert read.cpu_us_per_user == written.cpu_us_per_user == {}
 
 
 async def test_a_report_is_the_same_after_its_json(stack):
     plan = BenchPlan(
-        seconds=1,
+        seconds=0.3,
         rounds=2,
-        warm_up_seconds=1,
+        warm_up_seconds=0.3,
         connections=(4, 2),
         open_shares=(0.1,),
+        rates=(100.0,),
         read_connections=2,
         stale_users=5,
+        yardsticks=(),
     )
-    said: list[str] = []
+    said: list[Progress] = []
     report = await bench(read_status(stack.data_dir), stack.url, stack.data_dir, plan, said.append)
     kinds = [measurement.kind for measurement in report.measurements]
-    assert kinds == ["closed"] * 4 + ["open", "read by id", "read by e-mail", "list"]
+    reads = ["read by id", "list", "read by e-mail"] * 2
+    beside = ["read by e-mail beside writes", "create beside reads"]
+    assert kinds == ["closed"] * 4 + ["open"] * 2 + reads + ["read by e-mail"] + beside
+    assert report.measurements[5].statuses == {"201": 30}
     assert report.staleness.users == 5
     assert report.environment["postgres"]["fsync"] == "on"
-    assert len(said) > len(report.measurements)
     assert msgspec.json.decode(msgspec.json.encode(report), type=Report) == report
+    assert [progress.number for progress in said] == list(range(1, said[0].of + 1))
+    shares = [progress.share_done for progress in said]
+    assert shares == sorted(shares)
+
+
+async def test_the_tables_are_filled_with_users_that_are_synchronized(stack):
+    running = read_status(stack.data_dir)
+    before = await users_in(running)
+    await fill(running, 700)
+    assert await users_in(running) == before + 700
+    connection = await asyncpg.connect(running.postgres.url)
+    synchronized = await connection.fetchval("select count(*) from prm_user where status = 'SYNCRONIZED'")
+    await connection.close()
+    assert synchronized == before + 700
 
 
 def test_saturation_is_the_median_of_the_largest_closed_load():
@@ -128,18 +161,57 @@ def test_saturation_is_the_median_of_the_largest_closed_load():
     assert saturation(measurements) == 1000.0
 
 
-def test_the_command_says_what_is_missing(tmp_path):
-    finished = run_tandem("bench", "--data-dir", tmp_path)
+def test_a_threshold_that_names_nothing_lists_what_there_is(tmp_path):
+    finished = run_tandem("bench", "--data-dir", tmp_path, "--require", "speed>=1")
+    assert finished.returncode == 2
+    assert "Nothing is called 'speed'" in finished.stderr
+    assert "ratio-to-frozen-floor" in finished.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "sentence"),
+    [
+        ("--require", "users-per-second=5", "is no threshold"),
+        ("--connections", "200,many", "is no list of numbers"),
+        ("--connections", "0", "from 1 to 2000"),
+        ("--rate", "0", "from 1 to 100000"),
+    ],
+)
+def test_an_option_that_cannot_be_used_says_what_would_be_right(tmp_path, option, value, sentence):
+    finished = run_tandem("bench", "--data-dir", tmp_path, option, value)
+    assert finished.returncode == 2
+    assert sentence in " ".join(finished.stderr.replace("│", " ").split())
+
+
+def test_a_running_stack_with_other_instances_is_not_measured_by_mistake(stack):
+    finished = run_tandem("bench", "--data-dir", stack.data_dir, "--instances", "3")
     assert finished.returncode == 1
-    assert "tandem up" in finished.stderr
-    assert "Traceback" not in finished.stderr
+    assert "has 2 instances" in finished.stderr
+
+
+async def test_a_load_that_nobody_answers_says_so():
+    plan = Plan("127.0.0.1", free_port(), seconds=1, connections=1, requests=1, paths=("/",))
+    with pytest.raises(GeneratorFailed, match="could not send"):
+        await generate(plan)
 
 
 @pytest.mark.slow
-def test_the_quick_bench_prints_a_table_and_keeps_its_raw_data(stack, tmp_path):
-    file = tmp_path / "quick.json"
-    finished = run_tandem("bench", "--quick", "--data-dir", stack.data_dir, "--seconds", "1", "--json", file)
-    assert finished.returncode == 0, finished.stderr
-    assert "closed (200)" in finished.stdout
-    assert len(json.loads(file.read_text())["measurements"]) == 2 * QUICK.rounds + len(QUICK.open_shares) + 3
+def test_without_a_stack_one_is_started_and_removed(new_place):
+    place = new_place()
+    options = ("--seconds", "1", "--rounds", "1", "--connections", "4", "--no-yardsticks", "--quick")
+    demands = ("--require", "users-per-second>=1", "--require", "lag-p99-at-half<0.0001")
+    file = place / "report.json"
+    finished = run_tandem("bench", "--data-dir", place / "none", "--json", file, *options, *demands)
+    assert finished.returncode == 1, finished.stderr
+    assert "starting one for this measurement" in finished.stderr
+    assert "closed (4)" in finished.stdout
+    assert [line.split()[0] for line in finished.stdout.splitlines() if "measured" in line] == [
+        "met",
+        "missed",
+    ]
+    report = msgspec.json.decode(file.read_bytes(), type=Report)
+    assert report.environment["instances"] == 1
+    # One instance is asked directly.
+    assert not any(measurement.through_nginx for measurement in report.measurements)
     assert file.with_suffix(".html").read_text().startswith("<!DOCTYPE html>")
+    assert {path.name for path in place.iterdir()} == {"report.json", "report.html"}

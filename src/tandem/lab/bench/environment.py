@@ -1,7 +1,9 @@
 """Where a measurement was made: the machine, the servers with their durability, the code."""
 
+import asyncio
 import os
 import platform
+import re
 import subprocess
 import sys
 import tempfile
@@ -39,13 +41,11 @@ async def environment_of(probe: Probe, data_dir: Path) -> dict[str, object]:
         "mongodb": await probe.mongodb_settings(),
         "instances": len(probe.running.instances),
         "python": platform.python_version(),
-        "packages": {
-            name: metadata.version(name) for name in ("asyncpg", "pymongo", "msgspec", "uvicorn", "uvloop")
-        },
+        "packages": packages(),
         "tandem": metadata.version("tandem-cqrs"),
         "revision": revision(),
         "command": sys.argv,
-        "others_busy": others_busy(),
+        "others_busy": await others_busy(probe),
     }
 
 
@@ -62,6 +62,13 @@ def machine() -> dict[str, Any]:
         "memory_gib": round(memory_kib / 2**20, 1),
         "kernel": platform.release(),
     }
+
+
+def packages() -> dict[str, str]:
+    """What the service itself needs, in the versions that are installed."""
+    needed = [each for each in metadata.requires("tandem-cqrs") or [] if "extra ==" not in each]
+    names = [re.split(r"[^\w.-]", each, maxsplit=1)[0] for each in needed]
+    return {name: metadata.version(name) for name in sorted(names)}
 
 
 def fsync_microseconds(folder: Path) -> float:
@@ -87,18 +94,11 @@ def revision() -> str | None:
         return None
 
 
-def others_busy(seconds: float = 1.0) -> float:
-    """How many cores other programs keep busy now, while this stack is idle."""
-    before, began = _busy_ticks(), time.monotonic()
-    time.sleep(seconds)
-    ticks = _busy_ticks() - before
-    return round(ticks / os.sysconf("SC_CLK_TCK") / (time.monotonic() - began), 2)
-
-
-def _busy_ticks() -> int:
-    """User, nice, system, interrupt and stolen time of all cores; see proc(5)."""
-    fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:]]
-    return sum(fields[:3]) + sum(fields[5:8])
+async def others_busy(probe: Probe, seconds: float = 1.0) -> float:
+    """How many cores other programs keep busy now, while nothing is measured."""
+    before = await probe.usage()
+    await asyncio.sleep(seconds)
+    return (await probe.usage()).others_busy(before)
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -2,24 +2,52 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import asyncpg
 import msgspec
 from pymongo import AsyncMongoClient
 
+from tandem.lab.bench.proc import MachineTimes, core_wait_us, cpu_us, machine_times, memory_mib
 from tandem.local_stack.status import Status
-
-TICK_MICROSECONDS = 1_000_000 // os.sysconf("SC_CLK_TCK")
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """Totals since the stack began; the difference of two is what a run has used."""
+    """Totals so far; the difference of two is what a run has used."""
 
     cpu_us: dict[str, int]
+    core_wait_us: dict[str, int]
     wal_bytes: int
     journal_bytes: int
+    machine: MachineTimes
+    #: CPU of the stack, of this process and of all that it has started, in microseconds.
+    ours_us: int
+
+    def cpu_each(self, earlier: "Usage", count: int) -> dict[str, float]:
+        """CPU us of each component since then, for each of `count` users or reads."""
+        return {
+            name: round((used - earlier.cpu_us[name]) / max(count, 1), 1)
+            for name, used in self.cpu_us.items()
+        }
+
+    def waiting_for_core(self, earlier: "Usage") -> dict[str, float]:
+        """How many threads of each component were ready and had no core, in the mean since then."""
+        elapsed_us = 1e6 * (self.machine.at - earlier.machine.at)
+        # The waits of a thread that has ended are lost, so that there may seem to be fewer than before.
+        return {
+            name: round(max(0.0, (waited - earlier.core_wait_us[name]) / elapsed_us), 2)
+            for name, waited in self.core_wait_us.items()
+        }
+
+    def waiting_for_disk(self, earlier: "Usage") -> float:
+        """How many cores were idle while something waited for the disk, in the mean since then."""
+        waited = self.machine.disk_wait_us - earlier.machine.disk_wait_us
+        return round(waited / (1e6 * (self.machine.at - earlier.machine.at)), 2)
+
+    def others_busy(self, earlier: "Usage") -> float:
+        """How many cores programs that are none of ours kept busy, in the mean since then."""
+        busy = self.machine.busy_us - earlier.machine.busy_us - (self.ours_us - earlier.ours_us)
+        return round(max(0.0, busy / (1e6 * (self.machine.at - earlier.machine.at))), 2)
 
 
 def pids_of(running: Status) -> dict[str, list[int]]:
@@ -33,33 +61,6 @@ def pids_of(running: Status) -> dict[str, list[int]]:
     return {name: [pid for pid in found if pid is not None] for name, found in pids.items()}
 
 
-def cpu_us(pid: int) -> int:
-    """User and system time of a process and all of its children, ended ones too, in microseconds."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except FileNotFoundError:  # ended meanwhile; its parent has its time now
-        return 0
-    own = sum(int(field) for field in fields[11:15]) * TICK_MICROSECONDS
-    return own + sum(cpu_us(int(child)) for child in children)
-
-
-def cpu_of(running: Status) -> dict[str, int]:
-    """CPU time of each component so far, in microseconds."""
-    return {name: sum(map(cpu_us, pids)) for name, pids in pids_of(running).items()}
-
-
-def memory_mib(pid: int) -> float:
-    """What a process and its children hold, shared pages counted once among those who share them (PSS)."""
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except (FileNotFoundError, PermissionError, ProcessLookupError):
-        return 0.0
-    own = next((int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:")), 0.0)
-    return own + sum(memory_mib(int(child)) for child in children)
-
-
 class Probe:
     """Asks the servers of a running stack, by their owner's URLs."""
 
@@ -69,9 +70,11 @@ class Probe:
         self._mongodb = mongodb
 
     @classmethod
-    async def open(cls, running: Status) -> "Probe":
-        """Connect to both servers."""
-        postgres = await asyncpg.connect(running.postgres.url, timeout=10)
+    async def open(cls, running: Status, schema: str = "public") -> "Probe":
+        """Connect to both servers; `schema` is where PostgreSQL has the tables to look into."""
+        postgres = await asyncpg.connect(
+            running.postgres.url, timeout=10, server_settings={"search_path": schema}
+        )
         mongodb: AsyncMongoClient[Any] = AsyncMongoClient(running.mongodb.url, serverSelectionTimeoutMS=5_000)
         return cls(running, postgres, mongodb)
 
@@ -82,10 +85,17 @@ class Probe:
 
     async def usage(self) -> Usage:
         """All totals now."""
-        cpu = cpu_of(self.running)
         wal = await self._postgres.fetchval("SELECT (pg_current_wal_lsn() - '0/0')::bigint")
         status = await self._mongodb.admin.command("serverStatus")
-        return Usage(cpu, int(wal), int(status["wiredTiger"]["log"]["log bytes written"]))
+        pids = pids_of(self.running)
+        return Usage(
+            cpu_us={name: cpu_us(roots) for name, roots in pids.items()},
+            core_wait_us={name: core_wait_us(roots) for name, roots in pids.items()},
+            wal_bytes=int(wal),
+            journal_bytes=int(status["wiredTiger"]["log"]["log bytes written"]),
+            machine=machine_times(),
+            ours_us=cpu_us([os.getpid(), *(pid for roots in pids.values() for pid in roots)]),
+        )
 
     async def postgres_settings(self, names: Sequence[str]) -> dict[str, str]:
         """The server's version and these settings."""
@@ -109,9 +119,7 @@ class Probe:
 
     def memory(self) -> dict[str, float]:
         """MiB held by each component now."""
-        return {
-            name: round(sum(map(memory_mib, pids)), 1) for name, pids in pids_of(self.running).items() if pids
-        }
+        return {name: round(memory_mib(roots), 1) for name, roots in pids_of(self.running).items() if roots}
 
     async def synchronized(self, seed: str) -> tuple[int, float]:
         """How many users of the run are SYNCRONIZED, and how many a second that was by the events' times."""

@@ -8,7 +8,10 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from tandem.lab.bench.measure import Load, cost_of, cpu_each, generate, histogram_of, plan_of
+from tandem.lab.bench.generator import Outcome
+from tandem.lab.bench.kinds import BESIDE_READS, BESIDE_WRITES, BY_EMAIL, BY_ID, LIST
+from tandem.lab.bench.load import Load, carry_out, histogram_of, plan_of
+from tandem.lab.bench.measure import asked_of, measure_creates
 from tandem.lab.bench.probe import Probe
 from tandem.lab.bench.results import Measurement, Staleness
 from tandem.random_users import random_user
@@ -18,53 +21,57 @@ PATHS = 20_000
 PATIENCE_SECONDS = 5.0
 
 
-class Reads(msgspec.Struct, frozen=True):
-    """A kind of read, and what it reads in turn."""
-
-    kind: str
-    paths: tuple[str, ...]
-
-
-async def reads_of(probe: Probe, shuffle_seed: int = 0) -> list[Reads]:
-    """Each kind of read, with paths of users that are there, in random order."""
+async def read_paths(probe: Probe, shuffle_seed: int = 0) -> dict[str, tuple[str, ...]]:
+    """For each kind of read, the paths of users that are there, in random order."""
     users = await probe.some_users(PATHS)
     random.Random(shuffle_seed).shuffle(users)  # noqa: S311 - an order, not a secret
     base = "/api/v1/user-query"
-    return [
-        Reads("read by id", tuple(f"{base}/{user_id}" for user_id, _ in users)),
-        Reads("read by e-mail", tuple(f"{base}/email?email={quote(email, safe='')}" for _, email in users)),
-        Reads("list", tuple(f"{base}?limit=10&after={user_id}" for user_id, _ in users)),
-    ]
+    return {
+        BY_ID: tuple(f"{base}/{user_id}" for user_id, _ in users),
+        BY_EMAIL: tuple(f"{base}/email?email={quote(email, safe='')}" for _, email in users),
+        LIST: tuple(f"{base}?limit=10&after={user_id}" for user_id, _ in users),
+    }
 
 
-async def measure_reads(probe: Probe, url: str, reads: Reads, load: Load, round_: int = 1) -> Measurement:
-    """Read, closed or at a rate."""
-    before = await probe.usage()
-    outcome = await generate(plan_of(url, load, paths=reads.paths))
-    after = await probe.usage()
-    latencies = histogram_of(outcome.latencies_ms)
-    return Measurement(
-        kind=reads.kind,
-        round=round_,
-        users=outcome.answered,
-        seconds=round(outcome.seconds, 3),
-        per_second={"read": round(outcome.answered / outcome.seconds, 1)},
-        instances=len(probe.running.instances),
-        connections=load.connections,
-        rate_due=load.rate,
-        post_ms=latencies.percentiles(),
-        post_histogram=latencies,
-        cpu_us_per_user=cpu_each(before, after, outcome.answered)
-        | {"generator": round(outcome.cpu_us_per_request, 1)},
+async def measure_reads(probe: Probe, url: str, paths: tuple[str, ...], load: Load, kind: str) -> Measurement:
+    """Read these paths in turn, closed or at a rate; the round is 1.
+
+    Raises:
+        GeneratorFailed: the load was not carried out.
+    """
+    run = await carry_out(probe, plan_of(url, load, paths=paths), _at_once)
+    return msgspec.structs.replace(
+        run.measurement(kind, 1, run.outcome.answered),
+        per_second={"read": round(run.outcome.answered / run.outcome.seconds, 1)},
+        wal_bytes_per_user=None,
+        journal_bytes_per_user=None,
         memory_mib=probe.memory(),
-        statuses=outcome.statuses,
-        generator=cost_of(outcome),
+        **asked_of(probe, url),
     )
+
+
+async def measure_beside(
+    probe: Probe, url: str, paths: tuple[str, ...], reads: Load, writes: Load
+) -> list[Measurement]:
+    """Read while users are written: what either does to the other. Nobody can tell whose the CPU is.
+
+    Raises:
+        NotDrained, GeneratorFailed: see `measure_creates`.
+    """
+    read, written = await asyncio.gather(
+        measure_reads(probe, url, paths, reads, BESIDE_WRITES), measure_creates(probe, url, writes, 1)
+    )
+    written = msgspec.structs.replace(written, kind=BESIDE_READS)
+    return [msgspec.structs.replace(each, cpu_us_per_user={}) for each in (read, written)]
 
 
 async def measure_staleness(url: str, users: int) -> Staleness:
     """Write a user, read it by its id at once, and again until it is there; that many times, one by one."""
     return await asyncio.to_thread(_staleness, url, users)
+
+
+async def _at_once(_: Outcome) -> None:
+    """A read leaves nothing behind to wait for."""
 
 
 def _staleness(url: str, users: int) -> Staleness:

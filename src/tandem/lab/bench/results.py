@@ -28,7 +28,7 @@ class GeneratorCost(msgspec.Struct, frozen=True):
 class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     """One run of one kind of load. Rates are per second, CPU is user and system time."""
 
-    #: `closed` or `open` for the service; the name of a yardstick otherwise.
+    #: `closed` or `open` for creates, the name of a read, or that of a yardstick.
     kind: str
     round: int
     users: int
@@ -36,6 +36,8 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     #: Users per second that reached each stage; a yardstick has only `synchronized`.
     per_second: dict[str, float]
     instances: int = 0
+    #: Whether the load came through the load balancer.
+    through_nginx: bool = False
     connections: int = 0
     rate_due: float | None = None
     #: From when a request was due (open) or sent (closed) to its answer.
@@ -45,6 +47,11 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     lag_ms: Percentiles | None = None
     cpu_us_per_user: dict[str, float] = {}
     memory_mib: dict[str, float] = {}
+    #: Threads of each component that were ready and had no core, and cores idle for the disk; means.
+    waiting_for_core: dict[str, float] = {}
+    waiting_for_disk: float | None = None
+    #: Cores that programs which are none of ours kept busy meanwhile; None where nobody looked.
+    others_busy: float | None = None
     mean_batch: dict[str, float] = {}
     wal_bytes_per_user: float | None = None
     journal_bytes_per_user: float | None = None
@@ -73,3 +80,5 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     environment: dict[str, Any]
     measurements: list[Measurement]
     staleness: Staleness | None = None
+    #: What was to be measured and could not be, each with its reason, in sentences.
+    left_out: list[str] = []

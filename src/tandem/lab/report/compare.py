@@ -6,7 +6,7 @@ from typing import Any, Literal
 import msgspec
 
 from tandem.lab.bench.results import Report
-from tandem.lab.report.findings import is_disturbed, ratios
+from tandem.lab.report.findings import OTHERS_BUSY, others_busy, ratios
 from tandem.lab.report.metrics import Metric
 from tandem.lab.report.runs import LoadKey, Runs, runs_of
 from tandem.lab.statistics import Comparison, Spread, compare, median_with_spread
@@ -16,7 +16,7 @@ Judgement = Literal["better", "worse", "within noise", "too few rounds", "no rat
 #: A yardstick that changed says that the machine did.
 UNCHANGING_YARDSTICK = "frozen floor"
 #: What is different in every report, or tells of the code and not of its surroundings.
-NOT_SURROUNDINGS = ("command", "revision", "tandem", "fsync_us", "others_busy")
+NOT_SURROUNDINGS = ("command", "revision", "tandem", "fsync_us", "others_busy", "url")
 #: Of rates the one at the way's end, of latencies the middle and the end: the others follow, or are noise.
 COMPARED = {"users/s": ("synchronized",), "reads/s": ("read",), "ms": ("p50", "p99")}
 
@@ -77,7 +77,7 @@ def _ratio_changes(a: Report, b: Report) -> Iterator[Change]:
     rounds_b = {(ratio.of, ratio.to): ratio.rounds for ratio in ratios(b)}
     for ratio in ratios(a):
         if (ratio.of, ratio.to) in rounds_b:
-            metric = Metric(ratio.name, "", "more")
+            metric = Metric(ratio.name, "", ratio.better)
             yield _change(
                 "beside the yardsticks", metric, ratio.rounds, rounds_b[ratio.of, ratio.to], of_service=True
             )
@@ -123,10 +123,10 @@ def _warnings(a: Report, b: Report, changes: list[Change]) -> list[str]:
         if settings_a.get(name) != settings_b.get(name)
     ]
     for name, report in (("A", a), ("B", b)):
-        if is_disturbed(report.environment):
-            busy = report.environment["others_busy"]
+        busy = others_busy(report)
+        if busy > OTHERS_BUSY:
             found.append(
-                f"Other programs kept {busy} cores busy when {name} was measured: look at the ratios."
+                f"Other programs kept {busy:.2f} cores busy when {name} was measured: look at the ratios."
             )
     if any(
         change.load.startswith(UNCHANGING_YARDSTICK) and change.judgement in {"better", "worse"}

@@ -67,6 +67,17 @@ def _metrics(measurement: Measurement) -> Iterator[tuple[Metric, float]]:
         yield Metric("PostgreSQL's log", "bytes/user"), measurement.wal_bytes_per_user
     if measurement.journal_bytes_per_user is not None:
         yield Metric("MongoDB's journal", "bytes/user"), measurement.journal_bytes_per_user
+    yield from _surroundings(measurement)
+
+
+def _surroundings(measurement: Measurement) -> Iterator[tuple[Metric, float]]:
+    """What the load met with, and what sent it."""
+    for name, threads in measurement.waiting_for_core.items():
+        yield Metric(f"waiting for a core: {component_name(name)}", "threads"), threads
+    if measurement.waiting_for_disk is not None:
+        yield Metric("idle for the disk", "cores"), measurement.waiting_for_disk
+    if measurement.others_busy is not None:
+        yield Metric("busy with other programs", "cores"), measurement.others_busy
     if measurement.generator is not None:
         yield Metric("generator: busy", "of one core"), measurement.generator.busy
         yield Metric("generator: latest request", "ms"), measurement.generator.latest_ms

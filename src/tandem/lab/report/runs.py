@@ -5,19 +5,17 @@ from statistics import median
 
 import msgspec
 
+from tandem.lab.bench.kinds import CLOSED, CREATES, FLAT_OUT, OF_SERVICE
 from tandem.lab.bench.results import Measurement, Report
 from tandem.lab.histogram import LatencyHistogram
 from tandem.lab.report.metrics import Metric, is_read, metrics_of, rate_of
 from tandem.lab.statistics import Spread, median_with_spread
 
-#: Loads of the service itself; all other kinds are yardsticks.
-SERVICE_KINDS = frozenset({"closed", "open", "read by id", "read by e-mail", "list"})
-
 
 class LoadKey(msgspec.Struct, frozen=True):
     """What was asked of the system: equal for repeats, and for the same load in another report.
 
-    An open load is known by its share of the saturation, in percent: that rate is another in each report.
+    A load at a rate is known by its share of the most, in percent: that rate is another in each report.
     """
 
     kind: str
@@ -25,17 +23,20 @@ class LoadKey(msgspec.Struct, frozen=True):
     connections: int
     percent: int | None = None
     rate: float | None = None
+    through_nginx: bool = False
 
     def __str__(self) -> str:
         words = [self.kind]
         if self.percent is not None:
-            words.append(f"{self.percent}% of saturation")
+            words.append(f"{self.percent}% of {'saturation' if self.kind in CREATES else 'the most'}")
         elif self.rate is not None:
             words.append(f"{self.rate:,.0f} due/s")
         elif self.connections:
             words.append("1 connection" if self.connections == 1 else f"{self.connections} connections")
         if self.instances > 1:
             words.append(f"{self.instances} instances")
+        elif self.through_nginx:
+            words.append("through nginx")
         return ", ".join(words)
 
 
@@ -48,7 +49,7 @@ class Runs(msgspec.Struct, frozen=True):
     @property
     def of_service(self) -> bool:
         """Whether it tells of the service, and not of something beside it."""
-        return self.key.kind in SERVICE_KINDS
+        return self.key.kind in OF_SERVICE
 
     @property
     def reads(self) -> bool:
@@ -97,20 +98,33 @@ def runs_of(report: Report) -> list[Runs]:
 
 def saturation_runs(runs: Iterable[Runs], instances: int | None = None) -> Runs | None:
     """The closed load with the most connections, which shows the most that the service can do."""
-    closed = [each for each in runs if each.key.kind == "closed" and instances in {None, each.key.instances}]
+    closed = [each for each in runs if each.key.kind == CLOSED and instances in {None, each.key.instances}]
     return max(closed, key=lambda each: (each.key.connections, each.rate.median), default=None)
 
 
 def _key(measurement: Measurement, all_measurements: list[Measurement]) -> LoadKey:
     percent, rate = None, measurement.rate_due
-    if rate is not None and measurement.kind == "open":
-        most = _saturation(all_measurements, measurement.instances)
+    if rate is not None and measurement.kind in FLAT_OUT:
+        most = _most(measurement, all_measurements)
         percent, rate = (round(100 * rate / most), None) if most else (None, rate)
-    return LoadKey(measurement.kind, measurement.instances, measurement.connections, percent, rate)
+    return LoadKey(
+        measurement.kind,
+        measurement.instances,
+        measurement.connections,
+        percent,
+        rate,
+        measurement.through_nginx,
+    )
 
 
-def _saturation(measurements: list[Measurement], instances: int) -> float | None:
-    closed = [each for each in measurements if each.kind == "closed" and each.instances == instances]
-    most = max((each.connections for each in closed), default=0)
-    rates = [rate_of(each) or 0.0 for each in closed if each.connections == most]
+def _most(of: Measurement, measurements: list[Measurement]) -> float | None:
+    """What was reached as fast as it went, with the most connections: the median of the rounds."""
+    asked = (FLAT_OUT[of.kind], of.instances, of.through_nginx)
+    flat_out = [
+        each
+        for each in measurements
+        if (each.kind, each.instances, each.through_nginx) == asked and each.rate_due is None
+    ]
+    connections = max((each.connections for each in flat_out), default=0)
+    rates = [rate_of(each) or 0.0 for each in flat_out if each.connections == connections]
     return median(rates) if rates else None

@@ -1,0 +1,71 @@
+"""Filling the tables before a measurement: users go the service's own way, in this process, without HTTP."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import asyncpg
+import msgspec
+
+from tandem.app import run_instance
+from tandem.config import Settings
+from tandem.cqrs import CreateUserCommand
+from tandem.local_stack.status import Status
+from tandem.random_users import random_users
+from tandem.user import UserInput, normalize
+
+APP_ID = "lab-fill"
+IN_FLIGHT = 2_000
+#: About how many a second there are, to tell how long it will take.
+USERS_A_SECOND = 6_000
+
+
+async def users_in(running: Status) -> int:
+    """How many users have been created, from the exact counters."""
+    connection = await asyncpg.connect(running.postgres.url, timeout=10)
+    try:
+        return int(await connection.fetchval("SELECT coalesce(sum(total), 0) FROM prm_user_count"))
+    finally:
+        await connection.close()
+
+
+async def fill(running: Status, users: int) -> None:
+    """Create this many different users, wait until all are synchronized, and tidy the tables up.
+
+    Raises:
+        Unavailable, UnsuitableServer: a server of the stack does not answer, or cannot be used.
+    """
+    settings = Settings(
+        postgres_url=str(running.postgres.url),
+        mongodb_url=str(running.mongodb.url),
+        app_id=APP_ID,
+        # What is in flight is bounded below; nothing is to be left for recovery.
+        max_in_projection=1_000_000,
+    )
+    commands = _commands(users)
+    async with run_instance(settings) as instance:
+
+        async def lane() -> None:
+            for command in commands:
+                await instance.commands.execute(command)
+
+        await asyncio.gather(*(lane() for _ in range(IN_FLIGHT)))
+    await _tidy_up(str(running.postgres.url))
+
+
+def _commands(users: int) -> Iterator[CreateUserCommand]:
+    seed = f"lab-fill-{time.time_ns()}"
+    for user in random_users(seed, 0, users):
+        yield CreateUserCommand(seed, normalize(msgspec.convert(msgspec.to_builtins(user), UserInput)))
+
+
+async def _tidy_up(postgres_url: str) -> None:
+    """What autovacuum would do some time later, in the middle of a measurement."""
+    connection = await asyncpg.connect(postgres_url, timeout=10)
+    try:
+        tables = await connection.fetch(
+            "SELECT quote_ident(tablename) AS name FROM pg_tables WHERE schemaname = 'public'"
+        )
+        await connection.execute(f"VACUUM (ANALYZE) {', '.join(row['name'] for row in tables)}")
+    finally:
+        await connection.close()
