@@ -8,7 +8,9 @@ function patiently(what, attempt) {
   const deadline = Date.now() + PATIENCE_SECONDS * 1000;
   for (;;) {
     try {
-      return attempt();
+      // Not returned at once: mongosh would wait for it outside of the `try`.
+      const result = attempt();
+      return result;
     } catch (error) {
       if (Date.now() > deadline) throw new Error(`${what} has not worked for ${PATIENCE_SECONDS} s: ${error.message}`);
       sleep(500);

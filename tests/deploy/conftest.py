@@ -1,4 +1,4 @@
-"""What the tests of the deployment share: the folders, compose files as docker-compose reads them, sandboxes."""
+"""What the tests of the deployment share: passwords, and compose files as docker-compose reads them."""
 
 import os
 import shutil

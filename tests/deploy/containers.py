@@ -72,7 +72,7 @@ class Image:
 
 
 def build_image(place: Path) -> Image:
-    """Do in `place` what the Dockerfile does: the pinned packages, and a wheel of the checkout, in a new environment."""
+    """Do in `place` what the Dockerfile does: the pinned packages and a wheel of the checkout, together."""
     environment = place / "opt" / "tandem"
     _run(PYTHON, "-m", "venv", "--without-pip", environment)
     install = ["uv", "pip", "install", "--quiet", "--python", environment / "bin" / "python"]

@@ -40,7 +40,7 @@ async def migrated(servers, image, place):
 
 @pytest.fixture
 def start_instances(migrated, image, place, instances_file):
-    """Starts instances as in docker-compose.yml, but for their ports, and gives those ports by their names."""
+    """Starts instances as in docker-compose.yml, but for their ports, and says which those are."""
     started: list[subprocess.Popen[bytes]] = []
 
     def start(*names: str) -> dict[str, int]:

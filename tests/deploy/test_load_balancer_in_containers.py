@@ -1,4 +1,4 @@
-"""What the load balancer does in containers and not in the local stack: its template is filled in otherwise."""
+"""What the load balancer does in containers alone: its template is filled in otherwise there."""
 
 import asyncio
 import json
