@@ -64,7 +64,7 @@ def pids_of(running: Status) -> dict[str, list[int]]:
 class Probe:
     """Asks the servers of a running stack, by their owner's URLs."""
 
-    def __init__(self, running: Status, postgres: asyncpg.Connection, mongodb: AsyncMongoClient[Any]) -> None:
+    def __init__(self, running: Status, postgres: asyncpg.Pool, mongodb: AsyncMongoClient[Any]) -> None:
         self.running = running
         self._postgres = postgres
         self._mongodb = mongodb
@@ -72,8 +72,9 @@ class Probe:
     @classmethod
     async def open(cls, running: Status, schema: str = "public") -> "Probe":
         """Connect to both servers; `schema` is where PostgreSQL has the tables to look into."""
-        postgres = await asyncpg.connect(
-            running.postgres.url, timeout=10, server_settings={"search_path": schema}
+        # Two, because reads and writes may be measured at the same time.
+        postgres = await asyncpg.create_pool(
+            running.postgres.url, min_size=1, max_size=2, timeout=10, server_settings={"search_path": schema}
         )
         mongodb: AsyncMongoClient[Any] = AsyncMongoClient(running.mongodb.url, serverSelectionTimeoutMS=5_000)
         return cls(running, postgres, mongodb)
@@ -104,8 +105,8 @@ class Probe:
             "FROM pg_settings WHERE name = ANY ($1)",
             names,
         )
-        version = self._postgres.get_server_version()
-        return {"version": f"{version.major}.{version.minor}"} | {row["name"]: row["value"] for row in rows}
+        version = await self._postgres.fetchval("SHOW server_version")
+        return {"version": version} | {row["name"]: row["value"] for row in rows}
 
     async def mongodb_settings(self) -> dict[str, str]:
         """The server's version and what its acknowledgement means."""
