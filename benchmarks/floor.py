@@ -53,7 +53,9 @@ async def opened(_: Sequence[CreateUserCommand]) -> AsyncIterator[Bring[CreateUs
         stored = await commands.create(batch, lease.incarnation)
         refused = await queries.write([document_of(user, APP_ID) for user in stored])
         assert not refused
-        await commands.synchronize([SynchronizeUserCommand(user.id, user.version, user.seed) for user in stored])
+        await commands.synchronize(
+            [SynchronizeUserCommand(user.id, user.version, user.seed) for user in stored]
+        )
 
     yield bring
     await lease.end()

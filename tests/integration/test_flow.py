@@ -144,4 +144,6 @@ async def test_connections_that_the_server_ends_are_replaced(system, instance):
 def test_the_saga_is_two_pure_functions():
     user = StoredUser(7, "s", "a", 1, None, Profile("a@b"))
     assert UserSaga.user_created(CreateUserQueryEvent(user)) == CreateUserQueryCommand(user)
-    assert UserSaga.user_synchronized(SynchronizedUserEvent(7, 1, "run")) == SynchronizeUserCommand(7, 1, "run")
+    assert UserSaga.user_synchronized(SynchronizedUserEvent(7, 1, "run")) == SynchronizeUserCommand(
+        7, 1, "run"
+    )
