@@ -1,72 +1,69 @@
-/** Wires the form to runs, and runs to what is shown of them. */
+/** Wires the views to the address bar, and what this page sends to what is shown live. */
 
-import { forgetComplaint, readOrder, setSeed, setSource } from "/client/form.js";
-import { Run } from "/client/run.js";
-import { freshSeed, putSeedInAddress, seedInAddress } from "/client/seed.js";
-import { hideSourceNotice, revealRun, showRun, showSourceNotice } from "/client/view.js";
+import { Controls } from "/client/generate/controls.js";
+import { freshSeed } from "/client/generate/seed.js";
+import { LiveView } from "/client/live/view.js";
+import { watchAccess } from "/client/page/access.js";
+import { addressOf, followLinks, here, replaceAddress } from "/client/page/address.js";
+import { element } from "/client/page/dom.js";
+import { access } from "/client/page/token.js";
+import { RunsView } from "/client/runs/view.js";
+import { SearchView } from "/client/users/search.js";
+import { UserView } from "/client/users/user.js";
 
-/** @typedef {import("/client/run.js").Order} Order */
+const controls = new Controls(showSeed);
+const live = new LiveView(
+  (seed) => (controls.run?.order.seed === seed ? controls.run.target : 0),
+  (sample) => controls.observe(sample),
+);
+const views = { users: new SearchView(), user: new UserView(), runs: new RunsView() };
 
-/** Ten times a second: digits that change faster can't be read. */
-const FRAME_MS = 100;
+let seed = here().view === "live" ? here().parameters.get("seed") || freshSeed() : freshSeed();
 
-/** @type {Run | null} */
-let run = null;
-
-const form = /** @type {HTMLFormElement} */ (document.getElementById("order"));
-
-form.addEventListener("submit", (event) => {
-  event.preventDefault();
-  if (run && !run.isOver) return;
-  const order = readOrder(form);
-  if (order) begin(order);
+watchAccess();
+access.addEventListener("changed", () => {
+  live.stop();
+  arrive();
 });
-form.addEventListener("input", (event) => forgetComplaint(/** @type {HTMLInputElement} */ (event.target)));
-form.addEventListener("change", () => putSeedInAddress(form.seed.value.trim()));
-on("fresh-seed", () => useSeed(freshSeed()));
-on("cancel", () => run?.cancel());
-on("use-other-source", () => {
-  setSource(form, "built-in");
-  document.getElementById("generate")?.focus(); // the button that was pressed is about to go
-  form.requestSubmit();
+followLinks(() => {
+  arrive();
+  element(`${shown()}-title`).focus();
+  scrollTo(0, 0);
 });
+document.addEventListener("visibilitychange", watchOrRest);
+arrive();
 
-useSeed(seedInAddress() || freshSeed());
-
-/** @param {Order} order */
-async function begin(order) {
-  hideSourceNotice();
-  revealRun();
-  putSeedInAddress(order.seed);
-  run = new Run(order);
-  keepShowing(run);
-  await run.start();
-  showRun(run);
-  if (run.sourceError) announceSource(run);
+/** Show what the address says. */
+function arrive() {
+  const { view, parameters } = here();
+  for (const id of ["live", "users", "user", "runs"]) element(id).hidden = id !== shown();
+  for (const tab of ["live", "users", "runs"]) element(`tab-${tab}`).ariaCurrent = tab === view ? "page" : null;
+  document.title = `${element(`${shown()}-title`).textContent} · Tandem`;
+  if (view === "live") showSeed(parameters.get("seed") || seed);
+  for (const [id, of] of Object.entries(views)) if (id === shown()) of.show(parameters);
+    else of.leave();
+  watchOrRest();
 }
 
-/** Between two looks the browser draws nothing for us: its time belongs to the requests. @param {Run} shown */
-function keepShowing(shown) {
-  if (shown.isOver) return;
-  showRun(shown);
-  setTimeout(() => requestAnimationFrame(() => keepShowing(shown)), FRAME_MS);
+/** @returns {"live" | "users" | "user" | "runs"} The section that the address asks for. */
+function shown() {
+  const { view, parameters } = here();
+  return view === "users" && parameters.has("id") ? "user" : view;
 }
 
-/** @param {Run} failed */
-function announceSource({ order, sourceError }) {
-  const builtIn = order.source === "built-in";
-  const name = builtIn ? "The built-in generator" : "randomuser.me";
-  const what = sourceError?.status === null ? "cannot be reached" : "gave no users";
-  showSourceNotice(`${name} ${what}. ${sourceError?.message}.`, builtIn ? null : "built-in");
+/** The run that is shown is the one that the form names and the address carries. @param {string} wanted */
+function showSeed(wanted) {
+  seed = wanted;
+  controls.setSeed(seed);
+  element("tab-live").href = addressOf("live", { seed });
+  if (here().view === "live") replaceAddress(addressOf("live", { seed }));
+  watchOrRest();
 }
 
-/** @param {string} seed */
-function useSeed(seed) {
-  setSeed(form, seed);
-  putSeedInAddress(seed);
-}
-
-/** @param {string} id @param {() => void} listener */
-function on(id, listener) {
-  document.getElementById(id)?.addEventListener("click", listener);
+/** Watch while somebody looks, or while a run of this page wants to know how far it is. */
+function watchOrRest() {
+  const isRunning = controls.run !== null && !controls.run.isOver;
+  const isSeen = here().view === "live" && !document.hidden;
+  if (isSeen || isRunning) live.follow(isRunning ? controls.run?.order.seed ?? seed : seed);
+  else live.stop();
 }

@@ -3,8 +3,8 @@
 import json
 import os
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,12 @@ class Stack:
         await until(is_ready, f"{instance['app_id']} is back")
 
     @asynccontextmanager
+    async def without_mongodb(self) -> AsyncIterator[None]:
+        """Meanwhile, MongoDB is there but answers nothing."""
+        with frozen((await self._status())["mongodb"]["pid"]):
+            yield
+
+    @asynccontextmanager
     async def refusing(self, start_of_email: str) -> AsyncIterator[None]:
         """Meanwhile, let MongoDB refuse every user whose address begins like this."""
         url = (await self._status())["mongodb"]["url"]
@@ -63,6 +69,16 @@ class Stack:
         _, output = await run_tandem("status", "--data-dir", str(self.data_dir), "--json")
         status: dict[str, Any] = json.loads(output)
         return status
+
+
+@contextmanager
+def frozen(pid: int) -> Iterator[None]:
+    """Meanwhile, this process does nothing."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 async def _is_ready(port: int) -> bool:

@@ -3,12 +3,13 @@
 import json
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import httpx
-from playwright.async_api import ConsoleMessage, Page, Request, Route
+from playwright.async_api import ConsoleMessage, Locator, Page, Request, Route, expect
 
 RANDOMUSER = "https://randomuser.me/api/"
+STAGES = ("accepted", "stored", "projected", "synchronized")
 
 
 def user(number: int, **other: object) -> dict[str, object]:
@@ -30,12 +31,18 @@ class Visit:
         self.page.on("console", self._note_console)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
-    async def open(self, seed: str | None = None) -> None:
-        await self.page.goto(f"{self.url}?seed={seed}" if seed else self.url)
+    async def open(self, **address: str) -> None:
+        await self.page.goto(f"{self.url}?{urlencode(address)}" if address else self.url)
 
     async def fill(self, **fields: object) -> None:
         for name, value in fields.items():
             await self.page.fill(f"#{name}", str(value))
+
+    async def speed(self, *, concurrency: int = 5, rate: int = 0) -> None:
+        """Open what is folded away, and fill it in."""
+        if not await self.page.is_visible("#rate"):
+            await self.page.click("text=Speed")
+        await self.fill(concurrency=concurrency, rate=rate)
 
     async def choose(self, source: str) -> None:
         await self.page.check(f"input[value='{source}']")
@@ -49,13 +56,28 @@ class Visit:
     async def text(self, element: str) -> str:
         return (await self.page.inner_text(f"#{element}")).strip()
 
-    async def number(self, bar: str) -> int:
-        return int(await self.page.locator(f"#{bar}-bar").evaluate("bar => bar.value"))
+    async def number(self, element: str) -> int:
+        """The number in an element, such as `synchronized-count`."""
+        return int((await self.text(element)).replace(",", ""))
 
-    async def column(self, position: int) -> list[int]:
-        """The numbers in a column of the table of instances; the names are column 0."""
-        cells = await self.page.locator(f"#instances tr > :nth-child({position + 1})").all_inner_texts()
-        return [int(cell.replace(",", "")) for cell in cells]
+    async def stages(self) -> list[int]:
+        """The counts of the four stages, in their order."""
+        return [await self.number(f"{stage}-count") for stage in STAGES]
+
+    async def until_live(self) -> None:
+        """Wait until what the page shows comes from an instance."""
+        await self.page.wait_for_selector("#connection[data-state=live]")
+
+    async def until_samples(self, count: int) -> None:
+        """Wait until so many samples have come from the server; there is one a second, changed or not."""
+        connection = self.page.locator("#connection")
+        for _ in range(count):
+            last = await connection.get_attribute("title")
+            await expect(connection).not_to_have_attribute("title", last or "")
+
+    def lane(self, app_id: str) -> Locator:
+        """What the page shows of an instance; of each of its lives, if there were several."""
+        return self.page.locator("#lanes > li").filter(has_text=app_id)
 
     async def answer_as_randomuser(self, body: Any, status: int = 200) -> None:
         """Stand in for randomuser.me, which is out of reach here."""

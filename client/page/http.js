@@ -1,5 +1,7 @@
 /** One HTTP exchange with a time limit, and what went wrong with it in words for people. */
 
+import { authorization, noteStatus } from "/client/page/token.js";
+
 /** @typedef {{ status: number, body: any, retryAfterMs: number | null }} Answer `body` is undefined unless JSON came. */
 /** @typedef {{ json: unknown, idempotencyKey: string }} Post However often it is sent with this key, it takes effect once. */
 
@@ -31,16 +33,44 @@ export class RequestError extends Error {
 export async function ask(url, { post, signal, timeoutMs }) {
   const limit = AbortSignal.timeout(timeoutMs);
   try {
-    const response = await fetch(url, {
-      ...(post && asRequest(post)),
-      credentials: "omit",
-      signal: AbortSignal.any([signal, limit]),
-    });
+    const response = await send(url, { post, signal: AbortSignal.any([signal, limit]) });
     return { status: response.status, body: parsed(await response.text()), retryAfterMs: retryAfterMs(response) };
   } catch {
     signal.throwIfAborted();
     throw new RequestError(limit.aborted ? `No answer within ${timeoutMs / 1000} s` : "No answer (network error)");
   }
+}
+
+/**
+ * Get something that this server answers as JSON.
+ *
+ * @param {string} url
+ * @param {AbortSignal} signal
+ * @param {number} [timeoutMs]
+ * @returns {Promise<any>} What came with a 200.
+ * @throws {RequestError} No answer, or another one.
+ * @throws {DOMException} `signal` was aborted.
+ */
+export async function getJson(url, signal, timeoutMs = 15_000) {
+  const answer = await ask(url, { signal, timeoutMs });
+  if (answer.status !== 200) throw refusal(answer);
+  if (answer.body === undefined) throw new RequestError("An answer that is not JSON", { status: 200 });
+  return answer.body;
+}
+
+/**
+ * Send one request, with the access token if it is for this server.
+ *
+ * @param {string | URL} url
+ * @param {{ post?: Post, signal: AbortSignal }} options
+ * @returns {Promise<Response>} Whatever the status; its body has yet to come.
+ */
+export async function send(url, { post, signal }) {
+  const headers = { ...(post && headersOf(post)), ...authorization(url) };
+  const body = post && JSON.stringify(post.json);
+  const response = await fetch(url, { method: post ? "POST" : "GET", headers, body, credentials: "omit", signal });
+  noteStatus(response.status);
+  return response;
 }
 
 /**
@@ -52,15 +82,14 @@ export async function ask(url, { post, signal, timeoutMs }) {
 export function refusal({ status, body, retryAfterMs }) {
   const place = body?.errors?.[0];
   const where = place?.pointer ?? place?.parameter;
-  const parts = [`${status} ${body?.title ?? "without a reason"}`, where && `at ${where}`, place?.detail];
+  const parts = [`${status} ${body?.title ?? "without a reason"}`, where && `at ${where}`, place?.detail ?? body?.detail];
   const kind = parts.filter(Boolean).join(" ");
   return new RequestError(kind.slice(0, MAX_KIND_LENGTH), { status, retryAfterMs });
 }
 
-/** @param {Post} post @returns {RequestInit} */
-function asRequest({ json, idempotencyKey }) {
-  const headers = { "Content-Type": "application/json", "Idempotency-Key": idempotencyKey };
-  return { method: "POST", headers, body: JSON.stringify(json) };
+/** @param {Post} post */
+function headersOf({ idempotencyKey }) {
+  return { "Content-Type": "application/json", "Idempotency-Key": idempotencyKey };
 }
 
 /** @param {string} text @returns {any} */

@@ -1,7 +1,7 @@
 /** The write side's client: one POST per user, sent again while there is hope; the user is created once. */
 
-import { RequestError, ask, refusal } from "/client/http.js";
-import { sleep } from "/client/sleep.js";
+import { RequestError, ask, refusal } from "/client/page/http.js";
+import { sleep } from "/client/page/sleep.js";
 
 /** @typedef {{ stop: AbortSignal, abandon: AbortSignal }} Signals `stop`: no new attempt. `abandon`: drop even a sent one. */
 
@@ -21,7 +21,7 @@ const PASSING_STATUSES = new Set([429, 502, 503, 504]);
  * @param {object} user
  * @param {Signals} signals
  * @param {(error: RequestError) => void} onRetry Called before each further attempt with the reason for it.
- * @returns {Promise<string>} The app id of the instance that accepted the user.
+ * @returns {Promise<void>} When the user is committed.
  * @throws {RequestError} Refused, or no luck in six attempts.
  * @throws {DOMException} Stopped before the user was sent (again).
  */
@@ -29,7 +29,8 @@ export async function createUser(seed, user, signals, onRetry) {
   const post = { json: user, idempotencyKey: freshKey() };
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await postUser(seed, post, signals.abandon);
+      await postUser(seed, post, signals.abandon);
+      return;
     } catch (error) {
       if (!(error instanceof RequestError) || !isPassing(error) || attempt === MAX_ATTEMPTS) throw error;
       onRetry(error);
@@ -45,15 +46,14 @@ export function isPassing({ status }) {
 
 /**
  * @param {string} seed
- * @param {import("/client/http.js").Post} post
+ * @param {import("/client/page/http.js").Post} post
  * @param {AbortSignal} signal
- * @returns {Promise<string>} The app id in the 201, which alone says that the user is committed.
+ * @returns {Promise<void>} A 201 came, which alone says that the user is committed.
  */
 async function postUser(seed, post, signal) {
   const url = `/api/v1/user-command?seed=${encodeURIComponent(seed)}`;
   const answer = await ask(url, { post, signal, timeoutMs: TIMEOUT_MS });
   if (answer.status !== 201) throw refusal(answer);
-  return String(answer.body?.appId ?? "unnamed");
 }
 
 /** 128 random bits. Not `crypto.randomUUID`: browsers hide it from pages that come by plain http from another host. */

@@ -1,4 +1,4 @@
-/** The seed: a readable name for a run. It makes the users, marks every row of them, and lives in the address bar. */
+/** The seed: a readable name for a run. It makes the users, and marks every row of them. */
 
 /** As the server has it. */
 export const MAX_SEED_LENGTH = 100;
@@ -9,18 +9,6 @@ const ANIMALS = "badger bison crane dolphin falcon finch fox gecko hare heron ib
 /** @returns {string} Such as `amber-otter-417`. */
 export function freshSeed() {
   return `${pick(QUALITIES)}-${pick(ANIMALS)}-${100 + randomBelow(900)}`;
-}
-
-/** @returns {string | null} The seed in the address bar. */
-export function seedInAddress() {
-  return new URL(location.href).searchParams.get("seed");
-}
-
-/** @param {string} seed */
-export function putSeedInAddress(seed) {
-  const url = new URL(location.href);
-  url.searchParams.set("seed", seed);
-  history.replaceState(null, "", url);
 }
 
 /** @param {string[]} words */

@@ -1,26 +1,32 @@
 /** One sentence on where a run stands. It changes with the phase, not with the counts: a screen reader says it aloud. */
 
-import { count, plural } from "/client/format.js";
+import { count, plural } from "/client/page/format.js";
 
-/** @typedef {import("/client/run.js").Run} Run */
+/** @typedef {import("/client/generate/run.js").Run} Run */
 
 /** @param {Run} run @returns {string} */
 export function statusOf(run) {
-  const { source } = run.order;
   switch (run.phase) {
     case "fetching":
-      return `Getting users from ${source === "built-in" ? "the built-in generator" : source}…`;
+      return `Getting users from ${run.order.source === "built-in" ? "the built-in generator" : run.order.source}…`;
     case "sending":
-      return run.cancelAsked ? "Cancelling: waiting for the last answers…" : "Sending one POST per user, six at a time…";
+      return sending(run);
     case "synchronizing":
-      return "All is sent. MongoDB is catching up…";
+      return "All is sent. Waiting for the last users to be synchronized…";
     case "done":
       return done(run);
     case "cancelled":
       return `Cancelled. ${remainder(run)}`;
     case "failed":
-      return failed(run);
+      return run.sourceError && run.accepted === 0 ? "No users to send." : `Stopped. ${run.failure}. ${remainder(run)}`;
   }
+}
+
+/** @param {Run} run */
+function sending({ cancelAsked, pace, order }) {
+  if (cancelAsked) return "Cancelling: waiting for the last answers…";
+  if (pace.isPaused) return "Paused. What was accepted goes on to MongoDB.";
+  return `Sending one POST per user, ${order.concurrency === 1 ? "one" : order.concurrency} at a time…`;
 }
 
 /** @param {Run} run */
@@ -30,12 +36,6 @@ function done({ accepted, synchronized, refused, errors }) {
   if (refused) sentences.push(`${plural(refused, "user was", "users were")} refused by MongoDB.`);
   if (errors.failed) sentences.push(`${plural(errors.failed, "user was", "users were")} given up.`);
   return sentences.join(" ");
-}
-
-/** @param {Run} run */
-function failed(run) {
-  if (run.sourceError) return "No users to send.";
-  return `Stopped. ${run.failure}. ${remainder(run)}`;
 }
 
 /** @param {Run} run */

@@ -1,0 +1,77 @@
+/** Shows how far this page is with sending: a bar, a sentence, errors, and what can be pressed. */
+
+import { statusOf } from "/client/generate/status.js";
+import { element, keep, make, setText } from "/client/page/dom.js";
+import * as format from "/client/page/format.js";
+
+/** @typedef {import("/client/generate/run.js").Run} Run */
+/** @typedef {import("/client/generate/sources.js").SourceName} SourceName */
+
+/** @param {Run} run */
+export function showRun(run) {
+  element("run").dataset.phase = run.phase === "sending" && run.pace.isPaused ? "paused" : run.phase;
+  element("run").hidden = false;
+  setText("status", statusOf(run));
+  showBar(run);
+  showErrors(run);
+  showActions(run);
+}
+
+/**
+ * Say that a source gave no users and, if there is another, offer it.
+ *
+ * @param {string} text
+ * @param {SourceName | null} other
+ */
+export function showSourceNotice(text, other) {
+  setText("source-notice-text", text);
+  setText("use-other-source", other === "built-in" ? "Use the built-in generator" : `Use ${other}`);
+  element("use-other-source").hidden = other === null;
+  element("source-notice").hidden = false;
+  element("source-notice").scrollIntoView({ block: "nearest" });
+}
+
+export function hideSourceNotice() {
+  element("source-notice").hidden = true;
+}
+
+/** @param {Run} run */
+function showBar({ accepted, errors, order }) {
+  const bar = element("sent-bar");
+  bar.max = order.count;
+  bar.value = accepted;
+  setText("sent-count", `${format.count(accepted)} of ${format.count(order.count)}`);
+  setText("failed", errors.failed ? `${format.count(errors.failed)} given up` : "");
+}
+
+/** @param {Run} run */
+function showErrors({ errors, refused }) {
+  const groups = errors.groups().map(({ kind, retried, failed }) => ({ kind, outcome: outcome(retried, failed) }));
+  if (refused) groups.push({ kind: "Refused by MongoDB (“tandem dead-letters list” says why)", outcome: `${format.count(refused)} set aside` });
+  element("errors-title").hidden = groups.length === 0;
+  keep(element("errors"), groups, ({ kind }) => kind, () => make("li", {}, make("span"), make("b")), (item, group) => {
+    setText(item.children[0], group.kind);
+    setText(item.children[1], group.outcome);
+  });
+}
+
+/** @param {number} retried @param {number} failed */
+function outcome(retried, failed) {
+  const parts = [retried && `${format.count(retried)} sent again`, failed && `${format.count(failed)} given up`];
+  return parts.filter(Boolean).join(", ");
+}
+
+/** Not the `disabled` attribute: the button that was just pressed would lose the keyboard's focus. @param {Run} run */
+function showActions(run) {
+  const canPause = (run.phase === "sending" || run.phase === "fetching") && !run.cancelAsked;
+  setEnabled("generate", run.isOver);
+  setEnabled("pause", canPause);
+  setEnabled("cancel", !run.isOver);
+  setText("pause", run.pace.isPaused && canPause ? "Resume" : "Pause");
+  setText("cancel", run.cancelAsked || run.phase === "synchronizing" ? "Stop waiting" : "Cancel");
+}
+
+/** @param {string} button @param {boolean} isEnabled */
+function setEnabled(button, isEnabled) {
+  element(button).setAttribute("aria-disabled", String(!isEnabled));
+}

@@ -1,0 +1,64 @@
+/** What is worth saying between one sample and the next: who died, who took over, which database went or came back. */
+
+import { plural } from "/client/page/format.js";
+
+/** @typedef {import("/client/live/feed.js").Sample} Sample */
+/** @typedef {import("/client/live/feed.js").Instance} Instance */
+
+const DATABASES = /** @type {const} */ ({ postgresql: "PostgreSQL", mongodb: "MongoDB" });
+const OUT = new Set(["silent", "gone"]);
+
+/**
+ * @param {Sample | null} previous
+ * @param {Sample} sample
+ * @returns {string[]} Sentences.
+ */
+export function happenings(previous, sample) {
+  if (!previous) return [];
+  const before = new Map(previous.instances.map((instance) => [lifeOf(instance), instance]));
+  return [
+    ...databaseHappenings(previous, sample),
+    ...sample.instances.flatMap((instance) => instanceHappenings(before.get(lifeOf(instance)), instance)),
+    ...refusals(sample.deadLetters - previous.deadLetters),
+  ];
+}
+
+/** An instance that was started again has the same name, and another life. @param {Instance} instance */
+export function lifeOf({ appId, incarnation }) {
+  return `${appId} ${incarnation}`;
+}
+
+/** @param {Sample} previous @param {Sample} sample */
+function databaseHappenings(previous, sample) {
+  const names = /** @type {(keyof typeof DATABASES)[]} */ (Object.keys(DATABASES));
+  return names
+    .filter((name) => previous.databases[name] !== sample.databases[name])
+    .map((name) => (sample.databases[name] === "up" ? `${DATABASES[name]} answers again.` : `${DATABASES[name]} does not answer.`));
+}
+
+/** @param {Instance | undefined} before @param {Instance} now */
+function instanceHappenings(before, now) {
+  if (!before) return OUT.has(now.state) ? [] : [`${now.appId} has started.`, ...takeovers(before, now)];
+  return [...stateHappenings(before, now), ...takeovers(before, now)];
+}
+
+/** @param {Instance} before @param {Instance} now */
+function stateHappenings(before, now) {
+  if (before.state === now.state) return [];
+  if (now.state === "gone") return [`${now.appId} is gone.`];
+  if (now.state === "silent") return [`${now.appId} has fallen silent.`];
+  return OUT.has(before.state) ? [`${now.appId} is back.`] : [];
+}
+
+/** @param {Instance | undefined} before @param {Instance} now */
+function takeovers(before, now) {
+  return Object.entries(now.tookOverFrom ?? {})
+    .map(([name, users]) => ({ name, more: users - (before?.tookOverFrom?.[name] ?? 0) }))
+    .filter(({ more }) => more > 0)
+    .map(({ name, more }) => `${now.appId} took over ${plural(more, "user", "users")} of ${name}.`);
+}
+
+/** @param {number} more */
+function refusals(more) {
+  return more > 0 ? [`MongoDB refused ${plural(more, "user", "users")}, set aside as dead letters.`] : [];
+}

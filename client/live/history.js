@@ -1,0 +1,89 @@
+/** What a run's samples say together: rates, what is still to come, and the stretch of time worth drawing. */
+
+/** @typedef {[atSeconds: number, accepted: number, stored: number, projected: number, synchronized: number, lagMs: number | null]} Point */
+/** @typedef {{ at: number, accepted: number, synchronized: number, lagMs: number | null }} Rates At a time in seconds; users per second. */
+/** @typedef {import("/client/live/feed.js").Sample} Sample */
+
+/** As many as the server keeps: ten minutes in which something happened. */
+const MAX_POINTS = 600;
+/** A run is continued when nothing has happened for longer than this: only what came after is drawn. */
+const MAX_GAP_SECONDS = 60;
+/** A rate is a mean over so long: one second alone jumps too much to be read. */
+const RATE_SECONDS = 3;
+/** Samples come each second. Where two are further apart, nothing had changed between them. */
+const MAX_STEP_SECONDS = 2.5;
+
+/** Where the four counts are in a point. */
+const COUNTS = /** @type {const} */ ([1, 2, 3, 4]);
+/** @type {Point} */
+const NOTHING = [0, 0, 0, 0, 0, null];
+
+/**
+ * Append a sample, unless nothing has changed since the last.
+ *
+ * @param {Point[]} history
+ * @param {Sample} sample
+ * @returns {Point[]}
+ */
+export function addSample(history, { at, stages, lagMs }) {
+  if (at === null) return history;
+  const { accepted, stored, projected, synchronized } = stages;
+  /** @type {Point} */
+  const point = [Date.parse(at) / 1000, accepted, stored, projected, synchronized, lagMs.now];
+  const last = history.at(-1);
+  if (last ? isSameCounts(last, point) || last[0] >= point[0] : accepted === 0) return history;
+  return [...history.slice(1 - MAX_POINTS), point];
+}
+
+/** @param {Point[]} history @returns {Point[]} The last stretch in which things went on. */
+export function lastStretch(history) {
+  let start = history.length - 1;
+  while (start > 0 && history[start][0] - history[start - 1][0] <= MAX_GAP_SECONDS) start -= 1;
+  return history.slice(Math.max(0, start));
+}
+
+/**
+ * Users per second from point to point. Where samples are missing nothing had changed until a second before the next.
+ *
+ * @param {Point[]} points
+ * @returns {Rates[]} One for each point but the first; before and after a pause, a rate of 0.
+ */
+export function ratesOf(points) {
+  return points.slice(1).flatMap((point, index) => {
+    const before = points[index];
+    const seconds = point[0] - before[0];
+    if (seconds <= MAX_STEP_SECONDS) return [between(before, point, Math.max(seconds, 0.5))];
+    return [still(before[0] + 1), still(point[0] - 1), between(before, point, 1)];
+  });
+}
+
+/**
+ * The rates just now.
+ *
+ * @param {Point[]} history
+ * @param {Sample} sample The last one, whether or not it is in the history.
+ * @returns {{ accepted: number, stored: number, projected: number, synchronized: number }} Users per second.
+ */
+export function ratesNow(history, { at }) {
+  const now = at === null ? 0 : Date.parse(at) / 1000;
+  const last = history.at(-1) ?? NOTHING;
+  const then = history.findLast((point) => point[0] <= now - RATE_SECONDS) ?? history[0] ?? NOTHING;
+  const seconds = Math.max(1, Math.min(RATE_SECONDS, now - (history[0]?.[0] ?? now)));
+  const [accepted, stored, projected, synchronized] = COUNTS.map((at) => (last[at] - then[at]) / seconds);
+  return { accepted, stored, projected, synchronized };
+}
+
+/** @param {Point} before @param {Point} point @param {number} seconds @returns {Rates} */
+function between(before, point, seconds) {
+  return { at: point[0], accepted: (point[1] - before[1]) / seconds, synchronized: (point[4] - before[4]) / seconds, lagMs: point[5] };
+}
+
+/** @param {number} at @returns {Rates} */
+function still(at) {
+  return { at, accepted: 0, synchronized: 0, lagMs: null };
+}
+
+/** @param {Point} one @param {Point} other */
+function isSameCounts(one, other) {
+  return COUNTS.every((at) => one[at] === other[at]);
+}

@@ -1,0 +1,66 @@
+/** Shows a lane for each instance: its share of the run, what it has in hand, and whether it lives. */
+
+import { lifeOf } from "/client/live/happenings.js";
+import { element, keep, make, setText } from "/client/page/dom.js";
+import * as format from "/client/page/format.js";
+
+/** @typedef {import("/client/live/feed.js").Sample} Sample */
+/** @typedef {import("/client/live/feed.js").Instance} Instance */
+
+const byName = new Intl.Collator("en", { numeric: true }).compare;
+
+/** @param {Sample} sample */
+export function showLanes({ instances, stages }) {
+  const lanes = [...instances].sort((one, other) => byName(one.appId, other.appId) || (one.incarnation ?? 0) - (other.incarnation ?? 0));
+  keep(element("lanes"), lanes, lifeOf, makeLane, (lane, instance) => showLane(lane, instance, stages.stored));
+}
+
+function makeLane() {
+  return make(
+    "li",
+    { class: "lane" },
+    make("p", { class: "who" }, make("b"), " ", make("span", { class: "pill" })),
+    make("div", { class: "share", "aria-hidden": "true" }, make("span", { class: "done" }), make("span", { class: "waiting" })),
+    make("p", { class: "numbers" }),
+    make("p", { class: "over" }),
+  );
+}
+
+/** @param {HTMLElement} lane @param {Instance} instance @param {number} stored Users of the run, of all instances. */
+function showLane(lane, instance, stored) {
+  const [who, share, numbers, over] = /** @type {HTMLElement[]} */ ([...lane.children]);
+  lane.dataset.state = instance.state;
+  setText(who.children[0], instance.appId);
+  setText(who.children[1], stateOf(instance));
+  /** @type {HTMLElement} */ (who.children[1]).dataset.state = instance.state;
+  setWidth(share.children[0], instance.synchronized / stored);
+  setWidth(share.children[1], (instance.total - instance.synchronized) / stored);
+  setText(numbers, numbersOf(instance, stored));
+  setText(over, takeovers(instance));
+}
+
+/** @param {Instance} instance */
+function stateOf({ state, silentSeconds }) {
+  return state === "silent" && silentSeconds ? `silent for ${format.duration(silentSeconds)}` : state;
+}
+
+/** @param {Instance} instance @param {number} stored */
+function numbersOf({ total, pending, queue }, stored) {
+  const parts = [`${format.plural(total, "user", "users")}${stored ? ` (${Math.round((total / stored) * 100)} %)` : ""}`];
+  if (pending > 0) parts.push(`${format.count(pending)} pending`);
+  if (queue > 0) parts.push(`${format.count(queue)} in hand`);
+  return parts.join(" · ");
+}
+
+/** Both ways: whose users it took, and how many of its own others had to finish. @param {Instance} instance */
+function takeovers({ takenOver, tookOverFrom }) {
+  const from = Object.entries(tookOverFrom ?? {}).filter(([, users]) => users > 0);
+  const sentences = from.map(([name, users]) => `Took over ${format.plural(users, "user", "users")} of ${name}.`);
+  if (takenOver > 0) sentences.push(`${format.count(takenOver)} of its users were finished by another instance.`);
+  return sentences.join(" ");
+}
+
+/** @param {Element} bar @param {number} share */
+function setWidth(bar, share) {
+  /** @type {HTMLElement} */ (bar).style.width = `${Number.isFinite(share) ? share * 100 : 0}%`;
+}

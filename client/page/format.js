@@ -1,0 +1,59 @@
+/** Numbers and times for people. Whatever is not known is a dash. */
+
+const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+const tenths = new Intl.NumberFormat("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 });
+const minute = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
+export const DASH = "–";
+
+/** @param {any} value @returns {value is number} */
+function isKnown(value) {
+  return typeof value === "number" && Number.isFinite(value);
+}
+
+/** @param {number | null | undefined} value */
+export function count(value) {
+  return isKnown(value) ? whole.format(value) : DASH;
+}
+
+/** @param {number | null | undefined} ms */
+export function milliseconds(ms) {
+  if (!isKnown(ms)) return DASH;
+  if (ms >= 10_000) return duration(ms / 1000);
+  return `${(ms > 0 && ms < 10 ? tenths : whole).format(ms)} ms`;
+}
+
+/** @param {number | null | undefined} value Events per second. */
+export function rate(value) {
+  if (!isKnown(value)) return DASH;
+  return `${(value > 0 && value < 10 ? tenths : whole).format(value)}/s`;
+}
+
+/** @param {number | null | undefined} seconds @returns {string} Such as `8.6 s`, `3 min 05 s`, `2 h 10 min`. */
+export function duration(seconds) {
+  if (!isKnown(seconds)) return DASH;
+  if (seconds < 60) return `${tenths.format(seconds)} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes} min ${String(Math.floor(seconds % 60)).padStart(2, "0")} s`;
+  return `${whole.format(Math.floor(minutes / 60))} h ${String(minutes % 60).padStart(2, "0")} min`;
+}
+
+/** @param {string | null | undefined} iso @returns {string} The time of day, to the millisecond. */
+export function timeOfDay(iso) {
+  return iso ? clock.format(new Date(iso)) : DASH;
+}
+
+/** @param {string | null | undefined} iso */
+export function dateAndTime(iso) {
+  return iso ? minute.format(new Date(iso)) : DASH;
+}
+
+/** @param {number} value @param {string} one @param {string} many */
+export function plural(value, one, many) {
+  return `${count(value)} ${value === 1 ? one : many}`;
+}
+
+/** @param {string[]} names @returns {string} Such as `a, b and c`. */
+export function listed(names) {
+  return new Intl.ListFormat("en-GB").format(names);
+}

@@ -1,0 +1,71 @@
+/** A list of runs with their statistics, newest first, and the described query with its result. */
+
+import { showDescribed } from "/client/runs/described.js";
+import { addressOf } from "/client/page/address.js";
+import { element, make, setText } from "/client/page/dom.js";
+import * as format from "/client/page/format.js";
+import { RequestError, getJson } from "/client/page/http.js";
+
+const PAGE = 25;
+
+export class RunsView {
+  #leave = new AbortController();
+
+  constructor() {
+    element("run-described").addEventListener("click", () => showDescribed(this.#leave.signal));
+  }
+
+  /** @param {URLSearchParams} parameters */
+  async show(parameters) {
+    this.leave();
+    const { signal } = (this.#leave = new AbortController());
+    const before = parameters.get("before");
+    const query = new URLSearchParams({ limit: String(PAGE), ...(before && { before }) });
+    try {
+      const { runs, next } = await getJson(`/api/v1/runs?${query}`, signal);
+      showRuns(runs, next, before !== null);
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!(error instanceof RequestError)) throw error;
+      setText("runs-state", `No runs to show. ${error.message}. Reload the page to try again.`);
+    }
+  }
+
+  /** Whoever is elsewhere wants no more of it. */
+  leave() {
+    this.#leave.abort();
+  }
+}
+
+/** @param {any[]} runs @param {string | null} next @param {boolean} isLater */
+function showRuns(runs, next, isLater) {
+  setText("runs-state", runs.length ? "" : "No run yet. Generate some users in the live view.");
+  element("run-list").hidden = runs.length === 0;
+  element("run-rows").replaceChildren(...runs.map(rowOf));
+  element("newest-runs").hidden = !isLater;
+  element("older-runs").hidden = next === null;
+  element("older-runs").href = addressOf("runs", { before: next ?? "" });
+}
+
+/** @param {any} run */
+function rowOf(run) {
+  const link = make("a", { href: addressOf("live", { seed: run.seed }) }, run.seed);
+  const cells = {
+    Users: make("a", { href: addressOf("users", { seed: run.seed }) }, format.count(run.total)),
+    Synchronized: run.total > 0 ? synchronizedOf(run) : format.DASH,
+    "Dead letters": format.count(run.deadLetters),
+    "Taken over": format.count(run.takenOver),
+    Instances: format.count(run.instances.length),
+    Duration: format.duration(run.durationSeconds),
+    "Users per second": format.count(run.usersPerSecond),
+    "Lag p50": format.milliseconds(run.lagMs?.p50),
+    "Lag p99": format.milliseconds(run.lagMs?.p99),
+    "Last user": format.dateAndTime(run.lastCreatedAt),
+  };
+  return make("tr", {}, make("th", { scope: "row" }, link), ...Object.entries(cells).map(([name, cell]) => make("td", { "data-name": name }, cell)));
+}
+
+/** @param {any} run */
+function synchronizedOf({ total, synchronized }) {
+  return synchronized === total ? "all" : `${format.count(synchronized)} (${Math.floor((synchronized / total) * 100)} %)`;
+}

@@ -1,0 +1,48 @@
+/** A user in normal form: each table, with its row as names and values. */
+
+import { make } from "/client/page/dom.js";
+
+/** Fields of `prm_user` are in the answer itself; what hangs off it is below these names. */
+const BELOW = new Set(["location", "login", "picture", "events"]);
+
+/** @param {any} user What the command side answers. @returns {HTMLElement[]} */
+export function tablesOf(user) {
+  return rowsOf(user).map(([table, row]) => tableOf(table, row));
+}
+
+/** @param {any} user */
+export function rowCount(user) {
+  const rows = rowsOf(user);
+  return { count: rows.length, tables: new Set(rows.map(([table]) => table)).size };
+}
+
+/** @param {any} user @returns {[table: string, row: Record<string, any>][]} */
+function rowsOf(user) {
+  const { country, timezone, ...location } = user.location ?? {};
+  const own = Object.fromEntries(Object.entries(user).filter(([name]) => !BELOW.has(name)));
+  /** @type {[string, any][]} */
+  const rows = [
+    ["prm_user", own],
+    ["prm_user_location", user.location && location],
+    ["prm_country", country],
+    ["prm_timezone", timezone],
+    ["prm_user_login", user.login],
+    ["prm_user_picture", user.picture],
+    ...user.events.map((/** @type {any} */ event) => ["prm_user_event", event]),
+  ];
+  return rows.filter(([, row]) => row);
+}
+
+/** @param {string} table @param {Record<string, any>} row */
+function tableOf(table, row) {
+  const fields = Object.entries(row).filter(([, value]) => value !== null);
+  const title = make("summary", {}, make("code", {}, table), row.eventType ? ` ${row.eventType}` : "");
+  const values = make("dl", {}, ...fields.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, ...valueOf(value)))));
+  return make("details", { class: "table", open: row.eventType === "CREATED" ? null : "" }, title, values);
+}
+
+/** The whole state that CREATED carries is long: folded away. @param {any} value */
+function valueOf(value) {
+  if (typeof value !== "object") return [String(value)];
+  return [make("pre", { tabindex: 0, "aria-label": "The user’s whole state" }, JSON.stringify(value, null, 2))];
+}

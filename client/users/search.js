@@ -1,0 +1,107 @@
+/** A searchable table of the read side's users, page by page. The address carries the search. */
+
+import { addressOf, go } from "/client/page/address.js";
+import { element, make, setText } from "/client/page/dom.js";
+import { plural } from "/client/page/format.js";
+import { RequestError, getJson } from "/client/page/http.js";
+import { nameOf } from "/client/users/person.js";
+
+const FIELDS = ["email", "name", "country", "seed", "appId", "status"];
+const PAGE = 25;
+/** One request examines so many users and no more. After this many without a find, somebody decides whether to go on. */
+const MAX_REQUESTS = 20;
+
+export class SearchView {
+  #leave = new AbortController();
+  #form = element("search");
+
+  constructor() {
+    this.#form.addEventListener("submit", (/** @type {Event} */ event) => {
+      event.preventDefault();
+      go(addressOf("users", /** @type {any} */ (Object.fromEntries(new FormData(this.#form)))));
+    });
+  }
+
+  /** @param {URLSearchParams} parameters */
+  async show(parameters) {
+    this.leave();
+    const { signal } = (this.#leave = new AbortController());
+    const search = Object.fromEntries(FIELDS.map((name) => [name, parameters.get(name) ?? ""]));
+    for (const name of FIELDS) this.#form.elements[name].value = search[name];
+    try {
+      showPage(await find(search, parameters.get("after") ?? "", signal), search, parameters.has("after"));
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!(error instanceof RequestError)) throw error;
+      showFailure(error);
+    }
+  }
+
+  /** Whoever is elsewhere wants no more of it. */
+  leave() {
+    this.#leave.abort();
+  }
+}
+
+/**
+ * The next users that match. A request examines a bounded number of users, so it may take several.
+ *
+ * @param {Record<string, string>} search
+ * @param {string} after
+ * @param {AbortSignal} signal
+ * @returns {Promise<{ users: any[], next: number | null, examined: number }>}
+ */
+async function find(search, after, signal) {
+  let examined = 0;
+  setText("search-state", "Searching…");
+  for (let request = 1; ; request += 1) {
+    const query = new URLSearchParams({ limit: String(PAGE), ...(after && { after }), ...filled(search) });
+    const { users, next, examined: more } = await getJson(`/api/v1/user-query/search?${query}`, signal);
+    examined += more;
+    if (users.length > 0 || next === null || request === MAX_REQUESTS) return { users, next, examined };
+    setText("search-state", `Searching… looked at ${plural(examined, "user", "users")} so far.`);
+    after = String(next);
+  }
+}
+
+/** @param {{ users: any[], next: number | null, examined: number }} page @param {Record<string, string>} search @param {boolean} isLater */
+function showPage({ users, next, examined }, search, isLater) {
+  setText("search-state", stateOf(users, next, examined, isLater));
+  element("found-rows").replaceChildren(...users.map(rowOf));
+  element("found").hidden = users.length === 0;
+  showLink("first-page", isLater, addressOf("users", search));
+  showLink("next-page", next !== null, addressOf("users", { ...search, after: String(next) }));
+}
+
+/** @param {any[]} users @param {number | null} next @param {number} examined @param {boolean} isLater */
+function stateOf(users, next, examined, isLater) {
+  if (users.length > 0) return plural(users.length, "user", "users") + (next === null ? "." : ", and there may be more.");
+  if (next !== null) return `None among the ${plural(examined, "user", "users")} looked at. Press Next to look further.`;
+  return isLater ? "No more users." : "No user matches. The name and the country may be given in part.";
+}
+
+/** @param {RequestError} error */
+function showFailure(error) {
+  setText("search-state", `The search failed. ${error.message}. Reload the page to try again.`);
+  element("found").hidden = true;
+  showLink("first-page", false, "/");
+  showLink("next-page", false, "/");
+}
+
+/** @param {any} user */
+function rowOf(user) {
+  const link = make("a", { href: addressOf("users", { id: String(user._id) }) }, user.email);
+  const texts = [nameOf(user), user.location?.country, user.seed, user.appId, user.currentStatus];
+  return make("tr", {}, make("th", { scope: "row" }, link), ...texts.map((text) => make("td", {}, text ?? "")));
+}
+
+/** @param {string} id @param {boolean} isShown @param {string} address */
+function showLink(id, isShown, address) {
+  element(id).hidden = !isShown;
+  element(id).href = address;
+}
+
+/** @param {Record<string, string>} search */
+function filled(search) {
+  return Object.fromEntries(Object.entries(search).filter(([, value]) => value !== ""));
+}

@@ -1,0 +1,131 @@
+"""What the page shows of a run while it goes on: the server's numbers, whoever sends and whatever dies."""
+
+import re
+from contextlib import ExitStack
+
+import pytest
+from playwright.async_api import Browser, expect
+from stack import Stack, frozen
+from visit import Visit
+
+
+async def test_who_only_watches_sees_the_same_as_who_sends(visit: Visit, browser: Browser):
+    await visit.fill(count=200)
+    await visit.generate()
+    watcher = Visit(await browser.new_page(), visit.url)
+    await watcher.open(seed=await visit.page.input_value("#seed"))
+    await visit.until("done")
+
+    await expect(watcher.page.locator("#progress")).to_have_text("All 200 users are in both databases.")
+    assert await watcher.stages() == await visit.stages() == [200] * 4
+    await watcher.page.close()
+
+
+async def test_a_reload_in_mid_run_shows_the_run_with_its_past(visit: Visit):
+    await visit.fill(count=1_000)
+    await visit.generate()
+    await visit.until("sending")
+    await visit.until_samples(4)
+    accepted = await visit.number("accepted-count")
+    await visit.page.reload()
+    await visit.until_live()
+    await expect(visit.page.locator("#pending")).to_have_text("0")
+
+    assert accepted <= await visit.number("accepted-count") < 1_000
+    curve = visit.page.locator("#rate-chart .curve.write")
+    assert (await curve.get_attribute("d") or "").count("L") >= 2
+    assert await visit.page.is_hidden("#run")
+
+
+async def test_the_charts_say_in_words_what_they_draw(visit: Visit):
+    await visit.fill(count=300)
+    await visit.speed(rate=150)
+    await visit.generate()
+    await visit.until("done")
+
+    rates = await visit.page.get_attribute("#rate-chart svg", "aria-label") or ""
+    assert re.fullmatch(r"Over 0:\d\d: accepted at most [\d.]+/s, synchronized at most [\d.]+/s\.", rates)
+    lag = await visit.page.get_attribute("#lag-chart svg", "aria-label") or ""
+    assert re.fullmatch(r"Over 0:\d\d: lag at most .*ms\.", lag)
+    for figure in ("lag-p50", "lag-p99"):
+        assert (await visit.text(figure)).endswith(" ms")
+
+
+@pytest.mark.slow
+async def test_an_instance_killed_in_mid_run_is_shown_and_the_run_ends_complete(visit: Visit, stack: Stack):
+    victim = (await stack.instances())[0]
+    await visit.fill(count=1_500)
+    await visit.generate()
+    await visit.until("sending")
+    await visit.until_samples(1)
+    await stack.kill(victim)
+    await expect(visit.lane(victim["app_id"]).filter(has_text="gone")).to_be_visible()
+    assert await visit.number("accepted-count") < 1_500
+    await visit.until("done")
+
+    assert await visit.text("status") == "Done: 1,500 users are in both databases."
+    assert await visit.stages() == [1_500] * 4
+    happened = visit.page.locator("#happenings")
+    for sentence in (f"{victim['app_id']} is gone.", f"{victim['app_id']} has started."):
+        await expect(happened).to_contain_text(sentence)
+    await stack.until_restarted(victim)
+
+
+@pytest.mark.slow
+async def test_who_took_over_the_users_of_a_frozen_instance_is_shown(visit: Visit, stack: Stack):
+    await visit.until_live()
+    answering = (await visit.text("connection")).rpartition(" ")[2]
+    victim = next(each for each in await stack.instances() if each["app_id"] != answering)
+    lane = visit.lane(victim["app_id"])
+    with ExitStack() as ice:
+        async with stack.without_mongodb():
+            await visit.fill(count=60)
+            await visit.generate()
+            await visit.until("synchronizing")
+            await expect(lane).to_contain_text("pending")
+            ice.enter_context(frozen(victim["pid"]))
+        await expect(lane).to_contain_text("silent")
+        await visit.until("done")
+        took_over = re.compile(rf"Took over [\d,]+ users? of {victim['app_id']}")
+        await expect(visit.page.locator("#lanes")).to_contain_text(took_over)
+
+    assert await visit.stages() == [60] * 4
+    await expect(visit.page.locator("#happenings")).to_contain_text(f"{victim['app_id']} is back.")
+
+
+@pytest.mark.slow
+async def test_a_run_goes_on_while_mongodb_is_away_and_ends_complete(visit: Visit, stack: Stack):
+    await visit.fill(count=1_000)
+    await visit.generate()
+    await visit.until("sending")
+    mongodb = visit.page.locator("#mongodb-state")
+    async with stack.without_mongodb():
+        await expect(mongodb).to_have_text("down", timeout=15_000)
+        await expect(visit.page.locator("#projected-gap")).to_contain_text("on the way")
+        await expect(visit.page.locator("#postgresql-state")).to_have_text("up")
+    await expect(mongodb).to_have_text("up", timeout=15_000)
+    await visit.until("done")
+
+    assert await visit.text("status") == "Done: 1,000 users are in both databases."
+    assert await visit.stages() == [1_000] * 4
+    for sentence in ("MongoDB does not answer.", "MongoDB answers again."):
+        await expect(visit.page.locator("#happenings")).to_contain_text(sentence)
+
+
+async def test_a_broken_stream_is_said_and_opened_again(visit: Visit):
+    await visit.page.route("**/api/v1/live?*", lambda route: route.abort("connectionreset"))
+    await visit.page.reload()
+    connection = visit.page.locator("#connection")
+    await expect(connection).to_contain_text("reconnecting: No answer")
+
+    await visit.page.unroute("**/api/v1/live?*")
+    await visit.until_live()
+
+
+async def test_a_view_without_a_stream_holds_no_connection_open(visit: Visit):
+    await visit.until_live()
+    async with visit.page.expect_event("requestfailed", lambda request: "/api/v1/live" in request.url):
+        await visit.page.click("#tab-runs")
+
+    await visit.page.click("#tab-live")
+    await visit.until_live()
