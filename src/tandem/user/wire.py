@@ -3,6 +3,7 @@
 Decoding checks types, ranges and lengths; `normalize` then brings every form that a field has had to one.
 """
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -26,6 +27,8 @@ from tandem.user.profile import (
 )
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# The form that `normalize` brings dates to, and that today's API sends.
+_NORMAL_DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 
 PostcodeNumber = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 EpochSeconds = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1, description="Seconds since 1970.")]
@@ -127,6 +130,8 @@ def _iso(moment: int | str, pointer: str) -> str:
             when = EPOCH + timedelta(seconds=moment)
         else:
             when = datetime.fromisoformat(moment)
+            if _NORMAL_DATE.fullmatch(moment):
+                return moment
             when = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
     except (ValueError, OverflowError):
         detail = "is not a date between the years 1 and 9999 (ISO 8601, or seconds since 1970)"
