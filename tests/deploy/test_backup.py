@@ -97,8 +97,9 @@ async def test_sending_users_again_that_mongodb_has_changes_nothing(system):
         await create(instance, commands(10))
         await system.until_synchronized(10)
         known = await all_documents(system)
-    run_script(system.urls.postgres_owner_url, "pending_again.sql", "--set=since=-infinity")
     async with run_instance(system.settings("instance-2")):
+        # Instances may run meanwhile.
+        run_script(system.urls.postgres_owner_url, "pending_again.sql", "--set=since=-infinity")
         await system.until_synchronized(10)
     assert await all_documents(system) == known
     assert await system.count("select count(*) from prm_user_event where event_type = 'SYNCRONIZED'") == 10
