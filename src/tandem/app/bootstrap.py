@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
+import msgspec
+
 from tandem.app.in_hand import in_hand_by_run
 from tandem.app.live_feed import LiveFeed
 from tandem.config import Settings
