@@ -8,7 +8,6 @@ from datetime import timedelta
 
 import asyncpg
 import click
-import httpx
 import msgspec
 import pytest
 from doc_pages import ROOT, files_below, pages, prose, without_fences
@@ -19,6 +18,7 @@ from tandem.cli import COMMANDS, main
 from tandem.config import Settings
 from tandem.user_command.database import Database
 from tandem.user_query.database import open_client
+from tandem.web.requests import RawRequest
 
 README = (ROOT / "README.md").read_text()
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
@@ -101,9 +101,8 @@ async def test_every_route_is_described():
     client = open_client(settings.mongodb_url, name="docs", deadline=timedelta(seconds=1))
     pool = asyncpg.create_pool(settings.postgres_url, min_size=0)
     instance = Instance(settings, Database(pool, timedelta(seconds=1)), client)
-    transport = httpx.ASGITransport(application(instance))
-    async with httpx.AsyncClient(transport=transport, base_url="http://docs") as browser:
-        document = (await browser.get("/api-json")).json()
+    answer = await application(instance).answer(RawRequest("GET", b"/api-json", {}, b"", keep_alive=False))
+    document = msgspec.json.decode(answer.body)
     await client.close()
     routes = {f"{method.upper()} {path}" for path, methods in document["paths"].items() for method in methods}
     described = {name.partition("?")[0] for name in names_in_a_tables_first_column(README)}
