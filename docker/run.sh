@@ -4,6 +4,11 @@
 set -eu
 cd "$(dirname "$0")"
 
+if ! docker info >/dev/null 2>&1; then
+    echo "Docker does not answer. Install and start it, and see that this account may use it." >&2
+    echo "Without Docker, ./run.sh in the folder above runs the same on this machine." >&2
+    exit 1
+fi
 if docker compose version >/dev/null 2>&1; then
     compose="docker compose"
 elif command -v docker-compose >/dev/null; then

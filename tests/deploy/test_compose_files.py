@@ -135,6 +135,13 @@ def test_without_passwords_nothing_starts_and_the_remedy_is_named(
     assert remedy[folder] in shown.stderr
 
 
+def test_without_docker_the_script_says_so_and_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody")
+    shown = subprocess.run([DOCKER / "run.sh"], capture_output=True, text=True, check=False)
+    assert shown.returncode == 1
+    assert shown.stderr.startswith("Docker does not answer. Install and start it")
+
+
 def test_making_the_passwords_again_keeps_them(infra):
     before = (infra / ".env").read_text()
     subprocess.run([infra / "make_env.sh"], check=True)
