@@ -15,6 +15,7 @@ COMMANDS = {
     "dead-letters": "tandem.cli.dead_letters",
     "prove": "tandem.cli.prove",
     "bench": "tandem.cli.bench",
+    "scale": "tandem.cli.scale",
     "compare": "tandem.cli.compare",
 }
 

@@ -35,18 +35,20 @@ async def own_stack(beside: Path, instances: int) -> AsyncIterator[OwnStack]:
     """Start a stack whose data is on the same disk as the folder `beside`; end and remove it afterwards.
 
     Raises:
-        StackError: it did not start; says why.
+        StackError: it did not start; says why. Its folder, with the logs, is kept then.
     """
     place = _new_place(beside)
     folder = open_data_folder(place / "stack")
+    process = Process.start(_up(folder.path, instances, place / "up.log"))
+    done_with = [folder.servers, place]
     try:
-        process = Process.start(_up(folder.path, instances, place / "up.log"))
-        try:
-            yield OwnStack(await _until_it_runs(process, folder.path, place / "up.log"), folder.path)
-        finally:
-            await process.stop(signal.SIGTERM, STOP_SECONDS)
+        yield OwnStack(await _until_it_runs(process, folder.path, place / "up.log"), folder.path)
+    except StackError:
+        done_with.clear()
+        raise
     finally:
-        for path in (folder.servers, place):
+        await process.stop(signal.SIGTERM, STOP_SECONDS)
+        for path in done_with:
             await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
 
 

@@ -42,7 +42,9 @@ def _contents(report: Report, thresholds: Sequence[ThresholdOutcome]) -> dict[st
         "revision": [str(report.environment.get("revision") or "unknown")],
         "command": [shlex.join(report.command)],
         "warnings": answer.warning_boxes(report),
-        "sentences": answer.sentences(runs, report.environment),
+        "sentences": scaling.sentences(report)
+        if report.kind == "scale"
+        else answer.sentences(runs, report.environment),
         "numbers": answer.big_numbers(runs, found),
         "durability": answer.durability(report.environment),
         "verdict": answer.verdict(thresholds),

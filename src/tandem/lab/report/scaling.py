@@ -3,13 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tandem.lab.bench.kinds import CLOSED
+from tandem.lab.bench.results import Report
 from tandem.lab.report.chart import Line, Linear
-from tandem.lab.report.findings import limit_of, threads_of
+from tandem.lab.report.findings import instances_ratios, limit_of, threads_of
 from tandem.lab.report.format import number, spread
 from tandem.lab.report.markup import Content, element, table
 from tandem.lab.report.metrics import SERVERS, rate_of, servers_cpu
 from tandem.lab.report.plots import plotted
-from tandem.lab.report.runs import Runs
+from tandem.lab.report.runs import Runs, runs_of
 from tandem.lab.saturation import predicted_capacity
 from tandem.lab.scalability import ScalabilityFit, fit_scalability, speed_up_table
 from tandem.lab.statistics import jain_index
@@ -18,11 +20,43 @@ ENOUGH_POINTS = 2
 CURVE_STEPS = 60
 FARTHER = 1.25  # how far beyond the last measurement the curve is drawn
 CORES = (1, 2, 4, 8)  # times as many as were measured with
+#: PostgreSQL, MongoDB, nginx and the load generator: busy programs besides the instances.
+BESIDE_INSTANCES = 4
+
+
+def sentences(report: Report) -> list[Content]:
+    """The answer of a report on scaling, for somebody who reads only this."""
+    found = _by(_behind_nginx(runs_of(report)), "instances")
+    if not found:
+        return [element("p", "This report has no closed load, so it cannot say how the service scales.")]
+    first, last = min(found), max(found)
+    best = max(found, key=lambda n: found[n].rate.median)
+    times = found[last].rate.median / found[first].rate.median
+    contents: list[Content] = [
+        element(
+            "p",
+            f"With {found[first].key.connections} connections, {_named(first)} ",
+            element("strong", f"{number(found[first].rate.median)} users a second"),
+            f" all the way, and {_named(last)} {number(found[last].rate.median)}: {number(last / first)} "
+            f"times as many instances, {number(times)} times as many users. The most were carried by {best}.",
+        )
+    ]
+    contents += [
+        element(
+            "p",
+            f"For each second of CPU that all servers spend, {last} instances behind nginx bring ",
+            element("strong", f"{number(ratio.spread.median)} times"),
+            " as many users to the end as one instance that is asked directly.",
+        )
+        for ratio in instances_ratios(runs_of(report))
+        if ratio.of.startswith(f"{last} ")
+    ]
+    return [*contents, _too_few_cores(last, report.environment)]
 
 
 def over_instances(runs: Sequence[Runs], environment: Mapping[str, Any]) -> list[Content]:
-    """Throughput by the number of instances, under the most connections, with all that follows from it."""
-    found = _by(runs, "instances")
+    """Throughput by the number of instances, under the same load, with all that follows from it."""
+    found = _by(_behind_nginx(runs), "instances")
     if len(found) < ENOUGH_POINTS:
         return []
     contents = _curve("instances", found)
@@ -32,21 +66,50 @@ def over_instances(runs: Sequence[Runs], environment: Mapping[str, Any]) -> list
     ]
     header = ("instances", "CPU of all servers, µs/user", "fairness, least", "what limits it")
     contents.append(table("What stands in the way", header, rows))
-    return contents + _prediction(found, environment)
+    return [*contents, _too_few_cores(max(found), environment), *_prediction(found, environment)]
 
 
 def over_connections(runs: Sequence[Runs]) -> list[Content]:
-    """Throughput by the number of connections to as many instances as there were most."""
-    most = max((each.key.instances for each in runs if each.key.kind == "closed"), default=0)
-    found = _by([each for each in runs if each.key.instances == most], "connections")
+    """Throughput by the number of connections, to the instances that were tried with most different ones."""
+    tried: dict[tuple[int, bool], list[Runs]] = {}
+    for each in runs:
+        tried.setdefault((each.key.instances, each.key.through_nginx), []).append(each)
+    curves = [_by(each, "connections") for each in tried.values()]
+    found = max(curves, key=len, default={})
     return _curve("connections", found) if len(found) > ENOUGH_POINTS else []
+
+
+def _behind_nginx(runs: Sequence[Runs]) -> list[Runs]:
+    """What is alike but for the number of instances: all through nginx, and under the same load."""
+    closed = [each for each in runs if each.key.kind == CLOSED]
+    through = [each for each in closed if each.key.through_nginx] or closed
+    most = max((each.key.connections for each in through), default=0)
+    return [each for each in through if each.key.connections == most]
 
 
 def _by(runs: Sequence[Runs], what: str) -> dict[int, Runs]:
     """Closed loads by a number of theirs, ascending; of several, that with the most connections."""
-    closed = [each for each in runs if each.key.kind == "closed" and each.rate.min > 0]
+    closed = [each for each in runs if each.key.kind == CLOSED and each.rate.min > 0]
     closed.sort(key=lambda each: (getattr(each.key, what), each.key.connections))
     return {getattr(each.key, what): each for each in closed}
+
+
+def _named(instances: int) -> str:
+    return "one instance behind nginx carries" if instances == 1 else f"{instances} instances carry"
+
+
+def _too_few_cores(instances: int, environment: Mapping[str, Any]) -> Content:
+    """What keeps this machine from showing how the service scales, if it does."""
+    cores = environment.get("machine", {}).get("cores", 0)
+    if not 0 < cores < instances + BESIDE_INSTANCES:
+        return None
+    return element(
+        "p",
+        f"This machine has {cores} cores for up to {instances + BESIDE_INSTANCES} busy programs: the "
+        "instances, PostgreSQL, MongoDB, nginx and the load generator. What bends the curve here is shared CPU, not "
+        "coherency between instances. The CPU per user does not depend on the number of cores; what it "
+        "allows on larger machines is in the table of predictions.",
+    )
 
 
 def _curve(what: str, found: Mapping[int, Runs]) -> list[Content]:
