@@ -2,7 +2,8 @@
 
 import pytest
 
-from tandem.web.static import content_security_policy, static_routes
+from tandem.web.security_headers import content_security_policy
+from tandem.web.static import static_routes
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from tandem.web.problems import ProblemError
 from tandem.web.requests import Request, StreamResponse
 from tandem.web.routes import Route
 
-# Neither nginx nor the browser may keep events back.
-AT_ONCE = (("Cache-Control", "no-store"), ("X-Accel-Buffering", "no"))
+# nginx may not keep events back.
+AT_ONCE = (("X-Accel-Buffering", "no"),)
 DESCRIPTION = (
     "Server-sent events without end: one at once, then one a second, each `data:` with one JSON object. The "
     "first one has the run's history. Every instance tells the same. When a stream ends, open another."

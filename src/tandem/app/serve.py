@@ -24,8 +24,9 @@ from tandem.web.application import Application
 from tandem.web.openapi import openapi_route
 from tandem.web.problems import ProblemError, ProblemPlace, bad_field, bad_parameter
 from tandem.web.routes import Route
+from tandem.web.security_headers import content_security_policy
 from tandem.web.server import serve
-from tandem.web.static import content_security_policy, static_routes
+from tandem.web.static import static_routes
 from tandem.web.swagger import swagger_routes
 
 DESCRIPTION = (

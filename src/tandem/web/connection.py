@@ -322,16 +322,17 @@ class Connection(asyncio.Protocol):
             self.deadline = self._whole_by if self._began and self._whole_by else shared.now + self._idle
 
 
-_heads: dict[tuple[int, str], bytes] = {}
+_heads: dict[tuple[int, str, bytes], bytes] = {}
 
 
 def _head(answer: Response | StreamResponse, date: bytes, length: bytes, *, last: bool) -> bytes:
     """Status line and headers, to the empty line."""
-    known = _heads.get((answer.status, answer.media_type))
+    key = (answer.status, answer.media_type, answer.security)
+    known = _heads.get(key)
     if known is None:
         reason = HTTPStatus(answer.status).phrase
         known = f"HTTP/1.1 {answer.status} {reason}\r\nContent-Type: {answer.media_type}\r\n".encode()
-        _heads[answer.status, answer.media_type] = known
+        known = _heads[key] = known + answer.security
     headers = answer.headers
     if last and _CLOSE not in headers:
         headers += (_CLOSE,)

@@ -5,6 +5,8 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from tandem.web import security_headers
+
 P = TypeVar("P")
 Q = TypeVar("Q")
 B = TypeVar("B")
@@ -52,12 +54,13 @@ class Request(msgspec.Struct, Generic[P, Q, B], frozen=True, gc=False):
 
 
 class Response(msgspec.Struct, frozen=True, gc=False):
-    """A whole answer. `headers` come on top of Content-Type and Content-Length."""
+    """A whole answer. `headers` come on top of Content-Type, Content-Length and the `security` headers."""
 
     status: int = 200
     body: bytes = b""
     media_type: str = JSON
     headers: Headers = ()
+    security: bytes = security_headers.DATA
 
 
 class StreamResponse(msgspec.Struct, frozen=True):
@@ -72,6 +75,7 @@ class StreamResponse(msgspec.Struct, frozen=True):
     status: int = 200
     headers: Headers = ()
     endless: bool = False
+    security: bytes = security_headers.DATA
     #: What comes before the chunks; the application looks for the first one before it sends the head.
     first: bytes = b""
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from tandem.web.requests import Request, Response
 from tandem.web.routes import Route
+from tandem.web.security_headers import security_headers
 
 _MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -22,45 +23,17 @@ _MEDIA_TYPES = {
 }
 
 
-def content_security_policy(*, connect: str = "", images: str = "") -> str:
-    """What a page of ours may load: its own files, nothing inline, and what is named here.
-
-    Args:
-        connect: other origins that its scripts may ask, like `https://randomuser.me`.
-        images: other sources of pictures.
-    """
-    own = "'self'"
-    return "; ".join(
-        (
-            "default-src 'none'",
-            "script-src 'self'",
-            f"style-src {own}",
-            f"img-src {own} {images}".strip(),
-            f"connect-src {own} {connect}".strip(),
-            "manifest-src 'self'",
-            "base-uri 'none'",
-            "form-action 'self'",
-            "frame-ancestors 'none'",
-        )
-    )
-
-
 class StaticFile:
     """One file in memory, answered whole, or with 304 to who has it already."""
 
     def __init__(self, path: Path, policy: str) -> None:
         content = path.read_bytes()
         self._etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-        headers = (
-            ("ETag", self._etag),
-            ("Cache-Control", "no-cache"),
-            ("Content-Security-Policy", policy),
-            ("X-Content-Type-Options", "nosniff"),
-            ("Referrer-Policy", "no-referrer"),
-        )
+        headers = (("ETag", self._etag),)
+        security = security_headers(policy, "no-cache")
         media_type = _MEDIA_TYPES.get(path.suffix, "application/octet-stream")
-        self._whole = Response(200, content, media_type, headers)
-        self._unchanged = Response(304, b"", media_type, headers)
+        self._whole = Response(200, content, media_type, headers, security)
+        self._unchanged = Response(304, b"", media_type, headers, security)
 
     async def answer(self, request: Request[Any, Any, Any]) -> Response:
         """The endpoint."""

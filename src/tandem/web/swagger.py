@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from tandem.web.routes import Route
-from tandem.web.static import content_security_policy, static_routes
+from tandem.web.security_headers import content_security_policy
+from tandem.web.static import static_routes
 
 _FOLDER = Path(__file__).parent / "swagger_ui"
 

@@ -1,0 +1,45 @@
+"""The headers that tell a browser what it may do with an answer: made once, sent with every one."""
+
+#: Data is nothing to show, to embed, or to keep: it may be about people.
+DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
+
+
+def security_headers(policy: str, caching: str) -> bytes:
+    """Lines of a head, for answers with this Content-Security-Policy and Cache-Control.
+
+    Strict-Transport-Security is the load balancer's: only that knows of TLS.
+    """
+    lines = {
+        "Content-Security-Policy": policy,
+        "Cache-Control": caching,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Resource-Policy": "same-origin",
+    }
+    return "".join(f"{name}: {value}\r\n" for name, value in lines.items()).encode()
+
+
+DATA = security_headers(DATA_POLICY, "no-store")
+
+
+def content_security_policy(*, connect: str = "", images: str = "") -> str:
+    """What a page of ours may load: its own files, nothing inline, and what is named here.
+
+    Args:
+        connect: other origins that its scripts may ask, like `https://randomuser.me`.
+        images: other sources of pictures.
+    """
+    own = "'self'"
+    return "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            f"style-src {own}",
+            f"img-src {own} {images}".strip(),
+            f"connect-src {own} {connect}".strip(),
+            "manifest-src 'self'",
+            "base-uri 'none'",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+        )
+    )
