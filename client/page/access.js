@@ -7,16 +7,13 @@ import { access, setToken, token } from "/client/page/token.js";
 export function watchAccess() {
   const field = element("token");
   field.value = token();
-  element("access-form").addEventListener("submit", (/** @type {Event} */ event) => {
+  element("access").addEventListener("submit", (/** @type {Event} */ event) => {
     event.preventDefault();
     setToken(field.value.trim());
     setText("access-state", token() ? "Used for all requests of this tab." : "No token is sent.");
     element("access-notice").hidden = true;
   });
-  element("access-open").addEventListener("click", () => {
-    element("access").open = true;
-    field.focus();
-  });
+  element("access-open").addEventListener("click", () => element("access").showPopover());
   access.addEventListener("refused", (event) => showRefusal(/** @type {CustomEvent} */ (event).detail));
 }
 

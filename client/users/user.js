@@ -7,7 +7,11 @@ import { nameOf } from "/client/users/person.js";
 import { rowCount, tablesOf } from "/client/users/rows.js";
 import { storyOf } from "/client/users/story.js";
 
+/** @typedef {{ found: any, problem: string | null }} Side What one side says of the user. */
+
 const TIMEOUT_MS = 15_000;
+/** @type {Side} */
+const NOTHING = { found: null, problem: null };
 
 export class UserView {
   #leave = new AbortController();
@@ -20,9 +24,10 @@ export class UserView {
   /** @param {URLSearchParams} parameters */
   async show(parameters) {
     this.leave();
+    const id = parameters.get("id") ?? "";
+    if (id !== this.#parameters.get("id")) showUser(id, NOTHING, NOTHING);
     this.#parameters = parameters;
     const { signal } = (this.#leave = new AbortController());
-    const id = parameters.get("id") ?? "";
     setText("user-state", "Asking both sides…");
     const [rows, document] = await Promise.all([
       fetchSide(`/api/v1/user-command/${encodeURIComponent(id)}`, signal),
@@ -42,7 +47,7 @@ export class UserView {
  *
  * @param {string} url
  * @param {AbortSignal} signal
- * @returns {Promise<{ found: any, problem: string | null }>}
+ * @returns {Promise<Side>}
  */
 async function fetchSide(url, signal) {
   try {
@@ -53,8 +58,6 @@ async function fetchSide(url, signal) {
     return { found: null, problem: error instanceof RequestError ? error.message : null };
   }
 }
-
-/** @typedef {{ found: any, problem: string | null }} Side */
 
 /** @param {string} id @param {Side} rows @param {Side} document */
 function showUser(id, rows, document) {

@@ -45,6 +45,16 @@ class Stack:
 
         await until(is_ready, f"{instance['app_id']} is back")
 
+    async def until_synchronized(self, seed: str) -> None:
+        """Wait until none of this run's users is pending."""
+
+        async def is_synchronized() -> bool:
+            async with httpx.AsyncClient() as client:
+                rows = (await client.get(f"{self.url}api/v1/stats", params={"seed": seed})).json()
+            return all(row["pending"] == 0 for row in rows)
+
+        await until(is_synchronized, f"{seed} is synchronized")
+
     @asynccontextmanager
     async def without_mongodb(self) -> AsyncIterator[None]:
         """Meanwhile, MongoDB is there but answers nothing."""

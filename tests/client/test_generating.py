@@ -5,6 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.async_api import Request, expect
+from random_user_site import ANSWERS, random_user_site, recorded_users
 from visit import RANDOMUSER, Visit, user
 
 HOSTILE = "<img src=x onerror='document.title=`taken over`'>"
@@ -158,6 +159,20 @@ async def test_an_unreachable_randomuser_me_is_said_and_the_generator_is_one_cli
     await visit.until("done")
     assert await visit.text("synchronized-count") == "20"
     await expect(visit.page.locator("#source-notice")).to_be_hidden()
+
+
+@pytest.mark.skipif(not ANSWERS.exists(), reason="needs recorded answers in ../shared/data/randomuser")
+async def test_a_run_of_real_answers_of_randomuser_me_ends_complete(visit: Visit):
+    users = recorded_users()
+    async with random_user_site(users) as site:
+        await visit.redirect_randomuser(site.url)
+        await visit.fill(count=len(users))
+        await visit.choose("randomuser.me")
+        await visit.generate()
+        await visit.until("done")
+
+    assert await visit.text("status") == f"Done: {len(users)} users are in both databases."
+    assert await visit.stages() == [len(users)] * 4
 
 
 @pytest.mark.parametrize(

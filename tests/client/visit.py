@@ -88,6 +88,15 @@ class Visit:
 
         await self.page.route(f"{RANDOMUSER}**", fulfill)
 
+    async def redirect_randomuser(self, url: str) -> None:
+        """Let a server on this machine answer for randomuser.me."""
+
+        async def fetch_there(route: Route) -> None:
+            there = route.request.url.replace(RANDOMUSER, url)
+            await route.fulfill(response=await route.fetch(url=there))
+
+        await self.page.route(f"{RANDOMUSER}**", fetch_there)
+
     async def statistics(self) -> list[dict[str, Any]]:
         """What the server says of the seed that the form holds."""
         seed = await self.page.input_value("#seed")
