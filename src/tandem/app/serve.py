@@ -56,7 +56,7 @@ def application(instance: Instance) -> Application:
             routes, title="Tandem", version=metadata.version("tandem-cqrs"), description=DESCRIPTION
         )
     )
-    policy = content_security_policy(connect=RANDOM_USER_SITE, images=RANDOM_USER_SITE)
+    policy = content_security_policy(connect=RANDOM_USER_SITE)
     page = static_routes(client_folder(), "/client", policy, index_paths=("/",))
     return Application([*routes, *swagger_routes(), *page], translate=TRANSLATE)
 
