@@ -106,9 +106,9 @@ def _too_few_cores(instances: int, environment: Mapping[str, Any]) -> Content:
     return element(
         "p",
         f"This machine has {cores} cores for up to {instances + BESIDE_INSTANCES} busy programs: the "
-        "instances, PostgreSQL, MongoDB, nginx and the load generator. What bends the curve here is shared CPU, not "
-        "coherency between instances. The CPU per user does not depend on the number of cores; what it "
-        "allows on larger machines is in the table of predictions.",
+        "instances, PostgreSQL, MongoDB, nginx and the load generator. What bends the curve here is shared "
+        "CPU, not coherency between instances. The CPU per user does not depend on the number of cores; what "
+        "it allows on larger machines is in the table of predictions.",
     )
 
 

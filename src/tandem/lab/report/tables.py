@@ -139,12 +139,20 @@ def _side_by_side(caption: str, shown: Sequence[Runs], ratios: Sequence[Ratio]) 
             _owner(each),
             spread(each.rate),
             spread(to[each.key.kind].spread) if each.key.kind in to and best[each.key.kind] is each else "",
+            " / ".join(_middle_and_end(each.typical.post_ms)) if each.typical.post_ms else "",
             number(each.spread(servers_cpu).median) if servers_cpu(each.typical) else "",
             YARDSTICKS.get(each.key.kind, "Tandem, over HTTP"),
         )
         for each in shown
     ]
-    header = ("load", caption.lower(), "ratio of Tandem to it", "CPU of the servers, µs each", "what it is")
+    header = (
+        "load",
+        caption.lower(),
+        "ratio of Tandem to it",
+        "answer p50 / p99, ms",
+        "CPU of the servers, µs each",
+        "what it is",
+    )
     return [element("figure", bars(caption, rows)), table(caption, header, cells)]
 
 
