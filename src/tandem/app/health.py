@@ -39,7 +39,15 @@ class HealthController:
     def routes(self) -> list[Route]:
         """The routes of health."""
         return [
-            Route("GET", "/health/live", self.live, "The process runs", answers={200: Health}, tag="health"),
+            Route(
+                "GET",
+                "/health/live",
+                self.live,
+                "The process runs",
+                answers={200: Health},
+                right=None,
+                tag="health",
+            ),
             Route(
                 "GET",
                 "/health/ready",
@@ -47,6 +55,7 @@ class HealthController:
                 "This instance can take a command",
                 answers={200: Health},
                 problems=(503,),
+                right=None,
                 tag="health",
             ),
             Route(

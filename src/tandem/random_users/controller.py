@@ -11,7 +11,7 @@ from msgspec import Meta
 from tandem.random_users.users import VERSION, RandomUser, random_users
 from tandem.user.profile import Seed
 from tandem.web.requests import NoArguments, Request, StreamResponse
-from tandem.web.routes import Route
+from tandem.web.routes import Right, Route
 
 # Users made without a pause: some 5 ms, in which the event loop can do nothing else.
 _CHUNK = 100
@@ -54,6 +54,7 @@ class RandomUsersController:
                 "Random users in the format of randomuser.me 1.4",
                 query_type=RandomUsersQuery,
                 answers={200: RandomUsers},
+                right=Right.COMMAND,
                 tag="random-users",
             )
         ]

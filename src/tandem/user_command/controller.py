@@ -13,7 +13,7 @@ from tandem.user_command.user_path import UserPath
 from tandem.user_command.views import CreatedUser, UserRows
 from tandem.web.problems import ProblemError
 from tandem.web.requests import Headers, NoArguments, Request, Response, json_response
-from tandem.web.routes import Route
+from tandem.web.routes import Right, Route
 
 
 class RunQuery(msgspec.Struct, frozen=True):
@@ -59,6 +59,7 @@ class UserCommandController:
                     503: {"Retry-After": "Seconds to wait before sending it again."},
                 },
                 problems=(422, 503),
+                right=Right.COMMAND,
                 tag="command side (PostgreSQL)",
                 description="Answered after PostgreSQL has committed the user with its CREATED event.",
             ),
@@ -70,6 +71,7 @@ class UserCommandController:
                 path_type=UserPath,
                 answers={200: UserRows},
                 problems=(404, 503),
+                right=Right.QUERY,
                 tag="command side (PostgreSQL)",
             ),
             Route(

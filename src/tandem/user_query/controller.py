@@ -11,7 +11,7 @@ from tandem.user_query.search import Conditions
 from tandem.user_query.service import UserQueryService
 from tandem.web.problems import ProblemError
 from tandem.web.requests import NoArguments, Request, Response, json_response
-from tandem.web.routes import Route
+from tandem.web.routes import Right, Route
 
 TAG = "query side (MongoDB)"
 HIGHEST_ID = 2**53 - 1
@@ -112,6 +112,7 @@ class UserQueryController:
                 query_type=PageQuery,
                 answers={200: list[UserDocument]},
                 problems=(503,),
+                right=Right.QUERY,
                 tag=TAG,
                 description="The next page begins after the last `_id` of this one.",
             ),
@@ -123,6 +124,7 @@ class UserQueryController:
                 query_type=EmailQuery,
                 answers={200: UserDocument},
                 problems=(404, 503),
+                right=Right.QUERY,
                 tag=TAG,
             ),
             Route(
@@ -133,6 +135,7 @@ class UserQueryController:
                 query_type=SearchQuery,
                 answers={200: FoundUsers},
                 problems=(503,),
+                right=Right.QUERY,
                 tag=TAG,
                 description="One request looks at no more than 20,000 documents. It may find less than "
                 "`limit`, or nothing, with more to come: go on while `next` is no null.",
@@ -145,6 +148,7 @@ class UserQueryController:
                 path_type=UserPath,
                 answers={200: UserDocument},
                 problems=(404, 503),
+                right=Right.QUERY,
                 tag=TAG,
             ),
         ]

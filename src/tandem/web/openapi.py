@@ -15,16 +15,22 @@ Json = dict[str, Any]
 _ALWAYS = (500,)
 _WITH_ARGUMENTS = (400,)
 _WITH_BODY = (400, 408, 413, 415)
+_WHAT_A_TOKEN_IS = "A JSON Web Token whose claim `scope` names rights: `command`, `query`, `operator`."
 
 
-def openapi_route(routes: Iterable[Route], *, title: str, version: str, description: str = "") -> Route:
-    """`GET /api-json`: the document of `routes` and of itself."""
+def openapi_route(
+    routes: Iterable[Route], *, title: str, version: str, description: str = "", locked: bool = False
+) -> Route:
+    """`GET /api-json`: the document of `routes` and of itself; `locked`, when they want access tokens."""
 
     async def answer(_: Request[Any, Any, Any]) -> Response:
         return Response(200, document)
 
-    route = Route("GET", "/api-json", answer, "This document", answers={200: dict[str, Any]}, tag="operation")
+    answers = {200: dict[str, Any]}
+    route = Route("GET", "/api-json", answer, "This document", answers=answers, tag="operation", right=None)
     whole = openapi_document([*routes, route], title=title, version=version, description=description)
+    if locked:
+        _lock(whole, [*routes, route])
     document = msgspec.json.encode(whole)
     return route
 
@@ -44,6 +50,22 @@ def openapi_document(routes: Sequence[Route], *, title: str, version: str, descr
         "tags": [{"name": tag} for tag in tags],
         "components": {"schemas": schemas.components},
     }
+
+
+def _lock(document: Json, routes: Iterable[Route]) -> None:
+    """Say which routes want an access token, with which right, and how they refuse."""
+    document["components"]["securitySchemes"] = {
+        "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": _WHAT_A_TOKEN_IS}
+    }
+    problem = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    challenge = {"WWW-Authenticate": _header("What is wanted (RFC 6750).")}
+    for route in routes:
+        if route.documented and route.right is not None:
+            operation = document["paths"][route.path][route.method.lower()]
+            operation["security"] = [{"token": [route.right]}]
+            for status in (401, 403):
+                refusal = {**_response(route, status, problem), "headers": challenge}
+                operation["responses"][str(status)] = refusal
 
 
 class _Schemas:
@@ -151,8 +173,9 @@ def _response(route: Route, status: int, content: Json) -> Json:
     if content:
         response["content"] = content
     if status in route.headers:
-        response["headers"] = {
-            name: {"description": sentence, "schema": {"type": "string"}}
-            for name, sentence in route.headers[status].items()
-        }
+        response["headers"] = {name: _header(sentence) for name, sentence in route.headers[status].items()}
     return response
+
+
+def _header(sentence: str) -> Json:
+    return {"description": sentence, "schema": {"type": "string"}}

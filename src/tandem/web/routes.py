@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Generic, TypeVar
 from urllib.parse import unquote_to_bytes
 
@@ -11,6 +12,17 @@ from tandem.web.requests import JSON, NoArguments, Request, Response, StreamResp
 Endpoint = Callable[[Request[Any, Any, Any]], Awaitable[Response | StreamResponse]]
 
 T = TypeVar("T")
+
+
+class Right(StrEnum):
+    """What a client may be allowed to do, where the door is locked."""
+
+    #: Create users.
+    COMMAND = "command"
+    #: Read users: everybody's, since the service knows no tenants.
+    QUERY = "query"
+    #: See how the system is, with all its runs, and put right what went wrong.
+    OPERATOR = "operator"
 
 
 @dataclass(frozen=True)
@@ -41,6 +53,8 @@ class Route:
     headers: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     #: Headers that a request may have, each with a sentence; the endpoint reads them itself.
     request_headers: Mapping[str, str] = field(default_factory=dict)
+    #: What a client must be allowed to do; None: nothing. Who forgets to say it leaves no door open.
+    right: Right | None = Right.OPERATOR
     #: Whether the OpenAPI document has it: pages and their files are no part of the interface.
     documented: bool = True
 
