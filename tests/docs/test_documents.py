@@ -18,6 +18,7 @@ from tandem.cli import COMMANDS, main
 from tandem.config import Settings
 from tandem.user_command.database import Database
 from tandem.user_query.database import open_client
+from tandem.web.door import OpenDoor
 from tandem.web.requests import RawRequest
 
 README = (ROOT / "README.md").read_text()
@@ -101,7 +102,8 @@ async def test_every_route_is_described():
     client = open_client(settings.mongodb_url, name="docs", deadline=timedelta(seconds=1))
     pool = asyncpg.create_pool(settings.postgres_url, min_size=0)
     instance = Instance(settings, Database(pool, timedelta(seconds=1)), client)
-    answer = await application(instance).answer(RawRequest("GET", b"/api-json", {}, b"", keep_alive=False))
+    request = RawRequest("GET", b"/api-json", {}, b"", keep_alive=False)
+    answer = await application(instance, OpenDoor()).answer(request)
     document = msgspec.json.decode(answer.body)
     await client.close()
     routes = {f"{method.upper()} {path}" for path, methods in document["paths"].items() for method in methods}

@@ -7,6 +7,7 @@ from importlib import metadata, resources
 from pathlib import Path
 
 from tandem.app.bootstrap import Instance, run_instance
+from tandem.app.door import door_of
 from tandem.app.health import HealthController
 from tandem.app.live import LiveController
 from tandem.app.metrics import MetricsController
@@ -21,6 +22,7 @@ from tandem.user_command.idempotency import InvalidKey, KeyReused
 from tandem.user_command.runs import RunsController
 from tandem.user_query.controller import UserQueryController
 from tandem.web.application import Application
+from tandem.web.door import Door, LockedDoor
 from tandem.web.openapi import openapi_route
 from tandem.web.problems import ProblemError, ProblemPlace, bad_field, bad_parameter
 from tandem.web.routes import Route
@@ -36,8 +38,8 @@ DESCRIPTION = (
 RANDOM_USER_SITE = "https://randomuser.me"
 
 
-def application(instance: Instance) -> Application:
-    """Everything that an instance answers."""
+def application(instance: Instance, door: Door) -> Application:
+    """Everything that an instance answers to whom its door lets in."""
     routes: list[Route] = []
     for controller in (
         UserCommandController(instance.commands, instance.command_service, instance.statistics),
@@ -53,12 +55,16 @@ def application(instance: Instance) -> Application:
         routes += controller.routes()
     routes.append(
         openapi_route(
-            routes, title="Tandem", version=metadata.version("tandem-cqrs"), description=DESCRIPTION
+            routes,
+            title="Tandem",
+            version=metadata.version("tandem-cqrs"),
+            description=DESCRIPTION,
+            locked=isinstance(door, LockedDoor),
         )
     )
     policy = content_security_policy(connect=RANDOM_USER_SITE)
     page = static_routes(client_folder(), "/client", policy, index_paths=("/",))
-    return Application([*routes, *swagger_routes(), *page], translate=TRANSLATE)
+    return Application([*routes, *swagger_routes(), *page], translate=TRANSLATE, door=door)
 
 
 TRANSLATE: dict[type[Exception], Callable[..., ProblemError]] = {
@@ -97,13 +103,15 @@ async def serve_instance(settings: Settings, on_ready: Callable[[int], None] | N
     """Run an instance until SIGTERM or SIGINT, then finish what it has in hand.
 
     Raises:
+        SettingsError: its door can neither be locked nor stay open.
         UnsuitableServer: one of the two database servers cannot be used.
         ListenError: the port cannot be had.
     """
+    door = door_of(settings)
     async with run_instance(settings) as instance:
         calm_garbage_collector()
         await serve(
-            application(instance),
+            application(instance, door),
             (settings.host, settings.port),
             drain=timedelta(seconds=settings.drain_seconds),
             on_ready=on_ready,

@@ -10,6 +10,7 @@ COMMANDS = {
     "down": "tandem.cli.stack",
     "status": "tandem.cli.stack",
     "serve": "tandem.cli.serve",
+    "token": "tandem.cli.token",
     "migrate": "tandem.cli.migrate",
     "stats": "tandem.cli.stats",
     "dead-letters": "tandem.cli.dead_letters",

@@ -1,5 +1,6 @@
 """How commands ask a running instance, or the load balancer of the running stack."""
 
+import os
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -12,6 +13,8 @@ import msgspec
 from tandem.local_stack.status import read_status
 
 TIMEOUT_SECONDS = 30
+# Not an option: command lines are there for everybody on this machine to read.
+ACCESS_VARIABLE = "TANDEM_TOKEN"
 
 
 def address_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -42,12 +45,14 @@ def base_url(url: str | None, data_dir: Path) -> str:
 
 
 def ask(address: str, method: str = "GET") -> bytes:
-    """The body of the answer.
+    """The body of the answer; sends the access token in TANDEM_TOKEN, where there is one.
 
     Raises:
         ClickException: nobody answers, or the answer is a problem; says which.
     """
     request = urllib.request.Request(address, method=method)  # noqa: S310 - base_url lets only http(s) pass
+    if token := os.environ.get(ACCESS_VARIABLE):
+        request.add_unredirected_header("Authorization", f"Bearer {token}")
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
             return bytes(answer.read())

@@ -42,6 +42,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     # Start although the servers are set to lose acknowledged writes in a crash (fsync off and the like).
     allow_unsafe_durability: bool = False
 
+    # Public keys; where they are named, requests need a token signed with one of them.
+    token_keys_file: str = ""
+    # Whom tokens must be made for, and by whom; empty: by whoever has a key.
+    token_audience: Annotated[str, Meta(min_length=1)] = "tandem"  # noqa: S105 - no secret
+    token_issuer: str = ""
+    # Listen without tokens on an address that others may reach.
+    allow_unauthenticated: bool = False
+    # Without tokens: the host names, with commas between them, by which browsers may ask besides localhost.
+    allowed_hosts: str = ""
+
 
 def load_settings(environ: Mapping[str, str]) -> Settings:
     """Read the settings from `environ`.

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from tandem.web.decoding import RequestDecoder
+from tandem.web.door import Door
 from tandem.web.problems import ProblemError
 from tandem.web.requests import RawHeaders, RawRequest, Response, StreamResponse
 from tandem.web.routes import Route, Router
@@ -20,6 +21,7 @@ class _Handler:
 
     def __init__(self, route: Route) -> None:
         self.endpoint = route.endpoint
+        self.right = route.right
         self.decoder = RequestDecoder(route)
 
 
@@ -29,6 +31,7 @@ class Application:
     Args:
         routes: what is served.
         translate: exceptions (and their subclasses) that mean something to the client, and what they mean.
+        door: who is let in; None: everybody.
     """
 
     def __init__(
@@ -36,9 +39,11 @@ class Application:
         routes: Iterable[Route],
         *,
         translate: Mapping[type[Exception], Callable[[Any], ProblemError]] | None = None,
+        door: Door | None = None,
     ) -> None:
         self._router = Router((route.method, route.path, _Handler(route)) for route in routes)
         self._translate = dict(translate or {})
+        self._door = door
 
     async def answer(self, request: RawRequest) -> Response | StreamResponse:
         """The answer, whatever happens."""
@@ -56,6 +61,8 @@ class Application:
     async def _answer(self, request: RawRequest) -> Response | StreamResponse:
         path, _, query = request.target.partition(b"?")
         handler, parameters = self._router.find(request.method, path)
+        if self._door is not None:
+            self._door.admit(request, handler.right)
         decoder = handler.decoder
         body = b""
         if decoder.takes_body:

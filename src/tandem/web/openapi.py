@@ -15,7 +15,7 @@ Json = dict[str, Any]
 _ALWAYS = (500,)
 _WITH_ARGUMENTS = (400,)
 _WITH_BODY = (400, 408, 413, 415)
-_WHAT_A_TOKEN_IS = "A JSON Web Token whose claim `scope` names rights: `command`, `query`, `operator`."
+_SCOPES = "A JSON Web Token whose claim `scope` names rights: `command`, `query`, `operator`."
 
 
 def openapi_route(
@@ -55,7 +55,7 @@ def openapi_document(routes: Sequence[Route], *, title: str, version: str, descr
 def _lock(document: Json, routes: Iterable[Route]) -> None:
     """Say which routes want an access token, with which right, and how they refuse."""
     document["components"]["securitySchemes"] = {
-        "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": _WHAT_A_TOKEN_IS}
+        "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": _SCOPES}
     }
     problem = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     challenge = {"WWW-Authenticate": _header("What is wanted (RFC 6750).")}
