@@ -49,6 +49,7 @@ export class Chart {
     const top = maximumTick(highest);
     this.svg.setAttribute("viewBox", `0 0 ${this.#width} ${HEIGHT}`);
     this.svg.setAttribute("aria-label", this.#summary());
+    if (this.#points.length === 0) return this.svg.replaceChildren(this.#placeholder());
     this.svg.replaceChildren(...this.#levels(top), ...this.#times(), ...this.series.flatMap((each) => this.#line(each, top)), this.#hand());
   }
 
@@ -63,8 +64,11 @@ export class Chart {
     });
   }
 
+  #placeholder() {
+    return draw("text", { class: "tick", x: this.#width / 2, y: HEIGHT / 2, "text-anchor": "middle" }, this.#summary());
+  }
+
   #times() {
-    if (this.#points.length === 0) return [];
     const step = timeStep(this.#seconds, (this.#width - MARGIN.left) / LABEL_WIDTH);
     const labels = Array.from({ length: Math.floor(this.#seconds / step) + 1 }, (_, index) => index * step);
     return labels.map((seconds) => {

@@ -42,11 +42,9 @@ export class LiveView {
   follow(seed) {
     if (this.seed === seed) return;
     this.stop();
-    setText("run-seed", seed);
-    element("run-users").href = addressOf("users", { seed });
-    element("happenings").replaceChildren();
-    element("happenings-title").hidden = true;
+    if (element("run-seed").textContent !== seed) announce(seed);
     this.#feed = new Feed(seed, (feed, previous) => this.#show(feed, previous));
+    showConnection(this.#feed);
     this.#feed.start();
   }
 
@@ -73,10 +71,19 @@ export class LiveView {
   }
 }
 
+/** Another run than the one before. @param {string} seed */
+function announce(seed) {
+  setText("run-seed", seed);
+  element("run-users").href = addressOf("users", { seed });
+  element("happenings").replaceChildren();
+  element("happenings-title").hidden = true;
+}
+
 /** @param {Feed} feed */
 function showConnection({ connection, sample }) {
   const { state, reason } = connection;
   const shown = element("connection");
+  element("watch").dataset.connection = state;
   shown.dataset.state = state;
   shown.title = state === "live" ? `As of ${format.timeOfDay(sample?.at)}` : reason;
   if (state === "live") return setText(shown, `live, from ${sample?.appId}`);

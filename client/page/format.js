@@ -19,7 +19,7 @@ export function count(value) {
 /** @param {number | null | undefined} ms */
 export function milliseconds(ms) {
   if (!isKnown(ms)) return DASH;
-  if (ms >= 10_000) return duration(ms / 1000);
+  if (ms >= 1_000) return duration(ms / 1000);
   return `${(ms > 0 && ms < 10 ? tenths : whole).format(ms)} ms`;
 }
 
@@ -29,10 +29,10 @@ export function rate(value) {
   return `${(value > 0 && value < 10 ? tenths : whole).format(value)}/s`;
 }
 
-/** @param {number | null | undefined} seconds @returns {string} Such as `8.6 s`, `3 min 05 s`, `2 h 10 min`. */
+/** @param {number | null | undefined} seconds @returns {string} Such as `8.6 s`, `42 s`, `3 min 05 s`, `2 h 10 min`. */
 export function duration(seconds) {
   if (!isKnown(seconds)) return DASH;
-  if (seconds < 60) return `${tenths.format(seconds)} s`;
+  if (seconds < 60) return `${(seconds < 10 ? tenths : whole).format(seconds)} s`;
   const minutes = Math.floor(seconds / 60);
   if (minutes < 60) return `${minutes} min ${String(Math.floor(seconds % 60)).padStart(2, "0")} s`;
   return `${whole.format(Math.floor(minutes / 60))} h ${String(minutes % 60).padStart(2, "0")} min`;
