@@ -1,6 +1,7 @@
 """The page as a person meets it: a whole stack started by the command line, and a real browser."""
 
 import asyncio
+import os
 import shutil
 import sys
 import tempfile
@@ -31,7 +32,8 @@ async def stack() -> AsyncIterator[Stack]:
         "--instance-port",
         str(three_free_ports()),
     )
-    up = await asyncio.create_subprocess_exec(*TANDEM, "up", *options, stdout=PIPE)
+    environment = os.environ | {"ALLOWED_HOSTS": "tandem.test"}
+    up = await asyncio.create_subprocess_exec(*TANDEM, "up", *options, stdout=PIPE, env=environment)
     try:
         await until_it_says_where(up, stack.url)
         yield stack

@@ -74,4 +74,4 @@ def test_services_and_budget_select_the_instances_and_not_the_migration():
 
 def test_what_is_configured_are_settings():
     known = {field.encode_name for field in msgspec.structs.fields(Settings)}
-    assert set(OBJECTS["ConfigMap"]["data"]) - known <= {"ALLOW_UNAUTHENTICATED"}
+    assert set(OBJECTS["ConfigMap"]["data"]) <= known

@@ -150,8 +150,11 @@ async def test_tls_is_spoken_with_the_certificate_of_the_documented_example(
         load_balancer(place, fill_in(envsubst, words), secure),
         httpx.AsyncClient(verify=trust) as client,
     ):
-        assert (await client.get(f"https://127.0.0.1:{secure}/")).status_code == 200
-        assert (await client.get(f"http://127.0.0.1:{plain}/")).status_code == 200
+        by_tls = await client.get(f"https://127.0.0.1:{secure}/")
+        assert (by_tls.status_code, by_tls.headers["strict-transport-security"]) == (200, "max-age=31536000")
+        in_the_open = await client.get(f"http://127.0.0.1:{plain}/")
+        assert in_the_open.status_code == 200
+        assert "strict-transport-security" not in in_the_open.headers
 
 
 def make_certificate(openssl: str, place: Path) -> tuple[Path, Path]:

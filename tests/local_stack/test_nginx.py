@@ -172,6 +172,7 @@ async def test_what_nginx_refuses_itself_is_a_problem_document(
     async with load_balancer(place, answer_ok) as (port, _):
         status, headers, body = await ask(port, request_bytes)
         assert (status, headers["content-type"]) == (expected, "application/problem+json")
+        assert headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
         problem = json.loads(body)
         assert problem.pop("detail")
         assert problem.pop("title")
