@@ -72,6 +72,7 @@ PROGRAMS = [
     "floor.py",
     "frozen_floor/floor.py",
     "one_at_a_time.py",
+    "plain_reads.py",
     "plain_way/serve.py",
     "read_join.py",
 ]

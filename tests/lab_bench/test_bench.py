@@ -13,32 +13,12 @@ from tandem.lab.bench.generator import Plan
 from tandem.lab.bench.kinds import BESIDE_READS, BESIDE_WRITES
 from tandem.lab.bench.load import GeneratorFailed, Load, generate
 from tandem.lab.bench.measure import measure_creates
-from tandem.lab.bench.probe import Probe
 from tandem.lab.bench.reads import measure_beside, measure_reads, read_paths
 from tandem.lab.bench.results import Measurement, Report
 from tandem.lab.bench.steps import Progress
 from tandem.local_stack.ports import free_port
 from tandem.local_stack.status import read_status
-from up_process import Up, run_tandem
-
-
-@pytest.fixture(scope="module")
-def stack(new_place):
-    """`tandem up` with two instances, for the whole module."""
-    running = Up(new_place() / "stack", "--instances", "2")
-    try:
-        running.until_it_says("Tandem is running")
-        yield running
-    finally:
-        running.end()
-
-
-@pytest.fixture
-async def probe(stack):
-    """A probe of that stack."""
-    opened = await Probe.open(read_status(stack.data_dir))
-    yield opened
-    await opened.close()
+from up_process import run_tandem
 
 
 async def test_a_closed_load_counts_what_both_databases_hold(stack, probe):

@@ -109,6 +109,78 @@ def test_a_busy_machine_is_warned_of_and_a_quiet_one_is_not():
     assert "Other programs" not in text_of(page_of(quiet(*closed([1000.0]))))
 
 
+def test_programs_that_were_busy_later_are_warned_of_too():
+    disturbed = msgspec.structs.replace(closed([1000.0])[0], others_busy=0.9)
+    text = text_of(page_of(quiet(disturbed, *closed([1000.0]))))
+    assert "0.00 cores busy when this began, and up to 0.90 in 1 of the" in text
+    assert "What limits it cannot be told" in text_of(page_of(quiet(disturbed)))
+
+
+def test_who_waited_for_a_core_or_the_disk_is_told_beside_the_limit():
+    full = msgspec.structs.replace(
+        closed([1000.0])[0],
+        users=10_000,
+        seconds=10.0,
+        cpu_us_per_user={"instances": 970.0, "postgres": 100.0},
+        waiting_for_core={"postgres": 0.8, "instances": 0.3, "nginx": 0.01},
+        waiting_for_disk=0.4,
+    )
+    text = text_of(page_of(quiet(full)))
+    assert "Ready but without a core were, in threads: PostgreSQL (0.8), instances (0.3)." in text
+    assert "0.4 cores were idle while something waited for the disk." in text
+
+
+def test_what_was_left_out_is_said_in_the_answer():
+    report = msgspec.structs.replace(quiet(*closed([1000.0])), left_out=["The yardstick “x” is left out: y."])
+    text = text_of(page_of(report))
+    assert "The yardstick “x” is left out: y." in text[: text.index("What was measured")]
+
+
+def test_the_ratio_stands_beside_the_best_of_a_yardsticks_loads():
+    some = [
+        msgspec.structs.replace(yardstick("one at a time in C", [rate])[0], connections=clients)
+        for clients, rate in [(6, 100.0), (32, 400.0)]
+    ]
+    text = text_of(page_of(quiet(*closed([1000.0]), *some)))
+    assert "one at a time in C, 6 connections 100 pgbench" in text
+    assert "one at a time in C, 32 connections 400 2.50 pgbench" in text
+
+
+def scaled():
+    """A report of `tandem scale`: one without nginx under several loads, then one and three behind it."""
+    one = [
+        msgspec.structs.replace(each, connections=connections)
+        for connections in (200, 400, 6)
+        for each in closed([900.0 + connections, 910.0 + connections])
+    ]
+    behind = [
+        msgspec.structs.replace(each, through_nginx=True)
+        for instances, rate in [(1, 1000.0), (3, 1500.0)]
+        for each in closed([rate, rate + 10.0], instances)
+    ]
+    return msgspec.structs.replace(quiet(*one, *behind), kind="scale")
+
+
+def test_the_answer_of_a_report_on_scaling_speaks_of_instances():
+    text = text_of(page_of(scaled()))
+    answer = text[: text.index("What was measured")]
+    assert "With 200 connections, one instance behind nginx carries 1,005 users a second" in answer
+    assert "3 instances carry 1,505: 3.00 times as many instances, 1.50 times as many users" in answer
+    assert "3 instances behind nginx bring 1.00 times as many users" in answer
+
+
+def test_fewer_cores_than_programs_are_no_coherency():
+    assert "This machine has 2 cores for up to 7 busy programs" in text_of(page_of(scaled()))
+    many = msgspec.structs.replace(scaled(), environment={"machine": {"cores": 64}})
+    assert "busy programs" not in text_of(page_of(many))
+
+
+def test_the_curve_over_connections_is_that_of_the_instance_that_was_asked_with_several():
+    text = text_of(page_of(scaled()))
+    curve = text[text.index("How it grows with connections") : text.index("Every number, by load")]
+    assert "Throughput by connections connections users/s speed-up efficiency 6 911" in curve
+
+
 def test_a_generator_near_its_limit_is_warned_of():
     busy = msgspec.structs.replace(closed([1000.0])[0], generator=GeneratorCost(10.0, 0.93, 1.0))
     assert "used 93% of its one core" in text_of(page_of(quiet(busy)))

@@ -1,0 +1,114 @@
+"""The yardsticks as measurements beside those of the service, and what is said where one cannot be had."""
+
+import pytest
+
+from tandem.lab.bench.bench import BenchPlan, bench
+from tandem.lab.bench.kinds import (
+    CURRENT_FLOOR,
+    DOCUMENT,
+    DOCUMENT_OF_50,
+    FIND_ONE,
+    FROZEN_FLOOR,
+    JOIN,
+    JOIN_OF_50,
+    ONE_AT_A_TIME,
+    PLAIN_WAY,
+)
+from tandem.lab.bench.load import Load
+from tandem.lab.bench.measure import measure_creates
+from tandem.lab.bench.reads import read_paths
+from tandem.lab.bench.yardsticks import YardstickFailed, Yardsticks, left_out
+from tandem.lab.report.findings import ratios
+from tandem.local_stack.status import read_status
+
+
+@pytest.fixture
+def yardsticks(probe):
+    """Yardsticks on the databases of the stack."""
+    return Yardsticks(probe)
+
+
+@pytest.mark.parametrize("name", [FROZEN_FLOOR, CURRENT_FLOOR])
+async def test_a_floor_is_measured_with_the_cpu_of_the_databases(yardsticks, name):
+    (measured,) = await yardsticks.floor(name, users=1000, round_=2)
+    assert (measured.kind, measured.round, measured.users) == (name, 2, 1000)
+    assert measured.per_second["synchronized"] > 0
+    assert all(measured.cpu_us_per_user[part] > 0 for part in ("postgres", "mongodb", "program"))
+
+
+async def test_pgbench_is_measured_with_its_latency(yardsticks):
+    (measured,) = await yardsticks.one_at_a_time(clients=6, seconds=1, round_=1)
+    assert (measured.kind, measured.connections) == (ONE_AT_A_TIME, 6)
+    assert measured.post_ms.p50 <= measured.post_ms.p90 <= measured.post_ms.p99 <= measured.post_ms.max
+    assert measured.cpu_us_per_user["postgres"] > 0
+
+
+async def test_one_find_one_a_request_reads_the_same_users(stack, probe, yardsticks):
+    await measure_creates(probe, stack.url, Load(seconds=0.3, connections=4))
+    paths = (await read_paths(probe))["read by e-mail"]
+    (measured,) = await yardsticks.find_one(paths, Load(seconds=0.5, connections=4), round_=1)
+    assert measured.kind == FIND_ONE
+    assert measured.statuses == {"200": measured.users}
+    assert measured.cpu_us_per_user["program"] > 0
+
+
+@pytest.mark.slow
+async def test_the_plain_way_counts_users_that_are_synchronized(yardsticks):
+    (measured,) = await yardsticks.plain_way(seconds=0.5, round_=1)
+    assert measured.kind == PLAIN_WAY
+    assert measured.statuses == {"201": measured.users}
+    assert measured.per_second["synchronized"] > 0
+    assert measured.lag_ms.p50 > 0
+
+
+@pytest.mark.slow
+async def test_join_and_document_are_measured_in_every_round(yardsticks):
+    found = await yardsticks.join(reads=100, rounds=2)
+    kinds = {JOIN, DOCUMENT, JOIN_OF_50, DOCUMENT_OF_50}
+    assert {(each.kind, each.round) for each in found} == {(kind, n) for kind in kinds for n in (1, 2)}
+    assert all(each.per_second["read"] > 0 for each in found)
+
+
+@pytest.mark.slow
+async def test_a_bench_puts_the_ratios_into_its_report(stack):
+    plan = BenchPlan(
+        seconds=0.3,
+        rounds=1,
+        warm_up_seconds=0.3,
+        connections=(8, 6),
+        open_shares=(),
+        stale_users=5,
+        yardsticks=(FROZEN_FLOOR, ONE_AT_A_TIME, FIND_ONE),
+        floor_users=500,
+        clients=(6,),
+    )
+    report = await bench(read_status(stack.data_dir), stack.url, stack.data_dir, plan, lambda _: None)
+    assert report.left_out == []
+    assert [(ratio.of, ratio.to) for ratio in ratios(report)] == [
+        ("closed", FROZEN_FLOOR),
+        ("closed", ONE_AT_A_TIME),
+        ("answer p50 at 6 connections", "one at a time in C, 6 clients"),
+        ("read by e-mail", FIND_ONE),
+    ]
+
+
+def test_without_a_checkout_each_yardstick_is_left_out_and_says_why(tmp_path):
+    found = left_out([FROZEN_FLOOR, PLAIN_WAY], tmp_path)
+    assert list(found) == [FROZEN_FLOOR, PLAIN_WAY]
+    assert "in the folder benchmarks/ of a checkout" in found[FROZEN_FLOOR]
+
+
+def test_a_yardstick_whose_packages_are_missing_names_the_extra(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    found = left_out([FROZEN_FLOOR, PLAIN_WAY])
+    assert list(found) == [PLAIN_WAY]
+    assert "it needs fastapi and sqlalchemy. Install the extra `benchmarks`" in found[PLAIN_WAY]
+
+
+def test_nothing_is_left_out_where_nothing_is_asked_for(tmp_path):
+    assert left_out([], tmp_path) == {}
+
+
+async def test_a_yardstick_that_fails_says_which_and_why(yardsticks):
+    with pytest.raises(YardstickFailed, match=r"benchmarks/floor\.py failed: .*--users"):
+        await yardsticks.floor(CURRENT_FLOOR, users="many", round_=1)
