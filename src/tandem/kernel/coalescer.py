@@ -19,6 +19,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from tandem.kernel.errors import Overloaded, Unavailable
+from tandem.telemetry import Histogram
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +55,10 @@ class Coalescing(msgspec.Struct, frozen=True):
     pace: timedelta = timedelta(0)
 
 
+# Upper bounds of batches' sizes.
+_SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)
+
+
 class BatchTotals(msgspec.Struct):
     """What a coalescer has done since it was made: sums, so that a scraper can take rates of them."""
 
@@ -64,6 +69,9 @@ class BatchTotals(msgspec.Struct):
     refused: int = 0
     failed: int = 0
     largest: int = 0
+    sizes: Histogram = msgspec.field(default_factory=lambda: Histogram(_SIZES))
+    #: How long batches were in flight, in seconds.
+    durations: Histogram = msgspec.field(default_factory=Histogram)
 
 
 class _Entry(Generic[T, R]):
@@ -218,6 +226,8 @@ class Coalescer(Generic[T, R]):
         totals.items += size
         totals.seconds += seconds
         totals.largest = max(totals.largest, size)
+        totals.sizes.observe(size)
+        totals.durations.observe(seconds)
 
     async def _process(self, batch: Sequence[_Entry[T, R]]) -> None:
         """Carry out `batch` and resolve all of its entries."""

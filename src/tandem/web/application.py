@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from tandem.web.door import Door
 from tandem.web.problems import ProblemError
 from tandem.web.requests import RawHeaders, RawRequest, Response, StreamResponse
 from tandem.web.routes import Route, Router
+from tandem.web.totals import HttpTotals, RouteTotals
 
 logger = logging.getLogger(__name__)
 
@@ -19,10 +21,11 @@ logger = logging.getLogger(__name__)
 class _Handler:
     """One route, made ready to be called."""
 
-    def __init__(self, route: Route) -> None:
+    def __init__(self, route: Route, totals: RouteTotals) -> None:
         self.endpoint = route.endpoint
         self.right = route.right
         self.decoder = RequestDecoder(route)
+        self.totals = totals
 
 
 class Application:
@@ -32,6 +35,7 @@ class Application:
         routes: what is served.
         translate: exceptions (and their subclasses) that mean something to the client, and what they mean.
         door: who is let in; None: everybody.
+        totals: where answers are counted.
     """
 
     def __init__(
@@ -40,27 +44,37 @@ class Application:
         *,
         translate: Mapping[type[Exception], Callable[[Any], ProblemError]] | None = None,
         door: Door | None = None,
+        totals: HttpTotals | None = None,
     ) -> None:
-        self._router = Router((route.method, route.path, _Handler(route)) for route in routes)
+        self.totals = totals or HttpTotals()
+        self._router = Router(
+            (route.method, route.path, _Handler(route, self.totals.of(route))) for route in routes
+        )
         self._translate = dict(translate or {})
         self._door = door
 
     async def answer(self, request: RawRequest) -> Response | StreamResponse:
         """The answer, whatever happens."""
+        started = time.perf_counter()
+        totals = self.totals.unrouted
         try:
-            answer = await self._answer(request)
+            path, _, query = request.target.partition(b"?")
+            handler, parameters = self._router.find(request.method, path)
+            totals = handler.totals
+            answer = await self._answer(request, handler, parameters, query)
             if isinstance(answer, StreamResponse) and not answer.endless and request.method != "HEAD":
                 # What fails before anything is sent can still become a problem.
                 answer = msgspec.structs.replace(answer, first=await anext(answer.chunks, b""))
         except asyncio.CancelledError:
-            return ProblemError(503, "This instance was stopped while it worked on the request.").response()
+            answer = ProblemError(503, "This instance was stopped while it worked on the request.").response()
         except Exception as error:
-            return self._problem(error, request).response()
+            answer = self._problem(error, request).response()
+        totals.count(answer.status, time.perf_counter() - started)
         return answer
 
-    async def _answer(self, request: RawRequest) -> Response | StreamResponse:
-        path, _, query = request.target.partition(b"?")
-        handler, parameters = self._router.find(request.method, path)
+    async def _answer(
+        self, request: RawRequest, handler: _Handler, parameters: dict[str, bytes], query: bytes
+    ) -> Response | StreamResponse:
         if self._door is not None:
             self._door.admit(request, handler.right)
         decoder = handler.decoder

@@ -16,6 +16,7 @@ import msgspec
 from tandem.web.problems import ProblemError
 from tandem.web.requests import Headers, RawRequest, Response, StreamResponse
 from tandem.web.streaming import send_stream
+from tandem.web.totals import HttpTotals
 
 # Who is still writing when we close sees a reset connection and not our 413. So a body that is only somewhat
 # too long is read to its end, and thrown away; one beyond this is not read on.
@@ -41,7 +42,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answers(Protocol):
-    """What answers requests; see `Application`."""
+    """What answers requests, and where that is counted; see `Application`."""
+
+    totals: HttpTotals
 
     async def answer(self, request: RawRequest) -> Response | StreamResponse:
         """The answer, whatever happens."""
@@ -55,6 +58,7 @@ class Shared:
         self.limits = limits
         self.loop = asyncio.get_running_loop()
         self.connections: set[Connection] = set()
+        app.totals.connections = self.connections
         #: Set when the server stops: connections close after their next answer, endless streams end.
         self.stopping = asyncio.Event()
         #: This second, by the loop's clock: near enough for limits, and free of a call for each request.
@@ -282,6 +286,7 @@ class Connection(asyncio.Protocol):
     def _start(self, item: RawRequest | ProblemError) -> None:
         self.deadline = inf
         if isinstance(item, ProblemError):
+            self._shared.app.totals.refused[item.status] += 1
             self._write(item.response(), "", last=True)
             self.close()
         else:

@@ -1,0 +1,8 @@
+"""What tells people how an instance is: plain counters, the trace that a task belongs to, and log lines.
+
+Every other package may use it. It knows no library of metrics or traces: `app` shows what is gathered here.
+"""
+
+from tandem.telemetry.histogram import Histogram
+
+__all__ = ["Histogram"]
