@@ -1,40 +1,164 @@
-"""Take the pictures of the page in `docs/images`: `python scripts/screenshots.py http://127.0.0.1:8080/`."""
+"""Take the pictures in `docs/images` from a stack of its own: `python scripts/screenshots.py`."""
 
 import argparse
+import html
+import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from playwright.sync_api import Browser, sync_playwright
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
+TANDEM = (sys.executable, "-m", "tandem")
+URL = "http://127.0.0.1:8080/"
+
+Scheme = Literal["light", "dark"]
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
+
+# The animated picture: so many frames, each shown for so long.
+FRAMES = 44
+FRAME_MS = 500
+KILLED_AT_FRAME = 12
+# Room for what is said of deaths and takeovers while they happen.
+ROOM_BELOW = 200
+
+TERMINAL = """<!doctype html><style>
+body {{ margin: 0; }}
+#window {{ width: 760px; padding: 14px 22px 20px; background: #161e26; color: #e7edf3; border-radius: 12px;
+  font: 14px/1.55 "DejaVu Sans Mono", monospace; }}
+#window::before {{ content: "\\25cf \\25cf \\25cf"; color: #64727f; letter-spacing: 3px; }}
+pre {{ margin: 8px 0 0; font: inherit; white-space: pre-wrap; }}
+b {{ color: #3fcf97; }}
+</style><div id="window"><pre><b>$</b> ./run.sh
+{lines}</pre></div>"""
 
 
-def take(browser: Browser, url: str, scheme: Literal["light", "dark"]) -> Path:
-    """Picture a finished run of 2,000 users at 1,280 pixels, and say where it went."""
-    target = IMAGES / f"page-{scheme}.png"
-    page = browser.new_page(viewport={"width": 1280, "height": 960}, color_scheme=scheme)
-    page.goto(url)
-    page.fill("#count", "2000")
-    page.click("#generate")
-    page.wait_for_selector("#run[data-phase=done]", timeout=120_000)
-    page.mouse.move(0, 0)
-    page.screenshot(path=target, full_page=True)
+@contextmanager
+def running_stack(place: Path) -> Iterator[list[str]]:
+    """A stack of three instances with its data in `place`. What it printed until it was ready."""
+    up = subprocess.Popen([*TANDEM, "up"], cwd=place, stdout=subprocess.PIPE, text=True)
+    lines: list[str] = []
+    try:
+        for line in up.stdout or ():
+            lines.append(line)
+            if "Ctrl-C" in line:
+                break
+        else:
+            sys.exit(f"The stack did not start:\n{''.join(lines)}")
+        yield [line.replace(str(place), "~/tandem") for line in lines]
+    finally:
+        up.terminate()
+        up.communicate()
+
+
+def status(place: Path) -> Any:
+    """What `tandem status` says of the stack."""
+    return json.loads(subprocess.check_output([*TANDEM, "status", "--json"], cwd=place))
+
+
+def picture_terminal(browser: Browser, lines: list[str]) -> None:
+    """The start of the stack, as it was printed."""
+    page = browser.new_page(device_scale_factor=2)
+    page.set_content(TERMINAL.format(lines=html.escape("".join(lines)).rstrip()))
+    page.locator("#window").screenshot(path=IMAGES / "start.png", omit_background=True)
     page.close()
-    return target
+
+
+def generate(page: Page, users: int) -> None:
+    """Open the page, and start a run."""
+    page.goto(URL)
+    page.wait_for_selector("#connection[data-state=live]")
+    page.fill("#count", str(users))
+    page.click("#generate")
+    page.mouse.move(0, 0)
+
+
+def picture_page(browser: Browser, scheme: Scheme) -> None:
+    """A finished run on a desk and on a phone, and one of its users in both forms."""
+    page = browser.new_page(viewport={"width": 1280, "height": 960}, color_scheme=scheme)
+    generate(page, 2_000)
+    page.wait_for_selector("#run[data-phase=done]", timeout=120_000)
+    page.screenshot(path=IMAGES / f"page-{scheme}.png", full_page=True)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.locator("#watch > section").first.scroll_into_view_if_needed()
+    page.evaluate("document.querySelector('#watch').scrollIntoView({behavior: 'instant'})")
+    page.screenshot(path=IMAGES / f"phone-{scheme}.png")
+    page.set_viewport_size({"width": 1280, "height": 960})
+    page.click("#run-users")
+    page.click("#found-rows a")
+    page.wait_for_selector("#story li")
+    page.screenshot(path=IMAGES / f"user-{scheme}.png")
+    page.close()
+
+
+def animate(browser: Browser, place: Path) -> None:
+    """A run in which an instance is killed, and another takes its users over."""
+    stack = status(place)
+    page = browser.new_page(viewport={"width": 1280, "height": 1600})
+    generate(page, 4_000)
+    box: Any = page.locator("#watch").bounding_box()
+    frames = []
+    for number in range(FRAMES):
+        frames.append(_frame(page, {**box, "height": box["height"] + ROOM_BELOW}))
+        page.wait_for_timeout(FRAME_MS / 2)
+        for pid, strike in _strikes(stack).get(number, ()):
+            os.kill(pid, strike)
+    first, *others = frames
+    first.save(
+        IMAGES / "run.webp",
+        save_all=True,
+        append_images=others,
+        duration=FRAME_MS,
+        quality=60,
+        method=6,
+        loop=0,
+    )
+    page.close()
+
+
+def _strikes(stack: Any) -> dict[int, list[tuple[int, signal.Signals]]]:
+    """Whom which signal strikes after a frame. While MongoDB is away, the victim gets users in hand."""
+    mongodb, victim = stack["mongodb"]["pid"], stack["instances"][1]["pid"]
+    return {
+        KILLED_AT_FRAME - 3: [(mongodb, signal.SIGSTOP)],
+        KILLED_AT_FRAME: [(victim, signal.SIGKILL)],
+        KILLED_AT_FRAME + 2: [(mongodb, signal.SIGCONT)],
+    }
+
+
+def _frame(page: Page, box: Any) -> Image.Image:
+    return Image.open(BytesIO(page.screenshot(clip=box))).convert("RGB")
 
 
 def main() -> None:
-    """Take both pictures of a running stack's page."""
+    """Take all pictures, or those that are named."""
+    takers = {
+        "terminal": lambda browser, _, lines: picture_terminal(browser, lines),
+        "page": lambda browser, *_: [picture_page(browser, scheme) for scheme in SCHEMES],
+        "animation": lambda browser, place, _: animate(browser, place),
+    }
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("url", help="where the page is, such as http://127.0.0.1:8080/")
-    url = parser.parse_args().url
-    chromium = shutil.which("chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        for scheme in ("light", "dark"):
-            print(take(browser, url, scheme))  # noqa: T201 - its only output
+    parser.add_argument("pictures", nargs="*", metavar="|".join(takers), help="which; all if none is named")
+    names = parser.parse_args().pictures or list(takers)
+    place = Path(tempfile.mkdtemp(prefix="tandem-pictures-"))
+    with running_stack(place) as lines, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+        )
+        for name in names:
+            takers[name](browser, place, lines)
         browser.close()
+    shutil.rmtree(place)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,6 @@ const MAX_POINTS = 600;
 const MAX_GAP_SECONDS = 60;
 /** A rate is a mean over so long: one second alone jumps too much to be read. */
 const RATE_SECONDS = 3;
-/** Samples come each second. Where two are further apart, nothing had changed between them. */
-const MAX_STEP_SECONDS = 2.5;
 
 /** Where the four counts are in a point. */
 const COUNTS = /** @type {const} */ ([1, 2, 3, 4]);
@@ -19,7 +17,7 @@ const COUNTS = /** @type {const} */ ([1, 2, 3, 4]);
 const NOTHING = [0, 0, 0, 0, 0, null];
 
 /**
- * Append a sample, unless nothing has changed since the last.
+ * Append a sample. Of a time in which nothing changes only the two ends are kept, as the server does it.
  *
  * @param {Point[]} history
  * @param {Sample} sample
@@ -31,29 +29,25 @@ export function addSample(history, { at, stages, lagMs }) {
   /** @type {Point} */
   const point = [Date.parse(at) / 1000, accepted, stored, projected, synchronized, lagMs.now];
   const last = history.at(-1);
-  if (last ? isSameCounts(last, point) || last[0] >= point[0] : accepted === 0) return history;
-  return [...history.slice(1 - MAX_POINTS), point];
+  if (last && last[0] >= point[0]) return history;
+  return [...(isAtRest([...history, point]) ? history.slice(0, -1) : history), point].slice(-MAX_POINTS);
 }
 
 /** @param {Point[]} history @returns {Point[]} The last stretch in which things went on. */
 export function lastStretch(history) {
-  let start = history.length - 1;
+  let end = history.length;
+  while (end > 1 && isSameCounts(history[end - 1], history[end - 2])) end -= 1;
+  let start = end - 1;
   while (start > 0 && history[start][0] - history[start - 1][0] <= MAX_GAP_SECONDS) start -= 1;
-  return history.slice(Math.max(0, start));
+  return history.slice(Math.max(0, start), end);
 }
 
-/**
- * Users per second from point to point. Where samples are missing nothing had changed until a second before the next.
- *
- * @param {Point[]} points
- * @returns {Rates[]} One for each point but the first; before and after a pause, a rate of 0.
- */
+/** @param {Point[]} points @returns {Rates[]} Users per second from point to point: one for each but the first. */
 export function ratesOf(points) {
-  return points.slice(1).flatMap((point, index) => {
+  return points.slice(1).map((point, index) => {
     const before = points[index];
-    const seconds = point[0] - before[0];
-    if (seconds <= MAX_STEP_SECONDS) return [between(before, point, Math.max(seconds, 0.5))];
-    return [still(before[0] + 1), still(point[0] - 1), between(before, point, 1)];
+    const seconds = Math.max(point[0] - before[0], 0.5);
+    return { at: point[0], accepted: (point[1] - before[1]) / seconds, synchronized: (point[4] - before[4]) / seconds, lagMs: point[5] };
   });
 }
 
@@ -73,14 +67,10 @@ export function ratesNow(history, { at }) {
   return { accepted, stored, projected, synchronized };
 }
 
-/** @param {Point} before @param {Point} point @param {number} seconds @returns {Rates} */
-function between(before, point, seconds) {
-  return { at: point[0], accepted: (point[1] - before[1]) / seconds, synchronized: (point[4] - before[4]) / seconds, lagMs: point[5] };
-}
-
-/** @param {number} at @returns {Rates} */
-function still(at) {
-  return { at, accepted: 0, synchronized: 0, lagMs: null };
+/** Whether nothing changed over the last three points. @param {Point[]} history */
+function isAtRest(history) {
+  const [one, other, last] = history.slice(-3);
+  return last !== undefined && isSameCounts(one, other) && isSameCounts(other, last);
 }
 
 /** @param {Point} one @param {Point} other */

@@ -29,13 +29,16 @@ export function rate(value) {
   return `${(value > 0 && value < 10 ? tenths : whole).format(value)}/s`;
 }
 
-/** @param {number | null | undefined} seconds @returns {string} Such as `8.6 s`, `42 s`, `3 min 05 s`, `2 h 10 min`. */
+/** @param {number | null | undefined} seconds @returns {string} Such as `8.6 s`, `42 s`, `3:05 min`, `2:10 h`. */
 export function duration(seconds) {
   if (!isKnown(seconds)) return DASH;
   if (seconds < 60) return `${(seconds < 10 ? tenths : whole).format(seconds)} s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes} min ${String(Math.floor(seconds % 60)).padStart(2, "0")} s`;
-  return `${whole.format(Math.floor(minutes / 60))} h ${String(minutes % 60).padStart(2, "0")} min`;
+  return seconds < 3600 ? `${sixtieths(seconds)} min` : `${sixtieths(seconds / 60)} h`;
+}
+
+/** @param {number} value @returns {string} Sixties, and what is left of them in two digits. */
+function sixtieths(value) {
+  return `${Math.floor(value / 60)}:${String(Math.floor(value % 60)).padStart(2, "0")}`;
 }
 
 /** @param {string | null | undefined} iso @returns {string} The time of day, to the millisecond. */
