@@ -32,8 +32,13 @@ export class Pace {
    * @throws {DOMException} `signal` was aborted.
    */
   async turn(signal) {
-    signal.throwIfAborted();
+    await this.#slot(signal);
     while (this.isPaused) await Promise.race([this.#resumed, abortOf(signal)]);
+    signal.throwIfAborted();
+  }
+
+  /** @param {AbortSignal} signal */
+  async #slot(signal) {
     signal.throwIfAborted();
     if (this.#intervalMs === 0) return;
     const now = performance.now();

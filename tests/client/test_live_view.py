@@ -23,6 +23,7 @@ async def test_who_only_watches_sees_the_same_as_who_sends(visit: Visit, browser
 
 async def test_a_reload_in_mid_run_shows_the_run_with_its_past(visit: Visit):
     await visit.fill(count=1_000)
+    await visit.speed(rate=50)
     await visit.generate()
     await visit.until("sending")
     await visit.until_samples(4)
@@ -55,6 +56,7 @@ async def test_the_charts_say_in_words_what_they_draw(visit: Visit):
 async def test_an_instance_killed_in_mid_run_is_shown_and_the_run_ends_complete(visit: Visit, stack: Stack):
     victim = (await stack.instances())[0]
     await visit.fill(count=1_500)
+    await visit.speed(rate=200)
     await visit.generate()
     await visit.until("sending")
     await visit.until_samples(1)
@@ -96,6 +98,7 @@ async def test_who_took_over_the_users_of_a_frozen_instance_is_shown(visit: Visi
 @pytest.mark.slow
 async def test_a_run_goes_on_while_mongodb_is_away_and_ends_complete(visit: Visit, stack: Stack):
     await visit.fill(count=1_000)
+    await visit.speed(rate=200)
     await visit.generate()
     await visit.until("sending")
     mongodb = visit.page.locator("#mongodb-state")
