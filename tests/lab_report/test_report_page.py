@@ -116,6 +116,14 @@ def test_programs_that_were_busy_later_are_warned_of_too():
     assert "What limits it cannot be told" in text_of(page_of(quiet(disturbed)))
 
 
+def test_a_yardstick_that_was_disturbed_otherwise_than_the_service_is_named():
+    ours = msgspec.structs.replace(closed([1000.0])[0], others_busy=0.9)
+    alike = msgspec.structs.replace(yardstick("plain way", [500.0])[0], others_busy=0.8)
+    quieter = msgspec.structs.replace(yardstick("frozen floor", [500.0])[0], others_busy=0.1)
+    text = text_of(page_of(quiet(ours, alike, quieter)))
+    assert "disturbed the service and these unevenly: frozen floor in round 1." in text
+
+
 def test_who_waited_for_a_core_or_the_disk_is_told_beside_the_limit():
     full = msgspec.structs.replace(
         closed([1000.0])[0],

@@ -147,21 +147,27 @@ class Bench:
         yield from self._reads()
 
     def _round(self, round_: int) -> Iterator[Step]:
+        """What becomes a ratio is side by side: the largest load and the floors, pgbench and the browser."""
         plan, name = self._plan, f"round {round_} of {self._plan.rounds}"
-        for connections in plan.connections:
-            what = f"{name}: {connections} connections, as fast as they go"
-            yield Step(what, plan.seconds * OVERHEAD, partial(self._closed, connections, round_))
+        largest, *smaller = sorted(plan.connections, reverse=True)
+        yield self._closed_step(name, largest, round_)
         yardsticks = self._yardsticks
         for floor in (FROZEN_FLOOR, CURRENT_FLOOR):
             if floor in self._available:
                 work = partial(yardsticks.floor, floor, plan.floor_users, round_)
                 yield self._yardstick(f"{name}: the {floor}", 1 + plan.floor_users / 6_000, work)
-        for clients in plan.clients if ONE_AT_A_TIME in self._available else ():
+        for clients in sorted(plan.clients, reverse=True) if ONE_AT_A_TIME in self._available else ():
             work = partial(yardsticks.one_at_a_time, clients, PGBENCH_SECONDS, round_)
             yield self._yardstick(f"{name}: pgbench with {clients} clients", PGBENCH_SECONDS + 1, work)
+        for connections in reversed(smaller):
+            yield self._closed_step(name, connections, round_)
         if PLAIN_WAY in self._available:
             work = partial(yardsticks.plain_way, plan.seconds, round_)
             yield self._yardstick(f"{name}: the plain way", plan.seconds + 3, work)
+
+    def _closed_step(self, name: str, connections: int, round_: int) -> Step:
+        what = f"{name}: {connections} connections, as fast as they go"
+        return Step(what, self._plan.seconds * OVERHEAD, partial(self._closed, connections, round_))
 
     def _reads(self) -> Iterator[Step]:
         plan, seconds = self._plan, self._plan.seconds + 1

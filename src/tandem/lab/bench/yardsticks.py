@@ -81,7 +81,7 @@ class Yardsticks:
     async def floor(self, name: str, users: int, round_: int) -> list[Measurement]:
         """The service's statements in batches of 500, without HTTP; the better of two and three lanes."""
         program = {FROZEN_FLOOR: "frozen_floor/floor.py", CURRENT_FLOOR: "floor.py"}[name]
-        result, cpu = await self._run(program, "--users", str(users), "--lanes", "2", "3")
+        result, cpu, others = await self._run(program, "--users", str(users), "--lanes", "2", "3")
         # The program tried twice, with as many users each time.
         databases = {part: round(cpu[part] / (2 * users), 1) for part in ("postgres", "mongodb")}
         return [
@@ -91,13 +91,14 @@ class Yardsticks:
                 users,
                 result["users_per_second"],
                 cpu_us_per_user=databases | {"program": result["cpu_us_per_user"]},
+                others_busy=others,
             )
         ]
 
     async def one_at_a_time(self, clients: int, seconds: int, round_: int) -> list[Measurement]:
         """PostgreSQL's half alone, written by pgbench, one user a transaction."""
         arguments = ("--clients", str(clients), "--seconds", str(seconds))
-        result, cpu = await self._run("one_at_a_time.py", *arguments)
+        result, cpu, others = await self._run("one_at_a_time.py", *arguments)
         return [
             _measurement(
                 ONE_AT_A_TIME,
@@ -107,6 +108,7 @@ class Yardsticks:
                 connections=clients,
                 post_ms=msgspec.convert(result["latency_ms"], Percentiles),
                 cpu_us_per_user={"postgres": round(cpu["postgres"] / max(result["users"], 1), 1)},
+                others_busy=others,
             )
         ]
 
@@ -152,7 +154,7 @@ class Yardsticks:
 
     async def join(self, reads: int, rounds: int) -> list[Measurement]:
         """The same read as a join in PostgreSQL and as a document of MongoDB, in turn, without HTTP."""
-        result, _ = await self._run("read_join.py", "--reads", str(reads), "--rounds", str(rounds))
+        result, *_ = await self._run("read_join.py", "--reads", str(reads), "--rounds", str(rounds))
         kinds = {
             "postgresql_join_one_at_a_time": JOIN,
             "mongodb_document_one_at_a_time": DOCUMENT,
@@ -172,8 +174,8 @@ class Yardsticks:
             for number, one in enumerate(result[key], 1)
         ]
 
-    async def _run(self, program: str, *arguments: str) -> tuple[dict[str, Any], dict[str, int]]:
-        """The one line of JSON that a program prints, and the CPU us of each of the stack's components."""
+    async def _run(self, program: str, *arguments: str) -> tuple[dict[str, Any], dict[str, int], float]:
+        """A program's line of JSON, the CPU us of each component, and the cores that others kept busy."""
         before = await self._probe.usage()
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -193,9 +195,8 @@ class Yardsticks:
             said = errors.decode(errors="replace").strip().splitlines()[-1:]
             raise YardstickFailed(f"benchmarks/{program} failed: {' '.join(said)}")
         after = await self._probe.usage()
-        return msgspec.json.decode(output), {
-            name: used - before.cpu_us[name] for name, used in after.cpu_us.items()
-        }
+        used = {name: total - before.cpu_us[name] for name, total in after.cpu_us.items()}
+        return msgspec.json.decode(output), used, after.others_busy(before)
 
     @asynccontextmanager
     async def _served(self, program: str) -> AsyncIterator[tuple[str, int]]:

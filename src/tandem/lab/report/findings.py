@@ -26,6 +26,8 @@ from tandem.local_stack.nginx import WORKERS
 
 #: Cores that other programs keep busy, from which on absolute numbers are too low.
 OTHERS_BUSY = 0.2
+#: Two sides of a ratio from which others took cores this differently were not measured alike.
+UNEVEN = 0.3
 #: The share of its core from which on the generator may be what was measured.
 GENERATOR_BUSY = 0.8
 #: Threads without a core, and cores idle for the disk, that are worth mentioning.
@@ -139,7 +141,7 @@ def generator_busy(report: Report) -> float:
 
 def warnings(report: Report) -> list[str]:
     """What a reader must know before believing any number, in sentences."""
-    found = [_disturbed(report)] if others_busy(report) > OTHERS_BUSY else []
+    found = [_disturbed(report), *_uneven(report)] if others_busy(report) > OTHERS_BUSY else []
     if generator_busy(report) >= GENERATOR_BUSY:
         found.append(
             f"The load generator used {generator_busy(report):.0%} of its one core. Near 100% it is the "
@@ -167,7 +169,27 @@ def _disturbed(report: Report) -> str:
     )
     return (
         f"Other programs kept {first:.2f} cores busy when this began{meanwhile}: absolute numbers are too "
-        "low. Ratios that were measured in turn hold."
+        "low. Ratios hold where both sides were disturbed alike."
+    )
+
+
+def _uneven(report: Report) -> list[str]:
+    """The rounds in which other programs disturbed the service and a yardstick differently."""
+    runs = runs_of(report)
+    saturated = saturation_runs(runs)
+    if saturated is None:
+        return []
+    ours = {each.round: each.others_busy for each in saturated.measurements}
+    theirs = [
+        each for runs_ in runs if not runs_.of_service and not runs_.reads for each in runs_.measurements
+    ]
+    uneven = dict.fromkeys(
+        f"{each.kind} in round {each.round}"
+        for each in theirs
+        if abs((each.others_busy or 0.0) - (ours.get(each.round) or 0.0)) > UNEVEN
+    )
+    return (
+        [f"Other programs disturbed the service and these unevenly: {', '.join(uneven)}."] if uneven else []
     )
 
 

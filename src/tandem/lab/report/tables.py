@@ -100,6 +100,7 @@ def run_by_run(report: Report) -> list[Content]:
         "lag p50, ms",
         "lag p99, ms",
         "CPU of all servers, µs",
+        "cores busy with others",
         "answers by status",
         "users by instance",
     )
@@ -187,6 +188,7 @@ def _line(measurement: Measurement) -> tuple[str, ...]:
         *_middle_and_end(measurement.post_ms),
         *_middle_and_end(measurement.lag_ms),
         number(servers_cpu(measurement)) if measurement.cpu_us_per_user else "",
+        f"{measurement.others_busy:.2f}" if measurement.others_busy is not None else "",
         ", ".join(f"{status}: {count:,}" for status, count in measurement.statuses.items()),
         ", ".join(f"{name}: {count:,}" for name, count in measurement.users_of_instances.items()),
     )
