@@ -1,7 +1,6 @@
 # Daily habits. `make help` lists them; options of a command go in ARGS: make up ARGS='--instances 5'
 SHELL := /bin/sh
 BIN := .venv/bin
-URL ?= http://127.0.0.1:8080/
 DATA_DIR ?= .tandem
 COMPILE := $(BIN)/uv pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header
@@ -45,8 +44,8 @@ lock: dev ## pin what pyproject.toml needs, with hashes; ARGS=--upgrade takes th
 	$(COMPILE) $(ARGS) --extra local --extra lab --extra build -o requirements/local.txt
 	$(COMPILE) $(ARGS) --extra local --extra lab --extra benchmarks --extra build --extra dev -o requirements/dev.txt
 
-screenshots: dev ## take the pictures of the page from the running stack
-	@$(BIN)/python scripts/screenshots.py $(URL)
+screenshots: dev ## take the pictures in docs/images from a stack of its own
+	@$(BIN)/python scripts/screenshots.py $(ARGS)
 
 bench-floor: dev ## measure the floor on the running stack's databases
 	@status=$$($(BIN)/tandem status --json --data-dir $(DATA_DIR)) || { echo 'No stack is running. Start one with: make up'; exit 1; }; \

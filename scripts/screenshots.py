@@ -30,7 +30,7 @@ FRAMES = 44
 FRAME_MS = 500
 KILLED_AT_FRAME = 12
 # Room for what is said of deaths and takeovers while they happen.
-ROOM_BELOW = 200
+ROOM_BELOW = 260
 
 TERMINAL = """<!doctype html><style>
 body {{ margin: 0; }}

@@ -5,7 +5,7 @@ import { Feed } from "/client/live/feed.js";
 import { showFigures } from "/client/live/figures.js";
 import { happenings } from "/client/live/happenings.js";
 import { lastStretch, ratesOf } from "/client/live/history.js";
-import { showLanes } from "/client/live/lanes.js";
+import { showInstances } from "/client/live/instances.js";
 import { showStages } from "/client/live/stages.js";
 import { addressOf } from "/client/page/address.js";
 import { element, make, setText } from "/client/page/dom.js";
@@ -62,7 +62,7 @@ export class LiveView {
     if (!sample || sample === previous) return;
     showStages(sample, history);
     showFigures(sample, history, this.targetOf(sample.seed));
-    showLanes(sample);
+    showInstances(sample);
     const rates = ratesOf(lastStretch(history));
     this.#rates.show(rates);
     this.#lags.show(rates);

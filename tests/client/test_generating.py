@@ -25,7 +25,7 @@ async def test_a_run_ends_when_the_last_user_is_synchronized(visit: Visit):
     assert [row["appId"] for row in rows] == ["instance-1", "instance-2", "instance-3"]
     assert sum(row["synchronized"] for row in rows) == 300
     for row in rows:
-        await expect(visit.lane(row["appId"])).to_contain_text(f"{row['total']} users")
+        await expect(visit.instance(row["appId"])).to_contain_text(f"{row['total']} users")
 
 
 async def test_the_same_seed_makes_the_same_users_however_many_are_wanted(visit: Visit):

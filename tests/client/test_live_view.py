@@ -26,7 +26,7 @@ async def test_a_reload_in_mid_run_shows_the_run_with_its_past(visit: Visit):
     await visit.speed(rate=50)
     await visit.generate()
     await visit.until("sending")
-    await visit.until_samples(4)
+    await visit.until_samples(7)
     accepted = await visit.number("accepted-count")
     await visit.page.reload()
     await visit.until_live()
@@ -61,7 +61,7 @@ async def test_an_instance_killed_in_mid_run_is_shown_and_the_run_ends_complete(
     await visit.until("sending")
     await visit.until_samples(1)
     await stack.kill(victim)
-    await expect(visit.lane(victim["app_id"]).filter(has_text="gone")).to_be_visible()
+    await expect(visit.instance(victim["app_id"]).filter(has_text="gone")).to_be_visible()
     assert await visit.number("accepted-count") < 1_500
     await visit.until("done")
 
@@ -78,18 +78,18 @@ async def test_who_took_over_the_users_of_a_frozen_instance_is_shown(visit: Visi
     await visit.until_live()
     answering = (await visit.text("connection")).rpartition(" ")[2]
     victim = next(each for each in await stack.instances() if each["app_id"] != answering)
-    lane = visit.lane(victim["app_id"])
+    shown = visit.instance(victim["app_id"])
     with ExitStack() as ice:
         async with stack.without_mongodb():
             await visit.fill(count=60)
             await visit.generate()
             await visit.until("synchronizing")
-            await expect(lane).to_contain_text("pending")
+            await expect(shown).to_contain_text("pending")
             ice.enter_context(frozen(victim["pid"]))
-        await expect(lane).to_contain_text("silent")
+        await expect(shown).to_contain_text("silent")
         await visit.until("done")
         took_over = re.compile(rf"Took over [\d,]+ users? of {victim['app_id']}")
-        await expect(visit.page.locator("#lanes")).to_contain_text(took_over)
+        await expect(visit.page.locator("#instances")).to_contain_text(took_over)
 
     assert await visit.stages() == [60] * 4
     await expect(visit.page.locator("#happenings")).to_contain_text(f"{victim['app_id']} is back.")

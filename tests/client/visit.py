@@ -75,9 +75,9 @@ class Visit:
             last = await connection.get_attribute("title")
             await expect(connection).not_to_have_attribute("title", last or "")
 
-    def lane(self, app_id: str) -> Locator:
+    def instance(self, app_id: str) -> Locator:
         """What the page shows of an instance; of each of its lives, if there were several."""
-        return self.page.locator("#lanes > li").filter(has_text=app_id)
+        return self.page.locator("#instances > li").filter(has_text=app_id)
 
     async def answer_as_randomuser(self, body: Any, status: int = 200) -> None:
         """Stand in for randomuser.me, which is out of reach here."""

@@ -1,4 +1,4 @@
-/** Shows a lane for each instance: its share of the run, what it has in hand, and whether it lives. */
+/** Shows each instance: its share of the run, what it has in hand, and whether it lives. */
 
 import { lifeOf } from "/client/live/happenings.js";
 import { element, keep, make, setText } from "/client/page/dom.js";
@@ -10,15 +10,15 @@ import * as format from "/client/page/format.js";
 const byName = new Intl.Collator("en", { numeric: true }).compare;
 
 /** @param {Sample} sample */
-export function showLanes({ instances, stages }) {
-  const lanes = [...instances].sort((one, other) => byName(one.appId, other.appId) || (one.incarnation ?? 0) - (other.incarnation ?? 0));
-  keep(element("lanes"), lanes, lifeOf, makeLane, (lane, instance) => showLane(lane, instance, stages.stored));
+export function showInstances({ instances, stages }) {
+  const sorted = [...instances].sort((one, other) => byName(one.appId, other.appId) || (one.incarnation ?? 0) - (other.incarnation ?? 0));
+  keep(element("instances"), sorted, lifeOf, makeInstance, (item, instance) => showInstance(item, instance, stages.stored));
 }
 
-function makeLane() {
+function makeInstance() {
   return make(
     "li",
-    { class: "lane" },
+    { class: "instance" },
     make("p", { class: "who" }, make("b"), " ", make("span", { class: "pill" })),
     make("div", { class: "share", "aria-hidden": "true" }, make("span", { class: "done" }), make("span", { class: "waiting" })),
     make("p", { class: "numbers" }),
@@ -26,10 +26,10 @@ function makeLane() {
   );
 }
 
-/** @param {HTMLElement} lane @param {Instance} instance @param {number} stored Users of the run, of all instances. */
-function showLane(lane, instance, stored) {
-  const [who, share, numbers, over] = /** @type {HTMLElement[]} */ ([...lane.children]);
-  lane.dataset.state = instance.state;
+/** @param {HTMLElement} item @param {Instance} instance @param {number} stored Users of the run, of all instances. */
+function showInstance(item, instance, stored) {
+  const [who, share, numbers, over] = /** @type {HTMLElement[]} */ ([...item.children]);
+  item.dataset.state = instance.state;
   setText(who.children[0], instance.appId);
   setText(who.children[1], stateOf(instance));
   /** @type {HTMLElement} */ (who.children[1]).dataset.state = instance.state;
