@@ -17,7 +17,7 @@ from tandem.user import UserInput, normalize
 APP_ID = "lab-fill"
 IN_FLIGHT = 2_000
 #: About how many a second there are, to tell how long it will take.
-USERS_A_SECOND = 6_000
+USERS_A_SECOND = 10_000
 
 
 async def users_in(running: Status) -> int:
