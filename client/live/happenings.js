@@ -16,8 +16,12 @@ const OUT = new Set(["silent", "gone"]);
 export function happenings(previous, sample) {
   if (!previous) return [];
   const before = new Map(previous.instances.map((instance) => [lifeOf(instance), instance]));
+  const now = new Set(sample.instances.map(lifeOf));
+  // An instance may be back, in another life, before anybody saw it gone.
+  const replaced = previous.instances.filter((instance) => !OUT.has(instance.state) && !now.has(lifeOf(instance)));
   return [
     ...databaseHappenings(previous, sample),
+    ...replaced.map(({ appId }) => `${appId} is gone.`),
     ...sample.instances.flatMap((instance) => instanceHappenings(before.get(lifeOf(instance)), instance)),
     ...refusals(sample.deadLetters - previous.deadLetters),
   ];

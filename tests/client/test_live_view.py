@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 from playwright.async_api import Browser, expect
-from stack import Stack, frozen
+from stack import Stack, frozen, parent_of
 from visit import Visit
 
 
@@ -60,8 +60,9 @@ async def test_an_instance_killed_in_mid_run_is_shown_and_the_run_ends_complete(
     await visit.generate()
     await visit.until("sending")
     await visit.until_samples(1)
-    await stack.kill(victim)
-    await expect(visit.instance(victim["app_id"]).filter(has_text="gone")).to_be_visible()
+    with frozen(parent_of(victim["pid"])):  # which would start it again before the page saw it gone
+        await stack.kill(victim)
+        await expect(visit.instance(victim["app_id"]).filter(has_text="gone")).to_be_visible()
     assert await visit.number("accepted-count") < 1_500
     await visit.until("done")
 
