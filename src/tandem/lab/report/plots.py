@@ -14,7 +14,7 @@ from tandem.lab.report.runs import Runs, saturation_runs
 from tandem.lab.report.series import STAGES, lag_ms, rates
 from tandem.lab.statistics import median_with_spread
 
-COMPONENTS = (*SERVERS, "generator")
+COMPONENTS = (*SERVERS, "program", "generator")
 MOST_LINES = 4
 
 
