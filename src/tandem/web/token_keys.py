@@ -82,14 +82,18 @@ def _keys_of_pem(content: bytes) -> list[Key]:
 def _keys_of_set(content: bytes) -> list[Key]:
     try:
         members = json.loads(content)["keys"]
-        usable = [member for member in members if member.get("use", "sig") == "sig" and "d" not in member]
-        found = jwt.PyJWKSet(usable).keys
-    except (jwt.PyJWTError, ValueError, KeyError, TypeError, AttributeError):
+        found = jwt.PyJWKSet([member for member in members if _is_for_signatures(member)]).keys
+    except (jwt.PyJWTError, ValueError, KeyError, TypeError):
         return []
     keys = [Key(key.key, key.algorithm_name) for key in found if key.algorithm_name in _ALGORITHMS]
     for key in keys:
         _algorithm_of(key.key)
     return keys
+
+
+def _is_for_signatures(member: Any) -> bool:
+    """Whether this member of a key set verifies signatures; "d" would be the private part."""
+    return isinstance(member, dict) and member.get("use", "sig") == "sig" and "d" not in member
 
 
 def _algorithm_of(key: Any) -> str:
