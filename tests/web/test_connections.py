@@ -6,6 +6,7 @@ import contextlib
 import pytest
 from web_example import ROUTES
 
+from systems import until
 from tandem.web.connection import Limits
 from tandem.web.requests import StreamResponse, json_response
 from tandem.web.routes import Route
@@ -91,6 +92,47 @@ async def test_a_client_that_waits_for_us_is_never_overdue(serving):
         await asyncio.sleep(0.3)
         may_answer.set()
         assert (await answer_to(reader))[1] == b'"late"'
+
+
+def long_answer():
+    """A route whose answers are longer than what the system takes off our hands; how many were made."""
+    made = []
+
+    async def answer(_):
+        made.append(1)
+        return json_response("x" * 8_000_000)
+
+    return Route("GET", "/long", answer, "Long"), made
+
+
+LONG = b"GET /long HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize("asked", [LONG, LONG.replace(b"Host: x", b"Connection: close")])
+async def test_a_client_that_does_not_read_its_answer_is_let_go(serving, asked):
+    route, made = long_answer()
+    only_one = Limits(answer_seconds=0.1, connections=1)
+    async with serving([route, *ROUTES], only_one) as client, connected(client) as (_, writer):
+        writer.write(asked)
+
+        async def is_gone():
+            return made and (await client.get("/things?seed=s")).status_code == 200
+
+        await until(is_gone, "there is room for another client")
+
+
+async def test_no_answer_is_made_before_the_one_before_was_read(serving):
+    route, made = long_answer()
+    async with serving([route, *ROUTES]) as client, connected(client) as (reader, writer):
+        writer.write(LONG * 10)
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+        assert head.startswith(b"HTTP/1.1 200 ")
+        for _ in range(3):
+            assert (await client.get("/things?seed=s")).status_code == 200
+        assert len(made) == 1
+        await asyncio.wait_for(reader.readexactly(8_000_002), 10)
+        await asyncio.wait_for(answer_to(reader), 10)
+        assert len(made) >= 2
 
 
 async def test_one_connection_too_many_is_told_to_come_back(serving):

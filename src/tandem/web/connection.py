@@ -36,6 +36,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     head_seconds: float = 15.0
     body_bytes: int = 65_536
     body_seconds: float = 30.0
+    #: For reading an answer that is too long to be out of our hands at once.
+    answer_seconds: float = 60.0
     #: Longer than nginx keeps an idle connection (60 s), so that never do we close one about to be used.
     idle_seconds: float = 75.0
     connections: int = 8_192
@@ -203,7 +205,9 @@ class Connection(asyncio.Protocol):
         """Called each second: let go of who is idle for too long, or takes too long to send its request."""
         if self._shared.now < self.deadline:
             return
-        if self._began:
+        if self._closing:
+            self._let_go()
+        elif self._began:
             what = "body" if self._in_body else "head"
             self._refuse(ProblemError(408, f"The {what} of the request did not arrive in time."))
         else:
@@ -213,6 +217,7 @@ class Connection(asyncio.Protocol):
         """Close at once if nothing is in hand, or after the answer that is."""
         self._closing = True
         if self._task is None and self._transport is not None:
+            self.deadline = self._shared.now + self._limits.answer_seconds
             self._transport.close()
 
     def cancel(self) -> None:
@@ -301,6 +306,8 @@ class Connection(asyncio.Protocol):
                 last = not await send_stream(answer, request, self, self._shared.stopping) or last
             else:
                 self._write(answer, request.method, last=last)
+                if self._writable is not None:
+                    await self._until_read()
         finally:
             self._finished(last=last)
 
@@ -308,6 +315,19 @@ class Connection(asyncio.Protocol):
         length = b"" if answer.status in (204, 304) else b"Content-Length: %d\r\n" % len(answer.body)
         head = _head(answer, self._shared.date, length, last=last)
         self.write(head if method == "HEAD" else head + answer.body)
+
+    async def _until_read(self) -> None:
+        """Answer nothing more to who does not read: one answer of each client is all that we keep."""
+        try:
+            async with asyncio.timeout(self._limits.answer_seconds):
+                await self.writable()
+        except TimeoutError:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Drop what the client will not read. To close would be to wait for it."""
+        if self._transport is not None:
+            self._transport.abort()
 
     def _finished(self, *, last: bool) -> None:
         """An answer is out: go on with what came meanwhile, or wait for more."""

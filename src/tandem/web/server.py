@@ -89,7 +89,7 @@ def _allow_files() -> None:
 async def _keep_time(shared: Shared) -> None:
     """Each second (or as often as the shortest limit needs): the Date header, and who is overdue."""
     limits = shared.limits
-    tick = min(1.0, limits.head_seconds, limits.body_seconds, limits.idle_seconds)
+    tick = min(1.0, limits.head_seconds, limits.body_seconds, limits.answer_seconds, limits.idle_seconds)
     while True:
         shared.now = shared.loop.time()
         shared.date = b"Date: %b\r\n" % formatdate(usegmt=True).encode()
