@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 import msgspec
+from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
@@ -87,17 +88,16 @@ def _plan(*, quick: bool, yardsticks: bool, **changes: Any) -> BenchPlan:
     return msgspec.structs.replace(QUICK if quick else BenchPlan(), **given)
 
 
-def table_of(report: Report) -> Table:
-    """A line for each measurement (rate, latency, lag, CPU us of each component), and one for each ratio."""
+def table_of(report: Report) -> Group:
+    """A line for each measurement (rate, latency, lag, CPU us of each component), then one for each ratio."""
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("load (connections)")
     for name in ("a second", "p50 ms", "p99", "lag p50", "p99", "inst. us", "PG", "Mongo", "nginx"):
         table.add_column(name, justify="right", no_wrap=True)
     for measurement in report.measurements:
         table.add_row(*_row(measurement))
-    for ratio in ratios(report):
-        table.add_row(escape(ratio.name), number(ratio.spread.median))
-    return table
+    lines = [f"{number(ratio.spread.median):>6}  {escape(ratio.name)}" for ratio in ratios(report)]
+    return Group(table, "", *lines)
 
 
 def _row(measurement: Measurement) -> list[str]:

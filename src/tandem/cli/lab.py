@@ -15,11 +15,10 @@ import click
 import msgspec
 import uvloop
 from pymongo.errors import PyMongoError
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
-from rich.table import Table
 
 from tandem.kernel import Unavailable, UnsuitableServer
 from tandem.lab.bench.load import GeneratorFailed
@@ -204,7 +203,9 @@ async def stack_for(data_dir: Path, instances: int | None) -> AsyncIterator[OwnS
     yield OwnStack(running, data_dir)
 
 
-def finish(report: Report, table: Table, json_file: Path | None, thresholds: Sequence[Threshold]) -> None:
+def finish(
+    report: Report, table: RenderableType, json_file: Path | None, thresholds: Sequence[Threshold]
+) -> None:
     """Write the report, show its table and the verdict, and exit 1 if a threshold is missed.
 
     Raises:

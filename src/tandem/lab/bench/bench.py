@@ -30,6 +30,7 @@ from tandem.lab.bench.probe import Probe
 from tandem.lab.bench.reads import measure_beside, measure_reads, measure_staleness, read_paths
 from tandem.lab.bench.results import Measurement, Report
 from tandem.lab.bench.steps import Step, Tell, take_steps
+from tandem.lab.bench.tidy import tidy_up
 from tandem.lab.bench.yardsticks import YardstickFailed, Yardsticks, left_out
 from tandem.local_stack.status import Status
 
@@ -37,6 +38,7 @@ WARM_UP_CONNECTIONS = 50
 # Beside writes, reads come at half of what they can do, and writes at a quarter.
 READ_SHARE, WRITE_SHARE = 0.5, 0.25
 PGBENCH_SECONDS = 2
+TIDYING_SECONDS = 3.0
 # What a load takes besides its seconds: users are prepared before, and arrive after.
 OVERHEAD = 1.7
 
@@ -137,6 +139,7 @@ class Bench:
         yield Step("warming up", plan.warm_up_seconds * OVERHEAD, self._warm_up)
         for round_ in range(1, plan.rounds + 1):
             yield from self._round(round_)
+        yield Step("tidying up", TIDYING_SECONDS, self._tidy_up)
         seconds = plan.seconds * OVERHEAD
         for share in plan.open_shares:
             yield Step(
@@ -197,6 +200,10 @@ class Bench:
 
     async def _fill(self) -> list[Measurement]:
         await fill(self._probe.running, self._missing_users)
+        return []
+
+    async def _tidy_up(self) -> list[Measurement]:
+        await tidy_up(self._probe.running)
         return []
 
     async def _warm_up(self) -> list[Measurement]:

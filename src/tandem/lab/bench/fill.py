@@ -10,6 +10,7 @@ import msgspec
 from tandem.app import run_instance
 from tandem.config import Settings
 from tandem.cqrs import CreateUserCommand
+from tandem.lab.bench.tidy import tidy_up
 from tandem.local_stack.status import Status
 from tandem.random_users import random_users
 from tandem.user import UserInput, normalize
@@ -50,22 +51,10 @@ async def fill(running: Status, users: int) -> None:
                 await instance.commands.execute(command)
 
         await asyncio.gather(*(lane() for _ in range(IN_FLIGHT)))
-    await _tidy_up(str(running.postgres.url))
+    await tidy_up(running)
 
 
 def _commands(users: int) -> Iterator[CreateUserCommand]:
     seed = f"lab-fill-{time.time_ns()}"
     for user in random_users(seed, 0, users):
         yield CreateUserCommand(seed, normalize(msgspec.convert(msgspec.to_builtins(user), UserInput)))
-
-
-async def _tidy_up(postgres_url: str) -> None:
-    """What autovacuum would do some time later, in the middle of a measurement."""
-    connection = await asyncpg.connect(postgres_url, timeout=10)
-    try:
-        tables = await connection.fetch(
-            "SELECT quote_ident(tablename) AS name FROM pg_tables WHERE schemaname = 'public'"
-        )
-        await connection.execute(f"VACUUM (ANALYZE) {', '.join(row['name'] for row in tables)}")
-    finally:
-        await connection.close()
