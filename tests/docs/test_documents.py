@@ -10,6 +10,7 @@ import asyncpg
 import click
 import msgspec
 import pytest
+import settings_table
 from doc_pages import ROOT, files_below, pages, prose, without_fences
 
 from tandem.app import Instance
@@ -77,21 +78,9 @@ def test_every_option_of_every_command_is_described():
     assert {option for option in options if option.startswith("--") and option not in README} == set()
 
 
-def test_every_setting_is_described_with_its_default():
-    described = names_in_a_tables_first_column(README)
-    for field in msgspec.structs.fields(Settings):
-        assert field.encode_name in described
-        if field.default is not msgspec.NODEFAULT:
-            row = next(
-                line for line in README.splitlines() if line.startswith("|") and field.encode_name in line
-            )
-            assert f"`{_in_the_environment(field.default)}`" in row, field.encode_name
-
-
-def _in_the_environment(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def test_the_table_of_settings_is_that_of_the_class():
+    page = settings_table.PAGE.read_text()
+    assert page == settings_table.with_table(page), "make settings"
 
 
 async def test_every_route_is_described():

@@ -15,42 +15,78 @@ class SettingsError(Exception):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
-    """What one instance needs to know. The name in the environment is the field's name in capitals."""
+    """What one instance needs to know. The name in the environment is the field's name in capitals.
 
-    postgres_url: str
-    mongodb_url: str
-    app_id: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")] = "STANDALONE"
-    host: str = "127.0.0.1"
-    port: Port = 8080
+    The table of settings in docs/operations.md is made of these descriptions (`make settings`).
+    """
 
-    # The command side: how many creates may wait, and how many go to PostgreSQL in one transaction.
-    max_waiting_commands: Annotated[int, Meta(ge=1, le=1_000_000)] = 5_000
-    max_batch: Annotated[int, Meta(ge=1, le=5_000)] = 500
+    postgres_url: Annotated[str, Meta(description="PostgreSQL 18 or newer, as the role `tandem_service`")]
+    mongodb_url: Annotated[str, Meta(description="MongoDB 5 or newer, a replica set even with one node")]
+    app_id: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=64,
+            pattern=r"^[\x21-\x7e]+$",
+            description="the instance's name; each needs its own",
+        ),
+    ] = "STANDALONE"
+    host: Annotated[str, Meta(description="the address that it listens on")] = "127.0.0.1"
+    port: Annotated[Port, Meta(description="the port that it listens on")] = 8080
 
-    # The projection: how many committed users one instance holds in memory on their way to MongoDB.
-    # What goes beyond stays in PostgreSQL, unowned, and is claimed when there is room again.
-    max_in_projection: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
+    max_waiting_commands: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="commands that may wait for PostgreSQL; more get a 503")
+    ] = 5_000
+    max_batch: Annotated[
+        int, Meta(ge=1, le=5_000, description="users in one transaction, and in one write to MongoDB")
+    ] = 500
+    max_in_projection: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1_000_000,
+            description="users that wait in memory for MongoDB; more wait in PostgreSQL until there is room",
+        ),
+    ] = 10_000
 
-    # An instance renews its lease every second; when it ends, others take its pending users.
-    lease_seconds: Annotated[float, Meta(ge=2, le=3_600)] = 5.0
-    # The longest that one call to a database may take before the connection is given up.
-    database_timeout_seconds: Seconds = 10.0
-    # How long an instance that was told to stop may take to finish what it has in hand.
-    drain_seconds: Seconds = 20.0
-    # `/health/flow` answers 503 when the oldest pending user is older than this.
-    max_pending_age_seconds: Seconds = 30.0
-    # Start although the servers are set to lose acknowledged writes in a crash (fsync off and the like).
-    allow_unsafe_durability: bool = False
+    lease_seconds: Annotated[
+        float,
+        Meta(ge=2, le=3_600, description="how soon others take over the users of an instance that died"),
+    ] = 5.0
+    database_timeout_seconds: Annotated[
+        Seconds, Meta(description="the longest call to a database, before the connection is given up")
+    ] = 10.0
+    drain_seconds: Annotated[
+        Seconds, Meta(description="how long requests in hand, and then the flow, get when it is told to stop")
+    ] = 20.0
+    max_pending_age_seconds: Annotated[
+        Seconds, Meta(description="`/health/flow` answers 503 when the oldest pending user is older")
+    ] = 30.0
+    allow_unsafe_durability: Annotated[
+        bool,
+        Meta(
+            description="start although PostgreSQL is set to lose acknowledged users in a crash (`fsync` off)"
+        ),
+    ] = False
 
-    # Public keys; where they are named, requests need a token signed with one of them.
-    token_keys_file: str = ""
-    # Whom tokens must be made for, and by whom; empty: by whoever has a key.
-    token_audience: Annotated[str, Meta(min_length=1)] = "tandem"  # noqa: S105 - no secret
-    token_issuer: str = ""
-    # Listen without tokens on an address that others may reach.
-    allow_unauthenticated: bool = False
-    # Without tokens: the host names, with commas between them, by which browsers may ask besides localhost.
-    allowed_hosts: str = ""
+    token_keys_file: Annotated[
+        str,
+        Meta(description="public keys; where they are named, requests need a token signed with one of them"),
+    ] = ""
+    token_audience: Annotated[str, Meta(min_length=1, description="whom tokens must be made for")] = "tandem"  # noqa: S105 - no secret
+    token_issuer: Annotated[
+        str, Meta(description="by whom tokens must be made; empty: by whoever has a key")
+    ] = ""
+    allow_unauthenticated: Annotated[
+        bool, Meta(description="listen without tokens on an address that others may reach")
+    ] = False
+    allowed_hosts: Annotated[
+        str,
+        Meta(
+            description="without tokens: the host names, with commas between, by which browsers may ask "
+            "besides localhost and addresses"
+        ),
+    ] = ""
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:
