@@ -39,6 +39,8 @@ def _default(of: dict[str, object]) -> str:
 
 
 def _bounds(of: dict[str, object]) -> str:
+    if "enum" in of:
+        return ", ".join(f"`{value}`" for value in of["enum"])
     if of["type"] == "boolean":
         return "`true`, `false`"
     if "maximum" in of:

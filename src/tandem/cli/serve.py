@@ -1,6 +1,5 @@
 """`tandem serve`: one instance."""
 
-import logging
 import os
 
 import click
@@ -9,9 +8,8 @@ import uvloop
 from tandem.app import serve_instance
 from tandem.config import SettingsError, load_settings
 from tandem.kernel import Unavailable, UnsuitableServer
+from tandem.telemetry.logs import set_up_logs
 from tandem.web.server import ListenError
-
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 @click.command()
@@ -20,10 +18,9 @@ def serve() -> None:
 
     APP_ID (STANDALONE) names it, PORT (8080) is where it answers, HOST (127.0.0.1) on which address.
     """
-    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
-    logging.getLogger("pymongo").setLevel(logging.WARNING)
     try:
         settings = load_settings(os.environ)
+        set_up_logs(settings.app_id, settings.log_level, settings.log_format)
 
         def say_where(port: int) -> None:
             click.echo(f"{settings.app_id} answers at http://{settings.host}:{port}")

@@ -1,7 +1,7 @@
 """The settings of one instance, read from environment variables and checked once, at the start."""
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -68,6 +68,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
             description="start although PostgreSQL is set to lose acknowledged users in a crash (`fsync` off)"
         ),
     ] = False
+
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Meta(description="how much is logged; at `debug` a line for each request, and what errors say"),
+    ] = "info"
+    log_format: Annotated[
+        Literal["auto", "json", "text"],
+        Meta(description="JSON lines or text; `auto`: text where a terminal reads it"),
+    ] = "auto"
 
     token_keys_file: Annotated[
         str,

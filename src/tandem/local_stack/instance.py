@@ -34,7 +34,9 @@ def instance(folder: DataFolder, number: int, port: int, urls: DatabaseUrls) -> 
     return Part(
         name=name,
         title=name,
-        program=_tandem(folder, name, "serve", urls, APP_ID=name, PORT=str(port), HOST="127.0.0.1"),
+        program=_tandem(
+            folder, name, "serve", urls, APP_ID=name, PORT=str(port), HOST="127.0.0.1", LOG_FORMAT="text"
+        ),
         is_ready=is_ready,
         stop_signal=signal.SIGTERM,
         stop_patience=STOP_PATIENCE,

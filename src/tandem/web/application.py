@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+from urllib.parse import unquote_plus
 
 import msgspec
 
@@ -16,6 +18,9 @@ from tandem.web.routes import Route, Router
 from tandem.web.totals import HttpTotals, RouteTotals
 
 logger = logging.getLogger(__name__)
+
+_SEED = re.compile(rb"[?&]seed=([^&]{1,400})")
+_TRACE_ID = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class _Handler:
@@ -69,7 +74,11 @@ class Application:
             answer = ProblemError(503, "This instance was stopped while it worked on the request.").response()
         except Exception as error:
             answer = self._problem(error, request).response()
-        totals.count(answer.status, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        totals.count(answer.status, seconds)
+        if logger.isEnabledFor(logging.DEBUG):
+            said = (request.method, _path_of(request), answer.status, seconds * 1000)
+            logger.debug("%s %s %d in %.1f ms", *said, extra=_correlation(request))
         return answer
 
     async def _answer(
@@ -90,8 +99,24 @@ class Application:
         for kind in type(error).__mro__:
             if kind in self._translate:
                 return self._translate[kind](error)
-        logger.error("%s %r failed", request.method, request.target, exc_info=error)
+        said = (request.method, _path_of(request))
+        logger.error("%s %s failed", *said, exc_info=error, extra=_correlation(request))
         return ProblemError(500, "The server failed to answer. Its log says why.")
+
+
+def _path_of(request: RawRequest) -> str:
+    """What may stand in a log: the query may hold somebody's address."""
+    return request.target.partition(b"?")[0].decode("latin-1")
+
+
+def _correlation(request: RawRequest) -> dict[str, str]:
+    """The run and the trace that a request says it belongs to (W3C Trace Context)."""
+    found = {}
+    if seed := _SEED.search(request.target):
+        found["seed"] = unquote_plus(seed[1].decode("latin-1"))
+    if trace := _TRACE_ID.match(request.headers.get(b"traceparent", b"")):
+        found["trace_id"] = trace[1].decode()
+    return found
 
 
 def _check_media_type(headers: RawHeaders) -> None:
