@@ -8,7 +8,7 @@ from tandem.app.live_feed import LiveFeed
 from tandem.app.live_run import LiveEvent
 from tandem.user.profile import Seed
 from tandem.web.problems import ProblemError
-from tandem.web.requests import Request, StreamResponse
+from tandem.web.requests import EVENT_STREAM, Request, StreamResponse
 from tandem.web.routes import Route
 
 # nginx may not keep events back.
@@ -44,7 +44,7 @@ class LiveController:
                 headers={503: {"Retry-After": "Seconds to wait before trying again."}},
                 problems=(503,),
                 tag="statistics",
-                media_type="text/event-stream",
+                media_type=EVENT_STREAM,
                 description=DESCRIPTION,
             )
         ]
@@ -55,4 +55,4 @@ class LiveController:
         if not self._feed.has_room_for(seed):
             detail = "Too many are watching through this instance. Try again in a few seconds."
             raise ProblemError(503, detail, headers=(("Retry-After", "5"),))
-        return StreamResponse(self._feed.watch(seed), "text/event-stream", headers=AT_ONCE, endless=True)
+        return StreamResponse(self._feed.watch(seed), EVENT_STREAM, headers=AT_ONCE, endless=True)

@@ -20,7 +20,8 @@ Email = Annotated[
     str,
     Meta(
         max_length=320,
-        pattern=r"^[^@\s\x00-\x1f\x7f-\x9f]+@[^@\s\x00-\x1f\x7f-\x9f]+\Z",
+        # `$(?!\n)` is the end in Python and in JSON Schema; `\Z` is a letter there.
+        pattern=r"^[^@\s\x00-\x1f\x7f-\x9f]+@[^@\s\x00-\x1f\x7f-\x9f]+$(?!\n)",
         description="At most 320 characters; one @ with text on both sides; no space or control character.",
         examples=["jane@example.com"],
     ),

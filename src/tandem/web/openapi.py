@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from tandem.web.problems import PROBLEM_JSON, Problem
-from tandem.web.requests import JSON, Request, Response
+from tandem.web.requests import EVENT_STREAM, JSON, Request, Response
 from tandem.web.routes import Route
 
 Json = dict[str, Any]
@@ -159,13 +159,22 @@ def _operation_id(route: Route) -> str:
 def _responses(route: Route, schemas: _Schemas, *, has_arguments: bool) -> Json:
     responses = {}
     for status, wanted in route.answers.items():
-        content = {} if wanted is None else {route.media_type: {"schema": schemas.of(wanted)}}
+        schema = wanted and _sent_as(route, schemas.of(wanted))
+        content = {route.media_type: {"schema": schema}} if schema else {}
         responses[str(status)] = _response(route, status, content)
     problems = {*route.problems, *_ALWAYS}
     problems.update(_WITH_ARGUMENTS if has_arguments else (), _WITH_BODY if route.body_type else ())
     for status in sorted(problems):
         responses[str(status)] = _response(route, status, {PROBLEM_JSON: {"schema": schemas.of(Problem)}})
     return responses
+
+
+def _sent_as(route: Route, schema: Json) -> Json:
+    """The schema of what is sent: of a stream's each event, whose `data` has the answer as text."""
+    if route.media_type != EVENT_STREAM:
+        return schema
+    data = {"type": "string", "contentMediaType": JSON, "contentSchema": schema}
+    return {"type": "object", "properties": {"data": data}, "required": ["data"]}
 
 
 def _response(route: Route, status: int, content: Json) -> Json:

@@ -16,6 +16,7 @@ Headers = tuple[tuple[str, str], ...]
 RawHeaders = dict[bytes, bytes]
 
 JSON = "application/json"
+EVENT_STREAM = "text/event-stream"
 
 _encode_json = msgspec.json.Encoder().encode
 
