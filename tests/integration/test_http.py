@@ -236,7 +236,7 @@ async def test_health_and_metrics_answer(client):
     assert (await client.get("/health/ready")).json() == {"status": "ready", "appId": "instance-1"}
     assert (await client.get("/health/flow")).json()["status"] == "flowing"
     assert (
-        'tandem_batch_items_total{coalescer="CreateUserCommand"} 1.0' in (await client.get("/metrics")).text
+        'tandem_batch_items_sum{coalescer="CreateUserCommand"} 1.0' in (await client.get("/metrics")).text
     )
 
 

@@ -26,6 +26,7 @@ from tandem.cqrs import (
     UserSaga,
 )
 from tandem.kernel import Backoff, Coalescer, Coalescing, CommandBus, EventBus, keep_running
+from tandem.telemetry import Histogram, measure_loop_delay
 from tandem.user_command.database import Database
 from tandem.user_command.dead_letters import DeadLetters
 from tandem.user_command.lease import SECONDS_BETWEEN_RENEWALS, Lease
@@ -62,6 +63,7 @@ class Instance:
         self.statistics = Statistics(database)
         self.dead_letters = DeadLetters(database)
         self.live = LiveFeed(RunSamples(database), lambda: answers(client), settings.app_id)
+        self.loop_delays = Histogram()
         self.draining = False
         self._register_flow()
 
@@ -125,6 +127,7 @@ class Instance:
             tasks.create_task(keep_running("lease", self._renew_lease))
             tasks.create_task(keep_running("recovery", self._recover))
             tasks.create_task(keep_running("live view", self.live.run_once))
+            tasks.create_task(measure_loop_delay(self.loop_delays))
 
     async def _renew_lease(self) -> float:
         in_hand = in_hand_by_run(

@@ -30,6 +30,7 @@ from tandem.web.security_headers import content_security_policy
 from tandem.web.server import serve
 from tandem.web.static import static_routes
 from tandem.web.swagger import swagger_routes
+from tandem.web.totals import HttpTotals
 
 DESCRIPTION = (
     "Users are written to PostgreSQL (command side), served from MongoDB (query side), and kept in step "
@@ -41,6 +42,7 @@ RANDOM_USER_SITE = "https://randomuser.me"
 def application(instance: Instance, door: Door) -> Application:
     """Everything that an instance answers to whom its door lets in."""
     routes: list[Route] = []
+    totals = HttpTotals()
     for controller in (
         UserCommandController(instance.commands, instance.command_service, instance.statistics),
         RunsController(instance.statistics),
@@ -49,7 +51,7 @@ def application(instance: Instance, door: Door) -> Application:
         DeadLettersController(instance.dead_letters),
         RandomUsersController(),
         HealthController(instance),
-        MetricsController(instance),
+        MetricsController(instance, totals),
         LiveController(instance.live),
     ):
         routes += controller.routes()
@@ -64,7 +66,7 @@ def application(instance: Instance, door: Door) -> Application:
     )
     policy = content_security_policy(connect=RANDOM_USER_SITE)
     page = static_routes(client_folder(), "/client", policy, index_paths=("/",))
-    return Application([*routes, *swagger_routes(), *page], translate=TRANSLATE, door=door)
+    return Application([*routes, *swagger_routes(), *page], translate=TRANSLATE, door=door, totals=totals)
 
 
 TRANSLATE: dict[type[Exception], Callable[..., ProblemError]] = {

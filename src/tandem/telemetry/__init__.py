@@ -4,5 +4,6 @@ Every other package may use it. It knows no library of metrics or traces: `app` 
 """
 
 from tandem.telemetry.histogram import Histogram
+from tandem.telemetry.loop_delay import measure_loop_delay
 
-__all__ = ["Histogram"]
+__all__ = ["Histogram", "measure_loop_delay"]

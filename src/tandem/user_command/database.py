@@ -165,6 +165,12 @@ class Database:
             rows: list[asyncpg.Record] = await connection.fetch(QUERIES[query], *arguments)
             return rows
 
+    @property
+    def connections(self) -> dict[str, int]:
+        """How many connections are in use, idle, and could still be opened."""
+        size, idle = self._pool.get_size(), self._pool.get_idle_size()
+        return {"used": size - idle, "idle": idle, "unopened": self._pool.get_max_size() - size}
+
     async def close(self) -> None:
         """Close all connections, by force where the server does not answer."""
         try:

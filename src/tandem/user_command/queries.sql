@@ -60,7 +60,8 @@ WHERE u.idempotency_key = ANY ($1::text[]);
 
 -- name: synchronize_users
 -- Ends the flow of those users that are still pending at this version: status, event, statistics.
--- Deleting the pending row decides who does it, so that two instances cannot both.
+-- Deleting the pending row decides who does it, so that two instances cannot both. Answers how many users of
+-- each lag it has ended, and whether another instance had created them.
 WITH done AS (
     DELETE FROM prm_user_pending WHERE user_id = ANY ($1::bigint[]) AND version = $2
     RETURNING user_id
@@ -70,20 +71,25 @@ WITH done AS (
 ), events AS (
     INSERT INTO prm_user_event (user_id, version, event_type, seed, app_id, created_at)
     SELECT id, $2, 'SYNCRONIZED', seed, $3, now() FROM users
+), ended AS MATERIALIZED (
+    SELECT seed, app_id,
+           ceil(ln(greatest(extract(epoch FROM now() - created_at)::float8 * 1000, 1)) / ln(1.1::float8))::smallint
+               AS bucket,
+           count(*) AS users
+    FROM users GROUP BY 1, 2, 3
 ), lags AS (
     INSERT INTO prm_user_lag AS l (seed, app_id, backend, bucket, users)
-    SELECT seed, app_id, pg_backend_pid(),
-           ceil(ln(greatest(extract(epoch FROM now() - created_at)::float8 * 1000, 1)) / ln(1.1::float8))::smallint,
-           count(*)
-    FROM users GROUP BY 1, 2, 4
+    SELECT seed, app_id, pg_backend_pid(), bucket, users FROM ended
     ON CONFLICT (seed, app_id, backend, bucket) DO UPDATE SET users = l.users + excluded.users
+), counts AS (
+    INSERT INTO prm_user_count AS c (seed, app_id, backend, synchronized, taken_over)
+    SELECT seed, app_id, pg_backend_pid(), sum(users), CASE WHEN app_id <> $3 THEN sum(users) ELSE 0 END
+    FROM ended GROUP BY seed, app_id
+    ON CONFLICT (seed, app_id, backend) DO UPDATE SET
+        synchronized = c.synchronized + excluded.synchronized,
+        taken_over = c.taken_over + excluded.taken_over
 )
-INSERT INTO prm_user_count AS c (seed, app_id, backend, synchronized, taken_over)
-SELECT seed, app_id, pg_backend_pid(), count(*), count(*) FILTER (WHERE app_id <> $3)
-FROM users GROUP BY seed, app_id
-ON CONFLICT (seed, app_id, backend) DO UPDATE SET
-    synchronized = c.synchronized + excluded.synchronized,
-    taken_over = c.taken_over + excluded.taken_over;
+SELECT bucket, users, app_id <> $3 AS taken_over FROM ended;
 
 -- name: find_user
 -- One user as its rows, in one snapshot and as one JSON object; the names are those of views.UserRows.
@@ -175,6 +181,15 @@ ORDER BY u.id;
 -- name: oldest_pending
 -- How old the oldest pending user is, in seconds. Ids are given in order, near enough for an alarm.
 SELECT extract(epoch FROM now() - created_at)::float8 AS age FROM prm_user_pending ORDER BY user_id LIMIT 1;
+
+-- name: flow_state
+-- What is left to do: pending users and dead letters, counted no further than these limits, and how long the
+-- oldest has been pending.
+SELECT (SELECT count(*) FROM (SELECT FROM prm_user_pending LIMIT $1) first) AS pending,
+       coalesce((
+           SELECT extract(epoch FROM now() - created_at)::float8 FROM prm_user_pending ORDER BY user_id LIMIT 1
+       ), 0) AS oldest_pending_seconds,
+       (SELECT count(*) FROM (SELECT FROM prm_user_dead_letter LIMIT $2) first) AS dead_letters;
 
 -- name: register_instance
 -- Begins an incarnation: one life of one instance. Rows of instances long gone are cleared away.

@@ -12,6 +12,7 @@ from tandem.user_command.database import Database
 from tandem.user_command.idempotency import KeyedUser, KeyTaken
 from tandem.user_command.reference_data import ReferenceIds
 from tandem.user_command.rows import decode_state, row_of
+from tandem.user_command.totals import StageTotals
 from tandem.user_command.views import UserRows
 
 # An own user that this process does not hold is only forgotten after this long: before, the answer to the
@@ -27,6 +28,8 @@ class UserCommandRepository:
         self._database = database
         self._app_id = app_id
         self._ids = ReferenceIds(database)
+        #: What has been committed here since this instance began.
+        self.totals = StageTotals()
 
     async def create(self, commands: Sequence[CreateUserCommand], incarnation: int) -> list[StoredUser]:
         """Commit users, their CREATED events and their pending rows together; all of them or none.
@@ -43,6 +46,7 @@ class UserCommandRepository:
             if error.constraint_name != KEY_INDEX:
                 raise
             raise KeyTaken from error
+        self.totals.created += len(rows)
         return [
             StoredUser(user_id, command.seed, self._app_id, 1, created_at, command.profile)
             for command, (user_id, created_at) in zip(commands, rows, strict=True)
@@ -84,7 +88,8 @@ class UserCommandRepository:
             ids_of_versions[command.version].append(command.user_id)
         for version, ids in ids_of_versions.items():
             # In one order everywhere, so that two instances with the same users cannot lock each other out.
-            await self._database.fetch("synchronize_users", sorted(ids), version, self._app_id)
+            for ended in await self._database.fetch("synchronize_users", sorted(ids), version, self._app_id):
+                self.totals.count_synchronized(*ended)
 
     async def claim(self, incarnation: int, held: Sequence[int], most: int) -> list[StoredUser]:
         """Take over pending users that nobody works on, oldest first, at most `most`.

@@ -9,8 +9,8 @@ from tandem.user_query.document import Document, document_of
 from tandem.user_query.repository import UserQueryRepository
 from tandem.user_query.search import Conditions, Found, UserSearch
 
-# Two reads in flight: while one answer is decoded, MongoDB works on the other.
-READS = Coalescing(max_batch=200, max_waiting=5_000, lanes=2)
+# One batch in flight: with two the rate is the same, and a read costs a tenth more here, a fifth in MongoDB.
+READS = Coalescing(max_batch=200, max_waiting=5_000)
 
 
 class UserQueryService:
@@ -20,6 +20,8 @@ class UserQueryService:
         self._repository = repository
         self._search = search
         self._app_id = app_id
+        #: Users whose documents MongoDB has acknowledged since this instance began.
+        self.projected = 0
         self._by_id = Coalescer("read by id", self._read_by_ids, READS)
         self._by_email = Coalescer("read by e-mail", self._read_by_emails, READS)
 
@@ -35,6 +37,7 @@ class UserQueryService:
             Unavailable: MongoDB does not answer. Doing it again is harmless.
         """
         refused = await self._repository.write([document_of(user, self._app_id) for user in users])
+        self.projected += len(users) - len(refused)
         return [
             UserEventCommandAggregate(user.id, user.version, user.seed, refused.get(user.id))
             for user in users

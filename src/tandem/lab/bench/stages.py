@@ -53,9 +53,11 @@ async def read_stages(ports: list[int]) -> StageCounts:
     batches: dict[str, int] = {}
     for text in texts:
         for family in text_string_to_metric_families(text):
-            table = {"tandem_batch_items": items, "tandem_batches": batches}.get(family.name)
-            for sample in family.samples if table is not None else ():
-                stage = COALESCERS.get(sample.labels["coalescer"])
+            for sample in family.samples:
+                table = {"tandem_batch_items_sum": items, "tandem_batch_items_count": batches}.get(
+                    sample.name
+                )
+                stage = COALESCERS.get(sample.labels.get("coalescer", ""))
                 if stage is not None and table is not None:
                     table[stage] = table.get(stage, 0) + int(sample.value)
     return StageCounts(items, batches)
