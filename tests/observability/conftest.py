@@ -1,0 +1,59 @@
+"""What the tests of alerts and dashboard share: a real scrape, and promtool."""
+
+import asyncio
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from systems import ServedInstance, Servings
+
+Promtool = Callable[..., str]
+
+
+@pytest.fixture(scope="session")
+def promtool(require_program: Callable[[str, str], str]) -> Promtool:
+    """Runs promtool, which must find nothing to say against its input; what it printed."""
+    program = require_program("promtool", "prometheus")
+
+    def run(*arguments: str | Path, given: str | None = None) -> str:
+        command = [program, *arguments]
+        ended = subprocess.run(command, input=given, capture_output=True, text=True, check=False, timeout=60)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return ended.stdout + ended.stderr
+
+    return run
+
+
+async def send_what_is_no_http(served: ServedInstance) -> None:
+    """A request that is refused before it is read whole."""
+    url = served.client.base_url
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    writer.write(b"this is no HTTP\r\n\r\n")
+    assert await reader.read()
+    writer.close()
+    await writer.wait_closed()
+
+
+@pytest.fixture
+async def scrape(serve: Servings) -> str:
+    """What an instance tells Prometheus after having answered and refused something."""
+    served = await serve("scraped")
+    await send_what_is_no_http(served)
+    answer = await served.client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain")
+    return answer.text
+
+
+Series = list[tuple[str, dict[str, str]]]
+
+
+@pytest.fixture
+def series(scrape: str) -> Series:
+    """Name and labels of everything in a scrape, with what Prometheus adds to it."""
+    added = {"job": "tandem", "instance": "one:3101"}
+    families = text_string_to_metric_families(scrape)
+    scraped = [(sample.name, sample.labels | added) for family in families for sample in family.samples]
+    return [*scraped, ("up", added)]

@@ -1,0 +1,57 @@
+"""The alert rules: about metrics that exist, tried on invented series, and with a runbook each."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from expressions import not_found
+
+ROOT = Path(__file__).parents[2]
+RULES_FILE = ROOT / "infra" / "prometheus" / "alerts.yml"
+TESTS_FILE = Path(__file__).with_name("alert_tests.yml")
+RULES = [rule for group in yaml.safe_load(RULES_FILE.read_text())["groups"] for rule in group["rules"]]
+NAMES = [rule["alert"] for rule in RULES]
+
+
+def test_a_scrape_follows_the_conventions_of_prometheus(promtool, scrape):
+    assert promtool("check", "metrics", given=scrape) == ""
+
+
+def test_the_rules_are_well_formed(promtool):
+    assert f"{len(RULES)} rules found" in promtool("check", "rules", RULES_FILE)
+
+
+def test_every_alert_fires_when_it_should_and_not_before(promtool):
+    assert "SUCCESS" in promtool("test", "rules", TESTS_FILE)
+    tried = [
+        case for test in yaml.safe_load(TESTS_FILE.read_text())["tests"] for case in test["alert_rule_test"]
+    ]
+    assert {case["alertname"] for case in tried if case["exp_alerts"]} == set(NAMES)
+    assert {case["alertname"] for case in tried if not case["exp_alerts"]} == set(NAMES)
+
+
+def test_alerts_ask_only_for_what_an_instance_tells(series):
+    assert {rule["alert"]: missing for rule in RULES if (missing := not_found(rule["expr"], series))} == {}
+
+
+@pytest.mark.parametrize(
+    ("expression", "missing"),
+    [
+        ("sum(tandem_no_such_metric) > 0", {"tandem_no_such_metric{}"}),
+        ('rate(tandem_ready{job="other"}[5m])', {'tandem_ready{job="other"}'}),
+        ("sum by (instance, colour) (tandem_ready)", {"colour"}),
+        ('up == 1 unless on (instance) tandem_ready{instance=~"one:.+"}', set()),
+    ],
+)
+def test_what_an_expression_asks_for_in_vain_is_noticed(expression, missing):
+    labels = {"job": "tandem", "instance": "one:3101"}
+    assert not_found(expression, [("tandem_ready", labels), ("up", labels)]) == missing
+
+
+def test_every_alert_names_its_runbook_and_every_runbook_has_an_alert():
+    runbooks = (ROOT / "docs" / "operations.md").read_text().split("\n## Runbooks\n")[1].split("\n## ")[0]
+    assert re.findall(r"^### (\w+)$", runbooks, re.MULTILINE) == NAMES
+    links = [rule["annotations"]["runbook"] for rule in RULES]
+    assert links == [f"docs/operations.md#{name.lower()}" for name in NAMES]
+    assert {rule["labels"]["severity"] for rule in RULES} == {"critical", "warning"}
