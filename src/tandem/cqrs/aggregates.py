@@ -24,19 +24,20 @@ class UserCommandAggregate(AggregateRoot):
 class UserEventCommandAggregate(AggregateRoot):
     """What became of a version of a user on the query side: it is there, or was refused for good."""
 
-    __slots__ = ("refusal", "seed", "user_id", "version")
+    __slots__ = ("refusal", "user")
 
-    def __init__(self, user_id: int, version: int, seed: str, refusal: str | None = None) -> None:
+    def __init__(self, user: StoredUser, refusal: str | None = None) -> None:
         super().__init__()
-        self.user_id = user_id
-        self.version = version
-        self.seed = seed
+        self.user = user
         self.refusal = refusal
 
     def add_synchronized_status(self) -> None:
         """Announce that the query side has acknowledged this version, or a later one."""
-        self.apply(SynchronizedUserEvent(self.user_id, self.version, self.seed))
+        user = self.user
+        self.apply(SynchronizedUserEvent(user.id, user.version, user.seed, user.traceparent))
 
     def add_refused_status(self) -> None:
         """Announce that the query side has refused this version for good, and why."""
-        self.apply(RefusedUserEvent(self.user_id, self.version, self.refusal or "no reason given"))
+        user = self.user
+        why = self.refusal or "no reason given"
+        self.apply(RefusedUserEvent(user.id, user.version, why, user.traceparent))

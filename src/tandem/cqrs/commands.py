@@ -20,12 +20,18 @@ class CreateUserCommand(Command[UserCommandAggregate], frozen=True, gc=False):
     seed: str
     profile: Profile
     idempotency: Idempotency | None = None
+    traceparent: str | None = None
 
 
 class CreateUserQueryCommand(Command[UserEventCommandAggregate], frozen=True, gc=False):
     """Bring this committed user to the query side."""
 
     user: StoredUser
+
+    @property
+    def traceparent(self) -> str | None:
+        """The user's."""
+        return self.user.traceparent
 
 
 class SetAsideUserCommand(Command[None], frozen=True, gc=False):
@@ -34,6 +40,7 @@ class SetAsideUserCommand(Command[None], frozen=True, gc=False):
     user_id: int
     version: int
     error: str
+    traceparent: str | None = None
 
 
 class SynchronizeUserCommand(Command[None], frozen=True, gc=False):
@@ -42,3 +49,4 @@ class SynchronizeUserCommand(Command[None], frozen=True, gc=False):
     user_id: int
     version: int
     seed: str
+    traceparent: str | None = None

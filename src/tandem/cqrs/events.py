@@ -16,6 +16,7 @@ class RefusedUserEvent(Event, frozen=True, gc=False):
     user_id: int
     version: int
     error: str
+    traceparent: str | None = None
 
 
 class SynchronizedUserEvent(Event, frozen=True, gc=False):
@@ -24,3 +25,4 @@ class SynchronizedUserEvent(Event, frozen=True, gc=False):
     user_id: int
     version: int
     seed: str
+    traceparent: str | None = None

@@ -15,9 +15,9 @@ class UserSaga:
     @staticmethod
     def user_synchronized(event: SynchronizedUserEvent) -> SynchronizeUserCommand:
         """Once MongoDB has the user, PostgreSQL is told."""
-        return SynchronizeUserCommand(event.user_id, event.version, event.seed)
+        return SynchronizeUserCommand(event.user_id, event.version, event.seed, event.traceparent)
 
     @staticmethod
     def user_refused(event: RefusedUserEvent) -> SetAsideUserCommand:
         """What MongoDB refuses for good is set aside, so that the rest goes on."""
-        return SetAsideUserCommand(event.user_id, event.version, event.error)
+        return SetAsideUserCommand(event.user_id, event.version, event.error, event.traceparent)

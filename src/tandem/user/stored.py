@@ -16,3 +16,5 @@ class StoredUser(msgspec.Struct, frozen=True, gc=False):
     version: int
     created_at: datetime
     profile: Profile
+    #: The trace that the user's creation belongs to, as a W3C `traceparent`; None if nobody follows it.
+    traceparent: str | None = None

@@ -1,5 +1,7 @@
 """The command side over HTTP."""
 
+import re
+
 import msgspec
 
 from tandem.cqrs import CreateUserCommand
@@ -12,8 +14,11 @@ from tandem.user_command.statistics import RunStatistics, Statistics
 from tandem.user_command.user_path import UserPath
 from tandem.user_command.views import CreatedUser, UserRows
 from tandem.web.problems import ProblemError
-from tandem.web.requests import Headers, NoArguments, Request, Response, json_response
+from tandem.web.requests import Headers, NoArguments, RawHeaders, Request, Response, json_response
 from tandem.web.routes import Right, Route
+
+# W3C Trace Context, version 00, with the flag `sampled`; all zeros name no trace, and no span.
+_SAMPLED = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-0[13579bdf]")
 
 
 class RunQuery(msgspec.Struct, frozen=True):
@@ -93,7 +98,7 @@ class UserCommandController:
         header = request.header("Idempotency-Key")
         idempotency = None if header is None else idempotency_of(header, seed, request.raw_body)
         aggregate = await self._commands.execute(
-            CreateUserCommand(seed, normalize(request.body), idempotency)
+            CreateUserCommand(seed, normalize(request.body), idempotency, _traceparent_of(request.headers))
         )
         headers: Headers = (("Location", f"/api/v1/user-command/{aggregate.user.id}"),)
         if aggregate.replayed:
@@ -110,3 +115,9 @@ class UserCommandController:
     async def stats(self, request: Request[NoArguments, StatisticsQuery, None]) -> Response:
         """The statistics of one run or of all."""
         return json_response(await self._statistics.runs(request.query.seed))
+
+
+def _traceparent_of(headers: RawHeaders) -> str | None:
+    """The trace that a request belongs to, if somebody follows it: its flag `sampled` is set."""
+    header = headers.get(b"traceparent")
+    return header.decode() if header is not None and _SAMPLED.fullmatch(header) else None

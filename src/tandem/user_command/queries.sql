@@ -8,7 +8,8 @@
 -- Writes a batch of users, normalized, with their CREATED events and their pending rows, in one transaction.
 WITH input AS MATERIALIZED (
     SELECT nextval('prm_user_id_seq') AS id, now() AS created_at, u.*
-    FROM unnest($1::new_user[]) WITH ORDINALITY AS u (
+    -- Beside new_user, not in it: instances of the version before go on while this one is migrated.
+    FROM ROWS FROM (unnest($1::new_user[]), unnest($4::text[])) WITH ORDINALITY AS u (
         email, seed, event_data,
         gender, title, first_name, last_name,
         birth_at, birth_age, registered_at, registered_age,
@@ -18,7 +19,7 @@ WITH input AS MATERIALIZED (
         has_login, uuid, username,
         has_picture, large, medium, thumbnail,
         idempotency_key, fingerprint,
-        place
+        traceparent, place
     )
 ), users AS (
     INSERT INTO prm_user
@@ -36,8 +37,8 @@ WITH input AS MATERIALIZED (
 ), pictures AS (
     INSERT INTO prm_user_picture SELECT id, large, medium, thumbnail FROM input WHERE has_picture
 ), events AS (
-    INSERT INTO prm_user_event (user_id, version, event_type, event_data, seed, app_id, created_at)
-    SELECT id, 1, 'CREATED', event_data::jsonb, seed, $2, created_at FROM input
+    INSERT INTO prm_user_event (user_id, version, event_type, event_data, seed, app_id, created_at, traceparent)
+    SELECT id, 1, 'CREATED', event_data::jsonb, seed, $2, created_at, traceparent FROM input
 ), pending AS (
     INSERT INTO prm_user_pending (user_id, version, incarnation, created_at)
     SELECT id, 1, $3, created_at FROM input
@@ -169,10 +170,10 @@ WITH alive AS MATERIALIZED (
     UPDATE prm_user_pending p SET incarnation = $1
     WHERE p.user_id = ANY (ARRAY(SELECT user_id FROM idle WHERE incarnation <> $1))
 )
-SELECT u.id, u.seed, u.app_id, u.version, u.created_at, state.event_data
+SELECT u.id, u.seed, u.app_id, u.version, u.created_at, state.event_data, state.traceparent
 FROM prm_user u
 CROSS JOIN LATERAL (
-    SELECT event_data FROM prm_user_event e
+    SELECT event_data, traceparent FROM prm_user_event e
     WHERE e.user_id = u.id AND e.version = u.version AND e.event_type = 'CREATED' LIMIT 1
 ) state
 WHERE u.id = ANY (ARRAY(SELECT user_id FROM idle))

@@ -11,7 +11,7 @@ from tandem.user import StoredUser
 from tandem.user_command.database import Database
 from tandem.user_command.idempotency import KeyedUser, KeyTaken
 from tandem.user_command.reference_data import ReferenceIds
-from tandem.user_command.rows import decode_state, row_of
+from tandem.user_command.rows import decode_state, row_of, traceparents_of
 from tandem.user_command.totals import StageTotals
 from tandem.user_command.views import UserRows
 
@@ -40,15 +40,18 @@ class UserCommandRepository:
         """
         await self._ids.learn(command.profile for command in commands)
         rows_in = [row_of(command, self._ids) for command in commands]
+        traces = traceparents_of(commands)
         try:
-            rows = await self._database.fetch("create_users", rows_in, self._app_id, incarnation)
+            rows = await self._database.fetch("create_users", rows_in, self._app_id, incarnation, traces)
         except asyncpg.UniqueViolationError as error:
             if error.constraint_name != KEY_INDEX:
                 raise
             raise KeyTaken from error
         self.totals.created += len(rows)
         return [
-            StoredUser(user_id, command.seed, self._app_id, 1, created_at, command.profile)
+            StoredUser(
+                user_id, command.seed, self._app_id, 1, created_at, command.profile, command.traceparent
+            )
             for command, (user_id, created_at) in zip(commands, rows, strict=True)
         ]
 
@@ -102,8 +105,8 @@ class UserCommandRepository:
         """
         rows = await self._database.fetch("claim_pending", incarnation, held, most, OWN_GRACE_SECONDS)
         return [
-            StoredUser(user_id, seed, app_id, version, created_at, decode_state(state))
-            for user_id, seed, app_id, version, created_at, state in rows
+            StoredUser(user_id, seed, app_id, version, created_at, decode_state(state), traceparent)
+            for user_id, seed, app_id, version, created_at, state, traceparent in rows
         ]
 
     async def find(self, user_id: int) -> UserRows | None:

@@ -1,5 +1,6 @@
 """Between a profile and its rows: what `create_users` is given of each user."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -71,6 +72,12 @@ def row_of(command: CreateUserCommand, ids: ReferenceIds) -> tuple[object, ...]:
         None if idempotency is None else idempotency.key,
         None if idempotency is None else idempotency.fingerprint,
     )
+
+
+def traceparents_of(commands: Sequence[CreateUserCommand]) -> list[str | None] | None:
+    """The trace of each command; None where none has any, which costs PostgreSQL nothing."""
+    traces = [command.traceparent for command in commands]
+    return traces if any(traces) else None
 
 
 def _moment(iso: str | None) -> datetime | None:

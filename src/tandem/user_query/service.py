@@ -38,10 +38,7 @@ class UserQueryService:
         """
         refused = await self._repository.write([document_of(user, self._app_id) for user in users])
         self.projected += len(users) - len(refused)
-        return [
-            UserEventCommandAggregate(user.id, user.version, user.seed, refused.get(user.id))
-            for user in users
-        ]
+        return [UserEventCommandAggregate(user, refused.get(user.id)) for user in users]
 
     async def find(self, user_id: int) -> Document | None:
         """The user of this id, or None.
