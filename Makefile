@@ -39,10 +39,10 @@ types: dev ## check types
 	@$(BIN)/mypy
 
 lock: dev ## pin what pyproject.toml needs, with hashes; ARGS=--upgrade takes the newest
-	$(COMPILE) $(ARGS) -o requirements/base.txt
+	$(COMPILE) $(ARGS) --extra tracing -o requirements/base.txt
 	$(COMPILE) $(ARGS) --extra build -o requirements/build.txt
 	$(COMPILE) $(ARGS) --extra local --extra lab --extra build -o requirements/local.txt
-	$(COMPILE) $(ARGS) --extra local --extra lab --extra benchmarks --extra build --extra dev -o requirements/dev.txt
+	$(COMPILE) $(ARGS) --extra local --extra lab --extra benchmarks --extra tracing --extra build --extra dev -o requirements/dev.txt
 
 settings: dev ## write the table of settings into docs/operations.md
 	@$(BIN)/python scripts/settings_table.py

@@ -1,17 +1,20 @@
 """An instance that answers over HTTP."""
 
 import gc
+import importlib
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import timedelta
 from importlib import metadata, resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tandem.app.bootstrap import Instance, run_instance
 from tandem.app.door import door_of
 from tandem.app.health import HealthController
 from tandem.app.live import LiveController
 from tandem.app.metrics import MetricsController
-from tandem.config import Settings
+from tandem.config import Settings, SettingsError
 from tandem.kernel import Overloaded, Unavailable
 from tandem.random_users import RandomUsersController
 from tandem.user import InvalidField
@@ -31,6 +34,9 @@ from tandem.web.server import serve
 from tandem.web.static import static_routes
 from tandem.web.swagger import swagger_routes
 from tandem.web.totals import HttpTotals
+
+if TYPE_CHECKING:
+    from tandem.app.tracing import Tracing
 
 DESCRIPTION = (
     "Users are written to PostgreSQL (command side), served from MongoDB (query side), and kept in step "
@@ -101,19 +107,36 @@ def calm_garbage_collector() -> None:
     gc.set_threshold(50_000, 20, 20)
 
 
+def _tracing_of(settings: Settings) -> AbstractAsyncContextManager["Tracing"]:
+    """Loaded here and not before: who traces nothing needs no OpenTelemetry, and waits for none."""
+    try:
+        module = importlib.import_module("tandem.app.tracing")
+    except ModuleNotFoundError as error:
+        msg = (
+            f"TRACES_URL needs OpenTelemetry, and {error.name} is not installed. Install "
+            "tandem-cqrs[tracing], or take TRACES_URL away."
+        )
+        raise SettingsError(msg) from None
+    tracing: AbstractAsyncContextManager[Tracing] = module.open_tracing(settings)
+    return tracing
+
+
 async def serve_instance(settings: Settings, on_ready: Callable[[int], None] | None = None) -> None:
     """Run an instance until SIGTERM or SIGINT, then finish what it has in hand.
 
     Raises:
-        SettingsError: its door can neither be locked nor stay open.
+        SettingsError: its door can neither be locked nor stay open, or it cannot trace.
         UnsuitableServer: one of the two database servers cannot be used.
         ListenError: the port cannot be had.
     """
     door = door_of(settings)
-    async with run_instance(settings) as instance:
+    async with AsyncExitStack() as stack:
+        tracing = await stack.enter_async_context(_tracing_of(settings)) if settings.traces_url else None
+        instance = await stack.enter_async_context(run_instance(settings))
+        app = application(instance, door)
         calm_garbage_collector()
         await serve(
-            application(instance, door),
+            app if tracing is None else tracing.follow(app, instance),
             (settings.host, settings.port),
             drain=timedelta(seconds=settings.drain_seconds),
             on_ready=on_ready,

@@ -78,6 +78,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
         Meta(description="JSON lines or text; `auto`: text where a terminal reads it"),
     ] = "auto"
 
+    traces_url: Annotated[
+        str,
+        Meta(
+            pattern="^(https?://.+)?$",
+            description="where spans go (OTLP over HTTP), like `http://collector:4318/v1/traces`; "
+            "empty: nothing is traced",
+        ),
+    ] = ""
+    traces_ratio: Annotated[
+        float,
+        Meta(ge=0, le=1, description="the share of requests that is traced, besides those that ask for it"),
+    ] = 0.01
+
     token_keys_file: Annotated[
         str,
         Meta(description="public keys; where they are named, requests need a token signed with one of them"),

@@ -117,6 +117,9 @@ class Coalescer(Generic[T, R]):
         self.name = name
         self.coalescing = coalescing or Coalescing()
         self.totals = BatchTotals()
+        #: Told of each batch when it has ended: this coalescer's name, the items, and how long it took in
+        #: seconds. It must not raise.
+        self.watcher: Callable[[str, Sequence[T], float], None] | None = None
         self._handler = handler
         self._waiting: deque[_Entry[T, R]] = deque()
         self._in_flight: dict[asyncio.Task[None], Sequence[_Entry[T, R]]] = {}
@@ -204,7 +207,10 @@ class Coalescer(Generic[T, R]):
                 started = time.perf_counter()
                 await self._process(batch)
                 self._in_flight[lane] = ()
-                self._count(size, time.perf_counter() - started)
+                seconds = time.perf_counter() - started
+                self._count(size, seconds)
+                if self.watcher is not None:
+                    self.watcher(self.name, [entry.item for entry in batch], seconds)
         finally:
             # No await since the last look at what waits, so an item that comes later finds a free lane.
             for entry in self._in_flight.pop(lane):

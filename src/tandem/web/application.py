@@ -81,6 +81,15 @@ class Application:
             logger.debug("%s %s %d in %.1f ms", *said, extra=_correlation(request))
         return answer
 
+    def route_of(self, request: RawRequest) -> str:
+        """The template of the route that this request goes to, as the totals call it."""
+        path = request.target.partition(b"?")[0]
+        try:
+            handler, _ = self._router.find(request.method, path)
+        except ProblemError:
+            return self.totals.unrouted.path
+        return handler.totals.path
+
     async def _answer(
         self, request: RawRequest, handler: _Handler, parameters: dict[str, bytes], query: bytes
     ) -> Response | StreamResponse:

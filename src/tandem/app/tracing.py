@@ -1,0 +1,173 @@
+"""Traces, by OpenTelemetry: one from each request that is followed to its user's SYNCRONIZED.
+
+A followed request gets a span, and what its user goes through afterwards gets children of that span, in
+whichever process that happens: the span's `traceparent` travels with the command, and in the event row. A
+batch carries many users, so it has a trace of its own, and links lead from it to its users and back.
+
+Only loaded where `TRACES_URL` is set. What nobody follows costs a look for a header and a random number.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from importlib import metadata
+from typing import Any
+
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+from opentelemetry.trace import Link, Span, SpanKind, StatusCode, get_current_span, set_span_in_context
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from tandem.app.bootstrap import Instance
+from tandem.config import Settings
+from tandem.web.application import Application
+from tandem.web.requests import RawRequest, Response, StreamResponse
+
+logger = logging.getLogger(__name__)
+
+# Spans that wait for the collector; more are dropped, and the exporter says so.
+_MOST_WAITING = 8_192
+_MOST_EXPORTED_AT_ONCE = 512
+_SECONDS_BETWEEN_EXPORTS = 1
+_EXPORT_PATIENCE_SECONDS = 5
+_STOP_PATIENCE_SECONDS = 10
+
+_DATABASES = {
+    "CreateUserCommand": "postgresql",
+    "CreateUserQueryCommand": "mongodb",
+    "SynchronizeUserCommand": "postgresql",
+    "SetAsideUserCommand": "postgresql",
+}
+
+_propagator = TraceContextTextMapPropagator()
+
+
+@asynccontextmanager
+async def open_tracing(settings: Settings) -> AsyncIterator["Tracing"]:
+    """Send spans to `settings.traces_url` from a thread of their own; at the end, send what is left."""
+    attributes = {
+        "service.name": "tandem",
+        "service.version": metadata.version("tandem-cqrs"),
+        "service.instance.id": settings.app_id,
+    }
+    # Who is followed is decided before a span is made.
+    provider = TracerProvider(
+        sampler=ALWAYS_ON,
+        resource=Resource.create(attributes),
+        span_limits=SpanLimits(max_links=settings.max_batch),
+        shutdown_on_exit=False,
+    )
+    exporter = OTLPSpanExporter(settings.traces_url, timeout=_EXPORT_PATIENCE_SECONDS)
+    provider.add_span_processor(
+        BatchSpanProcessor(
+            exporter,
+            max_queue_size=_MOST_WAITING,
+            max_export_batch_size=_MOST_EXPORTED_AT_ONCE,
+            schedule_delay_millis=_SECONDS_BETWEEN_EXPORTS * 1000,
+        )
+    )
+    try:
+        yield Tracing(provider, settings.traces_ratio)
+    finally:
+        try:
+            async with asyncio.timeout(_STOP_PATIENCE_SECONDS):
+                await asyncio.to_thread(provider.shutdown)
+        except TimeoutError:
+            logger.warning("The collector of traces does not answer; the last spans are lost.")
+
+
+class Tracing:
+    """Makes spans of requests and of batches.
+
+    Args:
+        provider: where spans go.
+        ratio: the share of the requests that are followed although they do not ask for it.
+    """
+
+    def __init__(self, provider: TracerProvider, ratio: float) -> None:
+        self._tracer = provider.get_tracer("tandem")
+        self._ratio = ratio
+
+    def follow(self, app: Application, instance: Instance) -> "TracedAnswers":
+        """Make spans of what this application answers, and of the batches of its instance's flow."""
+        for coalescer in instance.commands.coalescers:
+            coalescer.watcher = self.batch_done
+        return TracedAnswers(app, self)
+
+    def begin(self, request: RawRequest, name: str) -> Span | None:
+        """The span of a request that is to be followed: as it says itself, or else by chance."""
+        headers = request.headers
+        carrier = {
+            key: headers[key.encode()].decode("latin-1")
+            for key in ("traceparent", "tracestate")
+            if key.encode() in headers
+        }
+        parent = _propagator.extract(carrier, Context()) if carrier else Context()
+        known = get_current_span(parent).get_span_context()
+        followed = known.trace_flags.sampled if known.is_valid else random.random() < self._ratio  # noqa: S311
+        return self._tracer.start_span(name, parent, SpanKind.SERVER) if followed else None
+
+    def batch_done(self, name: str, items: Sequence[Any], seconds: float) -> None:
+        """A batch has ended that took so long: make a span of it, and one of each followed user in it."""
+        try:
+            followed = [item for item in items if item.traceparent]
+            if followed:
+                self._make_batch_spans(name, len(items), followed, seconds)
+        except Exception:
+            logger.exception("A batch was not traced")
+
+    def _make_batch_spans(self, name: str, size: int, followed: Sequence[Any], seconds: float) -> None:
+        end = time.time_ns()
+        start = end - int(seconds * 1e9)
+        database = {"db.system.name": _DATABASES.get(name, "other")}
+        parents = [_propagator.extract({"traceparent": item.traceparent}, Context()) for item in followed]
+        links = [Link(get_current_span(parent).get_span_context()) for parent in parents]
+        batch = self._tracer.start_span(
+            f"{name} batch",
+            Context(),
+            SpanKind.CLIENT,
+            database | {"db.operation.batch.size": size},
+            links,
+            start,
+        )
+        batch.end(end)
+        to_batch = [Link(batch.get_span_context())]
+        for parent in parents:
+            self._tracer.start_span(name, parent, SpanKind.INTERNAL, database, to_batch, start).end(end)
+
+
+class TracedAnswers:
+    """Answers as the application does, and makes spans of the requests that are followed."""
+
+    def __init__(self, app: Application, tracing: Tracing) -> None:
+        self.totals = app.totals
+        self._app = app
+        self._tracing = tracing
+
+    async def answer(self, request: RawRequest) -> Response | StreamResponse:
+        """The answer, whatever happens. What is done for it belongs to the request's span."""
+        route = self._app.route_of(request)
+        span = self._tracing.begin(request, f"{request.method} {route}")
+        if span is None:
+            return await self._app.answer(request)
+        span.set_attributes({"http.request.method": request.method, "http.route": route})
+        carrier: dict[str, str] = {}
+        _propagator.inject(carrier, set_span_in_context(span, Context()))
+        headers = request.headers | {key.encode(): value.encode() for key, value in carrier.items()}
+        try:
+            answer = await self._app.answer(
+                RawRequest(request.method, request.target, headers, request.body, request.keep_alive)
+            )
+            span.set_attribute("http.response.status_code", answer.status)
+            if answer.status >= 500:
+                span.set_status(StatusCode.ERROR)
+            return answer
+        finally:
+            span.end()
