@@ -235,9 +235,7 @@ async def test_health_and_metrics_answer(client):
     assert (await client.get("/health/live")).json() == {"status": "live", "appId": "instance-1"}
     assert (await client.get("/health/ready")).json() == {"status": "ready", "appId": "instance-1"}
     assert (await client.get("/health/flow")).json()["status"] == "flowing"
-    assert (
-        'tandem_batch_items_sum{coalescer="CreateUserCommand"} 1.0' in (await client.get("/metrics")).text
-    )
+    assert 'tandem_batch_items_sum{coalescer="CreateUserCommand"} 1.0' in (await client.get("/metrics")).text
 
 
 async def test_old_pending_users_show_in_the_flows_health_but_not_in_readiness(system, client):
