@@ -17,9 +17,10 @@ async def test_when_an_instance_dies_the_trace_goes_on_in_the_one_that_takes_ove
             await failpoint.until_struck()
             await collector.until_seen([REQUEST, STEPS[0]])
             await victim.kill()
-            await serve("survivor", **tracing)
+            survivor = await serve("survivor", **tracing)
             await collector.until_seen([REQUEST, *STEPS])
     request, create, project, write_back = collector.of_trace(TRACE)
     assert (request.instance, create.instance) == ("victim", "victim")
     assert (project.instance, write_back.instance) == ("survivor", "survivor")
     assert project.parent_id == write_back.parent_id == request.span_id
+    assert "tandem_taken_over_users_total 1.0" in (await survivor.client.get("/metrics")).text

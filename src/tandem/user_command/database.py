@@ -134,7 +134,9 @@ class Database:
         except TRANSIENT as error:
             if connection is not None and isinstance(error, TimeoutError):
                 connection.terminate()
-            msg = f"PostgreSQL does not answer ({type(error).__name__}: {error})"
+            # The first line alone: those that follow it may quote a row.
+            said = str(error).partition("\n")[0]
+            msg = f"PostgreSQL does not answer ({type(error).__name__}: {said})"
             raise Unavailable(msg) from error
         finally:
             if connection is not None:

@@ -44,7 +44,9 @@ class FlowStates:
             if started >= self._rest_until:
                 self._latest = await self._ask()
                 now = time.monotonic()
-                self._rest_until = now + max(SHORTEST_REST_SECONDS, REST_FACTOR * (now - started))
+                # What was not answered has cost nothing.
+                cost = now - started if self._latest else 0
+                self._rest_until = now + max(SHORTEST_REST_SECONDS, REST_FACTOR * cost)
         return self._latest
 
     async def _ask(self) -> FlowState | None:

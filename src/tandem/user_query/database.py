@@ -8,7 +8,7 @@ import bson.errors
 import pymongo
 from pymongo import ASCENDING, DESCENDING, AsyncMongoClient, IndexModel, WriteConcern
 from pymongo.asynchronous.collection import AsyncCollection
-from pymongo.errors import DocumentTooLarge, PyMongoError
+from pymongo.errors import BulkWriteError, DocumentTooLarge, OperationFailure, PyMongoError
 
 from tandem.kernel import Unavailable, UnsuitableServer
 from tandem.user_query.document import Document
@@ -112,8 +112,17 @@ def translated() -> Iterator[None]:
     except UNSENDABLE:
         raise
     except PyMongoError as error:
-        msg = f"MongoDB does not answer ({type(error).__name__}: {error})"
+        msg = f"MongoDB does not answer ({described(error)})"
         raise Unavailable(msg) from error
+
+
+def described(error: PyMongoError) -> str:
+    """What may be logged. Of what the server has refused only codes: its words may quote a document."""
+    name = type(error).__name__
+    if isinstance(error, BulkWriteError):
+        errors = [*error.details["writeErrors"], *error.details["writeConcernErrors"]]
+        return f"{name}: codes {sorted({one['code'] for one in errors})}"
+    return f"{name}: code {error.code}" if isinstance(error, OperationFailure) else f"{name}: {error}"
 
 
 def unreachable(url: str, error: Exception) -> str:

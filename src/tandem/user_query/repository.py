@@ -131,9 +131,9 @@ def _sort_errors(details: Mapping[str, Any]) -> tuple[set[int], dict[int, str]]:
         elif error["code"] in REFUSED_FOR_GOOD:
             refused[user_id] = f"{error['code']} {REFUSED_FOR_GOOD[error['code']]}: {error['errmsg']}"
         else:
-            msg = f"MongoDB did not write ({error['code']}: {error['errmsg']})"
+            msg = f"MongoDB did not write (code {error['code']})"
             raise Unavailable(msg)
     if details["writeConcernErrors"]:
-        msg = f"MongoDB did not acknowledge ({details['writeConcernErrors'][0]['errmsg']})"
+        msg = f"MongoDB did not acknowledge (code {details['writeConcernErrors'][0]['code']})"
         raise Unavailable(msg)
     return existing, refused
