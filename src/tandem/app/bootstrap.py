@@ -81,7 +81,7 @@ class Instance:
         self.creates: Coalescer[CreateUserCommand, Any] = self.commands.register_coalesced(
             CreateUserCommand,
             create.execute,
-            # A batch may have to wait for somebody else's transaction that uses the same key: others pass it by.
+            # A batch may wait for somebody else's transaction that uses the same key: others pass it by.
             Coalescing(max_batch=settings.max_batch, max_waiting=settings.max_waiting_commands, lanes=2),
         )
         self.projection: Coalescer[CreateUserQueryCommand, Any] = self.commands.register_coalesced(
