@@ -28,7 +28,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from tandem.app.bootstrap import Instance
 from tandem.config import Settings
 from tandem.web.application import Application
-from tandem.web.requests import RawRequest, Response, StreamResponse
+from tandem.web.requests import RawHeaders, RawRequest, Response, StreamResponse
 
 logger = logging.getLogger(__name__)
 
@@ -101,18 +101,22 @@ class Tracing:
             coalescer.watcher = self.batch_done
         return TracedAnswers(app, self)
 
-    def begin(self, request: RawRequest, name: str) -> Span | None:
-        """The span of a request that is to be followed: as it says itself, or else by chance."""
-        headers = request.headers
-        carrier = {
-            key: headers[key.encode()].decode("latin-1")
-            for key in ("traceparent", "tracestate")
-            if key.encode() in headers
-        }
-        parent = _propagator.extract(carrier, Context()) if carrier else Context()
-        known = get_current_span(parent).get_span_context()
-        followed = known.trace_flags.sampled if known.is_valid else random.random() < self._ratio  # noqa: S311
-        return self._tracer.start_span(name, parent, SpanKind.SERVER) if followed else None
+    def follows(self, headers: RawHeaders) -> Context | None:
+        """What a request's span is to be a child of, if it is followed: as it says itself, or by chance."""
+        by_chance = random.random() < self._ratio  # noqa: S311 - decides nothing that anybody guards
+        if b"traceparent" not in headers:
+            return Context() if by_chance else None
+        names = (b"traceparent", b"tracestate")
+        carrier = {name.decode(): headers[name].decode("latin-1") for name in names if name in headers}
+        parent = _propagator.extract(carrier, Context())
+        caller = get_current_span(parent).get_span_context()
+        followed = caller.trace_flags.sampled if caller.is_valid else by_chance
+        return parent if followed else None
+
+    def begin(self, parent: Context, method: str, route: str) -> Span:
+        """The span of a request."""
+        attributes = {"http.request.method": method, "http.route": route}
+        return self._tracer.start_span(f"{method} {route}", parent, SpanKind.SERVER, attributes)
 
     def batch_done(self, name: str, items: Sequence[Any], seconds: float) -> None:
         """A batch has ended that took so long: make a span of it, and one of each followed user in it."""
@@ -153,11 +157,10 @@ class TracedAnswers:
 
     async def answer(self, request: RawRequest) -> Response | StreamResponse:
         """The answer, whatever happens. What is done for it belongs to the request's span."""
-        route = self._app.route_of(request)
-        span = self._tracing.begin(request, f"{request.method} {route}")
-        if span is None:
+        parent = self._tracing.follows(request.headers)
+        if parent is None:
             return await self._app.answer(request)
-        span.set_attributes({"http.request.method": request.method, "http.route": route})
+        span = self._tracing.begin(parent, request.method, self._app.route_of(request))
         carrier: dict[str, str] = {}
         _propagator.inject(carrier, set_span_in_context(span, Context()))
         headers = request.headers | {key.encode(): value.encode() for key, value in carrier.items()}
