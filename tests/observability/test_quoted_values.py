@@ -4,6 +4,7 @@ import asyncpg
 import pytest
 from pymongo import errors
 
+from systems import run_tandem
 from tandem.kernel import Unavailable
 from tandem.user_query.database import described, translated
 
@@ -39,3 +40,18 @@ async def test_of_what_postgresql_says_only_the_first_line_is_told(instance):
         async with instance.database.connection():
             raise error
     assert "marker" not in str(raised.value)
+
+
+@pytest.mark.parametrize("password", ["pa/ss", "pa%ss", "pa@ss"])
+@pytest.mark.parametrize("variable", ["POSTGRES_URL", "MONGODB_URL"])
+async def test_no_piece_of_a_password_is_said_when_a_url_cannot_be_used(system, variable, password):
+    urls = {
+        "POSTGRES_URL": system.urls.postgres_service_url,
+        "MONGODB_URL": system.urls.mongodb_service_url,
+    }
+    scheme = urls[variable].partition("://")[0]
+    bad = {variable: f"{scheme}://somebody:{password}@127.0.0.1:1/nowhere"}
+    exit_code, said = await run_tandem("serve", **(urls | bad))
+    assert exit_code == 1
+    assert variable in said
+    assert not [piece for piece in (password, "pa/", "'pa", "ss@", '"ss', ":ss") if piece in said]

@@ -12,6 +12,7 @@ from tandem.kernel import Unavailable, UnsuitableServer
 from tandem.user_command.queries import QUERIES
 
 OLDEST_VERSION = 18
+UNREADABLE_URL = "its URL cannot be read: percent-encode what is special in the password"
 
 # What says nothing about the items of a batch and may be gone on the next try.
 TRANSIENT = (
@@ -194,8 +195,10 @@ async def _keep_session(connection: asyncpg.Connection) -> None:
 
 def unreachable(url: str, error: BaseException) -> str:
     """A sentence that says which address was tried, without the password, and how to start a server."""
-    address = url.rpartition("@")[2] if "@" in url else url.partition("://")[2]
+    address = (url.rpartition("@")[2] if "@" in url else url.partition("://")[2]).partition("?")[0]
+    # Who cannot read a URL quotes a piece of it, which may be one of the password.
+    what = UNREADABLE_URL if isinstance(error, ValueError) else str(error) or type(error).__name__
     return (
-        f"PostgreSQL cannot be used at {address} ({str(error) or type(error).__name__}). Check POSTGRES_URL "
+        f"PostgreSQL cannot be used at {address} ({what}). Check POSTGRES_URL "
         "and that the server runs; `tandem up` starts one of its own."
     )

@@ -8,12 +8,19 @@ import bson.errors
 import pymongo
 from pymongo import ASCENDING, DESCENDING, AsyncMongoClient, IndexModel, WriteConcern
 from pymongo.asynchronous.collection import AsyncCollection
-from pymongo.errors import BulkWriteError, DocumentTooLarge, OperationFailure, PyMongoError
+from pymongo.errors import (
+    BulkWriteError,
+    ConfigurationError,
+    DocumentTooLarge,
+    OperationFailure,
+    PyMongoError,
+)
 
 from tandem.kernel import Unavailable, UnsuitableServer
 from tandem.user_query.document import Document
 
 OLDEST_VERSION = 5
+UNREADABLE_URL = "its URL cannot be read: percent-encode what is special in the password"
 DEFAULT_DATABASE = "tandem"
 COLLECTION = "users"
 # A server that has not answered by then when an instance starts is taken to be away.
@@ -127,8 +134,10 @@ def described(error: PyMongoError) -> str:
 
 def unreachable(url: str, error: Exception) -> str:
     """A sentence that says which address was tried, without the password, and how to start a server."""
-    address = url.rpartition("@")[2] if "@" in url else url.partition("://")[2]
-    what = str(error).partition(", Timeout:")[0]
+    address = (url.rpartition("@")[2] if "@" in url else url.partition("://")[2]).partition("?")[0]
+    # Who cannot read a URL quotes a piece of it, which may be one of the password.
+    unreadable = isinstance(error, ValueError | ConfigurationError)
+    what = UNREADABLE_URL if unreadable else str(error).partition(", Timeout:")[0]
     return (
         f"MongoDB cannot be used at {address} ({what}). Check MONGODB_URL and that the server runs; "
         "`tandem up` starts one of its own."
