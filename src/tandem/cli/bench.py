@@ -12,9 +12,9 @@ from rich.table import Table
 from tandem.cli.lab import (
     Display,
     Numbers,
-    data_dir_option,
     finish,
     json_option,
+    lab_data_dir_option,
     require_option,
     run,
     stack_for,
@@ -52,7 +52,7 @@ from tandem.lab.report.thresholds import Threshold
     help="How many a stack of the lab's own has, where none is running.  [default: 1]",
 )
 @click.option("--url", help="Where the load goes.  [default: the only instance, or the load balancer]")
-@data_dir_option
+@lab_data_dir_option
 @json_option
 @require_option
 def bench(
@@ -68,7 +68,6 @@ def bench(
     It is the running one, or, where none is, one that is started for this and removed afterwards. The raw
     data is kept as JSON, with a page beside it that opens offline.
     """
-    data_dir = data_dir.expanduser().absolute()
     plan = _plan(**choices)
 
     async def measure(display: Display) -> Report:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 import msgspec
 
-from tandem.local_stack.status import read_status
+from tandem.cli.running import data_dir_option, running_on
 
 TIMEOUT_SECONDS = 30
 # Not an option: command lines are there for everybody on this machine to read.
@@ -20,14 +20,7 @@ ACCESS_VARIABLE = "TANDEM_TOKEN"
 def address_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options `--url` and `--data-dir`, which say whom to ask; see `base_url`."""
     url = click.option("--url", help="Where an instance or the load balancer answers.  [default: the stack]")
-    data_dir = click.option(
-        "--data-dir",
-        type=click.Path(path_type=Path),
-        default=Path(".tandem"),
-        show_default=True,
-        help="The data folder of the running stack.",
-    )
-    return url(data_dir(command))
+    return url(data_dir_option("The data folder of the running stack.")(command))
 
 
 def base_url(url: str | None, data_dir: Path) -> str:
@@ -37,7 +30,7 @@ def base_url(url: str | None, data_dir: Path) -> str:
         ClickException: there is neither, or it is no address.
     """
     if url is None:
-        url = _running_url(data_dir.expanduser().absolute())
+        url = _running_url(data_dir)
     if not url.startswith(("http://", "https://")):
         msg = f"{url!r} is no address: it must begin with http:// or https://."
         raise click.ClickException(msg)
@@ -71,11 +64,7 @@ def _problem(error: urllib.error.HTTPError) -> str:
 
 
 def _running_url(data_dir: Path) -> str:
-    try:
-        running = read_status(data_dir)
-    except PermissionError:
-        msg = f"The stack on {data_dir} is somebody else's. Name its address with --url."
-        raise click.ClickException(msg) from None
+    running = running_on(data_dir, ". Name its address with --url.")
     if running is None or running.url is None:
         msg = f"No stack is running on {data_dir}. Start one with `tandem up`, or name an address with --url."
         raise click.ClickException(msg)

@@ -1,7 +1,6 @@
 """What the lab's commands have in common: the stack, progress, interruption, thresholds, the report."""
 
 import asyncio
-import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
@@ -20,6 +19,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
+from tandem.cli.running import INTERRUPTED, data_dir_option, interruptible, running_on
 from tandem.kernel import Unavailable, UnsuitableServer
 from tandem.lab.bench.load import GeneratorFailed
 from tandem.lab.bench.measure import NotDrained
@@ -29,9 +29,7 @@ from tandem.lab.bench.steps import Progress
 from tandem.lab.report import ThresholdOutcome, write_report
 from tandem.lab.report.thresholds import Threshold, judge, parse_threshold
 from tandem.local_stack.errors import StackError
-from tandem.local_stack.status import read_status
 
-INTERRUPTED = 130  # the exit code of what Ctrl-C ended
 BROKEN_OFF = (
     NotDrained,
     GeneratorFailed,
@@ -91,12 +89,8 @@ require_option = click.option(
     help="Exit 1 unless this holds, as in ratio-to-frozen-floor>=0.6. May be given several times; a name "
     "that is none lists all.",
 )
-data_dir_option = click.option(
-    "--data-dir",
-    type=click.Path(path_type=Path),
-    default=Path(".tandem"),
-    show_default=True,
-    help="The data folder of a running stack. A stack of the lab's own has its data beside it.",
+lab_data_dir_option = data_dir_option(
+    "The data folder of a running stack. A stack of the lab's own has its data beside it."
 )
 json_option = click.option(
     "--json",
@@ -154,16 +148,9 @@ def run(command: Callable[[Display], Coroutine[Any, Any, Report]]) -> Report:
     Raises:
         ClickException: it was broken off; says why.
     """
-
-    async def interruptible(display: Display) -> Report:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - narrows the type: uvloop.run has made one
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-        return await command(display)
-
     try:
         with Display(Console(stderr=True)) as display:
-            return uvloop.run(interruptible(display))
+            return uvloop.run(interruptible(command(display)))
     except BROKEN_OFF as error:
         msg = f"The measurement was broken off: {str(error).rstrip('.')}."
         raise click.ClickException(msg) from None
@@ -179,11 +166,7 @@ async def stack_for(data_dir: Path, instances: int | None) -> AsyncIterator[OwnS
     Raises:
         ClickException: the running one is somebody else's, or has another number of instances.
     """
-    try:
-        running = read_status(data_dir)
-    except PermissionError:
-        msg = f"The stack on {data_dir} is somebody else's; only its owner can measure it."
-        raise click.ClickException(msg) from None
+    running = running_on(data_dir, "; only its owner can measure it.")
     if running is None:
         click.echo(f"No stack is running on {data_dir}: starting one for this measurement.", err=True)
         async with own_stack(data_dir, instances or 1) as own:

@@ -3,7 +3,6 @@
 import asyncio
 import re
 import secrets
-import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -17,6 +16,7 @@ from rich.console import Console
 
 from tandem.cli.http import address_options, ask, base_url
 from tandem.cli.proof_display import ProofDisplay, table_of
+from tandem.cli.running import INTERRUPTED, interruptible
 from tandem.lab.proof.errors import LabError
 from tandem.lab.proof.plan import FAULTS, Plan
 from tandem.lab.proof.stack import System
@@ -25,7 +25,6 @@ from tandem.local_stack.status import Status, read_status
 
 USERS_A_FAULT = 200  # fewer could all be sent before the fault has passed
 SEED = re.compile(r"[A-Za-z0-9._:-]{1,100}")
-INTERRUPTED = 130  # the exit code of what Ctrl-C ended
 
 
 class FaultNames(click.ParamType[tuple[str, ...]]):
@@ -101,7 +100,7 @@ def prove(
     display = ProofDisplay(Console(stderr=True), plan)
     try:
         with display:
-            verdict = uvloop.run(_carry_out(system, plan, display))
+            verdict = uvloop.run(interruptible(_carry_out(system, plan, display)))
     except LabError as error:
         raise click.ClickException(str(error)) from None
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -112,15 +111,12 @@ def prove(
 
 
 async def _carry_out(system: System, plan: Plan, display: ProofDisplay) -> Verdict:
-    """Carry out the proof; SIGTERM interrupts it as Ctrl-C does."""
+    """Carry out the proof."""
     try:
         from tandem.lab.proof.prove import prove  # noqa: PLC0415 - no other command needs the extra
     except ModuleNotFoundError as error:
         msg = f"`tandem prove` needs {error.name}. Install it with the extra `lab`: tandem-cqrs[lab]."
         raise LabError(msg) from None
-    task = asyncio.current_task()
-    assert task is not None  # noqa: S101 - narrows the type: uvloop.run has made one
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     return await prove(system, plan, display)
 
 
@@ -141,7 +137,6 @@ def _plan(stack: Path | None, options: dict[str, Any]) -> Plan:
 def _running_stack(data_dir: Path, faults: Sequence[str]) -> System:
     """The stack that runs on `data_dir`, if it has the processes that these faults need."""
     url = base_url(None, data_dir)
-    data_dir = data_dir.expanduser().absolute()
     status = read_status(data_dir) or Status()
     if status.postgres.url is None or status.mongodb.url is None:
         msg = f"The stack on {data_dir} is just starting. Try again when it is ready."

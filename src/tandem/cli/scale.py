@@ -8,7 +8,7 @@ import msgspec
 from rich.markup import escape
 from rich.table import Table
 
-from tandem.cli.lab import Display, Numbers, data_dir_option, finish, json_option, require_option, run
+from tandem.cli.lab import Display, Numbers, finish, json_option, lab_data_dir_option, require_option, run
 from tandem.lab.bench.results import Report
 from tandem.lab.bench.scale import QUICK, ScalePlan
 from tandem.lab.bench.scale import scale as run_scale
@@ -38,7 +38,7 @@ from tandem.lab.statistics import jain_index
     help="How many send to one instance without nginx, in turn.  [default: 1,2,6,16,50,100,200,400]",
 )
 @click.option("--seed", help="Names the users: the same seed makes the same ones.  [default: scale]")
-@data_dir_option
+@lab_data_dir_option
 @json_option
 @require_option
 def scale(
@@ -49,7 +49,6 @@ def scale(
     Each number of instances gets a stack of its own, which is removed afterwards. One instance without nginx
     is the reference. The Universal Scalability Law is fitted to both curves where the data can tell.
     """
-    data_dir = data_dir.expanduser().absolute()
     given = {name: value for name, value in choices.items() if value is not None}
     plan = msgspec.structs.replace(QUICK if quick else ScalePlan(), **given)
 

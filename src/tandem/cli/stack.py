@@ -8,21 +8,16 @@ import click
 import msgspec
 from rich.console import Console
 
+from tandem.cli.running import data_dir_option, running_on
 from tandem.local_stack.display import Display
 from tandem.local_stack.down import end_stack
 from tandem.local_stack.errors import StackError
 from tandem.local_stack.stack import Options
-from tandem.local_stack.status import Status, read_status
+from tandem.local_stack.status import Status
 from tandem.local_stack.up import run_stack
 
 PORT = click.IntRange(1024, 65_535)
-data_dir_option = click.option(
-    "--data-dir",
-    type=click.Path(path_type=Path),
-    default=Path(".tandem"),
-    show_default=True,
-    help="Where the stack keeps its data, passwords and logs.",
-)
+_data_dir_option = data_dir_option("Where the stack keeps its data, passwords and logs.")
 
 
 @click.command
@@ -31,7 +26,7 @@ data_dir_option = click.option(
 @click.option(
     "--instance-port", type=PORT, default=3101, show_default=True, help="The first instance's port."
 )
-@data_dir_option
+@_data_dir_option
 @click.option(
     "--postgres-url", help="Use your own PostgreSQL (18 or newer); the role must be able to create tables."
 )
@@ -50,10 +45,9 @@ def up(**options: Any) -> None:
 
 
 @click.command
-@data_dir_option
+@_data_dir_option
 def down(data_dir: Path) -> None:
     """End the stack that runs on the data folder, and wait until it has ended."""
-    data_dir = data_dir.expanduser().absolute()
     try:
         ended = end_stack(data_dir)
     except StackError as error:
@@ -62,16 +56,11 @@ def down(data_dir: Path) -> None:
 
 
 @click.command
-@data_dir_option
+@_data_dir_option
 @click.option("--json", "as_json", is_flag=True, help="For programs; with the owner's passwords.")
 def status(data_dir: Path, as_json: bool) -> None:
     """Say what runs on the data folder. The exit code is 1 if nothing does."""
-    data_dir = data_dir.expanduser().absolute()
-    try:
-        running = read_status(data_dir)
-    except PermissionError:
-        msg = f"The stack on {data_dir} is somebody else's: its status holds passwords."
-        raise click.ClickException(msg) from None
+    running = running_on(data_dir, ": its status holds passwords.")
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(running or Status()), indent=2))
     elif running:

@@ -62,9 +62,6 @@ _SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)
 class BatchTotals(msgspec.Struct):
     """What a coalescer has done since it was made: sums, so that a scraper can take rates of them."""
 
-    batches: int = 0
-    items: int = 0
-    seconds: float = 0.0
     retries: int = 0
     refused: int = 0
     failed: int = 0
@@ -72,6 +69,21 @@ class BatchTotals(msgspec.Struct):
     sizes: Histogram = msgspec.field(default_factory=lambda: Histogram(_SIZES))
     #: How long batches were in flight, in seconds.
     durations: Histogram = msgspec.field(default_factory=Histogram)
+
+    @property
+    def batches(self) -> int:
+        """How many have been carried out."""
+        return self.sizes.count
+
+    @property
+    def items(self) -> int:
+        """How many were in them."""
+        return int(self.sizes.total)
+
+    @property
+    def seconds(self) -> float:
+        """How long they were in flight, in all."""
+        return self.durations.total
 
 
 class _Entry(Generic[T, R]):
@@ -228,9 +240,6 @@ class Coalescer(Generic[T, R]):
 
     def _count(self, size: int, seconds: float) -> None:
         totals = self.totals
-        totals.batches += 1
-        totals.items += size
-        totals.seconds += seconds
         totals.largest = max(totals.largest, size)
         totals.sizes.observe(size)
         totals.durations.observe(seconds)
