@@ -42,7 +42,7 @@ lock: dev ## pin what pyproject.toml needs, with hashes; ARGS=--upgrade takes th
 	$(COMPILE) $(ARGS) --extra tracing -o requirements/base.txt
 	$(COMPILE) $(ARGS) --extra build -o requirements/build.txt
 	$(COMPILE) $(ARGS) --extra local --extra lab --extra build -o requirements/local.txt
-	$(COMPILE) $(ARGS) --extra local --extra lab --extra benchmarks --extra tracing --extra build --extra dev -o requirements/dev.txt
+	$(COMPILE) $(ARGS) --extra local --extra lab --extra tracing --extra build --extra dev -o requirements/dev.txt
 
 settings: dev ## write the table of settings into docs/operations.md
 	@$(BIN)/python scripts/settings_table.py
@@ -53,4 +53,4 @@ screenshots: dev ## take the pictures in docs/images from a stack of its own
 bench-floor: dev ## measure the floor on the running stack's databases
 	@status=$$($(BIN)/tandem status --json --data-dir $(DATA_DIR)) || { echo 'No stack is running. Start one with: make up'; exit 1; }; \
 	url() { printf '%s' "$$status" | $(BIN)/python -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]]["url"])' "$$1"; }; \
-	POSTGRES_URL=$$(url postgres) MONGODB_URL=$$(url mongodb) $(BIN)/python benchmarks/floor.py $(ARGS)
+	POSTGRES_URL=$$(url postgres) MONGODB_URL=$$(url mongodb) $(BIN)/python -m tandem_lab.yardsticks.floor $(ARGS)

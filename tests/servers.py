@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tandem.local_stack import mongodb, postgres
-from tandem.local_stack.data_folder import open_data_folder
-from tandem.local_stack.mongodb import MongoDB
-from tandem.local_stack.parts import Part
-from tandem.local_stack.ports import free_port
-from tandem.local_stack.postgres import Postgres
-from tandem.local_stack.processes import Process
+from tandem_stack import mongodb, postgres
+from tandem_stack.data_folder import open_data_folder
+from tandem_stack.mongodb import MongoDB
+from tandem_stack.parts import Part
+from tandem_stack.ports import free_port
+from tandem_stack.postgres import Postgres
+from tandem_stack.processes import Process
 
 
 @dataclass

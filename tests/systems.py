@@ -19,11 +19,11 @@ from pymongo import AsyncMongoClient
 
 from tandem.config import Settings
 from tandem.cqrs import CreateUserCommand
-from tandem.local_stack.ports import free_port
 from tandem.random_users import random_users
 from tandem.user import UserInput, normalize
 from tandem.user_command.migrate import migrate
 from tandem.user_query.database import create_indexes
+from tandem_stack.ports import free_port
 
 PATIENCE_SECONDS = 60
 

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 
 import pytest
 
-from tandem.local_stack.ports import free_port, is_free
-from tandem.local_stack.processes import descendants
+from tandem_stack.ports import free_port, is_free
+from tandem_stack.processes import descendants
 
 PATIENCE = 60.0
 

@@ -11,11 +11,11 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from yardsticks import BENCHMARKS, USER_TABLES, counts, looked_into, stages, urls_of
+from yardsticks import USER_TABLES, counts, looked_into, stages, urls_of
 
 from systems import until
-from tandem.local_stack.ports import free_port
 from tandem.random_users import random_user
+from tandem_stack.ports import free_port
 
 
 @dataclass
@@ -32,7 +32,8 @@ async def plain_way(servers) -> AsyncIterator[PlainWay]:
     port = free_port()
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        str(BENCHMARKS / "plain_way" / "serve.py"),
+        "-m",
+        "tandem_lab.yardsticks.plain_way.serve",
         env=os.environ | urls_of(databases) | {"PORT": str(port)},
     )
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:

@@ -3,7 +3,7 @@
 import hashlib
 
 import pytest
-from yardsticks import BENCHMARKS, USER_TABLES, counts, looked_into, result_of, run, stages
+from yardsticks import USER_TABLES, YARDSTICKS, counts, looked_into, result_of, run, stages
 
 FROZEN = {
     "schema.sql": "7dd73c36e9a53da16ba817d3c18277599a1015690ad837616888156473263294",
@@ -13,7 +13,7 @@ FROZEN = {
 
 
 async def test_the_frozen_floor_brings_every_user_to_both_databases(databases):
-    result = await result_of("frozen_floor/floor.py", databases, "--users", "700", "--lanes", "1", "2")
+    result = await result_of("frozen_floor.floor", databases, "--users", "700", "--lanes", "1", "2")
     assert {"users_per_second", "cpu_us_per_user", "users", "lanes", "tried"} == set(result)
     assert [tried["lanes"] for tried in result["tried"]] == [1, 2]
     async with looked_into(databases, "frozen_floor") as (postgres, documents):
@@ -25,7 +25,7 @@ async def test_the_frozen_floor_brings_every_user_to_both_databases(databases):
 
 async def test_a_second_run_of_the_frozen_floor_begins_afresh(databases):
     for _ in range(2):
-        await result_of("frozen_floor/floor.py", databases, "--users", "10", "--lanes", "1")
+        await result_of("frozen_floor.floor", databases, "--users", "10", "--lanes", "1")
     async with looked_into(databases, "frozen_floor") as (postgres, documents):
         assert await counts(postgres, "prm_user") == [10]
         assert await documents.count_documents({}) == 10
@@ -34,18 +34,18 @@ async def test_a_second_run_of_the_frozen_floor_begins_afresh(databases):
 @pytest.mark.parametrize("name", FROZEN)
 def test_the_frozen_statements_stay_as_they_are(name):
     """A mark that moves measures nothing. Whoever wants another floor makes a second one."""
-    assert hashlib.sha256((BENCHMARKS / "frozen_floor" / name).read_bytes()).hexdigest() == FROZEN[name]
+    assert hashlib.sha256((YARDSTICKS / "frozen_floor" / name).read_bytes()).hexdigest() == FROZEN[name]
 
 
 async def test_the_floor_of_today_prints_what_the_frozen_one_prints(system):
-    result = await result_of("floor.py", system.urls, "--users", "700", "--lanes", "2")
+    result = await result_of("floor", system.urls, "--users", "700", "--lanes", "2")
     assert {"users_per_second", "cpu_us_per_user", "users", "lanes", "tried"} == set(result)
     await system.until_synchronized(700)
     assert await system.users.count_documents({}) == 700
 
 
 async def test_pgbench_leaves_every_row_of_each_user_that_it_counts(databases):
-    result = await result_of("one_at_a_time.py", databases, "--clients", "1", "6", "--seconds", "1")
+    result = await result_of("one_at_a_time", databases, "--clients", "1", "6", "--seconds", "1")
     users = sum(tried["users"] for tried in result["tried"])
     assert users > 0
     assert result["latency_ms_with_6_clients"] == result["tried"][1]["latency_ms"]
@@ -59,7 +59,7 @@ async def test_pgbench_leaves_every_row_of_each_user_that_it_counts(databases):
 
 
 async def test_join_and_document_find_the_same_users(databases):
-    result = await result_of("read_join.py", databases, "--users", "120", "--reads", "60", "--rounds", "1")
+    result = await result_of("read_join", databases, "--users", "120", "--reads", "60", "--rounds", "1")
     ways = {"one_at_a_time", "batches_of_50"}
     databases_read = {"postgresql_join", "mongodb_document"}
     assert set(result) == {"users"} | {f"{name}_{way}" for name in databases_read for way in ways}
@@ -69,12 +69,12 @@ async def test_join_and_document_find_the_same_users(databases):
 
 
 PROGRAMS = [
-    "floor.py",
-    "frozen_floor/floor.py",
-    "one_at_a_time.py",
-    "plain_reads.py",
-    "plain_way/serve.py",
-    "read_join.py",
+    "floor",
+    "frozen_floor.floor",
+    "one_at_a_time",
+    "plain_reads",
+    "plain_way.serve",
+    "read_join",
 ]
 
 

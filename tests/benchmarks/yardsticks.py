@@ -1,4 +1,4 @@
-"""Running the programs of `benchmarks/`, and looking at what they leave behind."""
+"""Running the programs of `tandem_lab.yardsticks`, and looking at what they leave behind."""
 
 import asyncio
 import os
@@ -12,7 +12,9 @@ import asyncpg
 import msgspec
 from pymongo import AsyncMongoClient
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+import tandem_lab.yardsticks
+
+YARDSTICKS = Path(tandem_lab.yardsticks.__file__).parent
 USER_TABLES = ("prm_user", "prm_user_location", "prm_user_login", "prm_user_picture")
 
 
@@ -21,11 +23,12 @@ def urls_of(databases) -> dict[str, str]:
 
 
 async def run(program: str, *arguments: str, **environment: str) -> tuple[int, str, str]:
-    """Exit code, output and errors of a program of `benchmarks/`."""
+    """Exit code, output and errors of a yardstick's program."""
     known = {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        str(BENCHMARKS / program),
+        "-m",
+        f"tandem_lab.yardsticks.{program}",
         *arguments,
         env=known | environment,
         stdout=asyncio.subprocess.PIPE,

@@ -14,7 +14,7 @@ from playwright.async_api import Browser
 from stack import Stack
 from visit import Visit
 
-from tandem.local_stack.ports import free_port, is_free
+from tandem_stack.ports import free_port, is_free
 
 TANDEM = (sys.executable, "-m", "tandem")
 

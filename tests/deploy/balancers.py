@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tandem.local_stack.data_folder import open_data_folder
-from tandem.local_stack.nginx import Nginx
-from tandem.local_stack.ports import accepts_connections, free_port
-from tandem.local_stack.processes import Process
+from tandem_stack.data_folder import open_data_folder
+from tandem_stack.nginx import Nginx
+from tandem_stack.ports import accepts_connections, free_port
+from tandem_stack.processes import Process
 
-TEMPLATE = Path(__file__).parents[2] / "src" / "tandem" / "local_stack" / "nginx.conf.template"
+TEMPLATE = Path(__file__).parents[2] / "src" / "tandem_stack" / "nginx.conf.template"
 # What the service in docker-compose.yml sets for the template, and nothing else, is filled in.
 WORDS = ("WORKERS", "LISTEN", "INSTANCES", "CLIENT_LIMIT", "CLIENT_RATE")
 

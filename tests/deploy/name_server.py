@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import dns.message
 import dns.rrset
 
-from tandem.local_stack.ports import free_port
+from tandem_stack.ports import free_port
 
 
 @dataclass

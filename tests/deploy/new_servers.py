@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from servers import Server
-from tandem.local_stack.data_folder import Memory, open_data_folder
-from tandem.local_stack.mongodb import MongoDB
-from tandem.local_stack.ports import free_port
-from tandem.local_stack.postgres import Postgres
-from tandem.local_stack.programs import require_wheel
+from tandem_stack.data_folder import Memory, open_data_folder
+from tandem_stack.mongodb import MongoDB
+from tandem_stack.ports import free_port
+from tandem_stack.postgres import Postgres
+from tandem_stack.programs import require_wheel
 
 INFRA = Path(__file__).parents[2] / "infra"
 

@@ -11,7 +11,7 @@ from containers import Image, build_image, requires_sandbox, until_healthy
 from name_server import name_server
 
 from systems import open_system, until
-from tandem.local_stack.ports import free_port
+from tandem_stack.ports import free_port
 
 pytestmark = [requires_sandbox, pytest.mark.slow]
 

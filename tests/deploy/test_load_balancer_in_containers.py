@@ -14,7 +14,7 @@ from balancers import WORDS, fill_in, load_balancer
 from name_server import name_server
 
 from systems import until
-from tandem.local_stack.ports import free_port
+from tandem_stack.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 

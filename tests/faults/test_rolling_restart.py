@@ -12,7 +12,7 @@ from ledger import Load, check_agreement
 from pymongo import AsyncMongoClient
 
 from systems import System, until
-from tandem.local_stack.status import InstanceStatus, Status, read_status
+from tandem_stack.status import InstanceStatus, Status, read_status
 from up_process import Up
 
 USERS_BETWEEN = 150

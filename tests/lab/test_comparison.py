@@ -5,9 +5,9 @@ import pytest
 
 from systems import commands, create
 from tandem.cqrs import Idempotency
-from tandem.lab.proof.compare import compare
-from tandem.lab.proof.ledger import Acknowledged, content_hash
-from tandem.lab.proof.stack import System as SystemUnderProof
+from tandem_lab.proof.compare import compare
+from tandem_lab.proof.ledger import Acknowledged, content_hash
+from tandem_lab.proof.stack import System as SystemUnderProof
 
 SEED = "tampered"
 USERS = 30

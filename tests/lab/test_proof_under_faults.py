@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from systems import run_tandem
-from tandem.lab.proof.plan import FAULTS
-from tandem.lab.proof.stack import process_state
+from tandem_lab.proof.plan import FAULTS
+from tandem_lab.proof.stack import process_state
 from up_process import eventually
 
 

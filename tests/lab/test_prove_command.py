@@ -7,10 +7,10 @@ from asyncio.subprocess import PIPE, STDOUT
 import pytest
 
 from systems import run_tandem
-from tandem.lab.proof.errors import LabError
-from tandem.lab.proof.plan import Plan
-from tandem.lab.proof.prove import prove
-from tandem.lab.proof.stack import System as SystemUnderProof
+from tandem_lab.proof.errors import LabError
+from tandem_lab.proof.plan import Plan
+from tandem_lab.proof.prove import prove
+from tandem_lab.proof.stack import System as SystemUnderProof
 from up_process import Up
 
 NOWHERE = ("--url", "http://127.0.0.1:1")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tandem.lab.bench.probe import Probe
-from tandem.local_stack.status import read_status
+from tandem_lab.bench.probe import Probe
+from tandem_stack.status import read_status
 from up_process import Up
 
 

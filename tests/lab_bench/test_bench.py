@@ -7,17 +7,17 @@ import asyncpg
 import msgspec
 import pytest
 
-from tandem.lab.bench.bench import BenchPlan, bench, saturation
-from tandem.lab.bench.fill import fill, users_in
-from tandem.lab.bench.generator import Plan
-from tandem.lab.bench.kinds import BESIDE_READS, BESIDE_WRITES
-from tandem.lab.bench.load import GeneratorFailed, Load, generate
-from tandem.lab.bench.measure import measure_creates
-from tandem.lab.bench.reads import measure_beside, measure_reads, read_paths
-from tandem.lab.bench.results import Measurement, Report
-from tandem.lab.bench.steps import Progress
-from tandem.local_stack.ports import free_port
-from tandem.local_stack.status import read_status
+from tandem_lab.bench import fill
+from tandem_lab.bench.bench import BenchPlan, bench, saturation
+from tandem_lab.bench.generator import Plan
+from tandem_lab.bench.kinds import BESIDE_READS, BESIDE_WRITES
+from tandem_lab.bench.load import GeneratorFailed, Load, generate
+from tandem_lab.bench.measure import measure_creates
+from tandem_lab.bench.reads import measure_beside, measure_reads, read_paths
+from tandem_lab.bench.results import Measurement, Report
+from tandem_lab.bench.steps import Progress
+from tandem_stack.ports import free_port
+from tandem_stack.status import read_status
 from up_process import run_tandem
 
 
@@ -116,12 +116,12 @@ async def test_a_report_is_the_same_after_its_json(stack):
     assert shares == sorted(shares)
 
 
-async def test_the_tables_are_filled_with_users_that_are_synchronized(stack):
-    running = read_status(stack.data_dir)
-    before = await users_in(running)
-    await fill(running, 700)
-    assert await users_in(running) == before + 700
-    connection = await asyncpg.connect(running.postgres.url)
+async def test_the_tables_are_filled_in_chunks_with_users_that_are_synchronized(stack, probe, monkeypatch):
+    monkeypatch.setattr(fill, "USERS_A_CHUNK", 300)
+    before = await probe.users()
+    await fill.fill(probe, stack.url, 700)
+    assert await probe.users() == before + 700
+    connection = await asyncpg.connect(probe.running.postgres.url)
     synchronized = await connection.fetchval("select count(*) from prm_user where status = 'SYNCRONIZED'")
     await connection.close()
     assert synchronized == before + 700

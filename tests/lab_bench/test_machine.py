@@ -4,8 +4,8 @@ import os
 import subprocess
 import sys
 
-from tandem.lab.bench.probe import Usage
-from tandem.lab.bench.proc import MachineTimes, cpu_us, machine_times, tree
+from tandem_lab.bench.probe import Usage
+from tandem_lab.bench.proc import MachineTimes, cpu_us, machine_times, tree
 
 BURN = "import time\nwhile time.process_time() < 0.3: pass"
 

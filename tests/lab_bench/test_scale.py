@@ -5,10 +5,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tandem.lab.bench.results import Report
-from tandem.lab.bench.scale import Scale, ScalePlan
-from tandem.lab.report.findings import instances_ratios
-from tandem.lab.report.runs import runs_of
+from tandem_lab.bench.results import Report
+from tandem_lab.bench.scale import Scale, ScalePlan
+from tandem_lab.report.findings import instances_ratios
+from tandem_lab.report.runs import runs_of
 from up_process import run_tandem
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tandem.lab.histogram import HIGHEST_MS, LOWEST_MS, RELATIVE_ERROR, LatencyHistogram, Percentiles
+from tandem_lab.histogram import HIGHEST_MS, LOWEST_MS, RELATIVE_ERROR, LatencyHistogram, Percentiles
 
 LATENCIES = st.lists(st.floats(LOWEST_MS, HIGHEST_MS), min_size=1, max_size=200)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tandem.lab.statistics import Interval, Spread, compare, jain_index, median_with_spread
+from tandem_lab.statistics import Interval, Spread, compare, jain_index, median_with_spread
 
 SHARES = st.lists(st.floats(0, 1e9), min_size=1, max_size=20)
 

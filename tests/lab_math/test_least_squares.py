@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tandem.lab.least_squares import nonnegative_least_squares
+from tandem_lab.least_squares import nonnegative_least_squares
 
 NUMBER = st.integers(-9, 9).map(float)
 ROWS = st.lists(st.tuples(NUMBER, NUMBER, NUMBER, NUMBER), min_size=3, max_size=8)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tandem.lab.saturation import predicted_capacity, saturated_component
+from tandem_lab.saturation import predicted_capacity, saturated_component
 
 THREADS = {"instance-1": 1, "nginx": 1}
 

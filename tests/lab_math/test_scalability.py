@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tandem.lab.scalability import Curve, ScalabilityFit, fit_scalability, speed_up_table
+from tandem_lab.scalability import Curve, ScalabilityFit, fit_scalability, speed_up_table
 
 ONE_TO_SIX = (1, 2, 3, 4, 5, 6)
 LINEAR = Curve(rate=9000, sigma=0, kappa=0)

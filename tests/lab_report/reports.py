@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from tandem.lab.bench.results import Measurement, Report
+from tandem_lab.bench.results import Measurement, Report
 
 SAMPLE = Path(__file__).with_name("sample.json")
 

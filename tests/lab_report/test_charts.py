@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tandem.lab.bench.results import Sample
-from tandem.lab.report.chart import Linear, Logarithmic, Percentile
-from tandem.lab.report.series import lag_ms, rates
+from tandem_lab.bench.results import Sample
+from tandem_lab.report.chart import Linear, Logarithmic, Percentile
+from tandem_lab.report.series import lag_ms, rates
 
 SIZES = st.floats(0.001, 1e9)
 

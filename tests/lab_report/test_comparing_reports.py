@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from reports import SAMPLE, closed, quiet, sample, yardstick
 
 from tandem.cli import main
-from tandem.lab.report.compare import compare_reports
+from tandem_lab.report.compare import compare_reports
 
 STEADY = (1000.0, 1010.0, 990.0, 1005.0, 995.0)
 SLOWER = tuple(rate * 0.8 for rate in STEADY)

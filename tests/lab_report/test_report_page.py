@@ -7,12 +7,12 @@ import msgspec
 import pytest
 from reports import closed, quiet, reads, sample, yardstick
 
-from tandem.lab.bench.results import GeneratorCost, Staleness
-from tandem.lab.histogram import Percentiles
-from tandem.lab.report import ThresholdOutcome, write_report
-from tandem.lab.report.format import number
-from tandem.lab.report.metrics import metrics_of
-from tandem.lab.report.page import page_of
+from tandem_lab.bench.results import GeneratorCost, Staleness
+from tandem_lab.histogram import Percentiles
+from tandem_lab.report import ThresholdOutcome, write_report
+from tandem_lab.report.format import number
+from tandem_lab.report.metrics import metrics_of
+from tandem_lab.report.page import page_of
 
 HOSTILE = "</style><script>alert(1)</script><img src=x onerror=alert(1)>\"'&"
 

@@ -4,9 +4,9 @@ import msgspec
 import pytest
 from reports import closed, quiet, reads, sample, yardstick
 
-from tandem.lab.histogram import Percentiles
-from tandem.lab.report.headlines import HEADLINES
-from tandem.lab.report.thresholds import Threshold, judge, parse_threshold
+from tandem_lab.histogram import Percentiles
+from tandem_lab.report.headlines import HEADLINES
+from tandem_lab.report.thresholds import Threshold, judge, parse_threshold
 
 
 def with_latency(measurement, p50, **changes):

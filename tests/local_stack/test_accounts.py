@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tandem.local_stack.data_folder import SHARED_PLACE
-from tandem.local_stack.programs import Wheel, require_wheel
-from tandem.local_stack.server_user import ServerUser, server_user
+from tandem_stack.data_folder import SHARED_PLACE
+from tandem_stack.programs import Wheel, require_wheel
+from tandem_stack.server_user import ServerUser, server_user
 from up_process import StartStack, requires_root
 
 pytestmark = [requires_root, pytest.mark.slow]

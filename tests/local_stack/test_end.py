@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tandem.local_stack.ports import free_port
-from tandem.local_stack.processes import children_by_parent
+from tandem_stack.ports import free_port
+from tandem_stack.processes import children_by_parent
 from up_process import StartStack, Up, eventually, is_alive, run_tandem
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from tandem.local_stack.data_folder import open_data_folder
-from tandem.local_stack.nginx import Nginx
-from tandem.local_stack.ports import accepts_connections, free_port
-from tandem.local_stack.processes import Process
+from tandem_stack.data_folder import open_data_folder
+from tandem_stack.nginx import Nginx
+from tandem_stack.ports import accepts_connections, free_port
+from tandem_stack.processes import Process
 
 POST = "POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 2\r\n{more}\r\n{{}}"
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]

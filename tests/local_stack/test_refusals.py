@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tandem.local_stack import own_servers
-from tandem.local_stack.data_folder import DataFolder, open_data_folder
-from tandem.local_stack.errors import StackError
-from tandem.local_stack.mongodb import MongoDB, find_mongod
-from tandem.local_stack.ports import free_port
-from tandem.local_stack.processes import Process, Program
-from tandem.local_stack.programs import Wheel, require_wheel
+from tandem_stack import own_servers
+from tandem_stack.data_folder import DataFolder, open_data_folder
+from tandem_stack.errors import StackError
+from tandem_stack.mongodb import MongoDB, find_mongod
+from tandem_stack.ports import free_port
+from tandem_stack.processes import Process, Program
+from tandem_stack.programs import Wheel, require_wheel
 from up_process import requires_root, run_tandem
 
 

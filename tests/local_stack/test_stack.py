@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tandem.local_stack.processes import children_by_parent
+from tandem_stack.processes import children_by_parent
 from up_process import Up, eventually, run_tandem
 
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from systems import run_tandem
-from tandem.local_stack.ports import free_port
+from tandem_stack.ports import free_port
 from trace_collector import CALLER, FOLLOWED, REQUEST, STEPS, TRACE, run_collector
 
 NOT_FOLLOWED = {"traceparent": f"00-{TRACE}-{CALLER}-00"}

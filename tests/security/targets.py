@@ -10,10 +10,10 @@ from pathlib import Path
 import httpx
 
 from systems import ServedInstance, until
-from tandem.local_stack.data_folder import open_data_folder
-from tandem.local_stack.nginx import Nginx
-from tandem.local_stack.ports import accepts_connections, free_port
-from tandem.local_stack.processes import Process
+from tandem_stack.data_folder import open_data_folder
+from tandem_stack.nginx import Nginx
+from tandem_stack.ports import accepts_connections, free_port
+from tandem_stack.processes import Process
 
 ANSWER = re.compile(rb"HTTP/1\.1 (\d{3}) ")
 

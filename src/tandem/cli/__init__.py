@@ -1,46 +1,95 @@
-"""The command line. Each command lives in a module of its own and is loaded only when it is called."""
+"""The command line. Every installed package may add commands: the entry points `tandem.commands`.
 
-import importlib
+Each command is loaded only when it is called, so that `tandem down` needs no database driver, and a command
+whose extra is not installed says which one it needs.
+"""
+
 import sys
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 
 import click
 
-COMMANDS = {
-    "up": "tandem.cli.stack",
-    "down": "tandem.cli.stack",
-    "status": "tandem.cli.stack",
-    "serve": "tandem.cli.serve",
-    "token": "tandem.cli.token",
-    "migrate": "tandem.cli.migrate",
-    "stats": "tandem.cli.stats",
-    "dead-letters": "tandem.cli.dead_letters",
-    "prove": "tandem.cli.prove",
-    "bench": "tandem.cli.bench",
-    "scale": "tandem.cli.scale",
-    "compare": "tandem.cli.compare",
+GROUP = "tandem.commands"
+# What the commands of each package are for, in the order in which people meet them.
+SECTIONS = {
+    "tandem_stack": "On this machine",
+    "tandem": "With your own servers",
+    "tandem_lab": "Measure and prove",
 }
+# What an extra brings, by the package that its commands belong to.
+EXTRAS = {"tandem_stack": "local", "tandem_lab": "lab"}
 
 
-class LazyGroup(click.Group):
-    """A group that imports a command's module when it is asked for: `tandem down` needs no web server."""
+@cache
+def commands() -> Mapping[str, EntryPoint]:
+    """Every command by its name, section by section."""
+    found = sorted(entry_points(group=GROUP), key=lambda point: (_section(point), point.name))
+    return {point.name: point for point in found}
+
+
+def _package(point: EntryPoint) -> str:
+    return point.module.partition(".")[0]
+
+
+def _section(point: EntryPoint) -> int:
+    packages = list(SECTIONS)
+    package = _package(point)
+    return packages.index(package) if package in packages else len(packages)
+
+
+class CommandsOfAllPackages(click.Group):
+    """A group whose commands are the entry points `tandem.commands`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Every command, in the order in which people meet them."""
+        """Every command, section by section."""
         del ctx
-        return list(COMMANDS)
+        return list(commands())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command's object: the attribute of its module that bears its name."""
+        """The command of that name.
+
+        Raises:
+            ClickException: it needs a package that is not installed; says which extra brings it.
+        """
         del ctx
-        if cmd_name not in COMMANDS:
+        point = commands().get(cmd_name)
+        if point is None:
             return None
-        command: click.Command = getattr(
-            importlib.import_module(COMMANDS[cmd_name]), cmd_name.replace("-", "_")
-        )
+        try:
+            command: click.Command = point.load()
+        except ModuleNotFoundError as error:
+            extra = EXTRAS.get(_package(point))
+            if extra is None or (error.name or "").startswith("tandem"):
+                raise
+            msg = (
+                f"`tandem {cmd_name}` needs {error.name}. Install it with the extra `{extra}`: "
+                f"pip install 'tandem-cqrs[{extra}]'."
+            )
+            raise click.ClickException(msg) from None
         return command
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands under the title of their section."""
+        by_title: dict[str, list[tuple[str, str]]] = {}
+        for name, point in commands().items():
+            title = SECTIONS.get(_package(point), _package(point))
+            by_title.setdefault(title, []).append((name, self._said_of(ctx, name)))
+        for title, rows in by_title.items():
+            with formatter.section(title):
+                formatter.write_dl(rows)
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+    def _said_of(self, ctx: click.Context, name: str) -> str:
+        """The first sentence of a command's help, or why there is none."""
+        try:
+            command = self.get_command(ctx, name)
+        except click.ClickException as error:
+            return error.message
+        return command.get_short_help_str(limit=200) if command else ""
+
+
+@click.group(cls=CommandsOfAllPackages, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="tandem-cqrs", prog_name="tandem")
 def main() -> None:
     """Users are written to PostgreSQL, served from MongoDB, and kept in step by an event flow."""

@@ -4,23 +4,38 @@ import os
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import click
 import msgspec
-
-from tandem.cli.running import data_dir_option, running_on
 
 TIMEOUT_SECONDS = 30
 # Not an option: command lines are there for everybody on this machine to read.
 ACCESS_VARIABLE = "TANDEM_TOKEN"
 
 
+class RunningStack(Protocol):
+    """What the package that runs stacks offers by the entry point `tandem.running`."""
+
+    def data_dir_option(self, what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """The option `--data-dir`."""
+
+    def running_url(self, data_dir: Path) -> str:
+        """Where the stack on that folder answers."""
+
+
+def _stack() -> RunningStack:
+    (point,) = entry_points(group="tandem.running")
+    stack: RunningStack = point.load()
+    return stack
+
+
 def address_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options `--url` and `--data-dir`, which say whom to ask; see `base_url`."""
     url = click.option("--url", help="Where an instance or the load balancer answers.  [default: the stack]")
-    return url(data_dir_option("The data folder of the running stack.")(command))
+    return url(_stack().data_dir_option("The data folder of the running stack.")(command))
 
 
 def base_url(url: str | None, data_dir: Path) -> str:
@@ -30,7 +45,7 @@ def base_url(url: str | None, data_dir: Path) -> str:
         ClickException: there is neither, or it is no address.
     """
     if url is None:
-        url = _running_url(data_dir)
+        url = _stack().running_url(data_dir)
     if not url.startswith(("http://", "https://")):
         msg = f"{url!r} is no address: it must begin with http:// or https://."
         raise click.ClickException(msg)
@@ -61,11 +76,3 @@ def _problem(error: urllib.error.HTTPError) -> str:
         return str(msgspec.json.decode(error.read())["detail"])
     except (msgspec.DecodeError, KeyError, TypeError):
         return f"{error.url} answered {error.code} ({error.reason})."
-
-
-def _running_url(data_dir: Path) -> str:
-    running = running_on(data_dir, ". Name its address with --url.")
-    if running is None or running.url is None:
-        msg = f"No stack is running on {data_dir}. Start one with `tandem up`, or name an address with --url."
-        raise click.ClickException(msg)
-    return running.url

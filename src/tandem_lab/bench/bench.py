@@ -1,0 +1,253 @@
+"""The plan of `tandem bench`: which loads, in which order, so that noise hits all of them alike."""
+
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+import msgspec
+
+from tandem_lab.bench.environment import environment_of
+from tandem_lab.bench.fill import USERS_A_SECOND, fill
+from tandem_lab.bench.kinds import (
+    BROWSER_CONNECTIONS,
+    BY_EMAIL,
+    BY_ID,
+    CLOSED,
+    CURRENT_FLOOR,
+    FIND_ONE,
+    FROZEN_FLOOR,
+    JOIN,
+    LIST,
+    ONE_AT_A_TIME,
+    PLAIN_WAY,
+)
+from tandem_lab.bench.load import Load
+from tandem_lab.bench.measure import measure_creates
+from tandem_lab.bench.probe import Probe
+from tandem_lab.bench.reads import measure_beside, measure_reads, measure_staleness, read_paths
+from tandem_lab.bench.results import Measurement, Report
+from tandem_lab.bench.steps import Step, Tell, take_steps
+from tandem_lab.bench.tidy import tidy_up
+from tandem_lab.bench.yardsticks import YardstickFailed, Yardsticks, left_out
+from tandem_stack.status import Status
+
+WARM_UP_CONNECTIONS = 50
+# Beside writes, reads come at half of what they can do, and writes at a quarter.
+READ_SHARE, WRITE_SHARE = 0.5, 0.25
+PGBENCH_SECONDS = 2
+TIDYING_SECONDS = 3.0
+# What a load takes besides its seconds: users are prepared before, and arrive after.
+OVERHEAD = 1.7
+
+
+class BenchPlan(msgspec.Struct, frozen=True):
+    """What to measure. Rounds take closed loads and yardsticks in turn; open loads come after them."""
+
+    seconds: float = 8.0
+    rounds: int = 3
+    warm_up_seconds: float = 3.0
+    connections: tuple[int, ...] = (200, BROWSER_CONNECTIONS)
+    open_shares: tuple[float, ...] = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
+    #: Users due per second, besides the shares of the saturation.
+    rates: tuple[float, ...] = ()
+    read_connections: int = 50
+    stale_users: int = 500
+    yardsticks: tuple[str, ...] = (FROZEN_FLOOR, CURRENT_FLOOR, ONE_AT_A_TIME, PLAIN_WAY, FIND_ONE, JOIN)
+    floor_users: int = 30_000
+    #: Clients of pgbench: as many as a browser has, and those among which the best rate is.
+    clients: tuple[int, ...] = (BROWSER_CONNECTIONS, 16, 32, 64)
+    join_reads: int = 2_000
+    #: How many users there are to be in the tables before anything is measured.
+    users_before: int = 0
+
+
+#: A first look: under two minutes on an idle machine.
+QUICK = BenchPlan(
+    seconds=3.0,
+    rounds=2,
+    warm_up_seconds=2.0,
+    open_shares=(0.5, 0.9),
+    stale_users=100,
+    yardsticks=(FROZEN_FLOOR, ONE_AT_A_TIME, FIND_ONE),
+    floor_users=15_000,
+    clients=(BROWSER_CONNECTIONS, 32),
+)
+
+
+async def bench(running: Status, url: str, data_dir: Path, plan: BenchPlan, tell: Tell) -> Report:
+    """Measure the running stack at `url`, an instance or the load balancer.
+
+    Raises:
+        NotDrained: users were still pending long after a load had ended.
+        GeneratorFailed: a load could not be carried out.
+        OSError, PostgresError, PyMongoError: a server of the stack does not answer.
+    """
+    begun_at = datetime.now(UTC).isoformat(timespec="seconds")
+    probe = await Probe.open(running)
+    try:
+        work = Bench(probe, url, plan, users_already=await probe.users())
+        environment = await environment_of(probe, data_dir) | {"url": url, "users_before": work.users_before}
+        await take_steps(list(work.steps()), work.found, tell)
+        staleness = await measure_staleness(url, plan.stale_users)
+    finally:
+        await probe.close()
+    return Report(
+        kind="bench",
+        begun_at=begun_at,
+        command=sys.argv,
+        environment=environment,
+        measurements=work.found,
+        staleness=staleness,
+        left_out=work.left_out,
+    )
+
+
+def saturation(measurements: list[Measurement]) -> float:
+    """Users synchronized per second under the largest closed load: the median of the rounds."""
+    closed = [measurement for measurement in measurements if measurement.kind == CLOSED]
+    most = max(measurement.connections for measurement in closed)
+    return median(
+        measurement.per_second["synchronized"] for measurement in closed if measurement.connections == most
+    )
+
+
+class Bench:
+    """The steps of a plan. What they measure gathers in `found`: later loads depend on earlier ones."""
+
+    def __init__(self, probe: Probe, url: str, plan: BenchPlan, users_already: int) -> None:
+        missing = left_out(plan.yardsticks)
+        self.found: list[Measurement] = []
+        self.left_out = list(missing.values())
+        self.users_before = max(plan.users_before, users_already)
+        self._missing_users = self.users_before - users_already
+        self._probe = probe
+        self._url = url
+        self._plan = plan
+        self._yardsticks = Yardsticks(probe)
+        self._available = [name for name in plan.yardsticks if name not in missing]
+        self._paths: dict[str, tuple[str, ...]] = {}
+
+    def steps(self) -> Iterator[Step]:
+        """All of them, in their order."""
+        plan = self._plan
+        if self._missing_users:
+            seconds = self._missing_users / USERS_A_SECOND
+            yield Step(f"filling the tables: {self._missing_users:,} users more", seconds, self._fill)
+        yield Step("warming up", plan.warm_up_seconds * OVERHEAD, self._warm_up)
+        for round_ in range(1, plan.rounds + 1):
+            yield from self._round(round_)
+        yield Step("tidying up", TIDYING_SECONDS, self._tidy_up)
+        seconds = plan.seconds * OVERHEAD
+        for share in plan.open_shares:
+            yield Step(
+                f"users due at {share:.0%} of the saturation", seconds, partial(self._open_share, share)
+            )
+        for rate in plan.rates:
+            yield Step(f"{rate:,.0f} users due a second", seconds, partial(self._open, rate))
+        yield from self._reads()
+
+    def _round(self, round_: int) -> Iterator[Step]:
+        """What becomes a ratio is side by side: the largest load and the floors, pgbench and the browser."""
+        plan, name = self._plan, f"round {round_} of {self._plan.rounds}"
+        largest, *smaller = sorted(plan.connections, reverse=True)
+        yield self._closed_step(name, largest, round_)
+        yardsticks = self._yardsticks
+        for floor in (FROZEN_FLOOR, CURRENT_FLOOR):
+            if floor in self._available:
+                work = partial(yardsticks.floor, floor, plan.floor_users, round_)
+                yield self._yardstick(f"{name}: the {floor}", 1 + plan.floor_users / 6_000, work)
+        for clients in sorted(plan.clients, reverse=True) if ONE_AT_A_TIME in self._available else ():
+            work = partial(yardsticks.one_at_a_time, clients, PGBENCH_SECONDS, round_)
+            yield self._yardstick(f"{name}: pgbench with {clients} clients", PGBENCH_SECONDS + 1, work)
+        for connections in reversed(smaller):
+            yield self._closed_step(name, connections, round_)
+        if PLAIN_WAY in self._available:
+            work = partial(yardsticks.plain_way, plan.seconds, round_)
+            yield self._yardstick(f"{name}: the plain way", plan.seconds + 3, work)
+
+    def _closed_step(self, name: str, connections: int, round_: int) -> Step:
+        what = f"{name}: {connections} connections, as fast as they go"
+        return Step(what, self._plan.seconds * OVERHEAD, partial(self._closed, connections, round_))
+
+    def _reads(self) -> Iterator[Step]:
+        plan, seconds = self._plan, self._plan.seconds + 1
+        for round_ in range(1, plan.rounds + 1):
+            name = f"reads, round {round_} of {plan.rounds}"
+            for kind in (BY_ID, LIST, BY_EMAIL):
+                yield Step(f"{name}: {kind}", seconds, partial(self._read, kind, round_))
+            if FIND_ONE in self._available:
+                yield self._yardstick(f"{name}: {FIND_ONE}", seconds + 1, partial(self._find_one, round_))
+        yield Step("reads by e-mail at a rate", seconds, self._read_at_a_rate)
+        yield Step("reads by e-mail beside writes", seconds, self._beside)
+        if JOIN in self._available:
+            work = partial(self._yardsticks.join, plan.join_reads, plan.rounds)
+            yield self._yardstick("the join and the document", 5 + 3 * plan.rounds, work)
+
+    def _yardstick(self, what: str, seconds: float, work: Callable[[], Awaitable[list[Measurement]]]) -> Step:
+        """A step whose failure is told in the report, and ends nothing else."""
+
+        async def attempt() -> list[Measurement]:
+            try:
+                return await work()
+            except YardstickFailed as error:
+                self.left_out.append(f"{error}.")
+                return []
+
+        return Step(what, seconds, attempt)
+
+    async def _fill(self) -> list[Measurement]:
+        await fill(self._probe, self._url, self._missing_users)
+        return []
+
+    async def _tidy_up(self) -> list[Measurement]:
+        await tidy_up(self._probe.running)
+        return []
+
+    async def _warm_up(self) -> list[Measurement]:
+        await measure_creates(self._probe, self._url, Load(self._plan.warm_up_seconds, WARM_UP_CONNECTIONS))
+        return []
+
+    async def _closed(self, connections: int, round_: int) -> list[Measurement]:
+        load = Load(self._plan.seconds, connections)
+        return [await measure_creates(self._probe, self._url, load, round_)]
+
+    async def _open_share(self, share: float) -> list[Measurement]:
+        return await self._open(float(round(share * saturation(self.found))))
+
+    async def _open(self, rate: float) -> list[Measurement]:
+        load = Load(self._plan.seconds, max(self._plan.connections), rate)
+        return [await measure_creates(self._probe, self._url, load, 1)]
+
+    async def _read(self, kind: str, round_: int) -> list[Measurement]:
+        found = await measure_reads(self._probe, self._url, await self._paths_of(kind), self._reading(), kind)
+        return [msgspec.structs.replace(found, round=round_)]
+
+    async def _find_one(self, round_: int) -> list[Measurement]:
+        return await self._yardsticks.find_one(await self._paths_of(BY_EMAIL), self._reading(), round_)
+
+    async def _read_at_a_rate(self) -> list[Measurement]:
+        load = self._reading(self._flat_out() * READ_SHARE)
+        paths = await self._paths_of(BY_EMAIL)
+        return [await measure_reads(self._probe, self._url, paths, load, BY_EMAIL)]
+
+    async def _beside(self) -> list[Measurement]:
+        paths = await self._paths_of(BY_EMAIL)
+        writes = Load(self._plan.seconds, self._plan.read_connections, saturation(self.found) * WRITE_SHARE)
+        reads = self._reading(self._flat_out() * READ_SHARE)
+        return await measure_beside(self._probe, self._url, paths, reads, writes)
+
+    def _reading(self, rate: float | None = None) -> Load:
+        return Load(self._plan.seconds, self._plan.read_connections, rate and float(round(rate)))
+
+    def _flat_out(self) -> float:
+        """Reads by e-mail per second, as fast as they go: the median of the rounds."""
+        return median(
+            each.per_second["read"] for each in self.found if each.kind == BY_EMAIL and each.rate_due is None
+        )
+
+    async def _paths_of(self, kind: str) -> tuple[str, ...]:
+        self._paths = self._paths or await read_paths(self._probe)
+        return self._paths[kind]

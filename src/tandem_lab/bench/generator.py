@@ -1,0 +1,253 @@
+"""The load generator: a process of its own that sends prepared requests and counts what comes back.
+
+Two kinds of load. *Closed*: N connections, each sends its next request when the last is answered; the rate
+is what the server makes of it. *Open*: requests are due at fixed times, whether or not earlier ones are
+answered. A latency is counted from when its request was due, so that a server that stalls cannot hide by not
+being asked (coordinated omission; Gil Tene, "How NOT to Measure Latency", 2013).
+
+It speaks just enough HTTP/1.1 for the answers of this service: 11 us of CPU a request, a seventh of what the
+instance spends. What it costs is part of its report.
+
+    python -m tandem_lab.bench.generator plan.json outcome.json
+"""
+
+import asyncio
+import itertools
+import resource
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import uvloop
+
+from tandem.random_users import random_users
+
+# Answers that take longer than this after the last request was sent are counted as failed.
+GRACE_SECONDS = 30.0
+# How often an open load looks for requests that have become due.
+TICK_SECONDS = 0.001
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What to send: users to create, or paths to read."""
+
+    host: str
+    port: int
+    seconds: float
+    connections: int
+    #: How many requests to prepare. A load that has sent them all ends early.
+    requests: int
+    #: Requests due per second; None is a closed load.
+    rate: float | None = None
+    #: The run that users are created in; None reads `paths`, over and over.
+    seed: str | None = None
+    paths: tuple[str, ...] = ()
+
+
+class Outcome(msgspec.Struct):
+    """What came of it. Latencies in milliseconds, in the order of the answers."""
+
+    #: When the first request was sent, by the machine's monotonic clock.
+    started_at: float = 0.0
+    sent: int = 0
+    answered: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    latencies_ms: list[float] = []
+    #: When each answer came, in seconds since the start.
+    answered_at: list[float] = []
+    statuses: dict[str, int] = {}
+    cpu_us_per_request: float = 0.0
+    #: The share of the time that this process was busy; near 1 it is the generator that was measured.
+    busy: float = 0.0
+    #: How late an open load sent what was due, at worst, although a connection was free.
+    latest_ms: float = 0.0
+    ran_out: bool = False
+
+
+def create_requests(plan: Plan) -> Iterator[bytes]:
+    """A POST for each user of the plan, all different, each with a key of its own."""
+    head = (
+        f"POST /api/v1/user-command?seed={plan.seed} HTTP/1.1\r\nHost: {plan.host}:{plan.port}\r\n"
+        "Content-Type: application/json\r\n"
+    )
+    for number, user in enumerate(random_users(str(plan.seed), 0, plan.requests)):
+        body = msgspec.json.encode(user)
+        key = f"Idempotency-Key: {plan.seed}-{number}\r\nContent-Length: {len(body)}\r\n\r\n"
+        yield (head + key).encode() + body
+
+
+def read_requests(plan: Plan) -> Iterator[bytes]:
+    """GETs of the paths of the plan, in turn."""
+    host = f"{plan.host}:{plan.port}"
+    requests = [f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode() for path in plan.paths]
+    return itertools.islice(itertools.cycle(requests), plan.requests)
+
+
+class Connection(asyncio.Protocol):
+    """One connection with at most one request in flight."""
+
+    def __init__(self, on_answer: "Callable[[Connection, int], None]") -> None:
+        self._on_answer = on_answer
+        self._buffer = b""
+        self._transport: asyncio.Transport | None = None
+        self.due = 0.0
+        self.busy = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Remember where to write."""
+        self._transport = transport  # type: ignore[assignment]
+
+    def send(self, request: bytes, due: float) -> None:
+        """Send a request that was due at that time."""
+        self.due = due
+        self.busy = True
+        if self._transport is None or self._transport.is_closing():
+            self._on_answer(self, 0)
+        else:
+            self._transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        """Gather one answer, then say its status."""
+        buffer = self._buffer + data if self._buffer else data
+        end = buffer.find(b"\r\n\r\n")
+        if end < 0 or len(buffer) < end + 4 + _content_length(buffer, end):
+            self._buffer = buffer
+            return
+        self._buffer = b""
+        self._on_answer(self, int(buffer[9:12]))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """A request in flight has failed."""
+        del exc
+        if self.busy:
+            self._on_answer(self, 0)
+
+
+def _content_length(buffer: bytes, end: int) -> int:
+    head = buffer[:end].lower()
+    start = head.find(b"content-length:")
+    if start < 0:
+        return 0
+    line_end = head.find(b"\r\n", start)
+    return int(head[start + 15 : line_end if line_end > 0 else end])
+
+
+class Load:
+    """Sends the requests of a plan over its connections."""
+
+    def __init__(self, plan: Plan, requests: list[bytes]) -> None:
+        self.outcome = Outcome()
+        self._plan = plan
+        self._requests = deque(requests)
+        self._idle: deque[Connection] = deque()
+        self._overdue: deque[float] = deque()
+        self._in_flight = 0
+        self._started = 0.0
+        self._ends = 0.0
+        self._done = asyncio.Event()
+
+    async def run(self) -> Outcome:
+        """Send until the time is up or nothing is left, then wait for the answers."""
+        loop = asyncio.get_running_loop()
+        for _ in range(self._plan.connections):
+            _, connection = await loop.create_connection(
+                lambda: Connection(self._answered), self._plan.host, self._plan.port
+            )
+            self._idle.append(connection)
+        used = _cpu_seconds()
+        self._started = self.outcome.started_at = time.monotonic()
+        self._ends = self._started + self._plan.seconds
+        if self._plan.rate is None:
+            self._send_to_all()
+        else:
+            await self._send_what_is_due(self._plan.rate)
+        try:
+            async with asyncio.timeout(self._plan.seconds + GRACE_SECONDS):
+                while self._in_flight or self._overdue:
+                    self._done.clear()
+                    await self._done.wait()
+        except TimeoutError:
+            self.outcome.failed += self._in_flight + len(self._overdue)
+        return self._close(_cpu_seconds() - used)
+
+    def _close(self, cpu_seconds: float) -> Outcome:
+        outcome = self.outcome
+        outcome.seconds = time.monotonic() - self._started
+        outcome.cpu_us_per_request = 1e6 * cpu_seconds / max(outcome.answered, 1)
+        outcome.busy = cpu_seconds / outcome.seconds
+        return outcome
+
+    def _send_to_all(self) -> None:
+        now = time.monotonic()
+        while self._idle and self._requests:
+            self._send(self._idle.popleft(), now)
+
+    async def _send_what_is_due(self, rate: float) -> None:
+        due = self._started
+        step = 1.0 / rate
+        while due < self._ends and self._requests:
+            now = time.monotonic()
+            while due <= now and due < self._ends:
+                if self._idle and self._requests:
+                    self.outcome.latest_ms = max(self.outcome.latest_ms, (now - due) * 1000)
+                    self._send(self._idle.popleft(), due)
+                else:
+                    self._overdue.append(due)
+                due += step
+            await asyncio.sleep(max(TICK_SECONDS, due - time.monotonic()))
+        self.outcome.ran_out = not self._requests
+
+    def _send(self, connection: Connection, due: float) -> None:
+        self._in_flight += 1
+        self.outcome.sent += 1
+        connection.send(self._requests.popleft(), due)
+
+    def _answered(self, connection: Connection, status: int) -> None:
+        now = time.monotonic()
+        connection.busy = False
+        self._in_flight -= 1
+        outcome = self.outcome
+        outcome.statuses[str(status)] = outcome.statuses.get(str(status), 0) + 1
+        if 200 <= status < 300:
+            outcome.answered += 1
+            outcome.latencies_ms.append((now - connection.due) * 1000)
+            outcome.answered_at.append(now - self._started)
+        else:
+            outcome.failed += 1
+        self._next(connection, now)
+        self._done.set()
+
+    def _next(self, connection: Connection, now: float) -> None:
+        if self._overdue and self._requests:
+            self._send(connection, self._overdue.popleft())
+        elif self._plan.rate is None and now < self._ends and self._requests:
+            self._send(connection, now)
+        else:
+            self.outcome.ran_out = not self._requests
+            if self.outcome.ran_out:
+                self._overdue.clear()
+            self._idle.append(connection)
+
+
+def _cpu_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def main(plan_file: Path, outcome_file: Path) -> None:
+    """Read a plan, prepare, wait for a line on the standard input, carry the plan out, write the outcome."""
+    plan = msgspec.json.decode(plan_file.read_bytes(), type=Plan)
+    requests = list(create_requests(plan) if plan.seed is not None else read_requests(plan))
+    # Preparing takes seconds that are none of the run's: whoever measures says when to begin.
+    print("ready", flush=True)  # noqa: T201 - the other process waits for this line
+    sys.stdin.readline()
+    outcome = uvloop.run(Load(plan, requests).run())
+    outcome_file.write_bytes(msgspec.json.encode(outcome))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,150 @@
+"""Putting a load on a system: the generator as a process, and what was used from its first request on."""
+
+import asyncio
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from tandem_lab.bench.generator import Outcome, Plan
+from tandem_lab.bench.probe import Probe, Usage
+from tandem_lab.bench.results import GeneratorCost, Measurement
+from tandem_lab.histogram import LatencyHistogram
+
+# More than any instance here has answered in a second: a closed load is prepared for this many, or for as
+# many as its connections could have answered one after the other.
+MOST_CREATES_A_SECOND, MOST_READS_A_SECOND = 20_000, 40_000
+MOST_A_CONNECTION = 2_000
+
+
+class GeneratorFailed(Exception):
+    """The load generator ended without an outcome."""
+
+
+class Load(msgspec.Struct, frozen=True):
+    """How to load: for how long, over how many connections, and at which rate (None: as fast as it goes)."""
+
+    seconds: float
+    connections: int
+    rate: float | None = None
+
+
+class Run(msgspec.Struct, frozen=True):
+    """A load that was carried out, and what had been used before it and after it."""
+
+    load: Load
+    outcome: Outcome
+    before: Usage
+    after: Usage
+
+    def measurement(self, kind: str, round_: int, users: int) -> Measurement:
+        """What this tells by itself of `users` users that were created or read."""
+        outcome, before, after = self.outcome, self.before, self.after
+        latencies = histogram_of(outcome.latencies_ms)
+        cost = GeneratorCost(
+            round(outcome.cpu_us_per_request, 1), round(outcome.busy, 3), round(outcome.latest_ms, 2)
+        )
+        return Measurement(
+            kind=kind,
+            round=round_,
+            users=users,
+            seconds=round(outcome.seconds, 3),
+            per_second={},
+            connections=self.load.connections,
+            rate_due=self.load.rate,
+            post_ms=latencies.percentiles(),
+            post_histogram=latencies,
+            cpu_us_per_user=after.cpu_each(before, users) | {"generator": cost.cpu_us_per_request},
+            waiting_for_core=after.waiting_for_core(before),
+            waiting_for_disk=after.waiting_for_disk(before),
+            others_busy=after.others_busy(before),
+            wal_bytes_per_user=round((after.wal_bytes - before.wal_bytes) / max(users, 1), 1),
+            journal_bytes_per_user=round((after.journal_bytes - before.journal_bytes) / max(users, 1), 1),
+            statuses=outcome.statuses,
+            generator=cost,
+        )
+
+
+async def carry_out(probe: Probe, plan: Plan, until_done: Callable[[Outcome], Awaitable[None]]) -> Run:
+    """Send the plan's requests, and count what is used until `until_done` returns.
+
+    Raises:
+        GeneratorFailed: the load was not carried out.
+    """
+    async with _prepared(plan) as send:
+        before = await probe.usage()
+        outcome = await send()
+        await until_done(outcome)
+        after = await probe.usage()
+    return Run(Load(plan.seconds, plan.connections, plan.rate), outcome, before, after)
+
+
+async def generate(plan: Plan) -> Outcome:
+    """Send the plan's requests.
+
+    Raises:
+        GeneratorFailed: the load was not carried out.
+    """
+    async with _prepared(plan) as send:
+        return await send()
+
+
+def plan_of(url: str, load: Load, *, seed: str | None = None, paths: tuple[str, ...] = ()) -> Plan:
+    """The generator's plan: create users in the run `seed`, or read `paths`."""
+    address = urlsplit(url)
+    most = MOST_CREATES_A_SECOND if seed is not None else MOST_READS_A_SECOND
+    rate = load.rate or min(most, MOST_A_CONNECTION * load.connections)
+    return Plan(
+        host=address.hostname or "127.0.0.1",
+        port=address.port or 80,
+        seconds=load.seconds,
+        connections=load.connections,
+        rate=load.rate,
+        requests=int(load.seconds * rate),
+        seed=seed,
+        paths=paths,
+    )
+
+
+def histogram_of(milliseconds: list[float]) -> LatencyHistogram:
+    """All of them in one histogram."""
+    histogram = LatencyHistogram()
+    for latency_ms in milliseconds:
+        histogram.record(latency_ms)
+    return histogram
+
+
+@asynccontextmanager
+async def _prepared(plan: Plan) -> AsyncIterator[Callable[[], Awaitable[Outcome]]]:
+    """The generator with all its requests made. Call what this gives to have them sent."""
+    with tempfile.TemporaryDirectory(prefix="tandem-lab-") as folder:
+        plan_file, outcome_file = Path(folder, "plan.json"), Path(folder, "outcome.json")
+        await asyncio.to_thread(plan_file.write_bytes, msgspec.json.encode(plan))
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "tandem_lab.bench.generator", str(plan_file), str(outcome_file)),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+
+        async def send() -> Outcome:
+            _, errors = await process.communicate(b"go\n")
+            if process.returncode != 0:
+                reason = errors.decode(errors="replace").strip().splitlines()[-1:]
+                msg = f"The load generator could not send: {' '.join(reason)}"
+                raise GeneratorFailed(msg)
+            return msgspec.json.decode(await asyncio.to_thread(outcome_file.read_bytes), type=Outcome)
+
+        try:
+            assert process.stdout is not None  # noqa: S101 - narrows the type: it is a pipe
+            await process.stdout.readline()
+            yield send
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()

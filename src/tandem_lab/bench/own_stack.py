@@ -1,0 +1,115 @@
+"""A stack for one measurement: `tandem up` on a data folder of its own, which is removed afterwards."""
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+
+from tandem_stack.data_folder import open_data_folder
+from tandem_stack.errors import StackError
+from tandem_stack.ports import free_port, http_status, is_free
+from tandem_stack.processes import Process, Program
+from tandem_stack.status import Status, read_status
+
+START_SECONDS, STOP_SECONDS = 180.0, 180.0
+LOOK_AGAIN_SECONDS = 0.05
+PORTS_TRIED = 200
+
+
+class OwnStack(msgspec.Struct, frozen=True):
+    """A stack that runs, and where its data is."""
+
+    running: Status
+    data_dir: Path
+
+
+@asynccontextmanager
+async def own_stack(beside: Path, instances: int) -> AsyncIterator[OwnStack]:
+    """Start a stack whose data is on the same disk as the folder `beside`; end and remove it afterwards.
+
+    Raises:
+        StackError: it did not start; says why. Its folder, with the logs, is kept then.
+    """
+    place = _new_place(beside)
+    folder = open_data_folder(place / "stack")
+    process = Process.start(_up(folder.path, instances, place / "up.log"))
+    done_with = [folder.servers, place]
+    try:
+        yield OwnStack(await _until_it_runs(process, folder.path, place / "up.log"), folder.path)
+    except StackError:
+        done_with.clear()
+        raise
+    finally:
+        await process.stop(signal.SIGTERM, STOP_SECONDS)
+        for path in done_with:
+            await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
+
+
+def address_of(running: Status) -> str:
+    """Where its load goes: to the only instance, or to the load balancer in front of several."""
+    if len(running.instances) == 1:
+        return f"http://127.0.0.1:{running.instances[0].port}"
+    return str(running.url)
+
+
+def last_words(log: Path) -> str:
+    """The error that a log ends with, or else its last line."""
+    said = log.read_text(errors="replace").strip().splitlines() or ["It said nothing."]
+    errors = [line.removeprefix("Error: ") for line in said if line.startswith("Error: ")]
+    return (errors or said)[-1]
+
+
+def _new_place(beside: Path) -> Path:
+    """A new folder beside that one, through which the servers' account can pass."""
+    beside.parent.mkdir(parents=True, exist_ok=True)
+    place = Path(tempfile.mkdtemp(prefix=f"{beside.name}-lab-", dir=beside.parent))
+    place.chmod(0o711)
+    return place
+
+
+def _up(data_dir: Path, instances: int, log: Path) -> Program:
+    first = _ports_in_a_row(instances)
+    port = free_port(but=range(first, first + instances))
+    options = ["--instances", instances, "--instance-port", first, "--port", port, "--data-dir", data_dir]
+    return Program(
+        command=[sys.executable, "-m", "tandem", "up", *map(str, options)],
+        folder=data_dir.parent,
+        log=log,
+        environment=os.environ,
+    )
+
+
+def _ports_in_a_row(count: int) -> int:
+    for _ in range(PORTS_TRIED):
+        first = free_port()
+        if all(map(is_free, range(first, first + count))):
+            return first
+    raise StackError(f"Found no {count} free ports in a row for the instances. Free some, and try again.")
+
+
+async def _until_it_runs(process: Process, data_dir: Path, log: Path) -> Status:
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            while process.exit_code is None:
+                running = read_status(data_dir)
+                if running is not None and await _is_ready(running):
+                    return running
+                await asyncio.sleep(LOOK_AGAIN_SECONDS)
+    except TimeoutError:
+        raise StackError(f"The stack for this measurement was not ready in {START_SECONDS:.0f} s.") from None
+    raise StackError(f"The stack for this measurement did not start. {last_words(log)}")
+
+
+async def _is_ready(running: Status) -> bool:
+    ports = [instance.port for instance in running.instances]
+    if running.load_balancer.pid is None or running.load_balancer.port is None or not ports:
+        return False
+    answers = [await http_status(port, "/health/ready") for port in (*ports, running.load_balancer.port)]
+    return set(answers) == {200}

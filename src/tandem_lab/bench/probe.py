@@ -1,0 +1,174 @@
+"""What a running stack has used so far: CPU, memory, log bytes, and how far its users have come."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+import msgspec
+from pymongo import AsyncMongoClient
+
+from tandem_lab.bench.proc import MachineTimes, core_wait_us, cpu_us, machine_times, memory_mib
+from tandem_stack.status import Status
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Totals so far; the difference of two is what a run has used."""
+
+    cpu_us: dict[str, int]
+    core_wait_us: dict[str, int]
+    wal_bytes: int
+    journal_bytes: int
+    machine: MachineTimes
+    #: CPU of the stack, of this process and of all that it has started, in microseconds.
+    ours_us: int
+
+    def cpu_each(self, earlier: "Usage", count: int) -> dict[str, float]:
+        """CPU us of each component since then, for each of `count` users or reads."""
+        return {
+            name: round((used - earlier.cpu_us[name]) / max(count, 1), 1)
+            for name, used in self.cpu_us.items()
+        }
+
+    def waiting_for_core(self, earlier: "Usage") -> dict[str, float]:
+        """How many threads of each component were ready and had no core, in the mean since then."""
+        elapsed_us = 1e6 * (self.machine.at - earlier.machine.at)
+        # The waits of a thread that has ended are lost, so that there may seem to be fewer than before.
+        return {
+            name: round(max(0.0, (waited - earlier.core_wait_us[name]) / elapsed_us), 2)
+            for name, waited in self.core_wait_us.items()
+        }
+
+    def waiting_for_disk(self, earlier: "Usage") -> float:
+        """How many cores were idle while something waited for the disk, in the mean since then."""
+        waited = self.machine.disk_wait_us - earlier.machine.disk_wait_us
+        return round(waited / (1e6 * (self.machine.at - earlier.machine.at)), 2)
+
+    def others_busy(self, earlier: "Usage") -> float:
+        """How many cores programs that are none of ours kept busy, in the mean since then."""
+        busy = self.machine.busy_us - earlier.machine.busy_us - (self.ours_us - earlier.ours_us)
+        return round(max(0.0, busy / (1e6 * (self.machine.at - earlier.machine.at))), 2)
+
+
+def pids_of(running: Status) -> dict[str, list[int]]:
+    """The main processes of each component; a component that is not ours has none."""
+    pids = {
+        "instances": [instance.pid for instance in running.instances],
+        "postgres": [running.postgres.pid],
+        "mongodb": [running.mongodb.pid],
+        "nginx": [running.load_balancer.pid],
+    }
+    return {name: [pid for pid in found if pid is not None] for name, found in pids.items()}
+
+
+class Probe:
+    """Asks the servers of a running stack, by their owner's URLs."""
+
+    def __init__(self, running: Status, postgres: asyncpg.Pool, mongodb: AsyncMongoClient[Any]) -> None:
+        self.running = running
+        self._postgres = postgres
+        self._mongodb = mongodb
+
+    @classmethod
+    async def open(cls, running: Status, schema: str = "public") -> "Probe":
+        """Connect to both servers; `schema` is where PostgreSQL has the tables to look into."""
+        # Two, because reads and writes may be measured at the same time.
+        postgres = await asyncpg.create_pool(
+            running.postgres.url, min_size=1, max_size=2, timeout=10, server_settings={"search_path": schema}
+        )
+        mongodb: AsyncMongoClient[Any] = AsyncMongoClient(running.mongodb.url, serverSelectionTimeoutMS=5_000)
+        return cls(running, postgres, mongodb)
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._postgres.close()
+        await self._mongodb.close()
+
+    async def usage(self) -> Usage:
+        """All totals now."""
+        wal = await self._postgres.fetchval("SELECT (pg_current_wal_lsn() - '0/0')::bigint")
+        status = await self._mongodb.admin.command("serverStatus")
+        pids = pids_of(self.running)
+        return Usage(
+            cpu_us={name: cpu_us(roots) for name, roots in pids.items()},
+            core_wait_us={name: core_wait_us(roots) for name, roots in pids.items()},
+            wal_bytes=int(wal),
+            journal_bytes=int(status["wiredTiger"]["log"]["log bytes written"]),
+            machine=machine_times(),
+            ours_us=cpu_us([os.getpid(), *(pid for roots in pids.values() for pid in roots)]),
+        )
+
+    async def postgres_settings(self, names: Sequence[str]) -> dict[str, str]:
+        """The server's version and these settings."""
+        rows = await self._postgres.fetch(
+            "SELECT name, setting || coalesce(' ' || unit, '') AS value "
+            "FROM pg_settings WHERE name = ANY ($1)",
+            names,
+        )
+        version = await self._postgres.fetchval("SHOW server_version")
+        return {"version": version} | {row["name"]: row["value"] for row in rows}
+
+    async def mongodb_settings(self) -> dict[str, str]:
+        """The server's version and what its acknowledgement means."""
+        build = await self._mongodb.admin.command("buildInfo")
+        status = await self._mongodb.admin.command("serverStatus")
+        return {
+            "version": build["version"],
+            "storage_engine": status["storageEngine"]["name"],
+            "write_concern": "w: majority, j: true",
+        }
+
+    def memory(self) -> dict[str, float]:
+        """MiB held by each component now."""
+        return {name: round(memory_mib(roots), 1) for name, roots in pids_of(self.running).items() if roots}
+
+    async def synchronized(self, seed: str) -> tuple[int, float]:
+        """How many users of the run are SYNCRONIZED, and how many a second that was by the events' times."""
+        row = await self._postgres.fetchrow(
+            "SELECT count(*) AS users, "
+            "extract(epoch FROM max(synchronized_at) - min(synchronized_at))::float8 AS seconds "
+            "FROM lab_synchronized WHERE seed = $1",
+            seed,
+        )
+        assert row is not None  # noqa: S101 - an aggregate always answers a row
+        return int(row["users"]), (row["users"] / row["seconds"] if row["seconds"] else 0.0)
+
+    async def lags_ms(self, seed: str) -> list[float]:
+        """From CREATED to SYNCRONIZED, of every user of the run."""
+        rows = await self._postgres.fetch(
+            "SELECT extract(epoch FROM synchronized_at - created_at)::float8 * 1000 AS lag "
+            "FROM lab_lag WHERE seed = $1",
+            seed,
+        )
+        return [row["lag"] for row in rows]
+
+    async def some_users(self, most: int) -> list[tuple[int, str]]:
+        """Ids and addresses of at most that many synchronized users, spread over the whole table."""
+        rows = await self._postgres.fetch(
+            "WITH ids AS (SELECT min(id) AS lowest, max(id) AS highest FROM lab_address) "
+            "SELECT u.id, u.email FROM lab_address u JOIN ("
+            "SELECT DISTINCT lowest + floor(random() * (highest - lowest + 1))::bigint AS id "
+            "FROM ids, generate_series(1, $1)) chosen USING (id) WHERE u.status = 'SYNCRONIZED'",
+            most,
+        )
+        return [(row["id"], row["email"]) for row in rows]
+
+    async def users(self) -> int:
+        """How many users have ever been created, from the exact counters."""
+        return int(await self._postgres.fetchval("SELECT coalesce(sum(users), 0) FROM lab_run"))
+
+    async def pending(self, seed: str) -> int:
+        """How many users of the run are still on their way."""
+        return int(
+            await self._postgres.fetchval(
+                "SELECT coalesce(sum(users - synchronized - dead_letters), 0) FROM lab_run WHERE seed = $1",
+                seed,
+            )
+        )
+
+    async def users_of_instances(self, seed: str) -> dict[str, int]:
+        """How many users of the run each instance has created."""
+        rows = await self._postgres.fetch(
+            "SELECT app_id, users FROM lab_run WHERE seed = $1 ORDER BY app_id", seed
+        )
+        return {row["app_id"]: row["users"] for row in rows}

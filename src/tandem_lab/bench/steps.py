@@ -1,0 +1,43 @@
+"""A long measurement as a list of steps, so that people see what runs and how long it will take."""
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+import msgspec
+
+from tandem_lab.bench.results import Measurement
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One thing to do: what, in a few words; about how many seconds it takes; and how it is done."""
+
+    what: str
+    seconds: float
+    work: Callable[[], Awaitable[list[Measurement]]]
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """Where a measurement is: step `number` of `of`, which begins now, and how much is still to do."""
+
+    number: int
+    of: int
+    what: str
+    share_done: float
+    seconds_left: float
+
+
+#: Is told of each step when it begins.
+Tell = Callable[[Progress], None]
+
+
+async def take_steps(steps: Sequence[Step], found: list[Measurement], tell: Tell) -> None:
+    """Take all steps in their order, and add what they measure to `found`.
+
+    The time left is what the steps were said to take, corrected by how long those before have taken.
+    """
+    total, done, began = sum(step.seconds for step in steps), 0.0, time.monotonic()
+    for number, step in enumerate(steps, 1):
+        pace = (time.monotonic() - began) / done if done else 1.0
+        tell(Progress(number, len(steps), step.what, done / total, (total - done) * pace))
+        found += await step.work()
+        done += step.seconds

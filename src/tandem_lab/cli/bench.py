@@ -1,0 +1,115 @@
+"""`tandem bench`: how fast, at what lag, at what cost, and how that compares."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Group
+from rich.markup import escape
+from rich.table import Table
+
+from tandem_lab.bench.bench import QUICK, BenchPlan
+from tandem_lab.bench.bench import bench as run_bench
+from tandem_lab.bench.own_stack import address_of
+from tandem_lab.bench.results import Measurement, Report
+from tandem_lab.cli.common import (
+    Display,
+    Numbers,
+    finish,
+    json_option,
+    lab_data_dir_option,
+    require_option,
+    run,
+    stack_for,
+)
+from tandem_lab.report.findings import ratios
+from tandem_lab.report.format import number
+from tandem_lab.report.thresholds import Threshold
+
+
+@click.command
+@click.option("--quick", is_flag=True, help="A first look in under two minutes.")
+@click.option("--seconds", type=click.FloatRange(1, 600), help="How long each load lasts.  [default: 8]")
+@click.option("--rounds", type=click.IntRange(1, 50), help="How often each load is repeated.  [default: 3]")
+@click.option(
+    "--connections",
+    type=Numbers(int, 1, 2000),
+    help="Closed loads: so many connections, as fast as they go.  [default: 200,6]",
+)
+@click.option(
+    "--rate", "rates", type=Numbers(float, 1, 100_000), help="Open loads: so many users due a second."
+)
+@click.option("--yardsticks/--no-yardsticks", default=True, show_default=True, help="Measure them in turn.")
+@click.option(
+    "--users-before",
+    type=click.IntRange(0, 100_000_000),
+    help="Fill the tables up to so many users first.  [default: as they are]",
+)
+@click.option(
+    "--instances",
+    type=click.IntRange(1, 64),
+    help="How many a stack of the lab's own has, where none is running.  [default: 1]",
+)
+@click.option("--url", help="Where the load goes.  [default: the only instance, or the load balancer]")
+@lab_data_dir_option
+@json_option
+@require_option
+def bench(
+    url: str | None,
+    data_dir: Path,
+    json_file: Path | None,
+    instances: int | None,
+    thresholds: tuple[Threshold, ...],
+    **choices: Any,
+) -> None:
+    """Measure a stack: rates, latencies, lag, CPU per user of each component, beside the yardsticks.
+
+    It is the running one, or, where none is, one that is started for this and removed afterwards. The raw
+    data is kept as JSON, with a page beside it that opens offline.
+    """
+    plan = _plan(**choices)
+
+    async def measure(display: Display) -> Report:
+        async with stack_for(data_dir, instances) as stack:
+            return await run_bench(
+                stack.running, url or address_of(stack.running), stack.data_dir, plan, display
+            )
+
+    report = run(measure)
+    finish(report, table_of(report), json_file, thresholds)
+
+
+def _plan(*, quick: bool, yardsticks: bool, **changes: Any) -> BenchPlan:
+    given = {name: value for name, value in changes.items() if value is not None}
+    if not yardsticks:
+        given["yardsticks"] = ()
+    return msgspec.structs.replace(QUICK if quick else BenchPlan(), **given)
+
+
+def table_of(report: Report) -> Group:
+    """A line for each measurement (rate, latency, lag, CPU us of each component), then one for each ratio."""
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("load (connections)")
+    for name in ("a second", "p50 ms", "p99", "lag p50", "p99", "inst. us", "PG", "Mongo", "nginx"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for measurement in report.measurements:
+        table.add_row(*_row(measurement))
+    lines = [f"{number(ratio.spread.median):>6}  {escape(ratio.name)}" for ratio in ratios(report)]
+    return Group(table, "", *lines)
+
+
+def _row(measurement: Measurement) -> list[str]:
+    load = measurement.kind
+    if measurement.rate_due is not None:
+        load += f", {measurement.rate_due:,.0f}/s"
+    elif measurement.connections:
+        load += f" ({measurement.connections})"
+    rate = measurement.per_second.get("synchronized", measurement.per_second.get("read", 0.0))
+    row = [escape(load), f"{rate:,.0f}"]
+    for found in (measurement.post_ms, measurement.lag_ms):
+        row += [f"{found.p50:,.1f}", f"{found.p99:,.1f}"] if found else ["", ""]
+    cpu = measurement.cpu_us_per_user
+    return row + [
+        f"{cpu[name]:,.0f}" if cpu.get(name) else "" for name in ("instances", "postgres", "mongodb", "nginx")
+    ]

@@ -1,0 +1,173 @@
+"""`tandem prove`: nothing acknowledged is lost and nothing happens twice, shown on this very system."""
+
+import asyncio
+import re
+import secrets
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+import uvloop
+from rich.console import Console
+
+from tandem.cli.http import address_options, ask, base_url
+from tandem_lab.cli.interruption import INTERRUPTED, interruptible
+from tandem_lab.cli.proof_display import ProofDisplay, table_of
+from tandem_lab.proof.errors import LabError
+from tandem_lab.proof.plan import FAULTS, Plan
+from tandem_lab.proof.stack import System
+from tandem_lab.proof.verdict import Verdict
+from tandem_stack.status import Status, read_status
+
+USERS_A_FAULT = 200  # fewer could all be sent before the fault has passed
+SEED = re.compile(r"[A-Za-z0-9._:-]{1,100}")
+
+
+class FaultNames(click.ParamType[tuple[str, ...]]):
+    """Names of faults, separated by commas; `all`, or `none`."""
+
+    name = "names"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """The faults named, each once."""
+        if value in {"all", "none"}:
+            return FAULTS if value == "all" else ()
+        names = tuple(dict.fromkeys(str(value).split(",")))
+        for name in names:
+            if name not in FAULTS:
+                self.fail(f"{name!r} is no fault. There are: {', '.join(FAULTS)}; all; none.", param, ctx)
+        return names
+
+
+@click.command
+@click.option(
+    "--users", type=click.IntRange(1, 10_000_000), default=20_000, show_default=True, help="How many."
+)
+@click.option(
+    "--fault",
+    "faults",
+    type=FaultNames(),
+    default="none",
+    show_default=True,
+    help=f"What is to go wrong meanwhile: all, or any of {', '.join(FAULTS)}.",
+)
+@click.option("--connections", type=click.IntRange(1, 1000), default=50, show_default=True, help="At a time.")
+@click.option("--seed", help="The run's name; the same one gives the same users.  [default: a random one]")
+@click.option(
+    "--random-seed", type=int, help="Decides when each fault strikes, and whom.  [default: a random one]"
+)
+@click.option(
+    "--ledger",
+    type=click.Path(path_type=Path),
+    help="Where to write down what was acknowledged, user by user.",
+)
+@click.option(
+    "--patience",
+    type=click.FloatRange(min=1),
+    default=120,
+    show_default=True,
+    help="Seconds to wait where nothing goes on any more.",
+)
+@click.option("--json", "as_json", is_flag=True, help="The verdict for programs.")
+@click.option("--postgres-url", help="With --url: the PostgreSQL behind it.")
+@click.option("--mongodb-url", help="With --url: the MongoDB behind it.")
+@address_options
+def prove(
+    url: str | None,
+    data_dir: Path,
+    postgres_url: str | None,
+    mongodb_url: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Prove that every acknowledged user arrives in both databases, once and unchanged.
+
+    Pushes users with idempotency keys, lets faults strike meanwhile, waits until all has arrived, and
+    compares what was acknowledged with both databases. The exit code is 0 if it is proved, and 1 if not.
+    """
+    plan = _plan(data_dir if url is None else None, options)
+    if url is None:
+        system = _running_stack(data_dir, plan.faults)
+    else:
+        system = _own_deployment(base_url(url, data_dir), postgres_url, mongodb_url, plan.faults)
+    ask(f"{system.url}/health/ready")
+    display = ProofDisplay(Console(stderr=True), plan)
+    try:
+        with display:
+            verdict = uvloop.run(interruptible(_carry_out(system, plan, display)))
+    except LabError as error:
+        raise click.ClickException(str(error)) from None
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        click.echo(f"Interrupted. What was acknowledged until then is in {plan.ledger}.", err=True)
+        sys.exit(INTERRUPTED)
+    _print(verdict, as_json=as_json)
+    sys.exit(0 if verdict.proven else 1)
+
+
+async def _carry_out(system: System, plan: Plan, display: ProofDisplay) -> Verdict:
+    """Carry out the proof."""
+    try:
+        from tandem_lab.proof.prove import prove  # noqa: PLC0415 - no other command needs the extra
+    except ModuleNotFoundError as error:
+        msg = f"`tandem prove` needs {error.name}. Install it with the extra `lab`: tandem-cqrs[lab]."
+        raise LabError(msg) from None
+    return await prove(system, plan, display)
+
+
+def _plan(stack: Path | None, options: dict[str, Any]) -> Plan:
+    """What was asked for, with chance where nothing was; `stack` is the data folder of a stack."""
+    if options["users"] < USERS_A_FAULT * len(options["faults"]):
+        msg = f"A fault needs {USERS_A_FAULT} users to strike at. Give more --users, or choose fewer faults."
+        raise click.UsageError(msg)
+    seed = options["seed"] or f"prove-{secrets.token_hex(4)}"
+    if not SEED.fullmatch(seed):
+        msg = "A --seed for a proof has 1 to 100 letters, digits and . _ : - because keys are made of it."
+        raise click.UsageError(msg)
+    random_seed = secrets.randbelow(2**32) if options["random_seed"] is None else options["random_seed"]
+    ledger = options["ledger"] or (stack / "ledgers" if stack else Path()) / f"{seed}.jsonl"
+    return Plan(**options | {"seed": seed, "random_seed": random_seed, "ledger": ledger.absolute()})
+
+
+def _running_stack(data_dir: Path, faults: Sequence[str]) -> System:
+    """The stack that runs on `data_dir`, if it has the processes that these faults need."""
+    url = base_url(None, data_dir)
+    status = read_status(data_dir) or Status()
+    if status.postgres.url is None or status.mongodb.url is None:
+        msg = f"The stack on {data_dir} is just starting. Try again when it is ready."
+        raise click.ClickException(msg)
+    system = System(url, status.postgres.url, status.mongodb.url, data_dir)
+    for fault in faults:
+        for server, title in (("postgres", "PostgreSQL"), ("mongodb", "MongoDB")):
+            if fault.endswith(server) and server not in system.pids():
+                msg = (
+                    f"{fault} needs a {title} that `tandem up` has started, and this one is down or your own."
+                )
+                raise click.UsageError(msg)
+    return system
+
+
+def _own_deployment(
+    url: str, postgres_url: str | None, mongodb_url: str | None, faults: Sequence[str]
+) -> System:
+    """Somebody's own deployment, whose processes are none of our business."""
+    if postgres_url is None or mongodb_url is None:
+        msg = "With --url, name the databases behind it too: --postgres-url and --mongodb-url."
+        raise click.UsageError(msg)
+    if faults:
+        msg = "Faults strike only what `tandem up` has started. Leave --url out, or choose --fault none."
+        raise click.UsageError(msg)
+    return System(url, postgres_url, mongodb_url)
+
+
+def _print(verdict: Verdict, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(verdict), indent=2))
+    else:
+        with suppress(BrokenPipeError):
+            Console().print(table_of(verdict))

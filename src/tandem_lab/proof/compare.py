@@ -1,0 +1,237 @@
+"""Compares ledger, PostgreSQL and MongoDB, user by user in the order of their ids.
+
+Both databases are streamed. In memory are the ledger's keys and hashes: some 300 bytes a user.
+"""
+
+from collections.abc import AsyncIterator, Container
+from datetime import timedelta
+from importlib import resources
+from pathlib import Path
+from typing import Generic, NamedTuple, TypeVar
+
+import asyncpg
+import msgspec
+
+from tandem.user_query.database import Users, open_client, users_of
+from tandem.user_query.document import Document
+from tandem_lab.proof.ledger import content_hash, read_ledger
+from tandem_lab.proof.stack import System
+from tandem_lab.proof.verdict import Counts
+
+T = TypeVar("T")
+
+PAGE = 1_000  # users fetched at a time
+MONGODB_DEADLINE = timedelta(seconds=600)  # for all of a run
+NOT_OF_THE_PROFILE = {"_id", "seed", "appId", "currentStatus", "version"}
+USERS_OF_RUN = resources.files("tandem_lab.proof").joinpath("users_of_run.sql").read_text()
+FIRST_VERSION = 1
+
+
+class Promise(msgspec.Struct, frozen=True, gc=False):
+    """What the ledger says of an id."""
+
+    key: str
+    content: bytes
+
+
+class Promises:
+    """A ledger in memory."""
+
+    def __init__(self, path: Path) -> None:
+        self.by_id: dict[int, Promise] = {}
+        self.keys: set[str] = set()
+        #: Ids that were answered to several keys: all but the first have no user of their own.
+        self.shared: list[int] = []
+        #: Ids beyond the first of a key.
+        self.surplus: list[int] = []
+        for entry in read_ledger(path):
+            if entry.key in self.keys:
+                self.surplus.append(entry.id)
+            elif entry.id in self.by_id:
+                self.shared.append(entry.id)
+            else:
+                self.by_id[entry.id] = Promise(entry.key, bytes.fromhex(entry.content))
+            self.keys.add(entry.key)
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A user in PostgreSQL, as `users_of_run.sql` answers it."""
+
+    id: int
+    key: str | None
+    version: int
+    status: str
+    pending: bool
+    dead: bool
+    #: How often each stage is recorded.
+    created: int
+    synchronized: int
+    #: The state in CREATED, as JSON, and whether the normalized rows say the same.
+    state: str | None
+    rows_agree: bool
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether status and events agree that the flow has ended."""
+        return self.status == "SYNCRONIZED" and self.synchronized == 1
+
+    def keeps(self, promise: Promise) -> bool:
+        """Whether event and rows hold what was promised."""
+        return (
+            self.key == promise.key
+            and self.version == FIRST_VERSION
+            and self.rows_agree
+            and self.state is not None
+            and content_hash(msgspec.json.decode(self.state)) == promise.content
+        )
+
+
+class Found(NamedTuple):
+    """What is known of one id; None is what is not there."""
+
+    id: int
+    promise: Promise | None
+    row: Row | None
+    document: Document | None
+
+    @property
+    def is_on_the_way(self) -> bool:
+        """Whether PostgreSQL knows that MongoDB does not have it."""
+        return self.row is not None and (self.row.pending or self.row.dead)
+
+    @property
+    def differs(self) -> bool:
+        """Whether anything that is there is not what was promised."""
+        assert self.promise is not None  # noqa: S101 - narrows the type: who asks has looked
+        row_differs = self.row is not None and not (
+            self.row.keeps(self.promise) and (self.is_on_the_way or self.row.is_finished)
+        )
+        return row_differs or (self.document is not None and not _document_keeps(self.document, self.promise))
+
+
+async def compare(system: System, seed: str, ledger: Path) -> Counts:
+    """Count what became of the users of a run.
+
+    Raises:
+        OSError, TimeoutError, asyncpg.PostgresError, pymongo.errors.PyMongoError: a database does not answer.
+    """
+    promises = Promises(ledger)
+    counts = Counts(acknowledged=len(promises.keys))
+    for user_id in promises.shared:
+        counts.fail("lost", user_id)
+    for user_id in promises.surplus:
+        counts.fail("doubled", user_id)
+    client = open_client(system.mongodb_url, name="prove", deadline=MONGODB_DEADLINE)
+    connection = await asyncpg.connect(system.postgres_url)
+    try:
+        users = users_of(client)
+        # Ids that are no numbers are none of ours, and cannot be put in order with those that are.
+        strangers = await users.count_documents({"seed": seed, "_id": {"$not": {"$type": "number"}}})
+        counts.in_mongodb += strangers
+        counts.doubled += strangers
+        streams = (
+            _Stream(_promised(promises)),
+            _Stream(_rows(connection, seed)),
+            _Stream(_documents(users, seed)),
+        )
+        async for found in _aligned(*streams):
+            _count(counts, found)
+            _judge(counts, found, promises.keys)
+    finally:
+        await connection.close()
+        await client.close()
+    return counts
+
+
+def _count(counts: Counts, found: Found) -> None:
+    """Count where a user is."""
+    counts.in_mongodb += found.document is not None
+    if found.row is None:
+        return
+    counts.in_postgres += 1
+    counts.synchronized += found.row.status == "SYNCRONIZED"
+    if found.row.pending:
+        counts.fail("pending", found.id)
+    if found.row.dead:
+        counts.fail("dead_letters", found.id)
+
+
+def _judge(counts: Counts, found: Found, keys: Container[str | None]) -> None:
+    """Count what is wrong with a user."""
+    row = found.row
+    if found.promise is None:
+        # A key without a promise: committed, and given up before it was acknowledged. That breaks none.
+        if row is None or row.key is None or row.key in keys:
+            counts.fail("doubled", found.id)
+        return
+    if row is None or (found.document is None and not found.is_on_the_way):
+        counts.fail("lost", found.id)
+    if row is not None and max(row.created, row.synchronized) > 1:
+        counts.fail("doubled", found.id)
+    elif found.differs:
+        counts.fail("differing", found.id)
+
+
+def _document_keeps(document: Document, promise: Promise) -> bool:
+    profile = {name: value for name, value in document.items() if name not in NOT_OF_THE_PROFILE}
+    return (
+        document.get("version") == FIRST_VERSION
+        and document.get("currentStatus") == "SYNCRONIZED"
+        and content_hash(profile) == promise.content
+    )
+
+
+async def _promised(promises: Promises) -> AsyncIterator[tuple[int, Promise]]:
+    for user_id in sorted(promises.by_id):
+        yield user_id, promises.by_id[user_id]
+
+
+async def _rows(connection: asyncpg.Connection, seed: str) -> AsyncIterator[tuple[int, Row]]:
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        async for record in connection.cursor(USERS_OF_RUN, seed, prefetch=PAGE):
+            yield record["id"], Row(*record)
+
+
+async def _documents(users: Users, seed: str) -> AsyncIterator[tuple[int, Document]]:
+    wanted = {"seed": seed, "_id": {"$type": "number"}}
+    async for document in users.find(wanted, sort=[("_id", 1)], batch_size=PAGE):
+        yield document["_id"], document
+
+
+class _Stream(Generic[T]):
+    """Pairs of id and item, ascending, from which one takes what belongs to an id."""
+
+    def __init__(self, pairs: AsyncIterator[tuple[int, T]]) -> None:
+        self._pairs = pairs
+        self._head: tuple[int, T] | None = None
+
+    @property
+    def next_id(self) -> int | None:
+        """The id of the next item, or None at the end."""
+        return None if self._head is None else self._head[0]
+
+    async def advance(self) -> None:
+        """Go to the next item; to begin with, to the first."""
+        self._head = await anext(self._pairs, None)
+
+    async def take(self, user_id: int) -> T | None:
+        """The next item, if it belongs to this id."""
+        if self._head is None or self._head[0] != user_id:
+            return None
+        item = self._head[1]
+        await self.advance()
+        return item
+
+
+async def _aligned(
+    promised: _Stream[Promise], rows: _Stream[Row], documents: _Stream[Document]
+) -> AsyncIterator[Found]:
+    """What is known of every id that occurs in any of the three streams."""
+    streams = (promised, rows, documents)
+    for stream in streams:
+        await stream.advance()
+    while ids := [stream.next_id for stream in streams if stream.next_id is not None]:
+        lowest = min(ids)
+        yield Found(
+            lowest, await promised.take(lowest), await rows.take(lowest), await documents.take(lowest)
+        )

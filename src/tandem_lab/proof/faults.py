@@ -1,0 +1,124 @@
+"""The faults of a proof: processes of the stack end or stand still while users are on their way."""
+
+import asyncio
+import os
+import random
+import signal
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from tandem_lab.proof.errors import LabError
+from tandem_lab.proof.load import Load, Stalled
+from tandem_lab.proof.stack import (
+    PENDING_OF_INSTANCE,
+    SYNCHRONIZED,
+    System,
+    process_state,
+    stopped,
+    until,
+)
+from tandem_lab.proof.verdict import FaultReport
+
+# Longer than a lease (LEASE_SECONDS), so that others take over what a paused instance has in hand.
+PAUSE_SECONDS = 7.0
+# A killed process is gone, and a stopped one stands still, within milliseconds.
+STRIKE_PATIENCE = 10.0
+
+
+class _Struck(NamedTuple):
+    """Whether the fault was seen to strike, and whether its part is as before."""
+
+    seen: bool
+    healed: bool
+
+
+class Faults:
+    """Strikes the parts of a stack one after the other, and waits until the flow has recovered."""
+
+    def __init__(self, system: System, load: Load, dice: random.Random, patience: float) -> None:
+        self._system = system
+        self._load = load
+        self._dice = dice
+        self._patience = patience
+        self._parts = system.pids().keys()
+
+    async def strike(self, fault: str) -> FaultReport:
+        """Let one of `plan.FAULTS` happen, and wait until the flow has recovered, within patience."""
+        began, after = time.monotonic(), self._load.acknowledged
+        targets = self._targets(fault)
+        seen = healed = True
+        async with self._load.trickling():
+            for part in targets:
+                struck = await self._strike_part(fault, part)
+                seen, healed = seen and struck.seen, healed and struck.healed
+            recovered = healed and await self._flows_again()
+        seconds = round(time.monotonic() - began, 1)
+        return FaultReport(fault, targets, after, seen, seconds if recovered else None)
+
+    def _targets(self, fault: str) -> list[str]:
+        instances = self._system.instances()
+        if not instances:
+            msg = "No instance of the stack runs any more, so there is nothing left to prove."
+            raise LabError(msg)
+        if fault == "rolling-restart":
+            return instances
+        part = fault.partition("-")[2]
+        return [self._dice.choice(instances) if part == "instance" else part]
+
+    async def _strike_part(self, fault: str, part: str) -> _Struck:
+        pid = self._system.pids().get(part)
+        if pid is None:
+            return _Struck(seen=False, healed=True)
+        try:
+            if fault.startswith("pause"):
+                return await self._pause(part, pid)
+            number = signal.SIGTERM if fault == "rolling-restart" else signal.SIGKILL
+            return await self._end(part, pid, number)
+        except ProcessLookupError:  # it went by itself, just now
+            return _Struck(seen=False, healed=True)
+
+    async def _end(self, part: str, pid: int, number: signal.Signals) -> _Struck:
+        """End a process, and wait until the supervisor has brought its part back."""
+        os.kill(pid, number)
+        patience = self._patience if number is signal.SIGTERM else STRIKE_PATIENCE
+        seen = await until(lambda: _is_in_state(pid, None), patience)
+        return _Struck(seen, await until(lambda: self._system.is_back(part, pid), self._patience))
+
+    async def _pause(self, part: str, pid: int) -> _Struck:
+        """Stop a process for longer than a lease; of an instance, until others have finished its users."""
+        with stopped(pid):
+            seen = await until(lambda: _is_in_state(pid, "T"), STRIKE_PATIENCE)
+            await asyncio.sleep(PAUSE_SECONDS)
+            finished = part == "mongodb" or await until(lambda: self._has_none_pending(part), self._patience)
+        return _Struck(seen, finished)
+
+    async def _has_none_pending(self, instance: str) -> bool:
+        return bool(await self._system.ask(PENDING_OF_INSTANCE, instance) == 0)
+
+    async def _flows_again(self) -> bool:
+        """Wait until every part is there and ready, and a user acknowledged after that is SYNCRONIZED."""
+        if not await until(self._are_all_ready, self._patience):
+            return False
+        try:
+            user_id = await self._load.next_acknowledged()
+        except Stalled:
+            return False
+
+        async def is_synchronized() -> bool:
+            return await self._system.ask(SYNCHRONIZED, user_id) is True
+
+        return await until(is_synchronized, self._patience)
+
+    async def _are_all_ready(self) -> bool:
+        running = self._system.pids()
+        return all([part in running and await self._system.is_ready(part) for part in self._parts])
+
+
+def order_of(faults: Sequence[str], dice: random.Random) -> list[tuple[str, float]]:
+    """The faults in the order in which they strike, each with the part of its share of users before it."""
+    return [(fault, dice.uniform(0.2, 0.8)) for fault in dice.sample(faults, len(faults))]
+
+
+async def _is_in_state(pid: int, state: str | None) -> bool:
+    return process_state(pid) == state

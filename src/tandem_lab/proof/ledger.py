@@ -1,0 +1,80 @@
+"""The ledger: what was acknowledged, written down the moment that it was.
+
+One line of JSON for each user. The proof trusts nothing else about what was promised: not the counters of
+whoever sent the users, and not what the system says of itself.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from tandem_lab.proof.errors import LabError
+
+_sorted_json = msgspec.json.Encoder(order="sorted").encode
+
+
+def content_hash(profile: Any) -> bytes:
+    """SHA-256 of a profile, whichever order its fields are in: a `Profile`, or what JSON makes of one."""
+    return hashlib.sha256(_sorted_json(msgspec.to_builtins(profile))).digest()
+
+
+class Acknowledged(msgspec.Struct, frozen=True, gc=False):
+    """A user that was answered 201: its idempotency key, its id, its run, and its content hash in hex."""
+
+    key: str
+    id: int
+    seed: str
+    content: str
+
+
+class Ledger:
+    """An open ledger. What `write` has returned from is with the operating system: no kill takes it back."""
+
+    def __init__(self, path: Path) -> None:
+        """Begin a ledger at `path`.
+
+        Raises:
+            LabError: there is a file already, or none can be written.
+        """
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("xb")
+        except FileExistsError:
+            msg = f"{path} exists already, and a ledger is never overwritten. Name another with --ledger."
+            raise LabError(msg) from None
+        except OSError as error:
+            msg = f"The ledger {path} cannot be written ({error.strerror}). Name another with --ledger."
+            raise LabError(msg) from None
+
+    def write(self, entry: Acknowledged) -> None:
+        """Add a line.
+
+        Raises:
+            LabError: it cannot be written.
+        """
+        try:
+            self._file.write(msgspec.json.encode(entry) + b"\n")
+            self._file.flush()
+        except OSError as error:
+            msg = f"The ledger {self.path} cannot be written ({error.strerror}), so nothing can be proved."
+            raise LabError(msg) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+
+def read_ledger(path: Path) -> Iterator[Acknowledged]:
+    """The lines of a ledger, in the order in which they were acknowledged."""
+    decode = msgspec.json.Decoder(Acknowledged).decode
+    with path.open("rb") as file:
+        yield from map(decode, file)

@@ -1,0 +1,199 @@
+"""The load of a proof: users with idempotency keys, each sent again until it is acknowledged."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import aiohttp
+import msgspec
+
+from tandem.random_users import random_user
+from tandem.user import UserInput, normalize
+from tandem_lab.proof.errors import LabError
+from tandem_lab.proof.ledger import Acknowledged, Ledger, content_hash
+
+# After that the same request goes on its way again, perhaps while the first is still being carried out.
+REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=5)
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0  # seconds before a user is sent again
+# While a fault is under way and its share of the users is used up, so many go on per second.
+TRICKLE = 10
+CREATED = 201
+TO_BE_SENT_AGAIN = {408, 429}  # and everything from 500
+
+
+class CreatedUser(msgspec.Struct, frozen=True):
+    """What an acknowledgement must say; whatever else it says is not looked at."""
+
+    id: int
+    version: int
+
+
+decode_created = msgspec.json.Decoder(CreatedUser).decode
+decode_input = msgspec.json.Decoder(UserInput).decode
+
+
+class Stalled(Exception):
+    """No user was acknowledged for as long as one is patient."""
+
+
+class _SendAgain(Exception):
+    """This attempt failed: why, and how long the server asked to wait."""
+
+    def __init__(self, why: str, pause: float = 0.0) -> None:
+        super().__init__(why)
+        self.pause = pause
+
+
+class Load:
+    """The users 0 to `users` - 1 of the run `seed`, of which as many are sent as `allow` has let through."""
+
+    def __init__(self, url: str, seed: str, users: int, ledger: Ledger, patience: float) -> None:
+        self.url = url
+        self.seed = seed
+        self.users = users
+        self.acknowledged = 0
+        #: Why users were sent again, and how often.
+        self.sent_again: Counter[str] = Counter()
+        self._ledger = ledger
+        self._patience = patience
+        self._started = 0
+        self._allowed = 0
+        self._opened = asyncio.Event()
+        self._progress = asyncio.Event()
+        self._last_id = 0
+
+    @property
+    def left(self) -> int:
+        """How many users have not been sent yet."""
+        return self.users - self._started
+
+    def allow(self, more: int) -> None:
+        """Let `more` users through."""
+        self._allowed = min(self.users, self._started + more)
+        self._opened.set()
+
+    @asynccontextmanager
+    async def running(self, connections: int) -> AsyncIterator[None]:
+        """Send over so many connections as long as the block runs. The block ends when sending fails.
+
+        Raises:
+            LabError: the system refuses a user, or the ledger cannot be written.
+        """
+        connector = aiohttp.TCPConnector(limit=connections)
+        try:
+            async with (
+                aiohttp.ClientSession(connector=connector, timeout=REQUEST_TIMEOUT) as session,
+                asyncio.TaskGroup() as group,
+            ):
+                senders = [group.create_task(self._send_users(session)) for _ in range(connections)]
+                yield
+                for sender in senders:
+                    sender.cancel()
+        except* LabError as errors:
+            first = errors.exceptions[0]
+        else:
+            return
+        raise first
+
+    async def until(self, acknowledged: int) -> None:
+        """Wait until so many users are acknowledged.
+
+        Raises:
+            Stalled: there was no progress.
+        """
+        while self.acknowledged < acknowledged:
+            await self.next_acknowledged()
+
+    async def next_acknowledged(self) -> int:
+        """Wait for the next acknowledgement; returns the user's id.
+
+        Raises:
+            Stalled: there is none.
+        """
+        self._progress.clear()
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._progress.wait()
+        except TimeoutError:
+            raise Stalled from None
+        return self._last_id
+
+    @asynccontextmanager
+    async def trickling(self) -> AsyncIterator[None]:
+        """Within the block there are always some users on their way, however long it takes."""
+        task = asyncio.create_task(self._trickle())
+        try:
+            yield
+        finally:
+            task.cancel()
+
+    async def _trickle(self) -> None:
+        while True:
+            await asyncio.sleep(1 / TRICKLE)
+            if self._started == self._allowed:
+                self.allow(1)
+
+    async def _send_users(self, session: aiohttp.ClientSession) -> None:
+        while (index := await self._next()) is not None:
+            await self._send_until_acknowledged(session, index)
+
+    async def _next(self) -> int | None:
+        """The next user's number, once it is allowed; None when all have been sent."""
+        while self._started == self._allowed < self.users:
+            self._opened.clear()
+            await self._opened.wait()
+        if self._started == self.users:
+            return None
+        self._started += 1
+        return self._started - 1
+
+    async def _send_until_acknowledged(self, session: aiohttp.ClientSession, index: int) -> None:
+        body = msgspec.json.encode(random_user(self.seed, index))
+        content = content_hash(normalize(decode_input(body))).hex()
+        key = key_of(self.seed, index)
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                user_id = await self._send(session, key, body)
+                break
+            except _SendAgain as error:
+                self.sent_again[str(error)] += 1
+                await asyncio.sleep(max(error.pause, pause * random.uniform(0.5, 1)))  # noqa: S311 - jitter
+                pause = min(LONGEST_PAUSE, 2 * pause)
+        self._ledger.write(Acknowledged(key, user_id, self.seed, content))
+        self.acknowledged += 1
+        self._last_id = user_id
+        self._progress.set()
+
+    async def _send(self, session: aiohttp.ClientSession, key: str, body: bytes) -> int:
+        """Send a user once; returns its id."""
+        headers = {"Content-Type": "application/json", "Idempotency-Key": key}
+        address = f"{self.url}/api/v1/user-command"
+        try:
+            async with session.post(
+                address, params={"seed": self.seed}, data=body, headers=headers
+            ) as response:
+                answer = await response.read()
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise _SendAgain(type(error).__name__) from None
+        if response.status == CREATED:
+            with suppress(msgspec.DecodeError):
+                return decode_created(answer).id
+        if response.status in TO_BE_SENT_AGAIN or response.status >= 500:
+            raise _SendAgain(str(response.status), _retry_after(response))
+        said = answer[:300].decode(errors="replace")
+        msg = f"{address} answered {response.status} to a user that it has to take: {said}"
+        raise LabError(msg)
+
+
+def key_of(seed: str, index: int) -> str:
+    """The idempotency key of a user."""
+    return f"{seed}-{index}"
+
+
+def _retry_after(response: aiohttp.ClientResponse) -> float:
+    """The seconds that the server asked for, as far as we are patient."""
+    asked = response.headers.get("Retry-After", "")
+    return min(float(asked), LONGEST_PAUSE) if asked.isdecimal() else 0.0

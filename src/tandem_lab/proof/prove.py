@@ -1,0 +1,121 @@
+"""A proof from its first user to its verdict: load, faults, drain, comparison."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import asyncpg
+from pymongo.errors import PyMongoError
+
+from tandem_lab.proof.compare import compare
+from tandem_lab.proof.errors import LabError
+from tandem_lab.proof.faults import Faults, order_of
+from tandem_lab.proof.ledger import Ledger
+from tandem_lab.proof.load import Load, Stalled
+from tandem_lab.proof.plan import Plan, Tell
+from tandem_lab.proof.stack import PENDING_OF_RUN, System
+from tandem_lab.proof.verdict import FaultReport, Verdict, is_proven
+
+TELL_EVERY = 0.2  # seconds
+
+
+@dataclass
+class _Progress:
+    """What goes on, told to whoever watches."""
+
+    load: Load
+    tell: Tell
+    doing: str = "pushing users"
+    faults: list[FaultReport] = field(default_factory=list)
+
+    def now(self, doing: str) -> None:
+        self.doing = doing
+        self.tell(self.load.acknowledged, doing)
+
+    @asynccontextmanager
+    async def telling(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self._tell())
+        try:
+            yield
+        finally:
+            task.cancel()
+
+    async def _tell(self) -> None:
+        while True:
+            self.tell(self.load.acknowledged, self.doing)
+            await asyncio.sleep(TELL_EVERY)
+
+
+async def prove(system: System, plan: Plan, tell: Tell) -> Verdict:
+    """Carry out a proof.
+
+    Raises:
+        LabError: it cannot be carried out; says why.
+    """
+    began = time.monotonic()
+    if await system.knows(plan.seed):
+        msg = f"The run {plan.seed!r} has users already. Name a new one with --seed."
+        raise LabError(msg)
+    with Ledger(plan.ledger) as ledger:
+        load = Load(system.url, plan.seed, plan.users, ledger, plan.patience)
+        progress = _Progress(load, tell)
+        async with progress.telling():
+            async with load.running(plan.connections):
+                await _push(system, plan, load, progress)
+            progress.now("waiting for the last users to arrive in MongoDB")
+            await _drain(system, plan)
+            progress.now("comparing ledger, PostgreSQL and MongoDB")
+            try:
+                counts = await compare(system, plan.seed, plan.ledger)
+            except (OSError, TimeoutError, asyncpg.PostgresError, PyMongoError) as error:
+                msg = f"The databases do not answer any more ({error}). The ledger is {plan.ledger}."
+                raise LabError(msg) from None
+    return Verdict(
+        proven=is_proven(plan.users, counts, progress.faults),
+        users=plan.users,
+        counts=counts,
+        faults=progress.faults,
+        sent_again=dict(load.sent_again),
+        seconds=round(time.monotonic() - began, 1),
+        seed=plan.seed,
+        random_seed=plan.random_seed,
+        ledger=str(plan.ledger),
+    )
+
+
+async def _push(system: System, plan: Plan, load: Load, progress: _Progress) -> None:
+    """Send all users, and let each fault strike while its share of them is on its way.
+
+    Gives up when nothing is acknowledged any more; the verdict shows what is missing.
+    """
+    # The same seed makes the same choices, whatever Python.
+    dice = random.Random(plan.random_seed)  # noqa: S311 - chance that can be repeated is what is wanted
+    faults = Faults(system, load, dice, plan.patience)
+    order = order_of(plan.faults, dice)
+    try:
+        for number, (fault, moment) in enumerate(order):
+            share = load.left // (len(order) - number + 1)
+            load.allow(share)
+            progress.now(f"pushing users until {fault}")
+            await load.until(load.acknowledged + int(moment * share))
+            progress.now(f"{fault}: waiting until the flow has recovered")
+            progress.faults.append(await faults.strike(fault))
+        progress.now("pushing users")
+        load.allow(load.left)
+        await load.until(plan.users)
+    except Stalled:
+        progress.now(f"no user was acknowledged for {plan.patience:g} s: giving up")
+
+
+async def _drain(system: System, plan: Plan) -> None:
+    """Wait until no user of the run is pending, or their number does not fall any more."""
+    least, since = None, time.monotonic()
+    while (pending := await system.ask(PENDING_OF_RUN, plan.seed)) != 0:
+        if pending is not None and (least is None or pending < least):
+            least, since = pending, time.monotonic()
+        if time.monotonic() - since > plan.patience:
+            return
+        await asyncio.sleep(TELL_EVERY)

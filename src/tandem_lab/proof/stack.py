@@ -1,0 +1,127 @@
+"""The system under proof: where it answers, and, if it is a stack of `tandem up`, its processes."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from pymongo.errors import PyMongoError
+
+from tandem.kernel import UnsuitableServer
+from tandem.user_query.database import open_client, users_of
+from tandem_lab.proof.errors import LabError
+from tandem_stack.ports import http_status
+from tandem_stack.status import Status, read_status
+
+LOOK_AGAIN = 0.05  # seconds between two looks at something that is awaited
+PATIENCE = 5.0  # seconds that one question may take
+
+RUN_IS_KNOWN = "SELECT EXISTS (SELECT FROM lab_run WHERE seed = $1)"
+SYNCHRONIZED = "SELECT status = 'SYNCRONIZED' FROM lab_address WHERE id = $1"
+PENDING_OF_RUN = "SELECT count(*) FROM lab_pending WHERE seed = $1"
+PENDING_OF_INSTANCE = "SELECT count(*) FROM lab_pending WHERE held_by = $1"
+
+
+@dataclass(frozen=True)
+class System:
+    """What is put to the proof. `data_dir` is that of the stack, or None for somebody's own deployment."""
+
+    url: str
+    postgres_url: str
+    mongodb_url: str
+    data_dir: Path | None = None
+
+    def pids(self) -> dict[str, int]:
+        """The process id of every part that `tandem up` runs, by its name; who is down is missing."""
+        status = self._status()
+        parts = {instance.app_id: instance.pid for instance in status.instances}
+        parts |= {"postgres": status.postgres.pid, "mongodb": status.mongodb.pid}
+        return {name: pid for name, pid in parts.items() if pid is not None}
+
+    def instances(self) -> list[str]:
+        """The names of the instances that run as processes of `tandem up`."""
+        return [name for name in self.pids() if name not in {"postgres", "mongodb"}]
+
+    async def is_back(self, part: str, old_pid: int) -> bool:
+        """Whether a part that was ended runs as another process, and is ready."""
+        return self.pids().get(part, old_pid) != old_pid and await self.is_ready(part)
+
+    async def is_ready(self, part: str) -> bool:
+        """Whether an instance takes commands. Of a database the flow itself will tell."""
+        ports = {instance.app_id: instance.port for instance in self._status().instances}
+        return part not in ports or await http_status(ports[part], "/health/ready") == 200
+
+    async def ask(self, question: str, *arguments: Any) -> Any:
+        """The one value that a query of PostgreSQL answers, or None if it is away. Each asks anew."""
+        try:
+            connection = await asyncpg.connect(self.postgres_url, timeout=PATIENCE, command_timeout=PATIENCE)
+            try:
+                return await connection.fetchval(question, *arguments)
+            finally:
+                await connection.close(timeout=PATIENCE)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            return None
+
+    async def knows(self, seed: str) -> bool:
+        """Whether either database has users of this run already.
+
+        Raises:
+            LabError: one of them cannot be read; says which, and why.
+        """
+        try:
+            connection = await asyncpg.connect(self.postgres_url, timeout=PATIENCE, command_timeout=PATIENCE)
+            try:
+                in_postgres = await connection.fetchval(RUN_IS_KNOWN, seed)
+            finally:
+                await connection.close(timeout=PATIENCE)
+        except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            msg = f"Its PostgreSQL cannot be read ({error}). Check that it runs, and --postgres-url."
+            raise LabError(msg) from None
+        try:
+            client = open_client(self.mongodb_url, name="prove", deadline=timedelta(seconds=PATIENCE))
+            async with client:
+                in_mongodb = await users_of(client).find_one({"seed": seed}, {"_id": 1})
+        except (PyMongoError, UnsuitableServer) as error:
+            reason = str(error).partition(", Timeout:")[0]
+            msg = f"Its MongoDB cannot be read ({reason}). Check that it runs, and --mongodb-url."
+            raise LabError(msg) from None
+        return bool(in_postgres or in_mongodb)
+
+    def _status(self) -> Status:
+        return (read_status(self.data_dir) if self.data_dir else None) or Status()
+
+
+async def until(condition: Callable[[], Awaitable[bool]], patience: float) -> bool:
+    """Wait until `condition` holds, for at most `patience` seconds. Returns whether it does."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(patience):
+            while not await condition():  # noqa: ASYNC110 - what is awaited happens in other processes
+                await asyncio.sleep(LOOK_AGAIN)
+            return True
+    return False
+
+
+@contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    """A process stands still (SIGSTOP) within the block, and goes on after it whatever happens."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
+def process_state(pid: int) -> str | None:
+    """The state that the kernel gives a process (`T`: stopped), or None when it has ended."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if state in {"Z", "X"} else state

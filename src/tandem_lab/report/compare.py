@@ -1,0 +1,150 @@
+"""What changed between two reports, and whether it is more than noise."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from tandem_lab.bench.results import Report
+from tandem_lab.report.findings import OTHERS_BUSY, others_busy, ratios
+from tandem_lab.report.metrics import Metric
+from tandem_lab.report.runs import LoadKey, Runs, runs_of
+from tandem_lab.statistics import Comparison, Spread, compare, median_with_spread
+
+Judgement = Literal["better", "worse", "within noise", "too few rounds", "no ratio to zero"]
+
+#: A yardstick that changed says that the machine did.
+UNCHANGING_YARDSTICK = "frozen floor"
+#: What is different in every report, or tells of the code and not of its surroundings.
+NOT_SURROUNDINGS = ("command", "revision", "tandem", "fsync_us", "others_busy", "url")
+#: Of rates the one at the way's end, of latencies the middle and the end: the others follow, or are noise.
+COMPARED = {"users/s": ("synchronized",), "reads/s": ("read",), "ms": ("p50", "p99")}
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One number in both reports; `of_service` is false for that of a yardstick."""
+
+    load: str
+    metric: str
+    unit: str
+    of_service: bool
+    a: Spread
+    b: Spread
+    comparison: Comparison
+    judgement: Judgement
+
+
+class Differences(msgspec.Struct, frozen=True):
+    """All that was compared, what to mind, and the loads that only one report has."""
+
+    warnings: list[str]
+    changes: list[Change]
+    only_in_a: list[str]
+    only_in_b: list[str]
+
+    @property
+    def regressions(self) -> list[Change]:
+        """What of the service got worse beyond noise."""
+        return [change for change in self.changes if change.of_service and change.judgement == "worse"]
+
+
+def compare_reports(a: Report, b: Report) -> Differences:
+    """Compare every load that both reports have, over their rounds."""
+    runs_a, runs_b = ({runs.key: runs for runs in runs_of(report)} for report in (a, b))
+    changes = [change for key in runs_a if key in runs_b for change in _changes(runs_a[key], runs_b[key])]
+    changes += _ratio_changes(a, b)
+    return Differences(
+        warnings=_warnings(a, b, changes),
+        changes=changes,
+        only_in_a=_missing(runs_a, runs_b),
+        only_in_b=_missing(runs_b, runs_a),
+    )
+
+
+def _changes(a: Runs, b: Runs) -> Iterator[Change]:
+    values_b = b.values()
+    for metric, values in a.values().items():
+        if not _is_compared(metric) or metric not in values_b:
+            continue
+        both = values + values_b[metric]
+        # What is zero everywhere, like the CPU of an nginx that was not asked, tells nothing.
+        if any(both) and min(both) >= 0:
+            yield _change(str(a.key), metric, values, values_b[metric], of_service=a.of_service)
+
+
+def _ratio_changes(a: Report, b: Report) -> Iterator[Change]:
+    """Ratios to the yardsticks: both sides ran in turn, so they hold on a machine that was disturbed."""
+    rounds_b = {(ratio.of, ratio.to): ratio.rounds for ratio in ratios(b)}
+    for ratio in ratios(a):
+        if (ratio.of, ratio.to) in rounds_b:
+            metric = Metric(ratio.name, "", ratio.better)
+            yield _change(
+                "beside the yardsticks", metric, ratio.rounds, rounds_b[ratio.of, ratio.to], of_service=True
+            )
+
+
+def _change(load: str, metric: Metric, a: list[float], b: list[float], *, of_service: bool) -> Change:
+    comparison = compare(a, b)
+    return Change(
+        load=load,
+        metric=metric.name,
+        unit=metric.unit,
+        of_service=of_service,
+        a=median_with_spread(a),
+        b=median_with_spread(b),
+        comparison=comparison,
+        judgement=_judge(comparison, metric),
+    )
+
+
+def _judge(comparison: Comparison, metric: Metric) -> Judgement:
+    match comparison.verdict:
+        case "more" | "less":
+            return "better" if comparison.verdict == metric.better else "worse"
+        case "too few repeats to tell":
+            return "too few rounds"
+        case verdict:
+            return verdict
+
+
+def _is_compared(metric: Metric) -> bool:
+    return metric.better is not None and metric.name.endswith(COMPARED.get(metric.unit, ""))
+
+
+def _missing(here: Mapping[LoadKey, Runs], there: Mapping[LoadKey, Runs]) -> list[str]:
+    return [str(key) for key in here if key not in there]
+
+
+def _warnings(a: Report, b: Report, changes: list[Change]) -> list[str]:
+    settings_a, settings_b = _flat(a.environment), _flat(b.environment)
+    found = [
+        f"{name} differs: {settings_a.get(name, 'not known')} in A, {settings_b.get(name, 'not known')} in B."
+        for name in dict.fromkeys([*settings_a, *settings_b])
+        if settings_a.get(name) != settings_b.get(name)
+    ]
+    for name, report in (("A", a), ("B", b)):
+        busy = others_busy(report)
+        if busy > OTHERS_BUSY:
+            found.append(
+                f"Other programs kept {busy:.2f} cores busy when {name} was measured: look at the ratios."
+            )
+    if any(
+        change.load.startswith(UNCHANGING_YARDSTICK) and change.judgement in {"better", "worse"}
+        for change in changes
+    ):
+        found.append(
+            f"The {UNCHANGING_YARDSTICK}, whose code never changes, came out different: the machine changed. "
+            "Look at the ratios."
+        )
+    return found
+
+
+def _flat(environment: Mapping[str, Any]) -> dict[str, object]:
+    """The surroundings as one level, by dotted names."""
+    flat: dict[str, object] = {}
+    for name, value in environment.items():
+        if isinstance(value, dict):
+            flat |= {f"{name}.{key}": inner for key, inner in value.items()}
+        elif name not in NOT_SURROUNDINGS:
+            flat[name] = value
+    return flat

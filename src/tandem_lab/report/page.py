@@ -1,0 +1,75 @@
+"""Writing the page: page.html is its text, and each element of it with a `data-slot` is filled from here."""
+
+import shlex
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from xml.etree.ElementTree import Element, fromstring, tostring
+
+from tandem_lab.bench.results import Report
+from tandem_lab.report import answer, plots, scaling, tables
+from tandem_lab.report.findings import ratios
+from tandem_lab.report.markup import Content, add
+from tandem_lab.report.runs import runs_of
+from tandem_lab.report.thresholds import ThresholdOutcome
+
+
+def write_report(report: Report, html: Path, thresholds: Sequence[ThresholdOutcome] = ()) -> None:
+    """Write the report as one file of HTML that needs nothing else.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    # A command line may hold bytes that are no text; they are shown as numbers.
+    html.write_text(page_of(report, thresholds), encoding="utf-8", errors="backslashreplace")
+
+
+def page_of(report: Report, thresholds: Sequence[ThresholdOutcome] = ()) -> str:
+    """The page's HTML."""
+    here = files("tandem_lab.report")
+    page = fromstring(here.joinpath("page.html").read_text())  # noqa: S314 - our own file
+    _fill(page, _contents(report, thresholds) | {"style": [here.joinpath("page.css").read_text()]})
+    return "<!DOCTYPE html>\n" + tostring(page, encoding="unicode", method="html")
+
+
+def _contents(report: Report, thresholds: Sequence[ThresholdOutcome]) -> dict[str, list[Content]]:
+    """What goes where; an empty place takes the section around it away."""
+    runs, found = runs_of(report), ratios(report)
+    machine = report.environment.get("machine", {})
+    return {
+        "begun": [report.begun_at],
+        "machine": [f"{machine.get('processor', 'unknown processor')}, {machine.get('cores', '?')} cores"],
+        "revision": [str(report.environment.get("revision") or "unknown")],
+        "command": [shlex.join(report.command)],
+        "warnings": answer.warning_boxes(report),
+        "sentences": scaling.sentences(report)
+        if report.kind == "scale"
+        else answer.sentences(runs, report.environment),
+        "numbers": answer.big_numbers(runs, found),
+        "durability": answer.durability(report.environment),
+        "verdict": answer.verdict(thresholds),
+        "throughput": plots.throughput(runs),
+        "lag": plots.lag(runs),
+        "latency": plots.latency(runs),
+        "open-loop": plots.open_loop(runs),
+        "cpu": plots.cpu(runs),
+        "instances": scaling.over_instances(runs, report.environment),
+        "connections": scaling.over_connections(runs),
+        "yardsticks": tables.yardsticks(runs, found),
+        "reads": tables.reads(runs, found),
+        "staleness": tables.staleness(report),
+        "by-load": tables.by_load(runs),
+        "run-by-run": tables.run_by_run(report),
+        "environment": tables.environment(report.environment),
+    }
+
+
+def _fill(parent: Element, contents: dict[str, list[Content]]) -> None:
+    for child in list(parent):
+        slot = child.attrib.pop("data-slot", None)
+        if slot is not None and not contents[slot]:
+            parent.remove(child)
+            continue
+        _fill(child, contents)
+        if slot is not None:
+            add(child, contents[slot])

@@ -1,0 +1,41 @@
+"""The plain way to read by e-mail: one `find_one` a request, on the same HTTP layer. A yardstick for reads.
+
+POSTGRES_URL=... MONGODB_URL=... PORT=8091 python -m tandem_lab.yardsticks.plain_reads
+"""
+
+import os
+import sys
+from datetime import timedelta
+from typing import Any
+
+import uvloop
+
+from tandem.config import SettingsError, load_settings
+from tandem.user_query.controller import EmailQuery, UserDocument
+from tandem.user_query.database import open_client, users_of
+from tandem.web.application import Application
+from tandem.web.requests import NoArguments, Request, Response, json_response
+from tandem.web.routes import Route
+from tandem.web.server import serve
+
+
+async def main() -> None:
+    """Serve the one route until SIGTERM."""
+    try:
+        settings = load_settings(os.environ)
+    except SettingsError as error:
+        sys.exit(str(error))
+    users = users_of(open_client(settings.mongodb_url, name="plain", deadline=timedelta(seconds=10)))
+
+    async def find(request: Request[NoArguments, EmailQuery, Any]) -> Response:
+        found = await users.find_one({"email": request.query.email}, sort=[("_id", -1)])
+        return json_response(found, 200 if found else 404)
+
+    route = Route(
+        "GET", "/api/v1/user-query/email", find, "plain", query_type=EmailQuery, answers={200: UserDocument}
+    )
+    await serve(Application([route]), (settings.host, settings.port), drain=timedelta(seconds=1))
+
+
+if __name__ == "__main__":
+    uvloop.run(main())

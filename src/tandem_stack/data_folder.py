@@ -1,0 +1,211 @@
+"""The data folder of a stack: what is kept between runs, and who may read it.
+
+D/               0700 (as root 0710, so that the servers' account can pass through)
+  memory.json    0600: generated passwords and the databases' ports
+  status.json    0600: what runs now
+  lock           held while a stack runs on this folder
+  logs/          one file for each part
+  servers/       the servers' own files; as root elsewhere, where their account could not reach them here
+"""
+
+import fcntl
+import hashlib
+import os
+import secrets
+import shutil
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from tandem_stack.errors import StackError
+from tandem_stack.server_user import ServerUser, server_user
+
+# Where the servers' files go when we are root and their account cannot reach the data folder.
+SHARED_PLACE = Path("/var/lib/tandem")
+# A log that has grown beyond this is set aside (one generation) at the next start.
+MAX_LOG_BYTES = 20_000_000
+# Whoever asks for the status has the lock for a moment, in seconds; to start a stack we wait so long at most.
+LONGEST_LOOK = 0.5
+
+
+class Memory(msgspec.Struct, kw_only=True):
+    """What a stack remembers from run to run. The passwords need no escaping in a URL."""
+
+    postgres_password: str = msgspec.field(default_factory=lambda: secrets.token_urlsafe(24))
+    postgres_owner_password: str = msgspec.field(default_factory=lambda: secrets.token_urlsafe(24))
+    postgres_service_password: str = msgspec.field(default_factory=lambda: secrets.token_urlsafe(24))
+    mongodb_owner_password: str = msgspec.field(default_factory=lambda: secrets.token_urlsafe(24))
+    mongodb_service_password: str = msgspec.field(default_factory=lambda: secrets.token_urlsafe(24))
+    # The key by which members of a replica set know each other; hexadecimal is within its alphabet (base64).
+    mongodb_key: str = msgspec.field(default_factory=lambda: secrets.token_hex(48))
+    # 0: none chosen yet
+    postgres_port: int = 0
+    mongodb_port: int = 0
+
+
+@dataclass(frozen=True)
+class DataFolder:
+    """An opened data folder. `servers` is where the servers' files are, `user` the account they run as."""
+
+    path: Path
+    servers: Path
+    user: ServerUser | None
+
+    def log(self, name: str) -> Path:
+        """The log file of a part; one that has grown too large is set aside first."""
+        log = self.path / "logs" / f"{name}.log"
+        if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
+            log.rename(log.with_suffix(".log.1"))
+        return log
+
+    def folder_for_server(self, name: str) -> Path:
+        """The folder `name` for a server's own files, made if need be; only the servers' account gets in."""
+        folder = self.servers / name
+        folder.mkdir(mode=0o700, exist_ok=True)
+        self.hand_over(folder)
+        return folder
+
+    def hand_over(self, path: Path) -> None:
+        """Give a file or folder that we made to the servers' account."""
+        if self.user:
+            os.chown(path, self.user.uid, self.user.gid)
+
+    @property
+    def programs(self) -> Path:
+        """Where copies of programs go that cannot be run from where they are installed."""
+        folder = self.servers / "programs"
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o755)
+        return folder
+
+    def remember(self) -> Memory:
+        """What is remembered of earlier runs; passwords are generated on the first."""
+        file = self.path / "memory.json"
+        if not file.exists() and not (self.servers / "postgres").exists():
+            self.keep(Memory())
+        try:
+            return msgspec.json.decode(file.read_bytes(), type=Memory)
+        except (FileNotFoundError, msgspec.DecodeError):
+            msg = (
+                f"{file} is missing or damaged, and with it the databases' passwords. Put a copy of it back, "
+                f"or remove {self.path} to start over without the data."
+            )
+            raise StackError(msg) from None
+
+    def keep(self, memory: Memory) -> None:
+        """Write what is to be remembered."""
+        write_private(self.path / "memory.json", msgspec.json.encode(memory))
+
+
+def open_data_folder(path: Path) -> DataFolder:
+    """Open the data folder at `path`, and make it where it does not exist.
+
+    Raises:
+        StackError: there is something else at `path`, or it cannot be written.
+    """
+    path = path.expanduser().absolute()
+    user = server_user()
+    try:
+        if _is_strange(path):
+            msg = f"{path} holds files that are not Tandem's. Name a new or an empty folder with --data-dir."
+            raise StackError(msg)
+        if not path.exists():
+            path.mkdir(mode=0o700, parents=True)
+            _let_through(path, user)
+        servers = _servers_folder(path, user)
+        if not (path / "logs").exists():
+            # The data folder is new. What an earlier one of this name kept elsewhere went with its passwords.
+            shutil.rmtree(servers, ignore_errors=True)
+        servers.mkdir(mode=0o700, exist_ok=True)
+        _let_through(servers, user)
+        (path / "logs").mkdir(mode=0o700, exist_ok=True)
+        return DataFolder(path, servers, user)
+    except OSError as error:
+        msg = f"The data folder {path} cannot be used: {error.strerror}. Name another with --data-dir."
+        raise StackError(msg) from None
+
+
+def hold(path: Path) -> bool:
+    """Take the data folder at `path` for this process and its forks, until the last has ended.
+
+    Returns whether it was free.
+    """
+    lock = _open_lock(path)
+    deadline = time.monotonic() + LONGEST_LOOK
+    while not _take(lock, fcntl.LOCK_EX):
+        if time.monotonic() > deadline:
+            os.close(lock)
+            return False
+        time.sleep(0.01)
+    os.truncate(lock, 0)
+    os.write(lock, str(os.getpid()).encode())
+    return True
+
+
+def is_held(path: Path) -> bool:
+    """Whether a running stack has the data folder at `path`.
+
+    Raises:
+        PermissionError: it is somebody else's.
+    """
+    if not (path / "lock").exists():
+        return False
+    lock = _open_lock(path)
+    try:
+        return not _take(lock, fcntl.LOCK_SH)
+    finally:
+        os.close(lock)
+
+
+def holder(path: Path) -> int:
+    """The process id of the `tandem up` that has, or had last, the data folder at `path`."""
+    return int((path / "lock").read_text() or 0)
+
+
+def _take(lock: int, kind: int) -> bool:
+    try:
+        fcntl.flock(lock, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _open_lock(path: Path) -> int:
+    return os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def write_private(file: Path, content: bytes) -> None:
+    """Write a file that only we may read, in one step: readers see the old content or the new."""
+    unfinished = file.with_name(f".{file.name}.unfinished")
+    with suppress(FileNotFoundError):
+        unfinished.unlink()
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    unfinished.rename(file)
+
+
+def _is_strange(path: Path) -> bool:
+    """Whether there is something at `path` that no earlier run has left there."""
+    if not path.exists():
+        return False
+    return not path.is_dir() or (any(path.iterdir()) and not (path / "logs").is_dir())
+
+
+def _servers_folder(path: Path, user: ServerUser | None) -> Path:
+    """Where the servers' account can reach its files: in the data folder, or in a place of ours."""
+    if user is None or user.can_enter(path):
+        return path / "servers"
+    SHARED_PLACE.mkdir(mode=0o755, parents=True, exist_ok=True)
+    return SHARED_PLACE / hashlib.sha256(bytes(path)).hexdigest()[:16]
+
+
+def _let_through(folder: Path, user: ServerUser | None) -> None:
+    """Let the servers' account pass through a folder that we have made."""
+    if user:
+        os.chown(folder, -1, user.gid)
+        folder.chmod(0o710)

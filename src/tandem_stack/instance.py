@@ -1,0 +1,69 @@
+"""An instance of Tandem itself as a part of the local stack, and the migration that comes before it."""
+
+import os
+import signal
+import sys
+from dataclasses import dataclass
+
+from tandem_stack.data_folder import DataFolder
+from tandem_stack.errors import StackError
+from tandem_stack.parts import Part
+from tandem_stack.ports import http_status
+from tandem_stack.processes import Program, how_it_ended, run_to_end
+
+# Longer than the instance itself takes at most (DRAIN_SECONDS).
+STOP_PATIENCE = 30
+MIGRATION_PATIENCE = 3600
+
+
+@dataclass(frozen=True)
+class DatabaseUrls:
+    """The URLs of both databases for one role."""
+
+    postgres: str
+    mongodb: str
+
+
+def instance(folder: DataFolder, number: int, port: int, urls: DatabaseUrls) -> Part:
+    """`tandem serve` as the instance of that number (from 1), with the service role's URLs."""
+    name = f"instance-{number}"
+
+    async def is_ready() -> bool:
+        return await http_status(port, "/health/ready") == 200
+
+    return Part(
+        name=name,
+        title=name,
+        program=_tandem(
+            folder, name, "serve", urls, APP_ID=name, PORT=str(port), HOST="127.0.0.1", LOG_FORMAT="text"
+        ),
+        is_ready=is_ready,
+        stop_signal=signal.SIGTERM,
+        stop_patience=STOP_PATIENCE,
+    )
+
+
+async def migrate(folder: DataFolder, urls: DatabaseUrls) -> None:
+    """Bring both databases up to date with `tandem migrate`, as their owner.
+
+    Raises:
+        StackError: with the sentence that `tandem migrate` ended with.
+    """
+    program = _tandem(folder, "migrate", "migrate", urls)
+    start = program.log.stat().st_size if program.log.exists() else 0
+    exit_code = await run_to_end(program, MIGRATION_PATIENCE)
+    if exit_code != 0:
+        said = program.log.read_bytes()[start:].decode(errors="replace").strip().splitlines()
+        reason = said[-1].removeprefix("Error: ") if said else how_it_ended(exit_code)
+        msg = f"The databases could not be migrated: {reason} (log: {program.log})"
+        raise StackError(msg)
+
+
+def _tandem(folder: DataFolder, name: str, command: str, urls: DatabaseUrls, **environment: str) -> Program:
+    """A command of our own command line. URLs hold passwords: they travel in the environment."""
+    return Program(
+        command=[sys.executable, "-m", "tandem", command],
+        folder=folder.path,
+        log=folder.log(name),
+        environment={**os.environ, "POSTGRES_URL": urls.postgres, "MONGODB_URL": urls.mongodb, **environment},
+    )

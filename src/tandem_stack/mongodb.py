@@ -1,0 +1,238 @@
+"""MongoDB as a part of the local stack: a replica set of one with authentication."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pymongo import AsyncMongoClient
+from pymongo.errors import OperationFailure, PyMongoError
+
+from tandem_stack.data_folder import DataFolder, Memory
+from tandem_stack.errors import StackError
+from tandem_stack.parts import Part, failure
+from tandem_stack.ports import LOCAL, accepts_connections
+from tandem_stack.processes import Program, plain_environment
+from tandem_stack.programs import find_wheel
+
+if TYPE_CHECKING:
+    from pymongo.asynchronous.database import AsyncDatabase
+
+DATABASE = "tandem"
+COLLECTION = "users"
+OWNER = "tandem_owner"
+SERVICE = "tandem_service"
+REPLICA_SET = "tandem"
+# What the owner may besides owning its database: watch the server.
+OWNER_ROLES = ("clusterMonitor",)
+
+USER_NOT_FOUND = 11
+ROLE_NOT_FOUND = 31
+NOT_YET_INITIALIZED = 94
+
+SETTINGS = {
+    "--bind_ip": LOCAL,
+    "--replSet": REPLICA_SET,
+    "--oplogSize": "1024",  # MB; the default is a twentieth of the disk
+}
+PARAMETERS = {
+    # We come in by the key file, so nobody needs the door that is open while there are no users.
+    "enableLocalhostAuthBypass": "false",
+    # No other member could take over: a shutdown has nobody to wait for.
+    "shutdownTimeoutMillisForSignaledShutdown": "100",
+    "diagnosticDataCollectionEnabled": "false",
+}
+TEST_PARAMETERS = {"enableTestCommands": "1"}
+
+
+@dataclass(frozen=True)
+class MongoDB:
+    """A MongoDB of our own in `folder`. `parameters` are more of mongod's own, for tests."""
+
+    folder: DataFolder
+    memory: Memory
+    port: int
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    name = "mongodb"
+    title = "MongoDB"
+
+    def owner_url(self, database: str = DATABASE) -> str:
+        """The URL for the user that migrates."""
+        return self.url(OWNER, database)
+
+    def service_url(self, database: str = DATABASE) -> str:
+        """The URL for the user of the instances."""
+        return self.url(SERVICE, database)
+
+    def url(self, role: str, database: str = DATABASE) -> str:
+        """The URL of `database` for `tandem_owner` or `tandem_service`."""
+        password = {OWNER: self.memory.mongodb_owner_password, SERVICE: self.memory.mongodb_service_password}[
+            role
+        ]
+        return f"mongodb://{role}:{password}@{LOCAL}:{self.port}/{database}?authSource=admin&directConnection=true"
+
+    @property
+    def part(self) -> Part:
+        """How it is started, asked and ended."""
+        settings = SETTINGS | {
+            "--port": str(self.port),
+            "--dbpath": str(self._files / "data"),
+            "--keyFile": str(self._key_file),
+            "--wiredTigerCacheSizeGB": f"{_cache_gigabytes():.2f}",
+        }
+        parameters = {**PARAMETERS, **self.parameters}
+        options = [word for pair in settings.items() for word in pair]
+        options += [
+            word for name, value in parameters.items() for word in ("--setParameter", f"{name}={value}")
+        ]
+        return Part(
+            name=self.name,
+            title=self.title,
+            program=Program(
+                command=[find_mongod(self.folder), *options, "--nounixsocket", "--quiet"],
+                folder=self._files,
+                log=self.folder.log("mongodb"),
+                user=self.folder.user,
+            ),
+            is_ready=self._is_ready,
+            start_patience=300,  # after a crash it replays its journal first
+            stop_patience=60,
+        )
+
+    async def initialise(self) -> None:
+        """Make the folder and the key file."""
+        data = self._files / "data"
+        data.mkdir(mode=0o700, exist_ok=True)
+        self.folder.hand_over(data)
+        if not self._key_file.exists():
+            self._key_file.touch(mode=0o600)
+            self._key_file.write_text(self.memory.mongodb_key)
+            self.folder.hand_over(self._key_file)
+
+    async def make_roles(self, database: str = DATABASE) -> None:
+        """Give the owner and the service their rights on `database`; makes both users where they are missing.
+
+        The service can find, insert, update and remove in the collection `users`, and nothing else.
+
+        Raises:
+            StackError: the server did not do it.
+        """
+        try:
+            await self._make_roles(database)
+        except PyMongoError as error:
+            raise failure(f"MongoDB could not make its users: {error}", self.part.program) from None
+
+    async def _make_roles(self, database: str) -> None:
+        privilege = {
+            "resource": {"db": database, "collection": COLLECTION},
+            "actions": ["find", "insert", "update", "remove"],
+        }
+        owns = [{"role": "dbOwner", "db": database}, *({"role": role, "db": "admin"} for role in OWNER_ROLES)]
+        async with self.administrator() as client:
+            admin = client.admin
+            if (await admin.command("rolesInfo", SERVICE))["roles"]:
+                await admin.command("grantPrivilegesToRole", SERVICE, privileges=[privilege])
+            else:
+                await admin.command("createRole", SERVICE, privileges=[privilege], roles=[])
+            if (await admin.command("usersInfo", SERVICE))["users"] == []:
+                await admin.command(
+                    "createUser", SERVICE, pwd=self.memory.mongodb_service_password, roles=[SERVICE]
+                )
+            if (await admin.command("usersInfo", OWNER))["users"]:
+                await admin.command("grantRolesToUser", OWNER, roles=owns)
+            else:
+                await admin.command("createUser", OWNER, pwd=self.memory.mongodb_owner_password, roles=owns)
+
+    def administrator(self) -> "AsyncMongoClient[dict[str, Any]]":
+        """A client with all rights: who has the key file is a member of the set."""
+        return AsyncMongoClient(
+            LOCAL,
+            self.port,
+            username="__system",
+            password=self.memory.mongodb_key,
+            authSource="local",
+            authMechanism="SCRAM-SHA-256",
+            directConnection=True,
+            serverSelectionTimeoutMS=5_000,
+            socketTimeoutMS=30_000,
+        )
+
+    @property
+    def _files(self) -> Path:
+        return self.folder.folder_for_server("mongodb")
+
+    @property
+    def _key_file(self) -> Path:
+        return self._files / "key"
+
+    @property
+    def _replica_set(self) -> dict[str, Any]:
+        return {"_id": REPLICA_SET, "version": 1, "members": [{"_id": 0, "host": f"{LOCAL}:{self.port}"}]}
+
+    async def _is_ready(self) -> bool:
+        """Whether it takes writes. On the way, a set that is new or has another port is told its member."""
+        if not await accepts_connections(self.port):
+            return False
+        try:
+            async with self.administrator() as client:
+                await self._join_replica_set(client.admin)
+                return bool((await client.admin.command("hello"))["isWritablePrimary"])
+        except PyMongoError:
+            return False
+
+    async def _join_replica_set(self, admin: "AsyncDatabase[dict[str, Any]]") -> None:
+        """Make the server its replica set's only member, or tell the set its new port."""
+        try:
+            config = (await admin.command("replSetGetConfig"))["config"]
+        except OperationFailure as error:
+            if error.code != NOT_YET_INITIALIZED:
+                raise
+            await admin.command("replSetInitiate", self._replica_set)
+            return
+        if config["members"][0]["host"] != f"{LOCAL}:{self.port}":
+            changed = config | {"version": config["version"] + 1, "members": self._replica_set["members"]}
+            await admin.command("replSetReconfig", changed, force=True)
+
+
+def _cache_gigabytes() -> float:
+    """A quarter of the machine's memory, half of mongod's default; it is taken as the data grow.
+
+    With 1 GB, two million users cost MongoDB twice the CPU that 50,000 do: pages came and went.
+    """
+    return max(1.0, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30 / 4)
+
+
+def find_mongod(folder: DataFolder) -> Path:
+    """The mongod to start: the wheel's, or one on the PATH where the wheel's does not run here.
+
+    Raises:
+        StackError: there is none that runs; says what to install.
+    """
+    complaint = (
+        "The package that brings mongod is not installed. Install it with `pip install 'tandem-cqrs[local]'`"
+    )
+    wheel = find_wheel("fiftyone")
+    if wheel and (wheel.folder / "db/bin/mongod").exists():
+        mongod = wheel.program("db/bin/mongod", folder.user, folder.programs)
+        complaint = _complaint_of(mongod)
+        if not complaint:
+            return mongod
+    if on_path := shutil.which("mongod"):
+        return Path(on_path)
+    msg = f"{complaint}, put a mongod on the PATH, or point --mongodb-url at your own MongoDB."
+    raise StackError(msg)
+
+
+def _complaint_of(mongod: Path) -> str:
+    """Why `mongod` does not run on this machine, as the beginning of a sentence; empty where it runs."""
+    answer = subprocess.run(  # noqa: PLW1510 - a failure is what we want to read
+        [mongod, "--version"], env=plain_environment(), capture_output=True, text=True, timeout=60
+    )
+    if answer.returncode == 0:
+        return ""
+    if "libcurl.so.4" in answer.stderr:
+        return "MongoDB needs the library libcurl.so.4. Install it with `apt-get install libcurl4`"
+    return f"{mongod} does not run here ({answer.stderr.strip().splitlines()[-1:]}). Install another MongoDB"

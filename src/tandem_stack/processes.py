@@ -1,0 +1,238 @@
+"""Starting programs, waiting for them and ending them: one way for all that the local stack starts."""
+
+import asyncio
+import ctypes
+import os
+import signal
+import subprocess
+import time
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Self
+
+from tandem_stack.server_user import ServerUser
+
+SERVER_PROGRAMS = {"postgres", "mongod", "nginx"}
+
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+_libc = ctypes.CDLL(None, use_errno=True)
+
+# What a server needs of our environment. No PGDATA, PGPORT and the like must reach PostgreSQL.
+_PASSED_ON = ("PATH", "LD_LIBRARY_PATH")
+
+
+def plain_environment() -> dict[str, str]:
+    """The environment of a server: the same wherever it is started from."""
+    return {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | {"LC_ALL": "C"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """What to start, and how. Its output is added to `log`; secrets belong in `environment` alone."""
+
+    command: Sequence[str | Path]
+    folder: Path
+    log: Path
+    user: ServerUser | None = None
+    environment: Mapping[str, str] = field(default_factory=plain_environment)
+
+
+class Process:
+    """A running program. It ends with us: the kernel kills it when the process that started it dies.
+
+    Make it inside a running event loop, in the main thread: the kernel's promise is bound to the thread.
+    """
+
+    running: ClassVar[set[int]] = set()
+
+    def __init__(self, popen: subprocess.Popen[bytes]) -> None:
+        self._popen = popen
+        self.running.add(popen.pid)
+        self._exited = asyncio.Event()
+        self._pidfd = os.pidfd_open(popen.pid)
+        asyncio.get_running_loop().add_reader(self._pidfd, self._reap)
+
+    @classmethod
+    def start(cls, program: Program) -> Self:
+        """Start `program`.
+
+        Raises:
+            OSError: it cannot be executed, or its log cannot be written.
+        """
+        user = program.user
+        with program.log.open("ab") as log:
+            popen = subprocess.Popen(
+                list(map(str, program.command)),
+                cwd=program.folder,
+                env=dict(program.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C in the terminal is for us; we end the parts in order
+                preexec_fn=_end_with_parent(os.getpid()),  # noqa: PLW1509 - there are no other threads
+                user=user.uid if user else None,
+                group=user.gid if user else None,
+                extra_groups=[] if user else None,
+            )
+        return cls(popen)
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._popen.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code, the negated signal that ended it, or None while it runs."""
+        return self._popen.returncode
+
+    async def wait(self) -> int:
+        """Wait for the end; returns the exit code, negative for a signal."""
+        await self._exited.wait()
+        return self._popen.returncode
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal, if it still runs."""
+        if self.exit_code is None:
+            self._popen.send_signal(number)
+
+    async def stop(self, number: signal.Signals, patience: float) -> bool:
+        """Ask it to end, and kill it after `patience` seconds. Returns whether it went by itself."""
+        self.send_signal(number)
+        self._wake()
+        try:
+            await asyncio.wait_for(self.wait(), patience)
+        except TimeoutError:
+            await self.kill()
+            return False
+        return True
+
+    async def kill(self) -> None:
+        """Kill it and all its descendants, now."""
+        if self.exit_code is None:
+            kill_tree(self.pid)
+        await self.wait()
+
+    def _wake(self) -> None:
+        """Let what somebody stopped (SIGSTOP) run on, or it never hears that it is asked to end."""
+        if self.exit_code is None:
+            for pid in (self.pid, *descendants(self.pid)):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+
+    def _reap(self) -> None:
+        self._popen.wait()
+        self.running.discard(self.pid)
+        asyncio.get_running_loop().remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        self._exited.set()
+
+
+async def run_to_end(program: Program, patience: float) -> int:
+    """Run a program that ends by itself, for at most `patience` seconds; returns what `Process.wait` does."""
+    process = Process.start(program)
+    try:
+        return await asyncio.wait_for(process.wait(), patience)
+    except TimeoutError:
+        return -signal.SIGKILL
+    finally:
+        await process.kill()
+
+
+def how_it_ended(exit_code: int) -> str:
+    """An exit code in words."""
+    if exit_code < 0:
+        return f"was killed by {signal.Signals(-exit_code).name}"
+    return f"ended with exit code {exit_code}"
+
+
+def kill_tree(root: int) -> None:
+    """Kill a process and its descendants. Each is stopped before its children are listed: none slips away."""
+    with suppress(ProcessLookupError):
+        os.kill(root, signal.SIGSTOP)
+    for child in children_by_parent().get(root, []):
+        kill_tree(child)
+    with suppress(ProcessLookupError):
+        os.kill(root, signal.SIGKILL)
+
+
+def descendants(root: int) -> list[int]:
+    """The process ids of all that `root` started, and what those started."""
+    children = children_by_parent()
+    found, queue = [], [root]
+    while queue:
+        below = children.get(queue.pop(), [])
+        found += below
+        queue += below
+    return found
+
+
+def children_by_parent() -> dict[int, list[int]]:
+    """The process ids of the machine under that of their parent."""
+    children = defaultdict(list)
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(FileNotFoundError, ProcessLookupError):
+                # After the program's name, in parentheses of its own: state and parent.
+                parent = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()[1]
+                children[int(parent)].append(int(entry.name))
+    return children
+
+
+def kill_children(but: Collection[int] = ()) -> None:
+    """Kill our children except those in `but`, with all their descendants, and wait until they are gone.
+
+    With `adopt_orphans`, those that nobody here has started are among them.
+    """
+    while children := set(children_by_parent().get(os.getpid(), [])).difference(but):
+        for child in children:
+            kill_tree(child)
+            with suppress(ChildProcessError):
+                os.waitpid(child, 0)
+
+
+def end_leftovers(folder: Path) -> None:
+    """Kill servers of an earlier run, and wait until they are gone: our programs that work below `folder`.
+
+    There are none unless all that watches them was killed at once.
+    """
+    while leftovers := _servers_below(folder):
+        for pid in leftovers:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
+
+
+def _servers_below(folder: Path) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):  # it has just ended, or is somebody else's
+            works_here = entry.name.isdigit() and (entry / "cwd").readlink().is_relative_to(folder)
+            if works_here and (entry / "exe").readlink().name in SERVER_PROGRAMS:
+                found.append(int(entry.name))
+    return found
+
+
+def adopt_orphans() -> None:
+    """From now on, descendants that lose their parent become our children: none gets out of sight."""
+    _libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def signal_on_parents_death(number: signal.Signals, parent: int) -> bool:
+    """Have the kernel send us a signal when our parent ends. Returns False if it has ended already."""
+    _libc.prctl(PR_SET_PDEATHSIG, int(number))
+    return os.getppid() == parent
+
+
+def _end_with_parent(parent: int) -> Callable[[], None]:
+    """For the child before exec. By then it has changed its user, which would have cleared the setting."""
+
+    def prepare() -> None:
+        if not signal_on_parents_death(signal.SIGKILL, parent):
+            os._exit(1)
+
+    return prepare

@@ -1,0 +1,81 @@
+"""Where the servers' programs are: in the wheels of `tandem[local]`, or copied to where they can be run."""
+
+import importlib.util
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from tandem_stack.errors import StackError
+from tandem_stack.server_user import ServerUser
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """An installed package that brings programs."""
+
+    folder: Path
+
+    def program(self, path: str, user: ServerUser | None, copies: Path) -> Path:
+        """The path at which `user` can run the program that lies at `path` in the package.
+
+        That is where it lies; or, where `user` cannot get at it (a parent with mode 0700) or the wheel set no
+        run bit, a copy of the package below `copies`. What is installed is never changed.
+        """
+        original = self.folder / path
+        if os.access(original, os.X_OK) and (user is None or all(map(user.can_use, self._folders()))):
+            return original
+        copy = copies / self.folder.name / path
+        if not _is_copy(copy, original):
+            for folder in self._folders():
+                _copy(folder, copies / folder.name)
+            copy.chmod(0o755)
+        return copy
+
+    def _folders(self) -> list[Path]:
+        """The package, and the libraries that some wheels put beside it."""
+        beside = self.folder.with_name(f"{self.folder.name}.libs")
+        return [self.folder, beside] if beside.is_dir() else [self.folder]
+
+
+def find_wheel(package: str) -> Wheel | None:
+    """The installed package of that name, or None where it is missing."""
+    spec = importlib.util.find_spec(package)
+    places = spec.submodule_search_locations if spec else None
+    return Wheel(Path(next(iter(places)))) if places else None
+
+
+def require_wheel(package: str) -> Wheel:
+    """Like `find_wheel`.
+
+    Raises:
+        StackError: the package is missing.
+    """
+    wheel = find_wheel(package)
+    if wheel is None:
+        msg = (
+            f"The package that brings {package} is not installed. Install the local stack's servers with "
+            "`pip install 'tandem-cqrs[local]'`, or point --postgres-url and --mongodb-url at your own."
+        )
+        raise StackError(msg)
+    return wheel
+
+
+def _is_copy(copy: Path, original: Path) -> bool:
+    """Whether `copy` was made from `original` as it is now."""
+    if not copy.exists():
+        return False
+    ours, theirs = copy.stat(), original.stat()
+    return (ours.st_size, int(ours.st_mtime)) == (theirs.st_size, int(theirs.st_mtime))
+
+
+def _copy(folder: Path, copy: Path) -> None:
+    """Copy a folder, readable by all, and in one step: a copy that was interrupted is never used."""
+    unfinished = copy.with_name(f"{copy.name}.unfinished")
+    for old in (unfinished, copy):
+        shutil.rmtree(old, ignore_errors=True)
+    shutil.copytree(folder, unfinished)
+    for path in (unfinished, *unfinished.rglob("*")):
+        mode = path.stat().st_mode
+        path.chmod(mode | 0o444 | (0o111 if mode & 0o100 else 0))
+    unfinished.rename(copy)

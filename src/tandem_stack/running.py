@@ -1,0 +1,47 @@
+"""Which stack a command means: the one that runs on its `--data-dir`."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tandem_stack.status import Status, read_status
+
+
+def data_dir_option(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The option `--data-dir`, whose value is absolute; `what` says what the command does there."""
+    return click.option(
+        "--data-dir",
+        type=click.Path(path_type=Path),
+        default=Path(".tandem"),
+        show_default=True,
+        callback=lambda _context, _option, folder: folder.expanduser().absolute(),
+        help=what,
+    )
+
+
+def running_on(data_dir: Path, instead: str) -> Status | None:
+    """The stack that runs on that folder; None where none does.
+
+    Raises:
+        ClickException: it is somebody else's, and `instead` says what that means here.
+    """
+    try:
+        return read_status(data_dir)
+    except PermissionError:
+        msg = f"The stack on {data_dir} is somebody else's{instead}"
+        raise click.ClickException(msg) from None
+
+
+def running_url(data_dir: Path) -> str:
+    """Where the stack that runs on that folder answers.
+
+    Raises:
+        ClickException: none does, or it is somebody else's.
+    """
+    running = running_on(data_dir, ". Name its address with --url.")
+    if running is None or running.url is None:
+        msg = f"No stack is running on {data_dir}. Start one with `tandem up`, or name an address with --url."
+        raise click.ClickException(msg)
+    return running.url

