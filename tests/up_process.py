@@ -12,10 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+import psutil
 import pytest
 
 from tandem_stack.ports import free_port, is_free
-from tandem_stack.processes import descendants
+from tandem_stack.processes import children
 
 PATIENCE = 60.0
 
@@ -39,8 +40,8 @@ def eventually(question: Callable[[], Any], what: str) -> Any:
 def is_alive(pid: int) -> bool:
     """Whether a process exists and is no zombie."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
 
 
@@ -81,7 +82,7 @@ class Up:
 
     def all_processes(self) -> list[int]:
         """Every process of the stack: supervisor, servers, sessions, workers."""
-        return [self.process.pid, *descendants(self.process.pid)]
+        return [self.process.pid, *children(self.process.pid, recursive=True)]
 
     def get(self, path: str) -> tuple[int, Any]:
         return self._answer(urllib.request.Request(self.url + path))

@@ -5,13 +5,13 @@ import ctypes
 import os
 import signal
 import subprocess
-import time
-from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Self
+
+import psutil
 
 from tandem_stack.server_user import ServerUser
 
@@ -120,7 +120,7 @@ class Process:
     def _wake(self) -> None:
         """Let what somebody stopped (SIGSTOP) run on, or it never hears that it is asked to end."""
         if self.exit_code is None:
-            for pid in (self.pid, *descendants(self.pid)):
+            for pid in (self.pid, *children(self.pid, recursive=True)):
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGCONT)
 
@@ -152,35 +152,20 @@ def how_it_ended(exit_code: int) -> str:
 
 def kill_tree(root: int) -> None:
     """Kill a process and its descendants. Each is stopped before its children are listed: none slips away."""
-    with suppress(ProcessLookupError):
-        os.kill(root, signal.SIGSTOP)
-    for child in children_by_parent().get(root, []):
-        kill_tree(child)
-    with suppress(ProcessLookupError):
-        os.kill(root, signal.SIGKILL)
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(root)
+        process.suspend()
+        for child in process.children():
+            kill_tree(child.pid)
+        process.kill()
 
 
-def descendants(root: int) -> list[int]:
-    """The process ids of all that `root` started, and what those started."""
-    children = children_by_parent()
-    found, queue = [], [root]
-    while queue:
-        below = children.get(queue.pop(), [])
-        found += below
-        queue += below
-    return found
-
-
-def children_by_parent() -> dict[int, list[int]]:
-    """The process ids of the machine under that of their parent."""
-    children = defaultdict(list)
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with suppress(FileNotFoundError, ProcessLookupError):
-                # After the program's name, in parentheses of its own: state and parent.
-                parent = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()[1]
-                children[int(parent)].append(int(entry.name))
-    return children
+def children(root: int, *, recursive: bool = False) -> list[int]:
+    """The process ids of what `root` started, and (`recursive`) of what those started."""
+    try:
+        return [child.pid for child in psutil.Process(root).children(recursive=recursive)]
+    except psutil.NoSuchProcess:
+        return []
 
 
 def kill_children(but: Collection[int] = ()) -> None:
@@ -188,8 +173,8 @@ def kill_children(but: Collection[int] = ()) -> None:
 
     With `adopt_orphans`, those that nobody here has started are among them.
     """
-    while children := set(children_by_parent().get(os.getpid(), [])).difference(but):
-        for child in children:
+    while left := set(children(os.getpid())).difference(but):
+        for child in left:
             kill_tree(child)
             with suppress(ChildProcessError):
                 os.waitpid(child, 0)
@@ -201,20 +186,20 @@ def end_leftovers(folder: Path) -> None:
     There are none unless all that watches them was killed at once.
     """
     while leftovers := _servers_below(folder):
-        for pid in leftovers:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        time.sleep(0.01)
+        for process in leftovers:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(leftovers, timeout=1)
 
 
-def _servers_below(folder: Path) -> list[int]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        with suppress(OSError):  # it has just ended, or is somebody else's
-            works_here = entry.name.isdigit() and (entry / "cwd").readlink().is_relative_to(folder)
-            if works_here and (entry / "exe").readlink().name in SERVER_PROGRAMS:
-                found.append(int(entry.name))
-    return found
+def _servers_below(folder: Path) -> list[psutil.Process]:
+    # What is somebody else's has neither folder nor program for us.
+    return [
+        process
+        for process in psutil.process_iter(["cwd", "exe"])
+        if process.info["cwd"] and Path(process.info["cwd"]).is_relative_to(folder)
+        if Path(process.info["exe"] or "").name in SERVER_PROGRAMS
+    ]
 
 
 def adopt_orphans() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 from pymongo import AsyncMongoClient
 
 from systems import run_tandem, until
@@ -93,7 +94,7 @@ def frozen(pid: int) -> Iterator[None]:
 
 def parent_of(pid: int) -> int:
     """The process that started this one."""
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return psutil.Process(pid).ppid()
 
 
 async def _is_ready(port: int) -> bool:

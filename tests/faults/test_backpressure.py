@@ -2,9 +2,9 @@
 
 import asyncio
 import signal
-from pathlib import Path
 
 import msgspec
+import psutil
 import pytest
 from ledger import check_databases, send
 from obstacles import locked, sessions_of
@@ -24,10 +24,7 @@ wrk.body = [==[%s]==]
 
 
 def rss_bytes(pid: int) -> int:
-    (line,) = [
-        line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS")
-    ]
-    return int(line.split()[1]) * 1024
+    return int(psutil.Process(pid).memory_info().rss)
 
 
 async def test_commands_beyond_the_queue_are_told_to_come_again_and_the_others_are_created(system, serve):

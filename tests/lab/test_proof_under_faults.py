@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 
+import psutil
 import pytest
 
 from systems import run_tandem
@@ -54,10 +55,12 @@ def test_an_interrupted_proof_lets_a_stopped_process_go_on_and_names_its_ledger(
         [*command, "--users", "2000", "--fault", "pause-instance", "--seed", "interrupted"],
         stderr=subprocess.PIPE,
         text=True,
+        # A shell that starts the tests in the background has SIGINT ignored, and that is inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - one thread here
     )
     try:
         states = lambda: [process_state(pid) for pid in stack.pids().values()]  # noqa: E731
-        eventually(lambda: "T" in states(), "an instance stands still")
+        eventually(lambda: psutil.STATUS_STOPPED in states(), "an instance stands still")
         process.send_signal(signal.SIGINT)
         said = process.communicate(timeout=60)[1]
     finally:
@@ -65,7 +68,7 @@ def test_an_interrupted_proof_lets_a_stopped_process_go_on_and_names_its_ledger(
     assert process.returncode == 130
     assert "Traceback" not in said
     assert f"{stack.data_dir / 'ledgers' / 'interrupted.jsonl'}" in said.splitlines()[-1]
-    assert "T" not in states()
+    assert psutil.STATUS_STOPPED not in states()
 
 
 async def test_a_run_that_has_users_is_not_proved_again(stack, tmp_path):

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 from tandem_lab.bench.probe import Usage
-from tandem_lab.bench.proc import MachineTimes, cpu_us, machine_times, tree
+from tandem_lab.bench.proc import MachineTimes, all_below, cpu_us, machine_times
 
 BURN = "import time\nwhile time.process_time() < 0.3: pass"
 
@@ -49,7 +49,7 @@ def test_the_cpu_of_a_child_that_has_ended_stays_its_parents():
 def test_a_process_below_two_roots_counts_once():
     child = subprocess.Popen([sys.executable, "-c", f"{BURN}\nprint(flush=True)\ninput()"], **PIPES)
     child.stdout.readline()
-    assert child.pid in tree(os.getpid())
+    assert child.pid in {process.pid for process in all_below([os.getpid()])}
     both, alone = cpu_us([os.getpid(), child.pid]), cpu_us([os.getpid()])
     child.communicate(b"\n")
     # This process goes on between the two questions; the child has had its 0.3 s before.

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tandem_stack.data_folder import SHARED_PLACE
@@ -44,7 +45,7 @@ def test_programs_in_a_closed_folder_are_copied_with_the_libraries_they_need(pla
 
 
 def owner_of(pid: int) -> str:
-    return pwd.getpwuid(Path(f"/proc/{pid}").stat().st_uid).pw_name
+    return psutil.Process(pid).username()
 
 
 def test_as_root_the_servers_run_as_an_account_without_rights(place: Path, start_stack: StartStack):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tandem_stack.ports import free_port
-from tandem_stack.processes import children_by_parent
+from tandem_stack.processes import children
 from up_process import StartStack, Up, eventually, is_alive, run_tandem
 
 
@@ -19,8 +19,7 @@ def all_gone(pids: list[int]) -> bool:
 def one_of_each(stack: Up) -> list[int]:
     """An instance, a session of PostgreSQL and a worker of nginx: what could stay behind."""
     pids = stack.pids()
-    children = children_by_parent()
-    return [pids["instance-1"], children[pids["postgres"]][-1], children[pids["load_balancer"]][0]]
+    return [pids["instance-1"], children(pids["postgres"])[-1], children(pids["load_balancer"])[0]]
 
 
 @pytest.mark.slow

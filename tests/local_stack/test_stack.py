@@ -8,9 +8,10 @@ import stat
 import subprocess
 from pathlib import Path
 
+import psutil
 import pytest
 
-from tandem_stack.processes import children_by_parent
+from tandem_stack.processes import children
 from up_process import Up, eventually, run_tandem
 
 
@@ -33,7 +34,7 @@ def test_the_status_names_running_processes_and_the_owners_urls(stack: Up):
     assert status["load_balancer"]["port"] == stack.port
     assert status["postgres"]["url"].startswith("postgresql://tandem_owner:")
     assert status["mongodb"]["url"].startswith("mongodb://tandem_owner:")
-    names = {name: Path(f"/proc/{pid}/comm").read_text().strip() for name, pid in stack.pids().items()}
+    names = {name: psutil.Process(pid).name() for name, pid in stack.pids().items()}
     assert (names["postgres"], names["mongodb"], names["load_balancer"]) == ("postgres", "mongod", "nginx")
 
 
@@ -97,14 +98,13 @@ def test_a_part_that_is_killed_comes_back_and_nothing_is_lost(stack: Up, name: s
 
 
 def test_what_a_killed_server_leaves_behind_is_ended_even_if_it_was_stopped(stack: Up):
-    children = children_by_parent()
     pids = stack.pids()
-    left_behind = [*children[pids["postgres"]], *children[pids["load_balancer"]]]
+    left_behind = [*children(pids["postgres"]), *children(pids["load_balancer"])]
     for pid in left_behind:
         os.kill(pid, signal.SIGSTOP)
     for name in ("postgres", "load_balancer"):
         os.kill(pids[name], signal.SIGKILL)
-    eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in left_behind), "all are gone")
+    eventually(lambda: not any(map(psutil.pid_exists, left_behind)), "all are gone")
     eventually(lambda: answers(stack) == 200, "the stack is ready again")
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import psutil
+
 from tandem_lab.bench.probe import Probe
 
 FSYNC_TRIES = 200
@@ -55,11 +57,10 @@ def machine() -> dict[str, Any]:
     model = next(
         (line.partition(":")[2].strip() for line in cpu_lines if line.startswith("model name")), "unknown"
     )
-    memory_kib = int(Path("/proc/meminfo").read_text().split()[1])
     return {
         "processor": model,
         "cores": len(os.sched_getaffinity(0)),
-        "memory_gib": round(memory_kib / 2**20, 1),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "kernel": platform.release(),
     }
 

@@ -1,13 +1,12 @@
 """What the kernel tells of processes and of the machine: CPU, memory, waits for a core or for the disk."""
 
-import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
-
-TICK_MICROSECONDS = 1_000_000 // os.sysconf("SC_CLK_TCK")
+import psutil
 
 
 class MachineTimes(msgspec.Struct, frozen=True):
@@ -20,21 +19,10 @@ class MachineTimes(msgspec.Struct, frozen=True):
 
 
 def machine_times() -> MachineTimes:
-    """See proc(5); stolen time, in which another machine had the core, counts as busy."""
-    fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:]]
-    busy = sum(fields[:3]) + sum(fields[5:8])
-    return MachineTimes(time.monotonic(), busy * TICK_MICROSECONDS, fields[4] * TICK_MICROSECONDS)
-
-
-def tree(pid: int) -> Iterator[int]:
-    """A process and all that descend from it."""
-    yield pid
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except (FileNotFoundError, ProcessLookupError):
-        return
-    for child in children:
-        yield from tree(int(child))
+    """Stolen time, in which another machine had the core, counts as busy."""
+    times = psutil.cpu_times()
+    busy = times.user + times.nice + times.system + times.irq + times.softirq + times.steal
+    return MachineTimes(time.monotonic(), round(busy * 1e6), round(times.iowait * 1e6))
 
 
 def cpu_us(roots: Iterable[int]) -> int:
@@ -42,32 +30,39 @@ def cpu_us(roots: Iterable[int]) -> int:
 
     A process that descends from two of the roots counts once.
     """
-    return sum(map(_cpu_us, _all_below(roots)))
+    return sum(map(_cpu_us, all_below(roots)))
 
 
 def core_wait_us(roots: Iterable[int]) -> int:
     """How long threads of these processes were ready to run and had no core, in microseconds."""
-    return sum(map(_core_wait_us, _all_below(roots)))
+    return sum(_core_wait_us(process.pid) for process in all_below(roots))
 
 
 def memory_mib(roots: Iterable[int]) -> float:
     """What processes and their children hold, shared pages counted once among those who share them (PSS)."""
-    return sum(map(_memory_mib, _all_below(roots)))
+    return sum(map(_memory_mib, all_below(roots)))
 
 
-def _all_below(roots: Iterable[int]) -> set[int]:
-    return {pid for root in roots for pid in tree(root)}
+def all_below(roots: Iterable[int]) -> set[psutil.Process]:
+    """These processes and all that descend from them."""
+    found = set()
+    for root in roots:
+        with suppress(psutil.NoSuchProcess):
+            process = psutil.Process(root)
+            found |= {process, *process.children(recursive=True)}
+    return found
 
 
-def _cpu_us(pid: int) -> int:
+def _cpu_us(process: psutil.Process) -> int:
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):  # ended meanwhile; its parent has its time now
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:  # ended meanwhile; its parent has its time now
         return 0
-    return sum(int(field) for field in fields[11:15]) * TICK_MICROSECONDS
+    return round(1e6 * (times.user + times.system + times.children_user + times.children_system))
 
 
 def _core_wait_us(pid: int) -> int:
+    """From /proc, because psutil does not tell it; see the kernel's documentation of schedstats."""
     waited = 0
     for file in Path(f"/proc/{pid}/task").glob("*/schedstat"):
         try:
@@ -77,9 +72,8 @@ def _core_wait_us(pid: int) -> int:
     return waited // 1000
 
 
-def _memory_mib(pid: int) -> float:
+def _memory_mib(process: psutil.Process) -> float:
     try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except (FileNotFoundError, PermissionError, ProcessLookupError):
+        return float(process.memory_full_info().pss) / 2**20
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
         return 0.0
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:")), 0.0)

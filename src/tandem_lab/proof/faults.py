@@ -8,6 +8,8 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import psutil
+
 from tandem_lab.proof.errors import LabError
 from tandem_lab.proof.load import Load, Stalled
 from tandem_lab.proof.stack import (
@@ -88,7 +90,7 @@ class Faults:
     async def _pause(self, part: str, pid: int) -> _Struck:
         """Stop a process for longer than a lease; of an instance, until others have finished its users."""
         with stopped(pid):
-            seen = await until(lambda: _is_in_state(pid, "T"), STRIKE_PATIENCE)
+            seen = await until(lambda: _is_in_state(pid, psutil.STATUS_STOPPED), STRIKE_PATIENCE)
             await asyncio.sleep(PAUSE_SECONDS)
             finished = part == "mongodb" or await until(lambda: self._has_none_pending(part), self._patience)
         return _Struck(seen, finished)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import psutil
 from pymongo.errors import PyMongoError
 
 from tandem.kernel import UnsuitableServer
@@ -119,9 +120,9 @@ def stopped(pid: int) -> Iterator[None]:
 
 
 def process_state(pid: int) -> str | None:
-    """The state that the kernel gives a process (`T`: stopped), or None when it has ended."""
+    """How a process is (`psutil.STATUS_STOPPED`: it stands still), or None when it has ended."""
     try:
-        state = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
+        state = psutil.Process(pid).status()
+    except psutil.NoSuchProcess:
         return None
-    return None if state in {"Z", "X"} else state
+    return None if state in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD} else state
