@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import psutil
 import pytest
 
-from tandem_stack.ports import free_port, is_free
+from tandem_stack.ports import free_port, free_ports_in_a_row
 from tandem_stack.processes import children
 
 PATIENCE = 60.0
@@ -52,7 +52,7 @@ class Up:
         self.data_dir = data_dir
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        ports = ["--port", str(self.port), "--instance-port", str(free_instance_ports())]
+        ports = ["--port", str(self.port), "--instance-port", str(free_ports_in_a_row(2))]
         command = [*prefix, sys.executable, "-m", "tandem", "up", "--instances", "2", *ports]
         self.process = subprocess.Popen(
             [*command, "--data-dir", str(data_dir), *options],
@@ -108,11 +108,6 @@ class Up:
 
 class StartStack(Protocol):
     def __call__(self, data_dir: Path, *options: str, prefix: tuple[str, ...] = (), **process: Any) -> Up: ...
-
-
-def free_instance_ports() -> int:
-    """The first of two free ports in a row."""
-    return eventually(lambda: port if is_free((port := free_port()) + 1) else None, "two free ports")
 
 
 requires_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")

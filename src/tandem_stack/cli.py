@@ -10,7 +10,6 @@ from rich.console import Console
 
 from tandem_stack.display import Display
 from tandem_stack.down import end_stack
-from tandem_stack.errors import StackError
 from tandem_stack.running import data_dir_option, running_on
 from tandem_stack.stack import Options
 from tandem_stack.status import Status
@@ -38,20 +37,14 @@ def up(**options: Any) -> None:
 
     Whatever dies is started again. The data is kept, and used by the next `tandem up`.
     """
-    try:
-        sys.exit(run_stack(Options(**options), Display(Console())))
-    except StackError as error:
-        raise click.ClickException(str(error)) from None
+    sys.exit(run_stack(Options(**options), Display(Console())))
 
 
 @click.command
 @_data_dir_option
 def down(data_dir: Path) -> None:
     """End the stack that runs on the data folder, and wait until it has ended."""
-    try:
-        ended = end_stack(data_dir)
-    except StackError as error:
-        raise click.ClickException(str(error)) from None
+    ended = end_stack(data_dir)
     click.echo("The stack has ended." if ended else f"No stack is running on {data_dir}.")
 
 

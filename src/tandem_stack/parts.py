@@ -1,14 +1,12 @@
 """What the supervisor needs to know about a part of the stack."""
 
-import asyncio
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from tandem_stack.errors import StackError
 from tandem_stack.processes import Process, Program, how_it_ended
-
-PROBE_INTERVAL = 0.05  # seconds between two questions whether a part is ready
+from tandem_stack.waiting import until
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,15 +27,16 @@ class Part:
         Raises:
             StackError: it ended or kept silent; names its log.
         """
-        try:
-            async with asyncio.timeout(patience):
-                while (exit_code := process.exit_code) is None:
-                    if await self.is_ready():
-                        return
-                    await asyncio.sleep(PROBE_INTERVAL)
-            what = f"{how_it_ended(exit_code)} while starting"
-        except TimeoutError:
+
+        async def is_ready_or_gone() -> bool:
+            return process.exit_code is not None or await self.is_ready()
+
+        if not await until(is_ready_or_gone, patience):
             what = f"was not ready after {patience:.0f} s"
+        elif process.exit_code is not None:
+            what = f"{how_it_ended(process.exit_code)} while starting"
+        else:
+            return
         raise failure(f"{self.title} {what}", self.program)
 
     async def stop(self, process: Process) -> bool:

@@ -54,6 +54,20 @@ def free_port(but: Collection[int] = ()) -> int:
     raise StackError(msg)
 
 
+def free_ports_in_a_row(count: int) -> int:
+    """The first of so many free ports that follow each other.
+
+    Raises:
+        StackError: there seem to be none.
+    """
+    for _ in range(200):
+        first = free_port()
+        if all(map(is_free, range(first, first + count))):
+            return first
+    msg = f"Found no {count} free ports in a row for the instances. Free some, and try again."
+    raise StackError(msg)
+
+
 def require_free(wanted: Iterable[tuple[int, str]]) -> None:
     """Check that the ports are free; each comes with the option that chooses it.
 

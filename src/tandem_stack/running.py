@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from tandem_stack.errors import StackError
 from tandem_stack.status import Status, read_status
 
 
@@ -25,23 +26,23 @@ def running_on(data_dir: Path, instead: str) -> Status | None:
     """The stack that runs on that folder; None where none does.
 
     Raises:
-        ClickException: it is somebody else's, and `instead` says what that means here.
+        StackError: it is somebody else's, and `instead` says what that means here.
     """
     try:
         return read_status(data_dir)
     except PermissionError:
         msg = f"The stack on {data_dir} is somebody else's{instead}"
-        raise click.ClickException(msg) from None
+        raise StackError(msg) from None
 
 
 def running_url(data_dir: Path) -> str:
     """Where the stack that runs on that folder answers.
 
     Raises:
-        ClickException: none does, or it is somebody else's.
+        StackError: none does, or it is somebody else's.
     """
     running = running_on(data_dir, ". Name its address with --url.")
     if running is None or running.url is None:
         msg = f"No stack is running on {data_dir}. Start one with `tandem up`, or name an address with --url."
-        raise click.ClickException(msg)
+        raise StackError(msg)
     return running.url

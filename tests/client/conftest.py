@@ -14,7 +14,7 @@ from playwright.async_api import Browser
 from stack import Stack
 from visit import Visit
 
-from tandem_stack.ports import free_port, is_free
+from tandem_stack.ports import free_port, free_ports_in_a_row
 
 TANDEM = (sys.executable, "-m", "tandem")
 
@@ -30,7 +30,7 @@ async def stack() -> AsyncIterator[Stack]:
         "--port",
         str(stack.port),
         "--instance-port",
-        str(three_free_ports()),
+        str(free_ports_in_a_row(3)),
     )
     environment = os.environ | {"ALLOWED_HOSTS": "tandem.test"}
     up = await asyncio.create_subprocess_exec(*TANDEM, "up", *options, stdout=PIPE, env=environment)
@@ -44,14 +44,6 @@ async def stack() -> AsyncIterator[Stack]:
         assert await down.wait() == 0
         await up.communicate()
         shutil.rmtree(folder)
-
-
-def three_free_ports() -> int:
-    """The first of three free ports in a row."""
-    while True:
-        first = free_port()
-        if is_free(first + 1) and is_free(first + 2):
-            return first
 
 
 async def until_it_says_where(up: Process, url: str) -> None:

@@ -11,11 +11,12 @@ from tandem_lab.bench import fill
 from tandem_lab.bench.bench import BenchPlan, bench, saturation
 from tandem_lab.bench.generator import Plan
 from tandem_lab.bench.kinds import BESIDE_READS, BESIDE_WRITES
-from tandem_lab.bench.load import GeneratorFailed, Load, generate
+from tandem_lab.bench.load import Load, generate
 from tandem_lab.bench.measure import measure_creates
 from tandem_lab.bench.reads import measure_beside, measure_reads, read_paths
 from tandem_lab.bench.results import Measurement, Report
 from tandem_lab.bench.steps import Progress
+from tandem_lab.errors import GeneratorFailed
 from tandem_stack.ports import free_port
 from tandem_stack.status import read_status
 from up_process import run_tandem

@@ -17,7 +17,8 @@ from tandem_lab.bench.kinds import (
 from tandem_lab.bench.load import Load
 from tandem_lab.bench.measure import measure_creates
 from tandem_lab.bench.reads import read_paths
-from tandem_lab.bench.yardsticks import YardstickFailed, Yardsticks, left_out
+from tandem_lab.bench.yardsticks import Yardsticks, left_out
+from tandem_lab.errors import YardstickFailed
 from tandem_lab.report.findings import ratios
 from tandem_stack.status import read_status
 

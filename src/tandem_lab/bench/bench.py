@@ -31,7 +31,8 @@ from tandem_lab.bench.reads import measure_beside, measure_reads, measure_stalen
 from tandem_lab.bench.results import Measurement, Report
 from tandem_lab.bench.steps import Step, Tell, take_steps
 from tandem_lab.bench.tidy import tidy_up
-from tandem_lab.bench.yardsticks import YardstickFailed, Yardsticks, left_out
+from tandem_lab.bench.yardsticks import Yardsticks, left_out
+from tandem_lab.errors import YardstickFailed
 from tandem_stack.status import Status
 
 WARM_UP_CONNECTIONS = 50

@@ -13,16 +13,13 @@ import msgspec
 from tandem_lab.bench.generator import Outcome, Plan
 from tandem_lab.bench.probe import Probe, Usage
 from tandem_lab.bench.results import GeneratorCost, Measurement
+from tandem_lab.errors import GeneratorFailed
 from tandem_lab.histogram import LatencyHistogram
 
 # More than any instance here has answered in a second: a closed load is prepared for this many, or for as
 # many as its connections could have answered one after the other.
 MOST_CREATES_A_SECOND, MOST_READS_A_SECOND = 20_000, 40_000
 MOST_A_CONNECTION = 2_000
-
-
-class GeneratorFailed(Exception):
-    """The load generator ended without an outcome."""
 
 
 class Load(msgspec.Struct, frozen=True):

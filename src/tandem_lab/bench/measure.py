@@ -15,14 +15,12 @@ from tandem_lab.bench.load import Load, carry_out, histogram_of, plan_of
 from tandem_lab.bench.probe import Probe
 from tandem_lab.bench.results import Measurement, Sample
 from tandem_lab.bench.stages import StageCounts, read_stages
+from tandem_lab.errors import NotDrained
+from tandem_stack.waiting import until
 
 SAMPLE_SECONDS = 0.25
 # A run whose users have not all arrived by then is broken off.
 DRAIN_SECONDS = 120.0
-
-
-class NotDrained(Exception):
-    """Users were still pending long after the load had ended."""
 
 
 async def measure_creates(
@@ -126,10 +124,10 @@ async def until_drained(probe: Probe, seed: str) -> None:
     Raises:
         NotDrained: some still are after `DRAIN_SECONDS`.
     """
-    try:
-        async with asyncio.timeout(DRAIN_SECONDS):
-            while await probe.pending(seed):  # noqa: ASYNC110 - the condition is in another process
-                await asyncio.sleep(0.1)
-    except TimeoutError:
+
+    async def none_is_pending() -> bool:
+        return await probe.pending(seed) == 0
+
+    if not await until(none_is_pending, DRAIN_SECONDS):
         msg = f"Users of the run {seed} were still pending after {DRAIN_SECONDS:.0f} s"
-        raise NotDrained(msg) from None
+        raise NotDrained(msg)

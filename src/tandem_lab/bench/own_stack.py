@@ -14,13 +14,12 @@ import msgspec
 
 from tandem_stack.data_folder import open_data_folder
 from tandem_stack.errors import StackError
-from tandem_stack.ports import free_port, http_status, is_free
+from tandem_stack.ports import free_port, free_ports_in_a_row, http_status
 from tandem_stack.processes import Process, Program
 from tandem_stack.status import Status, read_status
+from tandem_stack.waiting import until
 
 START_SECONDS, STOP_SECONDS = 180.0, 180.0
-LOOK_AGAIN_SECONDS = 0.05
-PORTS_TRIED = 200
 
 
 class OwnStack(msgspec.Struct, frozen=True):
@@ -75,7 +74,7 @@ def _new_place(beside: Path) -> Path:
 
 
 def _up(data_dir: Path, instances: int, log: Path) -> Program:
-    first = _ports_in_a_row(instances)
+    first = free_ports_in_a_row(instances)
     port = free_port(but=range(first, first + instances))
     options = ["--instances", instances, "--instance-port", first, "--port", port, "--data-dir", data_dir]
     return Program(
@@ -86,28 +85,21 @@ def _up(data_dir: Path, instances: int, log: Path) -> Program:
     )
 
 
-def _ports_in_a_row(count: int) -> int:
-    for _ in range(PORTS_TRIED):
-        first = free_port()
-        if all(map(is_free, range(first, first + count))):
-            return first
-    raise StackError(f"Found no {count} free ports in a row for the instances. Free some, and try again.")
-
-
 async def _until_it_runs(process: Process, data_dir: Path, log: Path) -> Status:
-    try:
-        async with asyncio.timeout(START_SECONDS):
-            while process.exit_code is None:
-                running = read_status(data_dir)
-                if running is not None and await _is_ready(running):
-                    return running
-                await asyncio.sleep(LOOK_AGAIN_SECONDS)
-    except TimeoutError:
-        raise StackError(f"The stack for this measurement was not ready in {START_SECONDS:.0f} s.") from None
-    raise StackError(f"The stack for this measurement did not start. {last_words(log)}")
+    async def runs_or_has_ended() -> bool:
+        return process.exit_code is not None or await _is_ready(read_status(data_dir))
+
+    if not await until(runs_or_has_ended, START_SECONDS):
+        raise StackError(f"The stack for this measurement was not ready in {START_SECONDS:.0f} s.")
+    running = read_status(data_dir)
+    if process.exit_code is not None or running is None:
+        raise StackError(f"The stack for this measurement did not start. {last_words(log)}")
+    return running
 
 
-async def _is_ready(running: Status) -> bool:
+async def _is_ready(running: Status | None) -> bool:
+    if running is None:
+        return False
     ports = [instance.port for instance in running.instances]
     if running.load_balancer.pid is None or running.load_balancer.port is None or not ports:
         return False

@@ -29,15 +29,16 @@ from tandem_lab.bench.kinds import (
     PLAIN_WAY,
 )
 from tandem_lab.bench.load import Load, Run, carry_out, histogram_of, plan_of
-from tandem_lab.bench.measure import NotDrained
 from tandem_lab.bench.own_stack import last_words
 from tandem_lab.bench.probe import Probe
 from tandem_lab.bench.proc import cpu_us
 from tandem_lab.bench.reads import measure_reads
 from tandem_lab.bench.results import Measurement
+from tandem_lab.errors import NotDrained, YardstickFailed
 from tandem_lab.histogram import Percentiles
 from tandem_stack.ports import accepts_connections, free_port
 from tandem_stack.processes import Process, Program
+from tandem_stack.waiting import until
 
 #: What each needs besides the service's own packages, and the extra that brings it.
 NEEDS = {
@@ -47,11 +48,6 @@ NEEDS = {
 PROGRAMS = "tandem_lab.yardsticks"
 PLAIN_WAY_CONNECTIONS = 50
 START_SECONDS, DRAIN_SECONDS = 30.0, 60.0
-LOOK_AGAIN_SECONDS = 0.05
-
-
-class YardstickFailed(Exception):
-    """A program of `tandem_lab.yardsticks` has failed; says which, and its last words."""
 
 
 def left_out(names: Sequence[str]) -> dict[str, str]:
@@ -237,22 +233,17 @@ def _with_program(run: Run, program_us: int, users: int) -> dict[str, float]:
 
 
 async def _until_it_serves(process: Process, port: int, program: str, log: Path) -> None:
-    try:
-        async with asyncio.timeout(START_SECONDS):
-            while process.exit_code is None:
-                if await accepts_connections(port):
-                    return
-                await asyncio.sleep(LOOK_AGAIN_SECONDS)
-    except TimeoutError:
-        pass
-    raise YardstickFailed(f"{PROGRAMS}.{program} does not serve. {last_words(log)}")
+    async def serves_or_has_ended() -> bool:
+        return process.exit_code is not None or await accepts_connections(port)
+
+    if not await until(serves_or_has_ended, START_SECONDS) or process.exit_code is not None:
+        raise YardstickFailed(f"{PROGRAMS}.{program} does not serve. {last_words(log)}")
 
 
 async def _until_recorded(probe: Probe, seed: str, users: int) -> None:
-    try:
-        async with asyncio.timeout(DRAIN_SECONDS):
-            while (await probe.synchronized(seed))[0] < users:  # noqa: ASYNC110 - in another process
-                await asyncio.sleep(LOOK_AGAIN_SECONDS)
-    except TimeoutError:
+    async def all_are_recorded() -> bool:
+        return (await probe.synchronized(seed))[0] >= users
+
+    if not await until(all_are_recorded, DRAIN_SECONDS):
         msg = f"The plain way had not recorded all of its users after {DRAIN_SECONDS:.0f} s"
-        raise NotDrained(msg) from None
+        raise NotDrained(msg)

@@ -19,29 +19,17 @@ from rich.markup import escape
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
-from tandem.kernel import Unavailable, UnsuitableServer
-from tandem_lab.bench.load import GeneratorFailed
-from tandem_lab.bench.measure import NotDrained
 from tandem_lab.bench.own_stack import OwnStack, own_stack
 from tandem_lab.bench.results import Report
 from tandem_lab.bench.steps import Progress
 from tandem_lab.cli.interruption import INTERRUPTED, interruptible
+from tandem_lab.errors import LabError
 from tandem_lab.report import ThresholdOutcome, write_report
 from tandem_lab.report.thresholds import Threshold, judge, parse_threshold
 from tandem_stack.errors import StackError
 from tandem_stack.running import data_dir_option, running_on
 
-BROKEN_OFF = (
-    NotDrained,
-    GeneratorFailed,
-    OSError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    PyMongoError,
-    StackError,
-    Unavailable,
-    UnsuitableServer,
-)
+BROKEN_OFF = (LabError, StackError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, PyMongoError)
 
 
 class Numbers(click.ParamType[tuple[float, ...]]):
@@ -147,14 +135,14 @@ def run(command: Callable[[Display], Coroutine[Any, Any, Report]]) -> Report:
     """Carry a measurement out; Ctrl-C and SIGTERM end it in order.
 
     Raises:
-        ClickException: it was broken off; says why.
+        LabError: it was broken off; says why.
     """
     try:
         with Display(Console(stderr=True)) as display:
             return uvloop.run(interruptible(command(display)))
     except BROKEN_OFF as error:
         msg = f"The measurement was broken off: {str(error).rstrip('.')}."
-        raise click.ClickException(msg) from None
+        raise LabError(msg) from None
     except (KeyboardInterrupt, asyncio.CancelledError):
         click.echo("Interrupted; nothing was written.", err=True)
         sys.exit(INTERRUPTED)
@@ -165,7 +153,7 @@ async def stack_for(data_dir: Path, instances: int | None) -> AsyncIterator[OwnS
     """The stack that runs on the data folder, or, where none does, one of our own with so many instances.
 
     Raises:
-        ClickException: the running one is somebody else's, or has another number of instances.
+        LabError: the running one is somebody else's, or has another number of instances.
     """
     running = running_on(data_dir, "; only its owner can measure it.")
     if running is None:
@@ -175,13 +163,13 @@ async def stack_for(data_dir: Path, instances: int | None) -> AsyncIterator[OwnS
         return
     if running.postgres.url is None or running.mongodb.url is None:
         msg = f"The stack on {data_dir} is just starting. Try again when it is ready."
-        raise click.ClickException(msg)
+        raise LabError(msg)
     if instances not in {None, len(running.instances)}:
         msg = (
             f"The stack on {data_dir} has {len(running.instances)} instances. Leave --instances out, "
             "or end it with `tandem down`, so that the lab can start one of its own."
         )
-        raise click.ClickException(msg)
+        raise LabError(msg)
     if None in (running.postgres.pid, running.mongodb.pid):
         click.echo("The databases are not this stack's own: their CPU and memory are left out.", err=True)
     yield OwnStack(running, data_dir)
@@ -193,7 +181,7 @@ def finish(
     """Write the report, show its table and the verdict, and exit 1 if a threshold is missed.
 
     Raises:
-        ClickException: a file cannot be written.
+        LabError: a file cannot be written.
     """
     json_file = json_file or Path(f"{report.kind}-{datetime.now(UTC):%Y%m%d-%H%M%S}.json")
     page, outcomes = json_file.with_suffix(".html"), judge(report, thresholds)
@@ -202,7 +190,7 @@ def finish(
         write_report(report, page, outcomes)
     except OSError as error:
         msg = f"The report cannot be written: {error}. Name another file with --json."
-        raise click.ClickException(msg) from None
+        raise LabError(msg) from None
     console = Console()
     console.print(table)
     for outcome in outcomes:

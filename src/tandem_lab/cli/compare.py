@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tandem_lab.bench.results import Report
+from tandem_lab.errors import LabError
 from tandem_lab.report.compare import Change, Differences, compare_reports
 from tandem_lab.report.format import number
 
@@ -44,7 +45,7 @@ def _read(path: Path) -> Report:
         msg = f"{path} cannot be read: {error.strerror}."
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         msg = f"{path} is no report in JSON of this version of the lab: {error}."
-    raise click.ClickException(msg)
+    raise LabError(msg)
 
 
 def _print(differences: Differences) -> None:

@@ -17,32 +17,33 @@ from rich.console import Console
 from tandem.cli.http import address_options, ask, base_url
 from tandem_lab.cli.interruption import INTERRUPTED, interruptible
 from tandem_lab.cli.proof_display import ProofDisplay, table_of
-from tandem_lab.proof.errors import LabError
-from tandem_lab.proof.plan import FAULTS, Plan
+from tandem_lab.errors import LabError
+from tandem_lab.proof.plan import FAULTS, Fault, Plan, Target
 from tandem_lab.proof.stack import System
 from tandem_lab.proof.verdict import Verdict
 from tandem_stack.status import Status, read_status
 
 USERS_A_FAULT = 200  # fewer could all be sent before the fault has passed
+SERVERS = {Target.POSTGRES: "PostgreSQL", Target.MONGODB: "MongoDB"}
 SEED = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 
 
-class FaultNames(click.ParamType[tuple[str, ...]]):
+class FaultNames(click.ParamType[tuple[Fault, ...]]):
     """Names of faults, separated by commas; `all`, or `none`."""
 
     name = "names"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, ...]:
+    ) -> tuple[Fault, ...]:
         """The faults named, each once."""
         if value in {"all", "none"}:
-            return FAULTS if value == "all" else ()
+            return tuple(FAULTS.values()) if value == "all" else ()
         names = tuple(dict.fromkeys(str(value).split(",")))
         for name in names:
             if name not in FAULTS:
                 self.fail(f"{name!r} is no fault. There are: {', '.join(FAULTS)}; all; none.", param, ctx)
-        return names
+        return tuple(FAULTS[name] for name in names)
 
 
 @click.command
@@ -101,8 +102,6 @@ def prove(
     try:
         with display:
             verdict = uvloop.run(interruptible(_carry_out(system, plan, display)))
-    except LabError as error:
-        raise click.ClickException(str(error)) from None
     except (KeyboardInterrupt, asyncio.CancelledError):
         click.echo(f"Interrupted. What was acknowledged until then is in {plan.ledger}.", err=True)
         sys.exit(INTERRUPTED)
@@ -134,26 +133,24 @@ def _plan(stack: Path | None, options: dict[str, Any]) -> Plan:
     return Plan(**options | {"seed": seed, "random_seed": random_seed, "ledger": ledger.absolute()})
 
 
-def _running_stack(data_dir: Path, faults: Sequence[str]) -> System:
+def _running_stack(data_dir: Path, faults: Sequence[Fault]) -> System:
     """The stack that runs on `data_dir`, if it has the processes that these faults need."""
     url = base_url(None, data_dir)
     status = read_status(data_dir) or Status()
     if status.postgres.url is None or status.mongodb.url is None:
         msg = f"The stack on {data_dir} is just starting. Try again when it is ready."
-        raise click.ClickException(msg)
+        raise LabError(msg)
     system = System(url, status.postgres.url, status.mongodb.url, data_dir)
     for fault in faults:
-        for server, title in (("postgres", "PostgreSQL"), ("mongodb", "MongoDB")):
-            if fault.endswith(server) and server not in system.pids():
-                msg = (
-                    f"{fault} needs a {title} that `tandem up` has started, and this one is down or your own."
-                )
-                raise click.UsageError(msg)
+        title = SERVERS.get(fault.target)
+        if title is not None and fault.target.value not in system.pids():
+            msg = f"{fault} needs a {title} that `tandem up` has started, and this one is down or your own."
+            raise click.UsageError(msg)
     return system
 
 
 def _own_deployment(
-    url: str, postgres_url: str | None, mongodb_url: str | None, faults: Sequence[str]
+    url: str, postgres_url: str | None, mongodb_url: str | None, faults: Sequence[Fault]
 ) -> System:
     """Somebody's own deployment, whose processes are none of our business."""
     if postgres_url is None or mongodb_url is None:

@@ -10,17 +10,18 @@ from typing import NamedTuple
 
 import psutil
 
-from tandem_lab.proof.errors import LabError
+from tandem_lab.errors import LabError
 from tandem_lab.proof.load import Load, Stalled
+from tandem_lab.proof.plan import Fault, Strike, Target
 from tandem_lab.proof.stack import (
     PENDING_OF_INSTANCE,
     SYNCHRONIZED,
     System,
     process_state,
     stopped,
-    until,
 )
 from tandem_lab.proof.verdict import FaultReport
+from tandem_stack.waiting import until
 
 # Longer than a lease (LEASE_SECONDS), so that others take over what a paused instance has in hand.
 PAUSE_SECONDS = 7.0
@@ -45,38 +46,36 @@ class Faults:
         self._patience = patience
         self._parts = system.pids().keys()
 
-    async def strike(self, fault: str) -> FaultReport:
-        """Let one of `plan.FAULTS` happen, and wait until the flow has recovered, within patience."""
+    async def strike(self, fault: Fault) -> FaultReport:
+        """Let it happen, and wait until the flow has recovered, within patience."""
         began, after = time.monotonic(), self._load.acknowledged
-        targets = self._targets(fault)
+        targets = self._parts_of(fault.target)
         seen = healed = True
         async with self._load.trickling():
             for part in targets:
-                struck = await self._strike_part(fault, part)
+                struck = await self._strike_part(fault.strike, part)
                 seen, healed = seen and struck.seen, healed and struck.healed
             recovered = healed and await self._flows_again()
         seconds = round(time.monotonic() - began, 1)
-        return FaultReport(fault, targets, after, seen, seconds if recovered else None)
+        return FaultReport(fault.name, targets, after, seen, seconds if recovered else None)
 
-    def _targets(self, fault: str) -> list[str]:
+    def _parts_of(self, target: Target) -> list[str]:
         instances = self._system.instances()
         if not instances:
             msg = "No instance of the stack runs any more, so there is nothing left to prove."
             raise LabError(msg)
-        if fault == "rolling-restart":
+        if target is Target.EVERY_INSTANCE:
             return instances
-        part = fault.partition("-")[2]
-        return [self._dice.choice(instances) if part == "instance" else part]
+        return [self._dice.choice(instances) if target is Target.ONE_INSTANCE else target.value]
 
-    async def _strike_part(self, fault: str, part: str) -> _Struck:
+    async def _strike_part(self, strike: Strike, part: str) -> _Struck:
         pid = self._system.pids().get(part)
         if pid is None:
             return _Struck(seen=False, healed=True)
         try:
-            if fault.startswith("pause"):
+            if strike is Strike.PAUSE:
                 return await self._pause(part, pid)
-            number = signal.SIGTERM if fault == "rolling-restart" else signal.SIGKILL
-            return await self._end(part, pid, number)
+            return await self._end(part, pid, signal.Signals[strike.value])
         except ProcessLookupError:  # it went by itself, just now
             return _Struck(seen=False, healed=True)
 
@@ -92,7 +91,9 @@ class Faults:
         with stopped(pid):
             seen = await until(lambda: _is_in_state(pid, psutil.STATUS_STOPPED), STRIKE_PATIENCE)
             await asyncio.sleep(PAUSE_SECONDS)
-            finished = part == "mongodb" or await until(lambda: self._has_none_pending(part), self._patience)
+            finished = part == Target.MONGODB.value or await until(
+                lambda: self._has_none_pending(part), self._patience
+            )
         return _Struck(seen, finished)
 
     async def _has_none_pending(self, instance: str) -> bool:
@@ -117,7 +118,7 @@ class Faults:
         return all([part in running and await self._system.is_ready(part) for part in self._parts])
 
 
-def order_of(faults: Sequence[str], dice: random.Random) -> list[tuple[str, float]]:
+def order_of(faults: Sequence[Fault], dice: random.Random) -> list[tuple[Fault, float]]:
     """The faults in the order in which they strike, each with the part of its share of users before it."""
     return [(fault, dice.uniform(0.2, 0.8)) for fault in dice.sample(faults, len(faults))]
 

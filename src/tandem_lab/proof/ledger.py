@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import msgspec
 
-from tandem_lab.proof.errors import LabError
+from tandem_lab.errors import LabError
 
 _sorted_json = msgspec.json.Encoder(order="sorted").encode
 

@@ -11,7 +11,7 @@ import msgspec
 
 from tandem.random_users import random_user
 from tandem.user import UserInput, normalize
-from tandem_lab.proof.errors import LabError
+from tandem_lab.errors import LabError
 from tandem_lab.proof.ledger import Acknowledged, Ledger, content_hash
 
 # After that the same request goes on its way again, perhaps while the first is still being carried out.

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import asyncpg
 from pymongo.errors import PyMongoError
 
+from tandem_lab.errors import LabError
 from tandem_lab.proof.compare import compare
-from tandem_lab.proof.errors import LabError
 from tandem_lab.proof.faults import Faults, order_of
 from tandem_lab.proof.ledger import Ledger
 from tandem_lab.proof.load import Load, Stalled

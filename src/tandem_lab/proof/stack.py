@@ -1,9 +1,8 @@
 """The system under proof: where it answers, and, if it is a stack of `tandem up`, its processes."""
 
-import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,11 +15,10 @@ from pymongo.errors import PyMongoError
 
 from tandem.kernel import UnsuitableServer
 from tandem.user_query.database import open_client, users_of
-from tandem_lab.proof.errors import LabError
+from tandem_lab.errors import LabError
 from tandem_stack.ports import http_status
 from tandem_stack.status import Status, read_status
 
-LOOK_AGAIN = 0.05  # seconds between two looks at something that is awaited
 PATIENCE = 5.0  # seconds that one question may take
 
 RUN_IS_KNOWN = "SELECT EXISTS (SELECT FROM lab_run WHERE seed = $1)"
@@ -96,16 +94,6 @@ class System:
 
     def _status(self) -> Status:
         return (read_status(self.data_dir) if self.data_dir else None) or Status()
-
-
-async def until(condition: Callable[[], Awaitable[bool]], patience: float) -> bool:
-    """Wait until `condition` holds, for at most `patience` seconds. Returns whether it does."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(patience):
-            while not await condition():  # noqa: ASYNC110 - what is awaited happens in other processes
-                await asyncio.sleep(LOOK_AGAIN)
-            return True
-    return False
 
 
 @contextmanager

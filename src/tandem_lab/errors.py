@@ -1,0 +1,25 @@
+"""What the lab says when it cannot go on.
+
+LabError
+├── GeneratorFailed  the load was not carried out
+├── NotDrained       the users of a run did not arrive in time
+└── YardstickFailed  a yardstick's program failed; the rest of the measurement goes on
+"""
+
+import click
+
+
+class LabError(click.ClickException):
+    """A sentence for the person: what is wrong, and what to do about it. The command line prints it."""
+
+
+class GeneratorFailed(LabError):
+    """The load generator ended without an outcome."""
+
+
+class NotDrained(LabError):
+    """Users of a run were still on their way when patience ended."""
+
+
+class YardstickFailed(LabError):
+    """A yardstick's program has failed; says which, and its last words."""
