@@ -10,7 +10,7 @@ import pytest
 from tandem_lab.bench import fill
 from tandem_lab.bench.bench import BenchPlan, bench, saturation
 from tandem_lab.bench.generator import Plan
-from tandem_lab.bench.kinds import BESIDE_READS, BESIDE_WRITES
+from tandem_lab.bench.kinds import Kind
 from tandem_lab.bench.load import Load, generate
 from tandem_lab.bench.measure import measure_creates
 from tandem_lab.bench.reads import measure_beside, measure_reads, read_paths
@@ -85,8 +85,8 @@ async def test_reads_and_writes_go_on_side_by_side(stack, probe):
     paths = (await read_paths(probe))["read by e-mail"]
     load = Load(seconds=1, connections=4, rate=100.0)
     read, written = await measure_beside(probe, stack.url, paths, load, load)
-    assert (read.kind, read.statuses) == (BESIDE_WRITES, {"200": 100})
-    assert (written.kind, written.statuses) == (BESIDE_READS, {"201": 100})
+    assert (read.kind, read.statuses) == (Kind.BESIDE_WRITES, {"200": 100})
+    assert (written.kind, written.statuses) == (Kind.BESIDE_READS, {"201": 100})
     assert read.cpu_us_per_user == written.cpu_us_per_user == {}
 
 

@@ -3,23 +3,13 @@
 import pytest
 
 from tandem_lab.bench.bench import BenchPlan, bench
-from tandem_lab.bench.kinds import (
-    CURRENT_FLOOR,
-    DOCUMENT,
-    DOCUMENT_OF_50,
-    FIND_ONE,
-    FROZEN_FLOOR,
-    JOIN,
-    JOIN_OF_50,
-    ONE_AT_A_TIME,
-    PLAIN_WAY,
-)
+from tandem_lab.bench.kinds import Kind
 from tandem_lab.bench.load import Load
 from tandem_lab.bench.measure import measure_creates
 from tandem_lab.bench.reads import read_paths
 from tandem_lab.bench.yardsticks import Yardsticks, left_out
 from tandem_lab.errors import YardstickFailed
-from tandem_lab.report.findings import ratios
+from tandem_lab.report.findings import Quantity, RatioId, ratios
 from tandem_stack.status import read_status
 
 
@@ -29,7 +19,7 @@ def yardsticks(probe):
     return Yardsticks(probe)
 
 
-@pytest.mark.parametrize("name", [FROZEN_FLOOR, CURRENT_FLOOR])
+@pytest.mark.parametrize("name", [Kind.FROZEN_FLOOR, Kind.CURRENT_FLOOR])
 async def test_a_floor_is_measured_with_the_cpu_of_the_databases(yardsticks, name):
     (measured,) = await yardsticks.floor(name, users=1000, round_=2)
     assert (measured.kind, measured.round, measured.users) == (name, 2, 1000)
@@ -39,7 +29,7 @@ async def test_a_floor_is_measured_with_the_cpu_of_the_databases(yardsticks, nam
 
 async def test_pgbench_is_measured_with_its_latency(yardsticks):
     (measured,) = await yardsticks.one_at_a_time(clients=6, seconds=1, round_=1)
-    assert (measured.kind, measured.connections) == (ONE_AT_A_TIME, 6)
+    assert (measured.kind, measured.connections) == (Kind.ONE_AT_A_TIME, 6)
     assert measured.post_ms.p50 <= measured.post_ms.p90 <= measured.post_ms.p99 <= measured.post_ms.max
     assert measured.cpu_us_per_user["postgres"] > 0
 
@@ -48,7 +38,7 @@ async def test_one_find_one_a_request_reads_the_same_users(stack, probe, yardsti
     await measure_creates(probe, stack.url, Load(seconds=0.3, connections=4))
     paths = (await read_paths(probe))["read by e-mail"]
     (measured,) = await yardsticks.find_one(paths, Load(seconds=0.5, connections=4), round_=1)
-    assert measured.kind == FIND_ONE
+    assert measured.kind == Kind.FIND_ONE
     assert measured.statuses == {"200": measured.users}
     assert measured.cpu_us_per_user["program"] > 0
 
@@ -56,7 +46,7 @@ async def test_one_find_one_a_request_reads_the_same_users(stack, probe, yardsti
 @pytest.mark.slow
 async def test_the_plain_way_counts_users_that_are_synchronized(yardsticks):
     (measured,) = await yardsticks.plain_way(seconds=0.5, round_=1)
-    assert measured.kind == PLAIN_WAY
+    assert measured.kind == Kind.PLAIN_WAY
     assert measured.statuses == {"201": measured.users}
     assert measured.per_second["synchronized"] > 0
     assert measured.lag_ms.p50 > 0
@@ -65,7 +55,7 @@ async def test_the_plain_way_counts_users_that_are_synchronized(yardsticks):
 @pytest.mark.slow
 async def test_join_and_document_are_measured_in_every_round(yardsticks):
     found = await yardsticks.join(reads=100, rounds=2)
-    kinds = {JOIN, DOCUMENT, JOIN_OF_50, DOCUMENT_OF_50}
+    kinds = {Kind.JOIN, Kind.DOCUMENT, Kind.JOIN_OF_50, Kind.DOCUMENT_OF_50}
     assert {(each.kind, each.round) for each in found} == {(kind, n) for kind in kinds for n in (1, 2)}
     assert all(each.per_second["read"] > 0 for each in found)
 
@@ -79,25 +69,25 @@ async def test_a_bench_puts_the_ratios_into_its_report(stack):
         connections=(8, 6),
         open_shares=(),
         stale_users=5,
-        yardsticks=(FROZEN_FLOOR, ONE_AT_A_TIME, FIND_ONE),
+        yardsticks=(Kind.FROZEN_FLOOR, Kind.ONE_AT_A_TIME, Kind.FIND_ONE),
         floor_users=500,
         clients=(6,),
     )
     report = await bench(read_status(stack.data_dir), stack.url, stack.data_dir, plan, lambda _: None)
     assert report.left_out == []
-    assert [(ratio.of, ratio.to) for ratio in ratios(report)] == [
-        ("closed", FROZEN_FLOOR),
-        ("closed", ONE_AT_A_TIME),
-        ("answer p50 at 6 connections", "one at a time in C, 6 clients"),
-        ("read by e-mail", FIND_ONE),
+    assert [ratio.id for ratio in ratios(report)] == [
+        RatioId(Kind.CLOSED, Kind.FROZEN_FLOOR),
+        RatioId(Kind.CLOSED, Kind.ONE_AT_A_TIME),
+        RatioId(Kind.CLOSED, Kind.ONE_AT_A_TIME, Quantity.ANSWER_TIME),
+        RatioId(Kind.BY_EMAIL, Kind.FIND_ONE),
     ]
 
 
 def test_a_yardstick_whose_packages_are_missing_names_the_extra(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    found = left_out([FROZEN_FLOOR, PLAIN_WAY])
-    assert list(found) == [PLAIN_WAY]
-    assert "it needs fastapi and sqlalchemy and uvicorn. Install the extra `lab`" in found[PLAIN_WAY]
+    found = left_out([Kind.FROZEN_FLOOR, Kind.PLAIN_WAY])
+    assert list(found) == [Kind.PLAIN_WAY]
+    assert "it needs fastapi and sqlalchemy and uvicorn. Install the extra `lab`" in found[Kind.PLAIN_WAY]
 
 
 def test_nothing_is_left_out_where_nothing_is_asked_for():
@@ -106,4 +96,4 @@ def test_nothing_is_left_out_where_nothing_is_asked_for():
 
 async def test_a_yardstick_that_fails_says_which_and_why(yardsticks):
     with pytest.raises(YardstickFailed, match=r"yardsticks\.floor failed: .*--users"):
-        await yardsticks.floor(CURRENT_FLOOR, users="many", round_=1)
+        await yardsticks.floor(Kind.CURRENT_FLOOR, users="many", round_=1)

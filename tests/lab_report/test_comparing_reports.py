@@ -134,9 +134,16 @@ def test_reports_without_a_common_load_are_said_to_have_none(compare):
 
 
 def test_hostile_text_in_a_report_is_printed_as_it_is(compare):
-    result = compare(quiet(*yardstick("[red]x[/nope]", STEADY)), quiet(*yardstick("[red]x[/nope]", STEADY)))
+    hostile = quiet(*closed(STEADY), machine={"processor": "[red]x[/nope]", "cores": 64})
+    result = compare(quiet(*closed(STEADY)), hostile)
     assert result.exit_code == 0
     assert "[red]x[/nope]" in result.output
+
+
+def test_a_load_of_a_kind_that_nobody_knows_is_no_report(compare):
+    result = compare(quiet(*yardstick("[red]x[/nope]", STEADY)), quiet(*closed(STEADY)))
+    assert result.exit_code == 1
+    assert "is no report" in result.output
 
 
 @pytest.mark.parametrize(

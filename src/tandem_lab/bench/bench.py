@@ -11,19 +11,7 @@ import msgspec
 
 from tandem_lab.bench.environment import environment_of
 from tandem_lab.bench.fill import USERS_A_SECOND, fill
-from tandem_lab.bench.kinds import (
-    BROWSER_CONNECTIONS,
-    BY_EMAIL,
-    BY_ID,
-    CLOSED,
-    CURRENT_FLOOR,
-    FIND_ONE,
-    FROZEN_FLOOR,
-    JOIN,
-    LIST,
-    ONE_AT_A_TIME,
-    PLAIN_WAY,
-)
+from tandem_lab.bench.kinds import BROWSER_CONNECTIONS, Kind
 from tandem_lab.bench.load import Load
 from tandem_lab.bench.measure import measure_creates
 from tandem_lab.bench.probe import Probe
@@ -56,7 +44,14 @@ class BenchPlan(msgspec.Struct, frozen=True):
     rates: tuple[float, ...] = ()
     read_connections: int = 50
     stale_users: int = 500
-    yardsticks: tuple[str, ...] = (FROZEN_FLOOR, CURRENT_FLOOR, ONE_AT_A_TIME, PLAIN_WAY, FIND_ONE, JOIN)
+    yardsticks: tuple[Kind, ...] = (
+        Kind.FROZEN_FLOOR,
+        Kind.CURRENT_FLOOR,
+        Kind.ONE_AT_A_TIME,
+        Kind.PLAIN_WAY,
+        Kind.FIND_ONE,
+        Kind.JOIN,
+    )
     floor_users: int = 30_000
     #: Clients of pgbench: as many as a browser has, and those among which the best rate is.
     clients: tuple[int, ...] = (BROWSER_CONNECTIONS, 16, 32, 64)
@@ -72,7 +67,7 @@ QUICK = BenchPlan(
     warm_up_seconds=2.0,
     open_shares=(0.5, 0.9),
     stale_users=100,
-    yardsticks=(FROZEN_FLOOR, ONE_AT_A_TIME, FIND_ONE),
+    yardsticks=(Kind.FROZEN_FLOOR, Kind.ONE_AT_A_TIME, Kind.FIND_ONE),
     floor_users=15_000,
     clients=(BROWSER_CONNECTIONS, 32),
 )
@@ -108,7 +103,7 @@ async def bench(running: Status, url: str, data_dir: Path, plan: BenchPlan, tell
 
 def saturation(measurements: list[Measurement]) -> float:
     """Users synchronized per second under the largest closed load: the median of the rounds."""
-    closed = [measurement for measurement in measurements if measurement.kind == CLOSED]
+    closed = [measurement for measurement in measurements if measurement.kind == Kind.CLOSED]
     most = max(measurement.connections for measurement in closed)
     return median(
         measurement.per_second["synchronized"] for measurement in closed if measurement.connections == most
@@ -156,16 +151,16 @@ class Bench:
         largest, *smaller = sorted(plan.connections, reverse=True)
         yield self._closed_step(name, largest, round_)
         yardsticks = self._yardsticks
-        for floor in (FROZEN_FLOOR, CURRENT_FLOOR):
+        for floor in (Kind.FROZEN_FLOOR, Kind.CURRENT_FLOOR):
             if floor in self._available:
                 work = partial(yardsticks.floor, floor, plan.floor_users, round_)
                 yield self._yardstick(f"{name}: the {floor}", 1 + plan.floor_users / 6_000, work)
-        for clients in sorted(plan.clients, reverse=True) if ONE_AT_A_TIME in self._available else ():
+        for clients in sorted(plan.clients, reverse=True) if Kind.ONE_AT_A_TIME in self._available else ():
             work = partial(yardsticks.one_at_a_time, clients, PGBENCH_SECONDS, round_)
             yield self._yardstick(f"{name}: pgbench with {clients} clients", PGBENCH_SECONDS + 1, work)
         for connections in reversed(smaller):
             yield self._closed_step(name, connections, round_)
-        if PLAIN_WAY in self._available:
+        if Kind.PLAIN_WAY in self._available:
             work = partial(yardsticks.plain_way, plan.seconds, round_)
             yield self._yardstick(f"{name}: the plain way", plan.seconds + 3, work)
 
@@ -177,13 +172,15 @@ class Bench:
         plan, seconds = self._plan, self._plan.seconds + 1
         for round_ in range(1, plan.rounds + 1):
             name = f"reads, round {round_} of {plan.rounds}"
-            for kind in (BY_ID, LIST, BY_EMAIL):
+            for kind in (Kind.BY_ID, Kind.LIST, Kind.BY_EMAIL):
                 yield Step(f"{name}: {kind}", seconds, partial(self._read, kind, round_))
-            if FIND_ONE in self._available:
-                yield self._yardstick(f"{name}: {FIND_ONE}", seconds + 1, partial(self._find_one, round_))
+            if Kind.FIND_ONE in self._available:
+                yield self._yardstick(
+                    f"{name}: {Kind.FIND_ONE}", seconds + 1, partial(self._find_one, round_)
+                )
         yield Step("reads by e-mail at a rate", seconds, self._read_at_a_rate)
         yield Step("reads by e-mail beside writes", seconds, self._beside)
-        if JOIN in self._available:
+        if Kind.JOIN in self._available:
             work = partial(self._yardsticks.join, plan.join_reads, plan.rounds)
             yield self._yardstick("the join and the document", 5 + 3 * plan.rounds, work)
 
@@ -222,20 +219,20 @@ class Bench:
         load = Load(self._plan.seconds, max(self._plan.connections), rate)
         return [await measure_creates(self._probe, self._url, load, 1)]
 
-    async def _read(self, kind: str, round_: int) -> list[Measurement]:
+    async def _read(self, kind: Kind, round_: int) -> list[Measurement]:
         found = await measure_reads(self._probe, self._url, await self._paths_of(kind), self._reading(), kind)
         return [msgspec.structs.replace(found, round=round_)]
 
     async def _find_one(self, round_: int) -> list[Measurement]:
-        return await self._yardsticks.find_one(await self._paths_of(BY_EMAIL), self._reading(), round_)
+        return await self._yardsticks.find_one(await self._paths_of(Kind.BY_EMAIL), self._reading(), round_)
 
     async def _read_at_a_rate(self) -> list[Measurement]:
         load = self._reading(self._flat_out() * READ_SHARE)
-        paths = await self._paths_of(BY_EMAIL)
-        return [await measure_reads(self._probe, self._url, paths, load, BY_EMAIL)]
+        paths = await self._paths_of(Kind.BY_EMAIL)
+        return [await measure_reads(self._probe, self._url, paths, load, Kind.BY_EMAIL)]
 
     async def _beside(self) -> list[Measurement]:
-        paths = await self._paths_of(BY_EMAIL)
+        paths = await self._paths_of(Kind.BY_EMAIL)
         writes = Load(self._plan.seconds, self._plan.read_connections, saturation(self.found) * WRITE_SHARE)
         reads = self._reading(self._flat_out() * READ_SHARE)
         return await measure_beside(self._probe, self._url, paths, reads, writes)
@@ -246,9 +243,11 @@ class Bench:
     def _flat_out(self) -> float:
         """Reads by e-mail per second, as fast as they go: the median of the rounds."""
         return median(
-            each.per_second["read"] for each in self.found if each.kind == BY_EMAIL and each.rate_due is None
+            each.per_second["read"]
+            for each in self.found
+            if each.kind == Kind.BY_EMAIL and each.rate_due is None
         )
 
-    async def _paths_of(self, kind: str) -> tuple[str, ...]:
+    async def _paths_of(self, kind: Kind) -> tuple[str, ...]:
         self._paths = self._paths or await read_paths(self._probe)
         return self._paths[kind]

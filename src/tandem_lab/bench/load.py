@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from tandem_lab.bench.generator import Outcome, Plan
+from tandem_lab.bench.kinds import Kind
 from tandem_lab.bench.probe import Probe, Usage
 from tandem_lab.bench.results import GeneratorCost, Measurement
 from tandem_lab.errors import GeneratorFailed
@@ -38,7 +39,7 @@ class Run(msgspec.Struct, frozen=True):
     before: Usage
     after: Usage
 
-    def measurement(self, kind: str, round_: int, users: int) -> Measurement:
+    def measurement(self, kind: Kind, round_: int, users: int) -> Measurement:
         """What this tells by itself of `users` users that were created or read."""
         outcome, before, after = self.outcome, self.before, self.after
         latencies = histogram_of(outcome.latencies_ms)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from tandem_lab.bench.generator import Outcome
-from tandem_lab.bench.kinds import CLOSED, OPEN
+from tandem_lab.bench.kinds import Kind
 from tandem_lab.bench.load import Load, carry_out, histogram_of, plan_of
 from tandem_lab.bench.probe import Probe
 from tandem_lab.bench.results import Measurement, Sample
@@ -45,7 +45,7 @@ async def measure_creates(
     users, per_second = await probe.synchronized(run_seed)
     outcome = run.outcome
     return msgspec.structs.replace(
-        run.measurement(CLOSED if load.rate is None else OPEN, round_, users),
+        run.measurement(Kind.CLOSED if load.rate is None else Kind.OPEN, round_, users),
         per_second={
             "accepted": round(outcome.answered / outcome.seconds, 1),
             "synchronized": round(per_second, 1),

@@ -10,7 +10,7 @@ import msgspec
 
 from tandem.random_users import random_user
 from tandem_lab.bench.generator import Outcome
-from tandem_lab.bench.kinds import BESIDE_READS, BESIDE_WRITES, BY_EMAIL, BY_ID, LIST
+from tandem_lab.bench.kinds import Kind
 from tandem_lab.bench.load import Load, carry_out, histogram_of, plan_of
 from tandem_lab.bench.measure import asked_of, measure_creates
 from tandem_lab.bench.probe import Probe
@@ -27,13 +27,15 @@ async def read_paths(probe: Probe, shuffle_seed: int = 0) -> dict[str, tuple[str
     random.Random(shuffle_seed).shuffle(users)  # noqa: S311 - an order, not a secret
     base = "/api/v1/user-query"
     return {
-        BY_ID: tuple(f"{base}/{user_id}" for user_id, _ in users),
-        BY_EMAIL: tuple(f"{base}/email?email={quote(email, safe='')}" for _, email in users),
-        LIST: tuple(f"{base}?limit=10&after={user_id}" for user_id, _ in users),
+        Kind.BY_ID: tuple(f"{base}/{user_id}" for user_id, _ in users),
+        Kind.BY_EMAIL: tuple(f"{base}/email?email={quote(email, safe='')}" for _, email in users),
+        Kind.LIST: tuple(f"{base}?limit=10&after={user_id}" for user_id, _ in users),
     }
 
 
-async def measure_reads(probe: Probe, url: str, paths: tuple[str, ...], load: Load, kind: str) -> Measurement:
+async def measure_reads(
+    probe: Probe, url: str, paths: tuple[str, ...], load: Load, kind: Kind
+) -> Measurement:
     """Read these paths in turn, closed or at a rate; the round is 1.
 
     Raises:
@@ -59,9 +61,9 @@ async def measure_beside(
         NotDrained, GeneratorFailed: see `measure_creates`.
     """
     read, written = await asyncio.gather(
-        measure_reads(probe, url, paths, reads, BESIDE_WRITES), measure_creates(probe, url, writes, 1)
+        measure_reads(probe, url, paths, reads, Kind.BESIDE_WRITES), measure_creates(probe, url, writes, 1)
     )
-    written = msgspec.structs.replace(written, kind=BESIDE_READS)
+    written = msgspec.structs.replace(written, kind=Kind.BESIDE_READS)
     return [msgspec.structs.replace(each, cpu_us_per_user={}) for each in (read, written)]
 
 

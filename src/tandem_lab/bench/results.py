@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from tandem_lab.bench.kinds import Kind
 from tandem_lab.histogram import LatencyHistogram, Percentiles
 
 
@@ -29,7 +30,7 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     """One run of one kind of load. Rates are per second, CPU is user and system time."""
 
     #: `closed` or `open` for creates, the name of a read, or that of a yardstick.
-    kind: str
+    kind: Kind
     round: int
     users: int
     seconds: float

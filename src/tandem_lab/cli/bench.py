@@ -95,12 +95,12 @@ def table_of(report: Report) -> Group:
         table.add_column(name, justify="right", no_wrap=True)
     for measurement in report.measurements:
         table.add_row(*_row(measurement))
-    lines = [f"{number(ratio.spread.median):>6}  {escape(ratio.name)}" for ratio in ratios(report)]
+    lines = [f"{number(ratio.spread.median):>6}  {escape(ratio.id.name)}" for ratio in ratios(report)]
     return Group(table, "", *lines)
 
 
 def _row(measurement: Measurement) -> list[str]:
-    load = measurement.kind
+    load: str = measurement.kind
     if measurement.rate_due is not None:
         load += f", {measurement.rate_due:,.0f}/s"
     elif measurement.connections:

@@ -76,7 +76,7 @@ def table_of(report: Report) -> Table:
     for runs in runs_of(report):
         table.add_row(*_row(runs))
     for ratio in instances_ratios(runs_of(report)):
-        table.add_row(escape(ratio.name), number(ratio.spread.median))
+        table.add_row(escape(ratio.id.name), number(ratio.spread.median))
     return table
 
 

@@ -16,7 +16,7 @@ from tandem.user_query.database import Users, open_client, users_of
 from tandem.user_query.document import Document
 from tandem_lab.proof.ledger import content_hash, read_ledger
 from tandem_lab.proof.stack import System
-from tandem_lab.proof.verdict import Counts
+from tandem_lab.proof.verdict import Counts, Failure
 
 T = TypeVar("T")
 
@@ -118,9 +118,9 @@ async def compare(system: System, seed: str, ledger: Path) -> Counts:
     promises = Promises(ledger)
     counts = Counts(acknowledged=len(promises.keys))
     for user_id in promises.shared:
-        counts.fail("lost", user_id)
+        counts.fail(Failure.LOST, user_id)
     for user_id in promises.surplus:
-        counts.fail("doubled", user_id)
+        counts.fail(Failure.DOUBLED, user_id)
     client = open_client(system.mongodb_url, name="prove", deadline=MONGODB_DEADLINE)
     connection = await asyncpg.connect(system.postgres_url)
     try:
@@ -151,9 +151,9 @@ def _count(counts: Counts, found: Found) -> None:
     counts.in_postgres += 1
     counts.synchronized += found.row.status == "SYNCRONIZED"
     if found.row.pending:
-        counts.fail("pending", found.id)
+        counts.fail(Failure.PENDING, found.id)
     if found.row.dead:
-        counts.fail("dead_letters", found.id)
+        counts.fail(Failure.DEAD_LETTER, found.id)
 
 
 def _judge(counts: Counts, found: Found, keys: Container[str | None]) -> None:
@@ -162,14 +162,14 @@ def _judge(counts: Counts, found: Found, keys: Container[str | None]) -> None:
     if found.promise is None:
         # A key without a promise: committed, and given up before it was acknowledged. That breaks none.
         if row is None or row.key is None or row.key in keys:
-            counts.fail("doubled", found.id)
+            counts.fail(Failure.DOUBLED, found.id)
         return
     if row is None or (found.document is None and not found.is_on_the_way):
-        counts.fail("lost", found.id)
+        counts.fail(Failure.LOST, found.id)
     if row is not None and max(row.created, row.synchronized) > 1:
-        counts.fail("doubled", found.id)
+        counts.fail(Failure.DOUBLED, found.id)
     elif found.differs:
-        counts.fail("differing", found.id)
+        counts.fail(Failure.DIFFERING, found.id)
 
 
 def _document_keeps(document: Document, promise: Promise) -> bool:

@@ -1,8 +1,20 @@
 """The verdict of a proof: what was counted, and whether it proves the promise."""
 
+from enum import StrEnum
+
 import msgspec
 
 EXAMPLES = 10  # ids of users named for each kind of failure
+
+
+class Failure(StrEnum):
+    """What can be wrong with a user; the values are the fields of `Counts` that count it."""
+
+    LOST = "lost"
+    DOUBLED = "doubled"
+    DIFFERING = "differing"
+    PENDING = "pending"
+    DEAD_LETTER = "dead_letters"
 
 
 class FaultReport(msgspec.Struct, frozen=True, rename="camel"):
@@ -39,10 +51,10 @@ class Counts(msgspec.Struct, rename="camel"):
     #: The first ids of each kind of failure.
     examples: dict[str, list[int]] = {}
 
-    def fail(self, kind: str, user_id: int) -> None:
-        """Count a failure of a user: `lost`, `doubled`, `differing`, `pending` or `dead_letters`."""
-        setattr(self, kind, getattr(self, kind) + 1)
-        examples = self.examples.setdefault(kind, [])
+    def fail(self, failure: Failure, user_id: int) -> None:
+        """Count a failure of a user."""
+        setattr(self, failure, getattr(self, failure) + 1)
+        examples = self.examples.setdefault(failure, [])
         if len(examples) < EXAMPLES:
             examples.append(user_id)
 

@@ -67,7 +67,7 @@ def big_numbers(runs: Sequence[Runs], ratios: Sequence[Ratio]) -> list[Content]:
     for ratio in ratios:
         found_ratio = ratio.spread
         beside = _range(found_ratio.min, found_ratio.max, found_ratio.repeats)
-        cards.append(_card(number(found_ratio.median), "", ratio.name, beside))
+        cards.append(_card(number(found_ratio.median), "", ratio.id.name, beside))
     return [element("dl", *cards, class_="cards")]
 
 

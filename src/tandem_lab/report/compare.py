@@ -74,13 +74,12 @@ def _changes(a: Runs, b: Runs) -> Iterator[Change]:
 
 def _ratio_changes(a: Report, b: Report) -> Iterator[Change]:
     """Ratios to the yardsticks: both sides ran in turn, so they hold on a machine that was disturbed."""
-    rounds_b = {(ratio.of, ratio.to): ratio.rounds for ratio in ratios(b)}
+    rounds_b = {ratio.id: ratio.rounds for ratio in ratios(b)}
     for ratio in ratios(a):
-        if (ratio.of, ratio.to) in rounds_b:
-            metric = Metric(ratio.name, "", ratio.better)
-            yield _change(
-                "beside the yardsticks", metric, ratio.rounds, rounds_b[ratio.of, ratio.to], of_service=True
-            )
+        if ratio.id in rounds_b:
+            metric = Metric(ratio.id.name, "", ratio.better)
+            rounds = ratio.rounds, rounds_b[ratio.id]
+            yield _change("beside the yardsticks", metric, *rounds, of_service=True)
 
 
 def _change(load: str, metric: Metric, a: list[float], b: list[float], *, of_service: bool) -> Change:

@@ -1,22 +1,12 @@
 """What a report comes to: how near to its yardsticks, what limits it, and what makes it doubtful."""
 
 from collections.abc import Callable, Iterable, Mapping
+from enum import Enum, auto
 from typing import Any, Literal
 
 import msgspec
 
-from tandem_lab.bench.kinds import (
-    BROWSER_CONNECTIONS,
-    BY_EMAIL,
-    CLOSED,
-    DOCUMENT,
-    DOCUMENT_OF_50,
-    FIND_ONE,
-    JOIN,
-    JOIN_OF_50,
-    ONE_AT_A_TIME,
-    OPEN,
-)
+from tandem_lab.bench.kinds import BROWSER_CONNECTIONS, Kind
 from tandem_lab.bench.results import Measurement, Report
 from tandem_lab.report.metrics import COMPONENT_NAMES, rate_of, servers_cpu
 from tandem_lab.report.runs import Runs, runs_of, saturation_runs
@@ -35,22 +25,48 @@ WAITING = 0.1
 #: An open load at this share of the saturation, in percent, stands for "half".
 HALF = range(40, 61)
 #: Which read has which yardstick.
-READ_YARDSTICKS = {BY_EMAIL: FIND_ONE, DOCUMENT: JOIN, DOCUMENT_OF_50: JOIN_OF_50}
+READ_YARDSTICKS = {
+    Kind.BY_EMAIL: Kind.FIND_ONE,
+    Kind.DOCUMENT: Kind.JOIN,
+    Kind.DOCUMENT_OF_50: Kind.JOIN_OF_50,
+}
 UNSAFE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+
+
+class Quantity(Enum):
+    """What of two loads is compared."""
+
+    USERS_A_SECOND = auto()
+    ANSWER_TIME = auto()
+    USERS_A_CPU_SECOND = auto()
+
+
+class RatioId(msgspec.Struct, frozen=True):
+    """Which load is set beside which, and what of them is compared."""
+
+    of: Kind
+    to: Kind
+    quantity: Quantity = Quantity.USERS_A_SECOND
+    #: How many instances behind nginx stand beside one that is asked directly; 0: that is not what differs.
+    instances: int = 0
+
+    @property
+    def name(self) -> str:
+        """The same for people; a ratio of the service at saturation needs no mention of it."""
+        if self.quantity is Quantity.ANSWER_TIME:
+            clients = BROWSER_CONNECTIONS
+            return f"answer p50 at {clients} connections: ratio to “{self.to}, {clients} clients”"
+        if self.quantity is Quantity.USERS_A_CPU_SECOND:
+            return f"{self.instances} behind nginx, users per CPU second: ratio to “one without nginx”"
+        return f"{'' if self.of is Kind.CLOSED else f'{self.of}: '}ratio to “{self.to}”"
 
 
 class Ratio(msgspec.Struct, frozen=True):
     """One number beside that of a yardstick, round by round, because what shares a round shares its noise."""
 
-    of: str
-    to: str
+    id: RatioId
     rounds: list[float]
     better: Literal["more", "less"] = "more"
-
-    @property
-    def name(self) -> str:
-        """What is beside what; a ratio of the service at saturation needs no mention of it."""
-        return f"{'' if self.of == CLOSED else f'{self.of}: '}ratio to “{self.to}”"
 
     @property
     def spread(self) -> Spread:
@@ -63,7 +79,7 @@ def half_load(runs: Iterable[Runs], instances: int) -> Runs | None:
     near = [
         each
         for each in runs
-        if each.key.kind == OPEN and each.key.percent in HALF and each.key.instances == instances
+        if each.key.kind == Kind.OPEN and each.key.percent in HALF and each.key.instances == instances
     ]
     return min(near, key=lambda each: abs((each.key.percent or 0) - 50), default=None)
 
@@ -76,17 +92,18 @@ def ratios(report: Report) -> list[Ratio]:
     found = []
     if saturated is not None:
         ours = _best_by_round(saturated.measurements)
-        found = [_ratio(CLOSED, kind, ours, _best_of(kind, report)) for kind in yardsticks]
+        found = [_ratio(RatioId(Kind.CLOSED, kind), ours, _best_of(kind, report)) for kind in yardsticks]
     found.append(_answer_ratio(report))
     found += [
-        _ratio(kind, to, _best_of(kind, report), _best_of(to, report)) for kind, to in READ_YARDSTICKS.items()
+        _ratio(RatioId(kind, to), _best_of(kind, report), _best_of(to, report))
+        for kind, to in READ_YARDSTICKS.items()
     ]
     return [ratio for ratio in found if ratio is not None] + instances_ratios(runs)
 
 
 def instances_ratios(runs: Iterable[Runs]) -> list[Ratio]:
     """Users per CPU second of all servers: instances behind nginx beside one that is asked directly."""
-    closed = [each for each in runs if each.key.kind == CLOSED]
+    closed = [each for each in runs if each.key.kind == Kind.CLOSED]
     direct = next((each for each in closed if each.key.instances == 1 and not each.key.through_nginx), None)
     if direct is None:
         return []
@@ -94,8 +111,8 @@ def instances_ratios(runs: Iterable[Runs]) -> list[Ratio]:
     found = []
     for each in closed:
         if each.key.through_nginx and each.key.connections == direct.key.connections:
-            name = f"{each.key.instances} behind nginx, users per CPU second"
-            found.append(_ratio(name, "one without nginx", own, _by_round(each.measurements, servers_cpu)))
+            ratio_id = RatioId(Kind.CLOSED, Kind.CLOSED, Quantity.USERS_A_CPU_SECOND, each.key.instances)
+            found.append(_ratio(ratio_id, own, _by_round(each.measurements, servers_cpu)))
     return [ratio for ratio in found if ratio is not None]
 
 
@@ -222,24 +239,23 @@ def _answer_ratio(report: Report) -> Ratio | None:
             [each for each in here if each.kind == kind],
             lambda each: each.post_ms.p50 if each.post_ms is not None else 0.0,
         )
-        for kind in (CLOSED, ONE_AT_A_TIME)
+        for kind in (Kind.CLOSED, Kind.ONE_AT_A_TIME)
     )
-    name = f"answer p50 at {BROWSER_CONNECTIONS} connections"
-    return _ratio(name, f"{ONE_AT_A_TIME}, {BROWSER_CONNECTIONS} clients", ours, theirs, better="less")
+    ratio_id = RatioId(Kind.CLOSED, Kind.ONE_AT_A_TIME, Quantity.ANSWER_TIME)
+    return _ratio(ratio_id, ours, theirs, better="less")
 
 
 def _ratio(
-    of: str,
-    to: str,
+    ratio_id: RatioId,
     ours: Mapping[int, float],
     theirs: Mapping[int, float],
     better: Literal["more", "less"] = "more",
 ) -> Ratio | None:
     rounds = [ours[number] / theirs[number] for number in sorted(ours) if theirs.get(number)]
-    return Ratio(of, to, rounds, better) if rounds else None
+    return Ratio(ratio_id, rounds, better) if rounds else None
 
 
-def _best_of(kind: str, report: Report) -> dict[int, float]:
+def _best_of(kind: Kind, report: Report) -> dict[int, float]:
     return _best_by_round(each for each in report.measurements if each.kind == kind)
 
 

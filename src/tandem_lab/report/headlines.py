@@ -4,21 +4,18 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from tandem_lab.bench.kinds import (
-    BY_EMAIL,
-    BY_ID,
-    CLOSED,
-    CURRENT_FLOOR,
-    DOCUMENT,
-    FIND_ONE,
-    FROZEN_FLOOR,
-    JOIN,
-    ONE_AT_A_TIME,
-    PLAIN_WAY,
-)
+from tandem_lab.bench.kinds import Kind
 from tandem_lab.bench.results import Measurement, Report
 from tandem_lab.histogram import Percentiles
-from tandem_lab.report.findings import failures, generator_busy, half_load, others_busy, ratios
+from tandem_lab.report.findings import (
+    Quantity,
+    RatioId,
+    failures,
+    generator_busy,
+    half_load,
+    others_busy,
+    ratios,
+)
 from tandem_lab.report.metrics import rate_of, servers_cpu
 from tandem_lab.report.runs import Runs, runs_of, saturation_runs
 
@@ -54,14 +51,18 @@ def _half(report: Report) -> Runs | None:
     return half_load(runs, saturated.key.instances) if saturated is not None else None
 
 
-def _ratio(of: str, to: str) -> Callable[[Report], float | None]:
+def _ratio(
+    of: Kind, to: Kind, quantity: Quantity = Quantity.USERS_A_SECOND, instances: int = 0
+) -> Callable[[Report], float | None]:
+    wanted = RatioId(of, to, quantity, instances)
+
     def find(report: Report) -> float | None:
-        return next((each.spread.median for each in ratios(report) if (each.of, each.to) == (of, to)), None)
+        return next((each.spread.median for each in ratios(report) if each.id == wanted), None)
 
     return find
 
 
-def _read(kind: str) -> Callable[[Report], float | None]:
+def _read(kind: Kind) -> Callable[[Report], float | None]:
     def find(report: Report) -> float | None:
         found = [each for each in runs_of(report) if each.key.kind == kind]
         return max((each.rate.median for each in found), default=None)
@@ -73,16 +74,18 @@ HEADLINES: Mapping[str, Headline] = {
     "users-per-second": Headline(
         "users SYNCRONIZED at saturation", "users/s", _saturated(lambda each: rate_of(each) or 0.0)
     ),
-    "ratio-to-frozen-floor": Headline("that rate to the frozen floor's", "", _ratio(CLOSED, FROZEN_FLOOR)),
-    "ratio-to-current-floor": Headline(
-        "that rate to the floor's of today", "", _ratio(CLOSED, CURRENT_FLOOR)
+    "ratio-to-frozen-floor": Headline(
+        "that rate to the frozen floor's", "", _ratio(Kind.CLOSED, Kind.FROZEN_FLOOR)
     ),
-    "ratio-to-plain-way": Headline("that rate to the plain way's", "", _ratio(CLOSED, PLAIN_WAY)),
-    "ratio-to-pgbench": Headline("that rate to pgbench's best", "", _ratio(CLOSED, ONE_AT_A_TIME)),
+    "ratio-to-current-floor": Headline(
+        "that rate to the floor's of today", "", _ratio(Kind.CLOSED, Kind.CURRENT_FLOOR)
+    ),
+    "ratio-to-plain-way": Headline("that rate to the plain way's", "", _ratio(Kind.CLOSED, Kind.PLAIN_WAY)),
+    "ratio-to-pgbench": Headline("that rate to pgbench's best", "", _ratio(Kind.CLOSED, Kind.ONE_AT_A_TIME)),
     "answer-p50-to-pgbench": Headline(
         "answer p50 at 6 connections to pgbench's at 6 clients",
         "",
-        _ratio("answer p50 at 6 connections", "one at a time in C, 6 clients"),
+        _ratio(Kind.CLOSED, Kind.ONE_AT_A_TIME, Quantity.ANSWER_TIME),
     ),
     "lag-p50-at-half": Headline("lag p50 at half of the saturation", "ms", _at_half("lag_ms", "p50")),
     "lag-p99-at-half": Headline("lag p99 at half of the saturation", "ms", _at_half("lag_ms", "p99")),
@@ -94,18 +97,18 @@ HEADLINES: Mapping[str, Headline] = {
         _saturated(lambda each: each.cpu_us_per_user.get("instances", 0.0)),
     ),
     "cpu-of-servers": Headline("CPU of all servers for a user at saturation", "µs", _saturated(servers_cpu)),
-    "reads-by-id": Headline("reads by id, as fast as they go", "reads/s", _read(BY_ID)),
-    "reads-by-email": Headline("reads by e-mail, as fast as they go", "reads/s", _read(BY_EMAIL)),
+    "reads-by-id": Headline("reads by id, as fast as they go", "reads/s", _read(Kind.BY_ID)),
+    "reads-by-email": Headline("reads by e-mail, as fast as they go", "reads/s", _read(Kind.BY_EMAIL)),
     "reads-to-find-one": Headline(
-        "reads by e-mail to one find_one a request", "", _ratio(BY_EMAIL, FIND_ONE)
+        "reads by e-mail to one find_one a request", "", _ratio(Kind.BY_EMAIL, Kind.FIND_ONE)
     ),
     "document-to-join": Headline(
-        "reading MongoDB's document to PostgreSQL's join", "", _ratio(DOCUMENT, JOIN)
+        "reading MongoDB's document to PostgreSQL's join", "", _ratio(Kind.DOCUMENT, Kind.JOIN)
     ),
     "three-instances-to-one": Headline(
         "users per CPU second of three instances behind nginx to one without (`tandem scale`)",
         "",
-        _ratio("3 behind nginx, users per CPU second", "one without nginx"),
+        _ratio(Kind.CLOSED, Kind.CLOSED, Quantity.USERS_A_CPU_SECOND, instances=3),
     ),
     "failed-requests": Headline("requests not answered 201 or 200", "", failures),
     "generator-busy": Headline("the generator's share of its core, at most", "", generator_busy),

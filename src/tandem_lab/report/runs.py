@@ -5,7 +5,7 @@ from statistics import median
 
 import msgspec
 
-from tandem_lab.bench.kinds import CLOSED, CREATES, FLAT_OUT, OF_SERVICE
+from tandem_lab.bench.kinds import CREATES, FLAT_OUT, OF_SERVICE, Kind
 from tandem_lab.bench.results import Measurement, Report
 from tandem_lab.histogram import LatencyHistogram
 from tandem_lab.report.metrics import Metric, is_read, metrics_of, rate_of
@@ -18,7 +18,7 @@ class LoadKey(msgspec.Struct, frozen=True):
     A load at a rate is known by its share of the most, in percent: that rate is another in each report.
     """
 
-    kind: str
+    kind: Kind
     instances: int
     connections: int
     percent: int | None = None
@@ -26,7 +26,7 @@ class LoadKey(msgspec.Struct, frozen=True):
     through_nginx: bool = False
 
     def __str__(self) -> str:
-        words = [self.kind]
+        words: list[str] = [self.kind]
         if self.percent is not None:
             words.append(f"{self.percent}% of {'saturation' if self.kind in CREATES else 'the most'}")
         elif self.rate is not None:
@@ -98,7 +98,9 @@ def runs_of(report: Report) -> list[Runs]:
 
 def saturation_runs(runs: Iterable[Runs], instances: int | None = None) -> Runs | None:
     """The closed load with the most connections, which shows the most that the service can do."""
-    closed = [each for each in runs if each.key.kind == CLOSED and instances in {None, each.key.instances}]
+    closed = [
+        each for each in runs if each.key.kind == Kind.CLOSED and instances in {None, each.key.instances}
+    ]
     return max(closed, key=lambda each: (each.key.connections, each.rate.median), default=None)
 
 

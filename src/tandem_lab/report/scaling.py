@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tandem_lab.bench.kinds import CLOSED
+from tandem_lab.bench.kinds import Kind
 from tandem_lab.bench.results import Report
 from tandem_lab.report.chart import Line, Linear
 from tandem_lab.report.findings import instances_ratios, limit_of, threads_of
@@ -49,7 +49,7 @@ def sentences(report: Report) -> list[Content]:
             " as many users to the end as one instance that is asked directly.",
         )
         for ratio in instances_ratios(runs_of(report))
-        if ratio.of.startswith(f"{last} ")
+        if ratio.id.instances == last
     ]
     return [*contents, _too_few_cores(last, report.environment)]
 
@@ -81,7 +81,7 @@ def over_connections(runs: Sequence[Runs]) -> list[Content]:
 
 def _behind_nginx(runs: Sequence[Runs]) -> list[Runs]:
     """What is alike but for the number of instances: all through nginx, and under the same load."""
-    closed = [each for each in runs if each.key.kind == CLOSED]
+    closed = [each for each in runs if each.key.kind == Kind.CLOSED]
     through = [each for each in closed if each.key.through_nginx] or closed
     most = max((each.key.connections for each in through), default=0)
     return [each for each in through if each.key.connections == most]
@@ -89,7 +89,7 @@ def _behind_nginx(runs: Sequence[Runs]) -> list[Runs]:
 
 def _by(runs: Sequence[Runs], what: str) -> dict[int, Runs]:
     """Closed loads by a number of theirs, ascending; of several, that with the most connections."""
-    closed = [each for each in runs if each.key.kind == CLOSED and each.rate.min > 0]
+    closed = [each for each in runs if each.key.kind == Kind.CLOSED and each.rate.min > 0]
     closed.sort(key=lambda each: (getattr(each.key, what), each.key.connections))
     return {getattr(each.key, what): each for each in closed}
 

@@ -3,17 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tandem_lab.bench.kinds import (
-    CURRENT_FLOOR,
-    DOCUMENT,
-    DOCUMENT_OF_50,
-    FIND_ONE,
-    FROZEN_FLOOR,
-    JOIN,
-    JOIN_OF_50,
-    ONE_AT_A_TIME,
-    PLAIN_WAY,
-)
+from tandem_lab.bench.kinds import Kind
 from tandem_lab.bench.results import Measurement, Report
 from tandem_lab.histogram import Percentiles
 from tandem_lab.report.bars import Bar, Part, bars
@@ -25,15 +15,15 @@ from tandem_lab.report.runs import Runs, saturation_runs
 from tandem_lab.statistics import median_with_spread
 
 YARDSTICKS = {
-    FROZEN_FLOOR: "the statements of an early version, in batches of 500, without HTTP; they never change",
-    CURRENT_FLOOR: "today's statements, in batches of 500, without HTTP",
-    PLAIN_WAY: "FastAPI, SQLAlchemy and PyMongo, one user at a time: an engineer's afternoon",
-    ONE_AT_A_TIME: "pgbench writes PostgreSQL's half alone, one user a transaction",
-    FIND_ONE: "one find_one for each request, with PyMongo, behind the same HTTP layer",
-    JOIN: "the same user, from the normalized tables, without HTTP",
-    DOCUMENT: "the same user, as one document, without HTTP",
-    JOIN_OF_50: "50 users in one query",
-    DOCUMENT_OF_50: "50 users in one query",
+    Kind.FROZEN_FLOOR: "an early version's statements, in batches of 500, without HTTP; they never change",
+    Kind.CURRENT_FLOOR: "today's statements, in batches of 500, without HTTP",
+    Kind.PLAIN_WAY: "FastAPI, SQLAlchemy and PyMongo, one user at a time: an engineer's afternoon",
+    Kind.ONE_AT_A_TIME: "pgbench writes PostgreSQL's half alone, one user a transaction",
+    Kind.FIND_ONE: "one find_one for each request, with PyMongo, behind the same HTTP layer",
+    Kind.JOIN: "the same user, from the normalized tables, without HTTP",
+    Kind.DOCUMENT: "the same user, as one document, without HTTP",
+    Kind.JOIN_OF_50: "50 users in one query",
+    Kind.DOCUMENT_OF_50: "50 users in one query",
 }
 SETTING_NAMES = {
     "fsync_us": "one block made safe on this disk (fdatasync), µs",
@@ -127,7 +117,7 @@ def environment(settings: Mapping[str, Any]) -> list[Content]:
 
 
 def _side_by_side(caption: str, shown: Sequence[Runs], ratios: Sequence[Ratio]) -> list[Content]:
-    to = {ratio.to: ratio for ratio in ratios}
+    to = {ratio.id.to: ratio for ratio in ratios}
     # A yardstick that ran with several loads counts with its best, so the ratio stands in that line.
     best = {each.key.kind: each for each in sorted(shown, key=lambda each: each.rate.median)}
     styles = {True: "synchronized", False: "other"}
