@@ -62,7 +62,8 @@ class Logarithmic(msgspec.Struct, frozen=True):
     @property
     def steps(self) -> list[float]:
         """1, 2, 5, 10, ... around all values; powers of ten alone where that would be too many."""
-        low, high = floor(log10(self.least)), ceil(log10(self.most)) + 1
+        # One power more on both sides: log10 rounds, and 999999999.9999999 would begin at 10**9.
+        low, high = floor(log10(self.least)) - 1, ceil(log10(self.most)) + 2
         fine = [factor * 10.0**power for power in range(low, high) for factor in (1, 2, 5)]
         first = max(n for n, step in enumerate(fine) if step <= self.least)
         last = min(n for n, step in enumerate(fine) if step >= self.most)
