@@ -19,4 +19,5 @@ check ruff check --no-cache
 check ruff format --check
 check mypy
 check lint-imports
+check scripts/check_client.sh
 exec pytest "$@"

@@ -50,5 +50,8 @@ export class Pace {
 
 /** @param {AbortSignal} signal @returns {Promise<never>} */
 function abortOf(signal) {
-  return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason); // its event has passed already
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
 }
