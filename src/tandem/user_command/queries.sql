@@ -6,6 +6,7 @@
 
 -- name: create_users
 -- Writes a batch of users, normalized, with their CREATED events and their pending rows, in one transaction.
+-- asyncpg sends Python's first and last moment, and only these two, as the infinities.
 WITH input AS MATERIALIZED (
     SELECT nextval('prm_user_id_seq') AS id, now() AS created_at, u.*
     -- Beside new_user, not in it: instances of the version before go on while this one is migrated.
@@ -24,7 +25,11 @@ WITH input AS MATERIALIZED (
 ), users AS (
     INSERT INTO prm_user
     SELECT id, email, seed, $2, 'CREATED', 1, created_at, gender, title, first_name, last_name,
-           birth_at, birth_age, registered_at, registered_age, phone, cell,
+           CASE birth_at WHEN '-infinity' THEN '0001-01-01 00:00:00Z'
+                         WHEN 'infinity' THEN '9999-12-31 23:59:59.999999Z' ELSE birth_at END, birth_age,
+           CASE registered_at WHEN '-infinity' THEN '0001-01-01 00:00:00Z'
+                              WHEN 'infinity' THEN '9999-12-31 23:59:59.999999Z' ELSE registered_at END,
+           registered_age, phone, cell,
            identity_name, identity_value, nationality, idempotency_key, fingerprint
     FROM input
 ), locations AS (
@@ -93,13 +98,19 @@ WITH done AS (
 SELECT bucket, users, app_id <> $3 AS taken_over FROM ended;
 
 -- name: find_user
--- One user as its rows, in one snapshot and as one JSON object; the names are those of views.UserRows.
+-- One user as its rows, in one snapshot and as one JSON object; the names are those of views.UserRows. Rows
+-- from before version 0.2 may have infinities for the first and the last moment that there are.
 SELECT row_to_json(answer)
 FROM (
     SELECT u.id, u.email, u.seed, u.app_id AS "appId", u.status, u.version, u.created_at AS "createdAt",
            u.gender, u.title, u.first_name AS "firstName", u.last_name AS "lastName",
-           u.birth_at AS "birthAt", u.birth_age AS "birthAge",
-           u.registered_at AS "registeredAt", u.registered_age AS "registeredAge", u.phone, u.cell,
+           CASE u.birth_at WHEN '-infinity' THEN '0001-01-01 00:00:00Z'
+                           WHEN 'infinity' THEN '9999-12-31 23:59:59.999999Z' ELSE u.birth_at END AS "birthAt",
+           u.birth_age AS "birthAge",
+           CASE u.registered_at WHEN '-infinity' THEN '0001-01-01 00:00:00Z'
+                                WHEN 'infinity' THEN '9999-12-31 23:59:59.999999Z' ELSE u.registered_at END
+               AS "registeredAt",
+           u.registered_age AS "registeredAge", u.phone, u.cell,
            u.identity_name AS "identityName", u.identity_value AS "identityValue", u.nationality,
            (
                SELECT row_to_json(l) FROM (
