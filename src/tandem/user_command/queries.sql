@@ -392,9 +392,9 @@ SELECT count(*) AS retried FROM removed;
 -- How many users are set aside, counted no further than 1,000.
 SELECT count(*) AS letters FROM (SELECT FROM prm_user_dead_letter LIMIT 1000) first;
 
--- name: schema_version
--- The number of the last migration.
-SELECT coalesce(max(number), 0) AS version FROM tandem_migration;
+-- name: applied_migrations
+-- The migrations that this database has seen.
+SELECT number, name, additive, checksum FROM tandem_migration ORDER BY number;
 
 -- name: durability
 -- The server's settings that decide whether a commit survives a crash.
