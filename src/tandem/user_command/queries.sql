@@ -194,6 +194,21 @@ ORDER BY u.id;
 -- How old the oldest pending user is, in seconds. Ids are given in order, near enough for an alarm.
 SELECT extract(epoch FROM now() - created_at)::float8 AS age FROM prm_user_pending ORDER BY user_id LIMIT 1;
 
+-- name: last_user_id
+-- The last id that was given, committed or not, and how many ids a session takes at a time.
+SELECT coalesce(pg_sequence_last_value(seqrelid), 0) AS last_id, seqcache AS per_session
+FROM pg_sequence WHERE seqrelid = 'prm_user_id_seq'::regclass;
+
+-- name: takers_of_ids
+-- Transactions that have taken ids and are still open: each holds this lock until it ends, prepared ones too.
+SELECT virtualtransaction FROM pg_locks
+WHERE locktype = 'relation' AND relation = 'prm_user_id_seq'::regclass AND mode = 'RowExclusiveLock'
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database());
+
+-- name: lowest_pending
+-- The lowest id of a pending user.
+SELECT user_id FROM prm_user_pending ORDER BY user_id LIMIT 1;
+
 -- name: flow_state
 -- What is left to do: pending users and dead letters, counted no further than these limits, and how long the
 -- oldest has been pending.
