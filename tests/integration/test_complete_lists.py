@@ -13,7 +13,6 @@ from tandem.cqrs import SetAsideUserCommand
 from tandem.kernel import Unavailable
 from tandem.user_command import completeness
 
-
 USERS = 2_000
 LIST = "/api/v1/user-query"
 

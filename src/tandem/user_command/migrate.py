@@ -55,10 +55,13 @@ Report = Callable[[str], None]
 
 
 class Patience(msgspec.Struct, frozen=True):
-    """How long a migration waits for locks: at a time, between two times, and in all."""
+    """How long a migration waits for locks: at a time, between two times, and in all.
+
+    One try is well below a lease (LEASE_SECONDS), whose renewals may have to wait for it.
+    """
 
     one_try: timedelta = timedelta(seconds=2)
-    rest: Backoff = Backoff(first=timedelta(seconds=2), longest=timedelta(seconds=10))
+    rest: Backoff = Backoff(first=timedelta(seconds=5), longest=timedelta(seconds=20))
     in_all: timedelta = timedelta(minutes=5)
 
 

@@ -78,7 +78,13 @@ class SearchQuery(msgspec.Struct, frozen=True, rename="camel"):
 
     limit: Annotated[int, Meta(ge=1, le=200, description="How many at most.")] = 20
     after: Annotated[
-        int, Meta(ge=0, le=HIGHEST_ID, description="The `next` of the answer before; 0 begins.")
+        int,
+        Meta(
+            ge=0,
+            le=HIGHEST_ID,
+            description="The `next` of the answer before; 0 begins. Users that arrive below it are missed: "
+            "who polls for new ones takes the list with `complete`.",
+        ),
     ] = 0
     email: Annotated[
         str,
