@@ -26,7 +26,7 @@ from tandem_stack.status import (
     remove_status,
     write_status,
 )
-from tandem_stack.supervisor import Keeper, Report
+from tandem_stack.supervisor import Keeper, Report, end_all
 
 # Two fresh databases take 100 MB; PostgreSQL's log alone may grow to gigabytes.
 LEAST_FREE_BYTES = 512_000_000
@@ -96,9 +96,9 @@ class Stack:
     async def stop(self, hurry: asyncio.Event) -> None:
         """End everything: first the door, then those who answer, then what they store in."""
         databases = {"postgres", "mongodb"}
-        for group in ({"nginx"}, self._keepers.keys() - databases - {"nginx"}, databases):
-            keepers = [keeper for name, keeper in self._keepers.items() if name in group]
-            await asyncio.gather(*(keeper.stop(hurry) for keeper in keepers))
+        order = ({"nginx"}, self._keepers.keys() - databases - {"nginx"}, databases)
+        groups = [[keeper for name, keeper in self._keepers.items() if name in group] for group in order]
+        await end_all(groups, hurry, self._report)
         remove_status(self._folder.path)
 
     def _check(self) -> None:

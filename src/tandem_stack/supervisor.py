@@ -1,16 +1,15 @@
 """Keeps the parts of the stack running, and ends them."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Sequence
 
 from tandem_stack.errors import StackError
 from tandem_stack.parts import Part
 from tandem_stack.processes import Process, how_it_ended, kill_children
 
-FIRST_PAUSE = 0.2  # seconds before a part that died is started again; doubles each time
-LONGEST_PAUSE = 10.0
-# A part that has been ready for so many seconds starts anew with the first pause.
+# Seconds before a part that died is started again; the last one after each further failure.
+PAUSES = (0.4, 0.8, 1.6, 3.2, 6.4, 10.0)
+# After so many seconds of life, the failures before are forgotten.
 WELL_AFTER = 10.0
 # How often a part may fail to get ready before `up` gives up on it.
 ATTEMPTS = 3
@@ -23,9 +22,10 @@ Report = Callable[[str, str], None]
 class Keeper:
     """Keeps one part running: whatever ends it, it is started again, with growing pauses."""
 
-    def __init__(self, part: Part, report: Report) -> None:
+    def __init__(self, part: Part, report: Report, pauses: Sequence[float] = PAUSES) -> None:
         self.part = part
         self._report = report
+        self._pauses = pauses
         self._process: Process | None = None
         self._ready = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -40,6 +40,7 @@ class Keeper:
 
         Raises:
             StackError: it did not get ready.
+            Exception: the same, for a reason that nobody foresaw.
         """
         self._task = asyncio.create_task(self._keep_running())
         ready = asyncio.create_task(self._ready.wait())
@@ -52,8 +53,7 @@ class Keeper:
         """End the part for good. From the moment that `hurry` is set, it has no time left."""
         if self._task:
             self._task.cancel()
-            with suppress(asyncio.CancelledError, StackError):
-                await self._task
+            await asyncio.gather(self._task, return_exceptions=True)
         if self._process is None or self._process.exit_code is not None:
             return
         self._report(self.part.title, "stopping")
@@ -74,14 +74,20 @@ class Keeper:
             failures += 1
             try:
                 await self._run_once()
-            except StackError as error:
+            except Exception as error:
                 if not self._ready.is_set() and failures == ATTEMPTS:
                     raise
-                self._report(self.part.title, str(error).removeprefix(f"{self.part.title} "))
+                self._report(self.part.title, self._why(error))
             else:
                 if asyncio.get_running_loop().time() - began > WELL_AFTER:
                     failures = 0
-            await asyncio.sleep(min(LONGEST_PAUSE, FIRST_PAUSE * 2**failures))
+            await asyncio.sleep(self._pauses[min(max(failures, 1), len(self._pauses)) - 1])
+
+    def _why(self, error: Exception) -> str:
+        """What has failed. An error that nobody foresaw is told as well: no part is left alone in silence."""
+        if isinstance(error, StackError):
+            return str(error).removeprefix(f"{self.part.title} ")
+        return f"{type(error).__name__}: {error}; starting it again"
 
     async def _run_once(self) -> None:
         """Start the part and wait until it ends.
@@ -103,10 +109,21 @@ class Keeper:
             self._ready.set()
             exit_code = await self._process.wait()
             self._report(self.part.title, f"{how_it_ended(exit_code)}; starting it again")
-        except StackError:
+        except Exception:
             await self._process.kill()
             raise
         finally:
             if self._process.exit_code is not None:
                 # Sessions and workers of a part that died hold its files and its port.
                 kill_children(but=Process.running)
+
+
+async def end_all(groups: Iterable[Iterable[Keeper]], hurry: asyncio.Event, report: Report) -> None:
+    """End one group of parts after the other, whatever goes wrong with one of them."""
+    for group in groups:
+        keepers = list(group)
+        endings = await asyncio.gather(*(keeper.stop(hurry) for keeper in keepers), return_exceptions=True)
+        for keeper, ending in zip(keepers, endings, strict=True):
+            if isinstance(ending, BaseException):
+                what = f"could not be ended in order ({type(ending).__name__}: {ending})"
+                report(keeper.part.title, what)

@@ -9,18 +9,22 @@ import pytest
 from systems import run_tandem, until
 from tandem.kernel import UnsuitableServer
 from tandem.user_command.database import Database
-from tandem.user_command.migrate import migrate, migrations
+from tandem.user_command.migrate import migrate
+from tandem.user_command.schema import this_schema
 
 
 async def test_two_migrations_at_a_time_apply_each_file_once(databases):
 
     deadline = timedelta(seconds=30)
     applied = await asyncio.gather(*(migrate(databases.postgres_owner_url, deadline) for _ in range(3)))
-    assert sorted(name for names in applied for name in names) == [name for name, _ in migrations().values()]
+    assert sorted(name for names in applied for name in names) == [
+        one.name for one in this_schema().migrations.values()
+    ]
 
 
 def test_migrations_are_numbered_without_a_gap():
-    assert list(migrations()) == list(range(1, len(migrations()) + 1))
+    numbers = list(this_schema().migrations)
+    assert numbers == list(range(1, len(numbers) + 1))
 
 
 async def test_migrate_says_what_it_did_and_then_that_nothing_is_left(databases):

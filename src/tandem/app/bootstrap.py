@@ -27,13 +27,14 @@ from tandem.cqrs import (
 )
 from tandem.kernel import Backoff, Coalescer, Coalescing, CommandBus, EventBus, keep_running
 from tandem.telemetry import Histogram, measure_loop_delay
+from tandem.user_command.completeness import Completeness
 from tandem.user_command.database import Database
 from tandem.user_command.dead_letters import DeadLetters
 from tandem.user_command.lease import SECONDS_BETWEEN_RENEWALS, Lease
-from tandem.user_command.migrate import require_migrated
 from tandem.user_command.recovery import SECONDS_BETWEEN_LOOKS, Recovery
 from tandem.user_command.repository import UserCommandRepository
 from tandem.user_command.run_samples import RunSamples
+from tandem.user_command.schema import require_migrated
 from tandem.user_command.service import UserCommandService
 from tandem.user_command.statistics import Statistics
 from tandem.user_query.database import Client, answers, open_client, require_suitable, users_of
@@ -62,6 +63,7 @@ class Instance:
         self.database = database
         self.statistics = Statistics(database)
         self.dead_letters = DeadLetters(database)
+        self.completeness = Completeness(database)
         self.live = LiveFeed(RunSamples(database), lambda: answers(client), settings.app_id)
         self.loop_delays = Histogram()
         self.draining = False

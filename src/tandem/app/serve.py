@@ -53,7 +53,7 @@ def application(instance: Instance, door: Door) -> Application:
         UserCommandController(instance.commands, instance.command_service, instance.statistics),
         RunsController(instance.statistics),
         DescribedController(instance.database),
-        UserQueryController(instance.query_service),
+        UserQueryController(instance.query_service, instance.completeness.through),
         DeadLettersController(instance.dead_letters),
         RandomUsersController(),
         HealthController(instance),

@@ -2,35 +2,93 @@
 
 import asyncio
 import os
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import TypeVar
 
 import click
 
 from tandem.config import Settings, SettingsError, load_settings
-from tandem.kernel import Unavailable, UnsuitableServer
+from tandem.kernel import Backoff, Unavailable, UnsuitableServer
 from tandem.user_command import migrate as postgres
 from tandem.user_query import database as mongodb
 
+T = TypeVar("T")
+
+BETWEEN_TRIES = Backoff(first=timedelta(seconds=1), longest=timedelta(seconds=5))
+LONGEST_WAIT = 86_400.0
+
 
 @click.command()
-def migrate() -> None:
+@click.option(
+    "--wait",
+    type=click.FloatRange(0, LONGEST_WAIT),
+    default=60,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long each database may be out of reach, since it is still being started.",
+)
+@click.option(
+    "--lock-wait",
+    type=click.FloatRange(0, LONGEST_WAIT),
+    default=300,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long each migration waits for readers and for other migrations, while everybody goes on.",
+)
+def migrate(wait: float, lock_wait: float) -> None:
     """Bring the databases at POSTGRES_URL and MONGODB_URL to this program's version, as their owner.
 
-    Running it again, or twice at a time, is harmless.
+    Running it again, or twice at a time, is harmless. Instances of the version before go on.
     """
+    patience = postgres.Patience(in_all=timedelta(seconds=lock_wait))
     try:
-        applied = asyncio.run(_migrate(load_settings(os.environ)))
+        applied = asyncio.run(_migrate(load_settings(os.environ), timedelta(seconds=wait), patience))
     except (SettingsError, UnsuitableServer, Unavailable) as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"Applied: {', '.join(applied)}." if applied else "Both databases are up to date.")
 
 
-async def _migrate(settings: Settings) -> list[str]:
+async def _migrate(settings: Settings, wait: timedelta, patience: postgres.Patience) -> list[str]:
     deadline = timedelta(seconds=settings.database_timeout_seconds)
-    applied = await postgres.migrate(settings.postgres_url, deadline)
+
+    def to_postgres() -> Awaitable[list[str]]:
+        return postgres.migrate(settings.postgres_url, deadline, patience=patience, report=_report)
+
+    applied = await _once_usable(to_postgres, postgres.may_pass, wait)
     client = mongodb.open_client(settings.mongodb_url, name="migrate", deadline=deadline)
     try:
-        await mongodb.create_indexes(client, settings.mongodb_url)
+        await _once_usable(
+            lambda: mongodb.create_indexes(client, settings.mongodb_url), mongodb.may_pass, wait
+        )
     finally:
         await client.close()
     return applied
+
+
+async def _once_usable(
+    do: Callable[[], Awaitable[T]], may_pass: Callable[[UnsuitableServer], bool], wait: timedelta
+) -> T:
+    """Do it, again and again while the server cannot be used but may be in a moment.
+
+    Raises:
+        UnsuitableServer: the server cannot be used, and waiting is of no use or has lasted long enough.
+    """
+    clock = asyncio.get_running_loop().time
+    give_up = clock() + wait.total_seconds()
+    tries = 0
+    while True:
+        try:
+            return await do()
+        except UnsuitableServer as error:
+            tries += 1
+            left = give_up - clock()
+            if left <= 0 or not may_pass(error):
+                raise
+            _report(f"{error} Trying again for another {left:.0f} s.")
+            await asyncio.sleep(min(left, BETWEEN_TRIES.seconds(tries)))
+
+
+def _report(text: str) -> None:
+    """Progress goes where errors go: what is printed is the result alone."""
+    click.echo(text, err=True)

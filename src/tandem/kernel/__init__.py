@@ -10,7 +10,8 @@
 
 from tandem.kernel.aggregate import AggregateRoot
 from tandem.kernel.background import keep_running
-from tandem.kernel.coalescer import Backoff, Coalescer, Coalescing
+from tandem.kernel.backoff import Backoff
+from tandem.kernel.coalescer import Coalescer, Coalescing
 from tandem.kernel.command_bus import CommandBus
 from tandem.kernel.errors import KernelError, Overloaded, Unavailable, UnsuitableServer
 from tandem.kernel.event_bus import EventBus

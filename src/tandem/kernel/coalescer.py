@@ -9,7 +9,6 @@ commands, projection and reads alike.
 import asyncio
 import logging
 import math
-import random
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -18,6 +17,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from tandem.kernel.backoff import Backoff
 from tandem.kernel.errors import Overloaded, Unavailable
 from tandem.telemetry import Histogram
 
@@ -25,18 +25,6 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-class Backoff(msgspec.Struct, frozen=True):
-    """How long to wait before another try: doubling from `first` up to `longest`, with full jitter."""
-
-    first: timedelta = timedelta(milliseconds=50)
-    longest: timedelta = timedelta(seconds=5)
-
-    def seconds(self, tries: int) -> float:
-        """The wait after `tries` failures in a row, in seconds: uniform between a tenth and the whole."""
-        whole = min(self.longest.total_seconds(), self.first.total_seconds() * 2.0 ** min(tries - 1, 30))
-        return random.uniform(whole / 10, whole)  # noqa: S311 - spreads load, guards nothing
 
 
 class Coalescing(msgspec.Struct, frozen=True):

@@ -1,44 +1,110 @@
-"""Migrations: numbered SQL files, applied once each, in order, by the owner.
+"""Brings PostgreSQL to this program's schema, as its owner, while everybody else goes on.
 
-Instances never migrate. They check the version and refuse to start on another one.
+`ALTER TABLE` waits for whoever reads the table, even a `pg_dump` of hours, and whoever comes later waits
+behind it. So each migration waits for its locks for two seconds, lets the others pass, and tries again.
+
+Instances never migrate: see `schema.py` for what they ask for.
 """
 
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
-from importlib import resources
 
 import asyncpg
+import msgspec
 
-from tandem.kernel import UnsuitableServer
+from tandem.kernel import Backoff, UnsuitableServer
 from tandem.user_command.database import Database, unreachable
+from tandem.user_command.lock_holders import who_blocks, who_holds
+from tandem.user_command.schema import Applied, Migration, Schema, require_known_or_additive, this_schema
 
 # Any number will do, as long as everybody who migrates this system takes the same.
 ADVISORY_LOCK = 0x7A6DE8
 
-_FILES = resources.files(__package__).joinpath("migrations")
+# Only what is missing is added: even an ALTER that finds nothing to do waits for all readers.
+_BOOKKEEPING = """
+DO $$
+BEGIN
+    IF to_regclass('tandem_migration') IS NULL THEN
+        CREATE TABLE tandem_migration (
+            number integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now());
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_attribute
+                   WHERE attrelid = to_regclass('tandem_migration') AND attname = 'additive') THEN
+        ALTER TABLE tandem_migration ADD COLUMN additive boolean, ADD COLUMN checksum text;
+    END IF;
+END $$
+"""
+
+# Of a server that may be there, or as it should be, in a moment. Accounts and databases may be made after the
+# server was started, and a standby may be about to become the primary.
+_MAY_PASS = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+
+Report = Callable[[str], None]
 
 
-def migrations() -> dict[int, tuple[str, str]]:
-    """Number to (file name, SQL) of every migration, in order."""
-    names = sorted(file.name for file in _FILES.iterdir() if file.name[:3].isdigit())
-    return {int(name[:3]): (name, _FILES.joinpath(name).read_text("utf-8")) for name in names}
+class Patience(msgspec.Struct, frozen=True):
+    """How long a migration waits for locks: at a time, between two times, and in all.
+
+    One try is well below a lease (LEASE_SECONDS), whose renewals may have to wait for it.
+    """
+
+    one_try: timedelta = timedelta(seconds=2)
+    rest: Backoff = Backoff(first=timedelta(seconds=5), longest=timedelta(seconds=20))
+    in_all: timedelta = timedelta(minutes=5)
 
 
-async def migrate(url: str, deadline: timedelta) -> list[str]:
+async def migrate(
+    url: str,
+    deadline: timedelta,
+    *,
+    patience: Patience | None = None,
+    report: Report = lambda _: None,
+    schema: Schema | None = None,
+) -> list[str]:
     """Apply the migrations that are missing and grant the service role its rights. The names of the applied.
 
-    Two at a time are safe: the second waits for the first, then finds nothing to do.
+    `report` is told what it waits for. Two at a time are safe: the second waits for the first, then finds
+    nothing to do. Each migration is applied wholly or not at all.
 
     Raises:
-        UnsuitableServer: the server cannot be reached, is too old, or refuses a statement.
+        UnsuitableServer: the server cannot be reached, is too old, refuses a statement, has what this program
+            cannot live with, or somebody has held a lock for too long.
     """
-    database = await Database.connect(url, name="migrate", deadline=deadline, connections=1)
-    await database.close()
-    try:
-        connection = await asyncpg.connect(url, timeout=deadline.total_seconds())
+    with _explained(url):
+        database = await Database.connect(url, name="migrate", deadline=deadline, connections=1)
+        await database.close()
+        connection = await asyncpg.connect(
+            url, timeout=deadline.total_seconds(), server_settings={"application_name": "tandem migrate"}
+        )
         try:
-            return await _migrate(connection)
+            return await _Steps(connection, url, patience or Patience(), report).migrate(
+                schema or this_schema()
+            )
         finally:
             await connection.close()
+
+
+def may_pass(error: UnsuitableServer) -> bool:
+    """Whether PostgreSQL may be usable in a moment, without anybody changing anything here."""
+    return isinstance(error.__cause__, _MAY_PASS)
+
+
+@contextmanager
+def _explained(url: str) -> Iterator[None]:
+    try:
+        yield
     except asyncpg.InsufficientPrivilegeError as error:
         msg = f"PostgreSQL refuses to migrate: {error}. Migrate as the owner of the database."
         raise UnsuitableServer(msg) from error
@@ -46,39 +112,102 @@ async def migrate(url: str, deadline: timedelta) -> list[str]:
         raise UnsuitableServer(unreachable(url, error)) from error
 
 
-async def _migrate(connection: asyncpg.Connection) -> list[str]:
-    await connection.execute("SELECT pg_advisory_lock($1)", ADVISORY_LOCK)
-    await connection.execute(
-        "CREATE TABLE IF NOT EXISTS tandem_migration ("
-        "number integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
-    )
-    applied = {row["number"] for row in await connection.fetch("SELECT number FROM tandem_migration")}
-    missing = {number: file for number, file in migrations().items() if number not in applied}
-    for number, (name, sql) in missing.items():
-        async with connection.transaction():
-            await connection.execute(sql)
-            await connection.execute(
-                "INSERT INTO tandem_migration (number, name) VALUES ($1, $2)", number, name
-            )
-    await connection.execute(_FILES.joinpath("grants.sql").read_text("utf-8"))
-    return [name for name, _ in missing.values()]
+class _Steps:
+    """What is done one after the other, each within the patience."""
 
+    def __init__(self, connection: asyncpg.Connection, url: str, patience: Patience, report: Report) -> None:
+        self._connection = connection
+        self._url = url
+        self._patience = patience
+        self._report = report
 
-async def require_migrated(database: Database) -> None:
-    """Refuse a database whose version is not this program's.
+    async def migrate(self, schema: Schema) -> list[str]:
+        """All of it; the names of the migrations that were missing."""
+        await self._patiently("This migration", self._keep_out_others)
+        await self._apply("The table of migrations", _BOOKKEEPING)
+        rows = await self._connection.fetch("SELECT number, name, additive, checksum FROM tandem_migration")
+        applied = [Applied(**dict(row)) for row in rows]
+        require_known_or_additive(applied, schema)
+        done = {row.number for row in applied}
+        missing = [migration for number, migration in schema.migrations.items() if number not in done]
+        # Rows from before this was written down. What the files were like then, nobody can say any more.
+        before = [schema.migrations[row.number] for row in applied if row.additive is None]
+        await self._connection.executemany(
+            "UPDATE tandem_migration SET additive = $2 WHERE number = $1",
+            [(migration.number, migration.additive) for migration in before],
+        )
+        for migration in missing:
+            await self._apply(migration.name, migration.sql, migration)
+        if schema.grants:
+            await self._apply("The rights of the service role", schema.grants)
+        return [migration.name for migration in missing]
 
-    Raises:
-        UnsuitableServer: says which version was found and what to do.
-        Unavailable: PostgreSQL does not answer.
-    """
-    wanted = max(migrations())
-    try:
-        rows = await database.fetch("schema_version")
-    except (asyncpg.UndefinedTableError, asyncpg.InsufficientPrivilegeError) as error:
-        msg = "The database is not migrated, or this role has no rights. Run `tandem migrate` as its owner."
-        raise UnsuitableServer(msg) from error
-    found = rows[0]["version"]
-    if found != wanted:
-        remedy = "Run `tandem migrate`" if found < wanted else "Use the newer program"
-        msg = f"The database has version {found}, this program needs {wanted}. {remedy}."
-        raise UnsuitableServer(msg)
+    async def _keep_out_others(self) -> str | None:
+        """Take the lock of all migrations, which ends with the connection; else say who has it."""
+        if await self._connection.fetchval("SELECT pg_try_advisory_lock($1)", ADVISORY_LOCK):
+            return None
+        return await who_holds(self._connection, ADVISORY_LOCK)
+
+    async def _apply(self, what: str, sql: str, migration: Migration | None = None) -> None:
+        """Carry out `sql` in one transaction, which remembers the migration too."""
+
+        async def attempt() -> str | None:
+            watching = asyncio.create_task(self._who_blocks_us())
+            try:
+                await self._apply_once(sql, migration)
+            except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
+                return await watching
+            finally:
+                watching.cancel()
+            return None
+
+        await self._patiently(what, attempt)
+
+    async def _apply_once(self, sql: str, migration: Migration | None) -> None:
+        milliseconds = int(self._patience.one_try.total_seconds() * 1000)
+        async with self._connection.transaction():
+            await self._connection.execute(f"SET LOCAL lock_timeout = {milliseconds}")
+            await self._connection.execute(sql)
+            if migration is not None:
+                await self._connection.execute(
+                    "INSERT INTO tandem_migration (number, name, additive, checksum) VALUES ($1, $2, $3, $4)",
+                    migration.number,
+                    migration.name,
+                    migration.additive,
+                    migration.checksum,
+                )
+
+    async def _who_blocks_us(self) -> str:
+        """Ask by a session of its own, while ours is waiting: afterwards nobody could say any more."""
+        seconds = self._patience.one_try.total_seconds()
+        await asyncio.sleep(seconds / 2)
+        try:
+            other = await asyncpg.connect(self._url, timeout=seconds, command_timeout=seconds)
+            try:
+                return await who_blocks(other, self._connection.get_server_pid())
+            finally:
+                other.terminate()
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            return "another session"
+
+    async def _patiently(self, what: str, attempt: Callable[[], Awaitable[str | None]]) -> None:
+        """Repeat `attempt`, which answers whose lock it waits for, until that is nobody's.
+
+        Raises:
+            UnsuitableServer: the time is up; says who holds the lock and what to do.
+        """
+        clock, in_all = asyncio.get_running_loop().time, self._patience.in_all.total_seconds()
+        give_up = clock() + in_all
+        for tries in itertools.count(1):
+            holder = await attempt()
+            if holder is None:
+                return
+            if clock() >= give_up:
+                msg = (
+                    f"{what} has waited {in_all:.0f} s for a lock that {holder} holds, and nothing of it is "
+                    "done. Wait until that session ends, or end it (`select pg_terminate_backend(pid)`), "
+                    "and run `tandem migrate` again. --lock-wait SECONDS makes it wait longer."
+                )
+                raise UnsuitableServer(msg)
+            self._report(f"{what} waits for a lock that {holder} holds (try {tries}); other sessions go on.")
+            await asyncio.sleep(min(self._patience.rest.seconds(tries), max(0, give_up - clock())))

@@ -6,6 +6,7 @@
 
 -- name: create_users
 -- Writes a batch of users, normalized, with their CREATED events and their pending rows, in one transaction.
+-- asyncpg sends Python's first and last moment, and only these two, as the infinities.
 WITH input AS MATERIALIZED (
     SELECT nextval('prm_user_id_seq') AS id, now() AS created_at, u.*
     -- Beside new_user, not in it: instances of the version before go on while this one is migrated.
@@ -24,7 +25,11 @@ WITH input AS MATERIALIZED (
 ), users AS (
     INSERT INTO prm_user
     SELECT id, email, seed, $2, 'CREATED', 1, created_at, gender, title, first_name, last_name,
-           birth_at, birth_age, registered_at, registered_age, phone, cell,
+           CASE birth_at WHEN '-infinity' THEN '0001-01-01 00:00:00Z'
+                         WHEN 'infinity' THEN '9999-12-31 23:59:59.999999Z' ELSE birth_at END, birth_age,
+           CASE registered_at WHEN '-infinity' THEN '0001-01-01 00:00:00Z'
+                              WHEN 'infinity' THEN '9999-12-31 23:59:59.999999Z' ELSE registered_at END,
+           registered_age, phone, cell,
            identity_name, identity_value, nationality, idempotency_key, fingerprint
     FROM input
 ), locations AS (
@@ -93,13 +98,19 @@ WITH done AS (
 SELECT bucket, users, app_id <> $3 AS taken_over FROM ended;
 
 -- name: find_user
--- One user as its rows, in one snapshot and as one JSON object; the names are those of views.UserRows.
+-- One user as its rows, in one snapshot and as one JSON object; the names are those of views.UserRows. Rows
+-- from before version 0.2 may have infinities for the first and the last moment that there are.
 SELECT row_to_json(answer)
 FROM (
     SELECT u.id, u.email, u.seed, u.app_id AS "appId", u.status, u.version, u.created_at AS "createdAt",
            u.gender, u.title, u.first_name AS "firstName", u.last_name AS "lastName",
-           u.birth_at AS "birthAt", u.birth_age AS "birthAge",
-           u.registered_at AS "registeredAt", u.registered_age AS "registeredAge", u.phone, u.cell,
+           CASE u.birth_at WHEN '-infinity' THEN '0001-01-01 00:00:00Z'
+                           WHEN 'infinity' THEN '9999-12-31 23:59:59.999999Z' ELSE u.birth_at END AS "birthAt",
+           u.birth_age AS "birthAge",
+           CASE u.registered_at WHEN '-infinity' THEN '0001-01-01 00:00:00Z'
+                                WHEN 'infinity' THEN '9999-12-31 23:59:59.999999Z' ELSE u.registered_at END
+               AS "registeredAt",
+           u.registered_age AS "registeredAge", u.phone, u.cell,
            u.identity_name AS "identityName", u.identity_value AS "identityValue", u.nationality,
            (
                SELECT row_to_json(l) FROM (
@@ -182,6 +193,21 @@ ORDER BY u.id;
 -- name: oldest_pending
 -- How old the oldest pending user is, in seconds. Ids are given in order, near enough for an alarm.
 SELECT extract(epoch FROM now() - created_at)::float8 AS age FROM prm_user_pending ORDER BY user_id LIMIT 1;
+
+-- name: last_user_id
+-- The last id that was given, committed or not, and how many ids a session takes at a time.
+SELECT coalesce(pg_sequence_last_value(seqrelid), 0) AS last_id, seqcache AS per_session
+FROM pg_sequence WHERE seqrelid = 'prm_user_id_seq'::regclass;
+
+-- name: takers_of_ids
+-- Transactions that have taken ids and are still open: each holds this lock until it ends, prepared ones too.
+SELECT virtualtransaction FROM pg_locks
+WHERE locktype = 'relation' AND relation = 'prm_user_id_seq'::regclass AND mode = 'RowExclusiveLock'
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database());
+
+-- name: lowest_pending
+-- The lowest id of a pending user.
+SELECT user_id FROM prm_user_pending ORDER BY user_id LIMIT 1;
 
 -- name: flow_state
 -- What is left to do: pending users and dead letters, counted no further than these limits, and how long the
@@ -381,9 +407,9 @@ SELECT count(*) AS retried FROM removed;
 -- How many users are set aside, counted no further than 1,000.
 SELECT count(*) AS letters FROM (SELECT FROM prm_user_dead_letter LIMIT 1000) first;
 
--- name: schema_version
--- The number of the last migration.
-SELECT coalesce(max(number), 0) AS version FROM tandem_migration;
+-- name: applied_migrations
+-- The migrations that this database has seen.
+SELECT number, name, additive, checksum FROM tandem_migration ORDER BY number;
 
 -- name: durability
 -- The server's settings that decide whether a commit survives a crash.

@@ -1,7 +1,7 @@
 """The list of runs over HTTP: page by page, those with the newest users first."""
 
 import base64
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
@@ -11,6 +11,9 @@ from tandem.user_command.statistics import LagMilliseconds, RunTotals, Statistic
 from tandem.web.problems import bad_parameter
 from tandem.web.requests import NoArguments, Request, Response, json_response
 from tandem.web.routes import Route
+
+_Seed = Annotated[str, Meta(max_length=100, pattern=r"^[^\x00]+$")]
+decode_place = msgspec.json.Decoder(tuple[Annotated[datetime, Meta(tz=True)], _Seed]).decode
 
 Cursor = Annotated[str, Meta(max_length=1_000, description="The `next` of the page before.")]
 
@@ -106,6 +109,8 @@ def _cursor(last: RunTotals) -> str:
 
 def _place(cursor: str) -> tuple[datetime, str]:
     try:
-        return msgspec.json.decode(base64.urlsafe_b64decode(cursor), type=tuple[datetime, str])
-    except (ValueError, UnicodeDecodeError):
+        moment, seed = decode_place(base64.urlsafe_b64decode(cursor))
+        # Within 14 hours of either end of time, there may be no such moment in UTC.
+        return moment.astimezone(UTC), seed
+    except (ValueError, OverflowError):
         raise bad_parameter("before", "must be the `next` of another page") from None

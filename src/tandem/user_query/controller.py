@@ -1,5 +1,6 @@
 """The query side over HTTP."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Literal
 
 import msgspec
@@ -15,6 +16,14 @@ from tandem.web.routes import Right, Route
 
 TAG = "query side (MongoDB)"
 HIGHEST_ID = 2**53 - 1
+COMPLETE_THROUGH = "Complete-Through"
+PAGE = (
+    "The next page begins after the last `_id` of this one. Users become readable in another order than that "
+    "of their ids: who polls the end of this list by `after` misses those that arrive below. Ask with "
+    "`complete=true` to miss nobody. That list ends before the lowest user that is still on its way, so what "
+    "holds up one user holds back those above. Dead letters hold back nobody: one that is sent again arrives "
+    "below. Without PostgreSQL, a list with `complete=true` is a 503, and others are answered."
+)
 
 
 class UserDocument(Profile, frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -43,6 +52,13 @@ class PageQuery(msgspec.Struct, frozen=True):
     limit: Annotated[int, Meta(ge=1, le=1000, description="How many at most.")] = 10
     after: Annotated[int, Meta(ge=0, le=HIGHEST_ID, description="Only users with a higher id.")] = 0
     seed: Seed | None = None
+    complete: Annotated[
+        bool,
+        Meta(
+            description="Only up to the id below which nobody arrives any more, so that who goes on after "
+            "the last `_id` misses nobody. The header `Complete-Through` says which id that is."
+        ),
+    ] = False
 
 
 class EmailQuery(msgspec.Struct, frozen=True):
@@ -62,7 +78,13 @@ class SearchQuery(msgspec.Struct, frozen=True, rename="camel"):
 
     limit: Annotated[int, Meta(ge=1, le=200, description="How many at most.")] = 20
     after: Annotated[
-        int, Meta(ge=0, le=HIGHEST_ID, description="The `next` of the answer before; 0 begins.")
+        int,
+        Meta(
+            ge=0,
+            le=HIGHEST_ID,
+            description="The `next` of the answer before; 0 begins. Users that arrive below it are missed: "
+            "who polls for new ones takes the list with `complete`.",
+        ),
     ] = 0
     email: Annotated[
         str,
@@ -98,8 +120,10 @@ class FoundUsers(msgspec.Struct, frozen=True):
 class UserQueryController:
     """Shows what MongoDB holds."""
 
-    def __init__(self, service: UserQueryService) -> None:
+    def __init__(self, service: UserQueryService, complete_through: Callable[[], Awaitable[int]]) -> None:
+        """`complete_through` answers the id up to which MongoDB has everybody; it may raise Unavailable."""
         self._service = service
+        self._complete_through = complete_through
 
     def routes(self) -> list[Route]:
         """The routes of the query side."""
@@ -114,7 +138,8 @@ class UserQueryController:
                 problems=(503,),
                 right=Right.QUERY,
                 tag=TAG,
-                description="The next page begins after the last `_id` of this one.",
+                description=PAGE,
+                headers={200: {COMPLETE_THROUGH: "With `complete`: up to which id it is."}},
             ),
             Route(
                 "GET",
@@ -156,7 +181,10 @@ class UserQueryController:
     async def page(self, request: Request[NoArguments, PageQuery, None]) -> Response:
         """A page of users."""
         query = request.query
-        return json_response(await self._service.page(query.limit, query.after, query.seed))
+        # Before MongoDB is read: who is counted as complete has to be in what is read.
+        through = await self._complete_through() if query.complete else None
+        users = await self._service.page(query.limit, query.after, query.seed, through)
+        return json_response(users, headers=() if through is None else ((COMPLETE_THROUGH, str(through)),))
 
     async def find_newest(self, request: Request[NoArguments, EmailQuery, None]) -> Response:
         """The newest user of an address."""

@@ -11,7 +11,9 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import (
     BulkWriteError,
     ConfigurationError,
+    ConnectionFailure,
     DocumentTooLarge,
+    NotPrimaryError,
     OperationFailure,
     PyMongoError,
 )
@@ -20,6 +22,7 @@ from tandem.kernel import Unavailable, UnsuitableServer
 from tandem.user_query.document import Document
 
 OLDEST_VERSION = 5
+AUTHENTICATION_FAILED = 18
 UNREADABLE_URL = "its URL cannot be read: percent-encode what is special in the password"
 DEFAULT_DATABASE = "tandem"
 COLLECTION = "users"
@@ -80,12 +83,23 @@ async def require_suitable(client: Client, url: str) -> None:
     if int(build["version"].split(".")[0]) < OLDEST_VERSION:
         msg = f"MongoDB {build['version']} is too old: Tandem needs {OLDEST_VERSION} or newer."
         raise UnsuitableServer(msg)
+    if hello.get("isreplicaset"):
+        msg = "MongoDB belongs to a replica set that nobody has made yet: call rs.initiate() once."
+        raise UnsuitableServer(msg) from NotPrimaryError(msg)
     if "setName" not in hello:
         msg = (
             "MongoDB is no replica set, so its acknowledgements are not safe. One node is enough: "
             "start mongod with --replSet NAME and call rs.initiate() once."
         )
         raise UnsuitableServer(msg)
+
+
+def may_pass(error: UnsuitableServer) -> bool:
+    """Whether MongoDB may be usable in a moment: it starts, it elects, or its accounts are being made."""
+    cause = error.__cause__
+    return isinstance(cause, ConnectionFailure) or (
+        isinstance(cause, OperationFailure) and cause.code == AUTHENTICATION_FAILED
+    )
 
 
 async def create_indexes(client: Client, url: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pymongo import ASCENDING, ReplaceOne
+from pymongo import ASCENDING, ReadPreference, ReplaceOne
 from pymongo.errors import BulkWriteError
 from pymongo.read_concern import ReadConcern
 
@@ -26,6 +26,9 @@ class UserQueryRepository:
 
     def __init__(self, users: Users) -> None:
         self._users = users
+        self._as_of_now = users.with_options(
+            read_concern=ReadConcern("linearizable"), read_preference=ReadPreference.PRIMARY
+        )
         self._majority = users.with_options(read_concern=ReadConcern("majority"))
 
     async def write(self, documents: Sequence[Document]) -> dict[int, str]:
@@ -83,17 +86,22 @@ class UserQueryRepository:
             found = await cursor.to_list(None)
         return {group["_id"]: group["newest"] for group in found}
 
-    async def page(self, limit: int, after: int = 0, seed: str | None = None) -> list[Document]:
+    async def page(
+        self, limit: int, after: int = 0, seed: str | None = None, through: int | None = None
+    ) -> list[Document]:
         """At most `limit` users with ids above `after`, ascending; of one run, or of all.
+
+        With `through`, none above that id, and everybody up to it who was acknowledged before this call: a
+        plain read may come from a member that lags, or from a primary that is none any more.
 
         Raises:
             Unavailable: MongoDB does not answer.
         """
-        wanted: dict[str, Any] = (
-            {"_id": {"$gt": after}} if seed is None else {"seed": seed, "_id": {"$gt": after}}
-        )
+        ids = {"$gt": after} if through is None else {"$gt": after, "$lte": through}
+        wanted: dict[str, Any] = {"_id": ids} if seed is None else {"seed": seed, "_id": ids}
+        users = self._users if through is None else self._as_of_now
         with translated():
-            cursor = self._users.find(wanted, sort=[("_id", ASCENDING)], limit=limit, batch_size=limit + 1)
+            cursor = users.find(wanted, sort=[("_id", ASCENDING)], limit=limit, batch_size=limit + 1)
             return await cursor.to_list(None)
 
     async def _replace_older(self, documents: Sequence[Document]) -> None:

@@ -58,13 +58,17 @@ class UserQueryService:
         """
         return await self._by_email.submit(email)
 
-    async def page(self, limit: int, after: int, seed: str | None) -> list[Document]:
+    async def page(
+        self, limit: int, after: int, seed: str | None, through: int | None = None
+    ) -> list[Document]:
         """At most `limit` users with ids above `after`, ascending; of one run, or of all.
+
+        With `through`, none above that id, and nobody up to it that MongoDB has is missing.
 
         Raises:
             Unavailable: MongoDB does not answer.
         """
-        return await self._repository.page(limit, after, seed)
+        return await self._repository.page(limit, after, seed, through)
 
     async def search(self, conditions: Conditions, limit: int, after: int) -> Found:
         """At most `limit` users that meet the conditions, with ids above `after`, ascending.

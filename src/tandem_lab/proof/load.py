@@ -1,14 +1,16 @@
 """The load of a proof: users with idempotency keys, each sent again until it is acknowledged."""
 
 import asyncio
-import random
+import itertools
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 
 import aiohttp
 import msgspec
 
+from tandem.kernel import Backoff
 from tandem.random_users import random_user
 from tandem.user import UserInput, normalize
 from tandem_lab.errors import LabError
@@ -16,7 +18,7 @@ from tandem_lab.proof.ledger import Acknowledged, Ledger, content_hash
 
 # After that the same request goes on its way again, perhaps while the first is still being carried out.
 REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=5)
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0  # seconds before a user is sent again
+SEND_AGAIN = Backoff(longest=timedelta(seconds=2))
 # While a fault is under way and its share of the users is used up, so many go on per second.
 TRICKLE = 10
 CREATED = 201
@@ -153,15 +155,13 @@ class Load:
         body = msgspec.json.encode(random_user(self.seed, index))
         content = content_hash(normalize(decode_input(body))).hex()
         key = key_of(self.seed, index)
-        pause = FIRST_PAUSE
-        while True:
+        for tries in itertools.count(1):
             try:
                 user_id = await self._send(session, key, body)
                 break
             except _SendAgain as error:
                 self.sent_again[str(error)] += 1
-                await asyncio.sleep(max(error.pause, pause * random.uniform(0.5, 1)))  # noqa: S311 - jitter
-                pause = min(LONGEST_PAUSE, 2 * pause)
+                await asyncio.sleep(max(error.pause, SEND_AGAIN.seconds(tries)))
         self._ledger.write(Acknowledged(key, user_id, self.seed, content))
         self.acknowledged += 1
         self._last_id = user_id
@@ -196,4 +196,4 @@ def key_of(seed: str, index: int) -> str:
 def _retry_after(response: aiohttp.ClientResponse) -> float:
     """The seconds that the server asked for, as far as we are patient."""
     asked = response.headers.get("Retry-After", "")
-    return min(float(asked), LONGEST_PAUSE) if asked.isdecimal() else 0.0
+    return min(float(asked), SEND_AGAIN.longest.total_seconds()) if asked.isdecimal() else 0.0

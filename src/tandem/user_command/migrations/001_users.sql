@@ -1,3 +1,4 @@
+-- additive: no
 -- The command side: users in third normal form, their event log, and what is still on its way to MongoDB.
 --
 -- Foreign keys are declared and NOT ENFORCED: they document the model and guide the planner's reader, while

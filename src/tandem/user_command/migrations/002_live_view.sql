@@ -1,3 +1,4 @@
+-- additive: yes
 -- What the live view reads besides the counters (queries.sql: sample_runs). See docs/live.md.
 
 -- Each life says with its lease when it last did so, and what it has in hand of each run (lease.py: RunInHand).

@@ -1,3 +1,4 @@
+-- additive: yes
 -- What a lab may read of the command side: views, so that tables can change without it.
 
 -- Exact counts of each run and instance.

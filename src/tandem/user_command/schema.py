@@ -1,0 +1,130 @@
+"""The schema as numbered SQL files, and whether a database has the one that this program works with.
+
+Each file begins with `-- additive: yes` or `-- additive: no`: whether programs of the version before go on
+with the database once it is applied. `tandem_migration` remembers that, so that a program can tell of
+migrations that it does not know whether they are in its way.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from typing import Self
+
+import asyncpg
+import msgspec
+
+from tandem.kernel import UnsuitableServer
+from tandem.user_command.database import Database
+
+_FILES = resources.files(__package__).joinpath("migrations")
+_ADDITIVE = {"-- additive: yes": True, "-- additive: no": False}
+
+
+class Migration(msgspec.Struct, frozen=True):
+    """One file: its number, its name, its SQL, and whether the version before goes on with it."""
+
+    number: int
+    name: str
+    sql: str
+    additive: bool
+
+    @classmethod
+    def of(cls, name: str, sql: str) -> Self:
+        """The migration in the file of this name.
+
+        Raises:
+            ValueError: its first line does not say whether it is additive.
+        """
+        first = sql.partition("\n")[0]
+        if first not in _ADDITIVE:
+            msg = f"{name} has to begin with `-- additive: yes` or `-- additive: no`."
+            raise ValueError(msg)
+        return cls(int(name[:3]), name, sql, _ADDITIVE[first])
+
+    @property
+    def checksum(self) -> str:
+        """Of its SQL, whatever its line endings."""
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+class Schema(msgspec.Struct, frozen=True):
+    """What a program brings a database to: migrations by number, in order, and then the rights."""
+
+    migrations: Mapping[int, Migration]
+    grants: str = ""
+
+    @classmethod
+    def of(cls, migrations: Iterable[Migration], grants: str = "") -> Self:
+        """The schema of these migrations."""
+        return cls({one.number: one for one in sorted(migrations, key=lambda one: one.number)}, grants)
+
+
+class Applied(msgspec.Struct, frozen=True):
+    """A row of `tandem_migration`. Rows from before version 0.2 have no checksum."""
+
+    number: int
+    name: str
+    additive: bool | None
+    checksum: str | None
+
+
+def this_schema() -> Schema:
+    """The schema of this program."""
+    files = [file for file in _FILES.iterdir() if file.name[:3].isdigit()]
+    migrations = [Migration.of(file.name, file.read_text("utf-8")) for file in files]
+    return Schema.of(migrations, _FILES.joinpath("grants.sql").read_text("utf-8"))
+
+
+def require_known_or_additive(applied: Iterable[Applied], schema: Schema) -> None:
+    """Refuse a database in which something was applied that the programs of `schema` cannot live with.
+
+    Raises:
+        UnsuitableServer: names the first migration that is not what this program has under its number, or
+            that this program does not know and that is not additive.
+    """
+    for row in sorted(applied, key=lambda row: row.number):
+        known = schema.migrations.get(row.number)
+        if known is None:
+            if not row.additive:
+                msg = (
+                    f"The database has version {row.number}: its migration {row.name} changes what this "
+                    f"program relies on, which knows version {max(schema.migrations)}. Use the newer program."
+                )
+                raise UnsuitableServer(msg)
+        elif row.name != known.name:
+            msg = (
+                f"The database has {row.name} as its migration {row.number}, and this program has "
+                f"{known.name}: they are of different lines of development. Use the program that made it."
+            )
+            raise UnsuitableServer(msg)
+        elif row.checksum not in (None, known.checksum):
+            msg = (
+                f"{row.name} was changed after it had been applied to this database, so nobody knows what is "
+                "in there. Take the file back to what it was, and put the change into a new migration."
+            )
+            raise UnsuitableServer(msg)
+
+
+async def require_migrated(database: Database, schema: Schema | None = None) -> None:
+    """Refuse a database that lacks a migration of this program, or has one that stands in its way.
+
+    Raises:
+        UnsuitableServer: says which migration it is and what to do.
+        Unavailable: PostgreSQL does not answer.
+    """
+    schema = schema or this_schema()
+    try:
+        applied = [Applied(**dict(row)) for row in await database.fetch("applied_migrations")]
+    except (
+        asyncpg.UndefinedTableError,
+        asyncpg.UndefinedColumnError,
+        asyncpg.InsufficientPrivilegeError,
+    ) as error:
+        msg = "The database is not migrated, or this role has no rights. Run `tandem migrate` as its owner."
+        raise UnsuitableServer(msg) from error
+    require_known_or_additive(applied, schema)
+    missing = schema.migrations.keys() - {row.number for row in applied}
+    if missing:
+        name = schema.migrations[min(missing)].name
+        msg = f"The database lacks {name}, which this program needs. Run `tandem migrate` as its owner."
+        raise UnsuitableServer(msg)

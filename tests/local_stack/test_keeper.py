@@ -1,0 +1,111 @@
+"""What keeps a part running, however often it fails and whatever goes wrong while looking after it."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tandem_stack.parts import Part
+from tandem_stack.processes import Program
+from tandem_stack.stack import end_all
+from tandem_stack.supervisor import Keeper
+
+NO_PAUSE = (0.0,)
+
+
+async def is_ready() -> bool:
+    return True
+
+
+def sleeper(folder: Path, name: str = "part", probe=is_ready) -> Part:
+    """A part whose program can be taken away."""
+    program = folder / name
+    program.symlink_to("/bin/sleep")
+    return Part(
+        name=name,
+        title=name,
+        program=Program(command=[program, "1000"], folder=folder, log=folder / f"{name}.log"),
+        is_ready=probe,
+    )
+
+
+class Reports(list[tuple[str, str]]):
+    """All that was reported, and a way to wait for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._news = asyncio.Event()
+
+    def __call__(self, title: str, state: str) -> None:
+        self.append((title, state))
+        self._news.set()
+
+    async def until(self, words: str, times: int = 1) -> None:
+        async with asyncio.timeout(60):
+            while sum(words in state for _, state in self) < times:
+                self._news.clear()
+                await self._news.wait()
+
+
+async def test_two_thousand_failures_are_not_the_end(tmp_path: Path):
+    reports = Reports()
+    part = sleeper(tmp_path)
+    keeper = Keeper(part, reports, NO_PAUSE)
+    await keeper.start()
+    part.program.command[0].rename(tmp_path / "away")
+    await keeper._process.kill()
+    await reports.until("cannot be started", 2_000)
+    (tmp_path / "away").rename(part.program.command[0])
+    await reports.until("ready", 2)
+    assert keeper.pid is not None
+    await keeper.stop(asyncio.Event())
+    assert reports[-1] == ("part", "stopped")
+
+
+async def test_an_error_that_nobody_foresaw_is_reported_and_leaves_one_process(tmp_path: Path):
+    answers = iter([True, ZeroDivisionError("odd"), True])
+    reports = Reports()
+
+    async def probe() -> bool:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    keeper = Keeper(sleeper(tmp_path, probe=probe), reports, NO_PAUSE)
+    await keeper.start()
+    first = keeper._process
+    await first.kill()
+    await reports.until("ready", 2)
+    assert any("ZeroDivisionError: odd" in state for _, state in reports)
+    assert {keeper.pid} == keeper._process.running - {first.pid}
+    await keeper.stop(asyncio.Event())
+
+
+async def test_an_error_that_nobody_foresaw_before_it_was_ever_ready_ends_the_attempts(tmp_path: Path):
+    async def probe() -> bool:
+        raise ZeroDivisionError
+
+    keeper = Keeper(sleeper(tmp_path, probe=probe), Reports(), NO_PAUSE)
+    with pytest.raises(ZeroDivisionError):
+        await keeper.start()
+    assert keeper.pid is None
+
+
+async def test_a_part_that_cannot_be_ended_does_not_keep_others_from_it(tmp_path: Path):
+    reports = Reports()
+
+    class Broken(Keeper):
+        async def stop(self, hurry: asyncio.Event) -> None:
+            raise ZeroDivisionError
+
+    keepers = [Broken(sleeper(tmp_path, "door"), reports), Keeper(sleeper(tmp_path, "store"), reports)]
+    for keeper in keepers:
+        await keeper.start()
+    try:
+        await end_all([[keepers[0]], [keepers[1]]], asyncio.Event(), reports)
+    finally:
+        await keepers[0]._process.kill()
+        keepers[0]._task.cancel()
+    assert keepers[1].pid is None
+    assert ("door", "could not be ended in order (ZeroDivisionError: )") in reports
