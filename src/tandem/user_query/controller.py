@@ -6,15 +6,16 @@ import msgspec
 from msgspec import Meta
 
 from tandem.user.profile import Email, Profile, Seed
-from tandem.user_query.document import Document
+from tandem.user_query.database import HIGHEST_ID
+from tandem.user_query.document import Document, encode_document
+from tandem.user_query.lists import FIRST_PIECE
 from tandem.user_query.search import Conditions
 from tandem.user_query.service import UserQueryService
 from tandem.web.problems import ProblemError
-from tandem.web.requests import NoArguments, Request, Response, json_response
+from tandem.web.requests import NoArguments, Request, Response, StreamResponse, json_response
 from tandem.web.routes import Right, Route
 
 TAG = "query side (MongoDB)"
-HIGHEST_ID = 2**53 - 1
 
 
 class UserDocument(Profile, frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -114,7 +115,9 @@ class UserQueryController:
                 problems=(503,),
                 right=Right.QUERY,
                 tag=TAG,
-                description="The next page begins after the last `_id` of this one.",
+                cancel_on_disconnect=True,
+                description="The next page begins after the last `_id` of this one. Long lists are sent in "
+                "pieces; one that breaks off is not complete.",
             ),
             Route(
                 "GET",
@@ -137,8 +140,10 @@ class UserQueryController:
                 problems=(503,),
                 right=Right.QUERY,
                 tag=TAG,
-                description="One request looks at no more than 20,000 documents. It may find less than "
-                "`limit`, or nothing, with more to come: go on while `next` is no null.",
+                cancel_on_disconnect=True,
+                description="One request looks at no more than 20,000 documents, and answers with about "
+                "256 KB at most. It may find less than `limit`, or nothing, with more to come: go on while "
+                "`next` is no null.",
             ),
             Route(
                 "GET",
@@ -153,10 +158,12 @@ class UserQueryController:
             ),
         ]
 
-    async def page(self, request: Request[NoArguments, PageQuery, None]) -> Response:
-        """A page of users."""
+    async def page(self, request: Request[NoArguments, PageQuery, None]) -> Response | StreamResponse:
+        """A page of users; a long one in pieces."""
         query = request.query
-        return json_response(await self._service.page(query.limit, query.after, query.seed))
+        if query.limit <= FIRST_PIECE:
+            return Response(200, await self._service.lists.short(query.limit, query.after, query.seed))
+        return StreamResponse(self._service.lists.pieces(query.limit, query.after, query.seed))
 
     async def find_newest(self, request: Request[NoArguments, EmailQuery, None]) -> Response:
         """The newest user of an address."""
@@ -179,4 +186,4 @@ def _found(document: Document | None, which: str) -> Response:
     if document is None:
         detail = f"MongoDB has no user {which}. One that was just created is there within moments."
         raise ProblemError(404, detail)
-    return json_response(document)
+    return Response(200, encode_document(document))
