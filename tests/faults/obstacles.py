@@ -13,6 +13,8 @@ from systems import System, until
 
 # The collection's inserts, as MongoDB's failpoint names them.
 PROJECTION = ["insert"]
+# Where a read is about to collect its documents.
+FIND = "waitInFindBeforeMakingBatch"
 
 
 @dataclass
@@ -54,6 +56,39 @@ async def failing_mongodb(
             yield failpoint
         finally:
             await failpoint.turn_off()
+
+
+@dataclass
+class HangingReads:
+    """Reads that MongoDB does not answer until it is told to, or until nobody waits for them."""
+
+    admin: Any
+    entered_before: int
+
+    async def until_struck(self, times: int) -> None:
+        """Wait until so many hang, or have hung."""
+        await self.admin.command(
+            "waitForFailPoint", FIND, timesEntered=self.entered_before + times, maxTimeMS=60_000
+        )
+
+    async def count(self) -> int:
+        """How many hang just now."""
+        operations = await self.admin.aggregate([{"$currentOp": {"allUsers": True}}])
+        return len([one for one in await operations.to_list() if one.get("failpointMsg") == FIND])
+
+
+@asynccontextmanager
+async def hanging_reads(servers: Servers, system: System) -> AsyncIterator[HangingReads]:
+    """Let every read of this system's users hang at MongoDB. Time limits and clients that leave end it."""
+    collection = f"{system.mongodb.get_default_database().name}.users"
+    data = {"nss": collection, "shouldCheckForInterrupt": True}
+    client: AsyncMongoClient[dict[str, Any]]
+    async with servers.mongodb.administrator() as client:
+        answer = await client.admin.command("configureFailPoint", FIND, mode="alwaysOn", data=data)
+        try:
+            yield HangingReads(client.admin, answer["count"])
+        finally:
+            await client.admin.command("configureFailPoint", FIND, mode="off")
 
 
 @dataclass

@@ -1,15 +1,20 @@
 """Every error that a driver can raise is known: the surroundings' fault, an item's own, or a bug of ours."""
 
+import asyncio
 import inspect
 
 import asyncpg
 import bson.errors
 import pymongo.errors
 import pytest
+from obstacles import failing_mongodb
+from pymongo import helpers_shared
 
 from systems import commands, create
+from tandem.kernel import Unavailable
 from tandem.user_command.database import ITEMS_FAULT, TRANSIENT
 from tandem.user_query.database import UNSENDABLE
+from tandem.user_query.refusals import REFUSED_FOR_GOOD, is_documents_own_fault, sort_errors
 
 # By the class of SQLSTATE, its first two characters.
 AN_ITEMS_FAULT = {
@@ -68,6 +73,94 @@ def test_asyncpg_s_own_errors_are_transient_or_the_roots_of_others():
 )
 def test_every_error_of_pymongo_is_transient_or_one_document_s_own(error):
     assert issubclass(error, (pymongo.errors.PyMongoError, *UNSENDABLE, Warning))
+
+
+# What MongoDB's own list of errors (error_codes.yml of version 8.2) has at 10,000 and above.
+STATES_FROM_10_000 = {
+    10058, 10107, 11600, 11601, 11602, 12586, 12587, 13104, 13297, 13388, 13435, 13436, 14031, 28769, 31082,
+    46841, 50768, 50915, 56846, 57986, 91331, 640570, 640571, 1003141, 10045600,
+}  # fmt: skip
+ABOUT_ONE_DOCUMENT = {10003, 10334, 11000, 17280}
+# What drivers heed: no primary, a shutdown, the network, a password that is being changed.
+KNOWN_TO_THE_DRIVER = {
+    *helpers_shared._RETRYABLE_ERROR_CODES,
+    *helpers_shared._NOT_PRIMARY_CODES,
+    *helpers_shared._SHUTDOWN_CODES,
+    helpers_shared._AUTHENTICATION_FAILURE_CODE,
+    helpers_shared._REAUTHENTICATION_REQUIRED_CODE,
+}
+
+
+def write_errors(*codes: int, **more) -> dict:
+    errors = [
+        {"index": n, "code": code, "errmsg": "quoted", "op": {"_id": n}, **more}
+        for n, code in enumerate(codes)
+    ]
+    return {"writeErrors": errors, "writeConcernErrors": [], "nMatched": 0}
+
+
+@pytest.mark.parametrize("code", sorted(STATES_FROM_10_000 | KNOWN_TO_THE_DRIVER))
+def test_a_state_of_mongodb_is_no_document_s_fault(code):
+    assert not is_documents_own_fault(code)
+    with pytest.raises(Unavailable, match=str(code)):
+        sort_errors(write_errors(121, code))
+
+
+def test_below_10_000_only_what_is_named_is_a_document_s_fault():
+    assert {code for code in range(10_000) if is_documents_own_fault(code)} < set(REFUSED_FOR_GOOD)
+
+
+@pytest.mark.parametrize(
+    "code", sorted({*REFUSED_FOR_GOOD, *ABOUT_ONE_DOCUMENT, 13026, 16755, 31034, 5_000_000})
+)
+def test_what_is_about_one_document_sets_that_one_aside_and_is_not_quoted(code):
+    outcome = sort_errors(write_errors(code, keyPattern={"email": 1}))
+    assert outcome.existing == set()
+    assert str(code) in outcome.refused[0]
+    assert "quoted" not in outcome.refused[0]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"keyPattern": {"_id": 1}},
+        {"errmsg": "E11000 duplicate key error collection: tandem.users index: _id_ dup key: { _id: 1 }"},
+    ],
+    ids=["by its key", "by its index's name"],
+)
+def test_only_an_id_that_is_there_already_is_a_replay(error):
+    assert sort_errors(write_errors(11000, **error)).existing == {0}
+    other = {
+        "keyPattern": {"_id": 1, "email": 1},
+        "errmsg": "E11000 duplicate key error index: _id_1_email_1 dup",
+    }
+    assert sort_errors(write_errors(11000, **other)).existing == set()
+
+
+def test_a_missing_write_concern_is_no_acknowledgement_whatever_else_went_wrong():
+    details = write_errors(11000, keyPattern={"_id": 1}) | {"writeConcernErrors": [{"code": 64}]}
+    with pytest.raises(Unavailable, match="64"):
+        sort_errors(details)
+
+
+READS = ["/1", "/email?email=a@b", "", "?limit=1000", "/search?seed=x", "/search?email=a@b"]
+# A state of each kind, as the answer to a read: no rights, no collection, killed, too slow, no memory,
+# overloaded, no disk, a code that nobody knows; then those that the driver tries again until its deadline.
+STATES_MET_BY_READS = [8, 13, 26, 43, 50, 112, 175, 202, 206, 237, 279, 292, 365, 371, 402, 433, 11601, 13388]
+STATES_MET_BY_READS += [14031, 9_999_999, 6, 91, 10107]
+
+
+async def test_no_state_of_mongodb_reaches_a_reader_as_anything_but_503(servers, serve):
+    client = (await serve("reader", DATABASE_TIMEOUT_SECONDS="1")).client
+    for code in STATES_MET_BY_READS:
+        how = {"failCommands": ["find", "aggregate", "getMore"], "errorCode": code}
+        async with failing_mongodb(servers, "reader", **how):
+            answers = await asyncio.gather(*(client.get(f"/api/v1/user-query{path}") for path in READS))
+        for answer in answers:
+            assert answer.status_code == 503, (code, answer.url, answer.text)
+            assert int(answer.headers["Retry-After"]) > 0
+    for path in READS[2:]:
+        assert (await client.get(f"/api/v1/user-query{path}")).status_code == 200
 
 
 @pytest.mark.parametrize("sqlstate", ["40P01", "40001"], ids=["deadlock", "serialization failure"])

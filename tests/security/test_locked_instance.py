@@ -21,6 +21,7 @@ WANTED = {
     "GET /api/v1/dead-letters": OPERATOR,
     "GET /api/v1/dead-letters/{id}": OPERATOR,
     "POST /api/v1/dead-letters/{id}/retry": OPERATOR,
+    "POST /api/v1/dead-letters/{id}/replace": OPERATOR,
     "POST /api/v1/dead-letters/retry": OPERATOR,
     "GET /health/flow": OPERATOR,
     "GET /metrics": OPERATOR,

@@ -1,6 +1,7 @@
 """The composition root: the only place that knows which parts make an instance. Tests wire by it too."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -37,7 +38,14 @@ from tandem.user_command.run_samples import RunSamples
 from tandem.user_command.schema import require_migrated
 from tandem.user_command.service import UserCommandService
 from tandem.user_command.statistics import Statistics
-from tandem.user_query.database import Client, answers, open_client, require_suitable, users_of
+from tandem.user_query.database import (
+    Client,
+    answers,
+    missing_indexes,
+    open_client,
+    require_suitable,
+    users_of,
+)
 from tandem.user_query.repository import UserQueryRepository
 from tandem.user_query.search import UserSearch
 from tandem.user_query.service import UserQueryService
@@ -46,6 +54,9 @@ from tandem.user_query.service import UserQueryService
 # cost a user up to so much lag. See docs/performance.md.
 PROJECTION_PACE = timedelta(milliseconds=20)
 WRITE_BACK_PACE = timedelta(milliseconds=10)
+SECONDS_BETWEEN_LOOKS_AT_INDEXES = 5.0
+
+logger = logging.getLogger(__name__)
 
 
 class Instance:
@@ -67,6 +78,9 @@ class Instance:
         self.live = LiveFeed(RunSamples(database), lambda: answers(client), settings.app_id)
         self.loop_delays = Histogram()
         self.draining = False
+        #: What MongoDB's collection lacks, in a sentence, and what to do; empty: nothing.
+        self.missing_indexes = ""
+        self._client = client
         self._register_flow()
 
     def _register_flow(self) -> None:
@@ -120,6 +134,8 @@ class Instance:
             return "It is stopping."
         if not self.lease.held:
             return "PostgreSQL does not answer."
+        if self.command_service.ids_used_up:
+            return "All user ids are used up; no user can be created any more."
         if self.creates.waiting >= self.creates.coalescing.max_waiting:
             return "Too many commands are waiting."
         return None
@@ -129,6 +145,7 @@ class Instance:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(keep_running("lease", self._renew_lease))
             tasks.create_task(keep_running("recovery", self._recover))
+            tasks.create_task(keep_running("indexes", self._look_at_indexes))
             tasks.create_task(keep_running("live view", self.live.run_once))
             tasks.create_task(measure_loop_delay(self.loop_delays))
 
@@ -137,7 +154,21 @@ class Instance:
             self.creates.held(), self.write_back.held(), self.recovery.claimed_from, self.settings.app_id
         )
         await self.lease.renew(self.creates.waiting, in_hand, ready=self.why_not_ready is None)
+        await self.command_service.look_for_ids()
         return SECONDS_BETWEEN_RENEWALS
+
+    async def _look_at_indexes(self) -> float:
+        """Somebody may drop the collection; MongoDB makes a new one with the next write, without indexes."""
+        missing = await missing_indexes(self._client)
+        if missing:
+            missing += (
+                ", which `tandem migrate` makes again. Was the collection dropped, its users are to be sent "
+                "again: see Backup and restore in docs/operations.md."
+            )
+        if missing != self.missing_indexes:
+            logger.log(logging.ERROR if missing else logging.INFO, "%s", missing or "All indexes are there.")
+        self.missing_indexes = missing
+        return SECONDS_BETWEEN_LOOKS_AT_INDEXES
 
     async def _recover(self) -> float:
         # Who stops takes up nothing more: there might be no end to it.

@@ -82,12 +82,16 @@ class HealthController:
         return json_response(Health("ready", self._instance.settings.app_id))
 
     async def flow(self, request: Request[Any, Any, None]) -> Response:
-        """200, or 503 when the oldest pending user is too old or users are set aside."""
+        """200, or 503 when somebody waits for too long or was set aside, or MongoDB lacks an index."""
         del request
-        if letters := await self._instance.dead_letters.count():
+        if missing := self._instance.missing_indexes:
+            raise ProblemError(503, missing)
+        letters, error = await self._instance.dead_letters.count()
+        if letters:
             some = "1 dead letter" if letters == 1 else f"{letters} dead letters"
             detail = (
-                f"MongoDB refused users for good: {some}. `tandem dead-letters list` shows which and why."
+                f"MongoDB refused users for good: {some}. `tandem dead-letters list` shows which and why. "
+                f"The first: {error}"
             )
             raise ProblemError(503, detail)
         oldest = round(await self._instance.repository.oldest_pending_seconds(), 3)
@@ -97,5 +101,7 @@ class HealthController:
                 f"The oldest pending user has waited {oldest:.0f} s for MongoDB (limit: {limit:.0f} s). "
                 "Nothing is lost: it arrives once MongoDB takes writes again."
             )
+            if trouble := self._instance.query_service.trouble:
+                detail += f" This instance's last try: {trouble}."
             raise ProblemError(503, detail)
         return json_response(FlowHealth("flowing", oldest))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from tandem.app.bootstrap import Instance, run_instance
 from tandem.app.door import door_of
 from tandem.app.health import HealthController
+from tandem.app.identity_conflicts import IdentityConflictsController
 from tandem.app.live import LiveController
 from tandem.app.metrics import MetricsController
 from tandem.config import Settings, SettingsError
@@ -23,7 +24,9 @@ from tandem.user_command.dead_letters import DeadLettersController
 from tandem.user_command.described import DescribedController
 from tandem.user_command.idempotency import InvalidKey, KeyReused
 from tandem.user_command.runs import RunsController
+from tandem.user_command.user_path import IdsUsedUp
 from tandem.user_query.controller import UserQueryController
+from tandem.user_query.indexes import MissingIndex
 from tandem.web.application import Application
 from tandem.web.door import Door, LockedDoor
 from tandem.web.openapi import openapi_route
@@ -55,6 +58,7 @@ def application(instance: Instance, door: Door) -> Application:
         DescribedController(instance.database),
         UserQueryController(instance.query_service, instance.completeness.through),
         DeadLettersController(instance.dead_letters),
+        IdentityConflictsController(instance.dead_letters, instance.query_service),
         RandomUsersController(),
         HealthController(instance),
         MetricsController(instance, totals),
@@ -81,6 +85,8 @@ TRANSLATE: dict[type[Exception], Callable[..., ProblemError]] = {
         422, str(error), errors=[ProblemPlace(parameter="Idempotency-Key", detail="was used before")]
     ),
     InvalidField: lambda error: bad_field(error.pointer, error.detail),
+    IdsUsedUp: lambda error: ProblemError(507, str(error)),
+    MissingIndex: lambda error: ProblemError(503, str(error), headers=(("Retry-After", "30"),)),
     Overloaded: lambda _: ProblemError(
         503, "Too much is waiting; try again in a moment.", headers=(("Retry-After", "1"),)
     ),

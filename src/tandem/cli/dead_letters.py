@@ -12,6 +12,8 @@ from tandem.user_command.dead_letters import DeadLetter, Retried
 
 PATH = "/api/v1/dead-letters"
 PAGE = 1000
+# How the errors begin that --replace is for; see `user_query.identity`.
+IDENTITY_CONFLICT = "identity conflict:"
 
 
 @click.group
@@ -48,14 +50,23 @@ def show(user_id: int, url: str | None, data_dir: Path) -> None:
 @dead_letters.command
 @click.argument("user_id", type=click.IntRange(min=1), required=False)
 @click.option("--all", "every", is_flag=True, help="All of them.")
+@click.option(
+    "--replace",
+    is_flag=True,
+    help="Where MongoDB has another user under the same id (an identity conflict): write over that one.",
+)
 @address_options
-def retry(user_id: int | None, every: bool, url: str | None, data_dir: Path) -> None:
+def retry(user_id: int | None, every: bool, replace: bool, url: str | None, data_dir: Path) -> None:
     """Send one user on its way again, or all of them."""
     if (user_id is None) != every:
         msg = "Name one user by its id, or say --all."
         raise click.UsageError(msg)
     base = base_url(url, data_dir)
-    retried = _retry_all(base) if every else _retry(f"{base}{PATH}/{user_id}/retry")
+    way = "replace" if replace else "retry"
+    if every:
+        retried = _replace_all(base) if replace else _retry_all(base)
+    else:
+        retried = _retry(f"{base}{PATH}/{user_id}/{way}")
     click.echo(f"{retried} {'user is' if retried == 1 else 'users are'} on {_whose(retried)} way again.")
 
 
@@ -65,6 +76,15 @@ def _retry_all(base: str) -> int:
         some = _retry(f"{base}{PATH}/retry")
         retried += some
     return retried
+
+
+def _replace_all(base: str) -> int:
+    replaced = after = 0
+    while page := _page(base, after):
+        after = page[-1].user_id
+        conflicts = [letter for letter in page if letter.error.startswith(IDENTITY_CONFLICT)]
+        replaced += sum(_retry(f"{base}{PATH}/{letter.user_id}/replace") for letter in conflicts)
+    return replaced
 
 
 def _retry(address: str) -> int:

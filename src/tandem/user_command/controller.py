@@ -63,7 +63,7 @@ class UserCommandController:
                     },
                     503: {"Retry-After": "Seconds to wait before sending it again."},
                 },
-                problems=(422, 503),
+                problems=(422, 503, 507),
                 right=Right.COMMAND,
                 tag="command side (PostgreSQL)",
                 description="Answered after PostgreSQL has committed the user with its CREATED event.",

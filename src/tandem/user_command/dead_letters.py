@@ -82,14 +82,14 @@ class DeadLetters:
         rows = await self._database.fetch("retry_dead_letters", user_id)
         return int(rows[0]["retried"])
 
-    async def count(self) -> int:
-        """How many there are, counted no further than 1,000.
+    async def count(self) -> tuple[int, str]:
+        """How many there are, counted no further than 1,000, and the error of the first; empty without one.
 
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
         rows = await self._database.fetch("count_dead_letters")
-        return int(rows[0]["letters"])
+        return int(rows[0]["letters"]), rows[0]["error"] or ""
 
 
 class DeadLettersController:
@@ -151,14 +151,14 @@ class DeadLettersController:
         """One dead letter."""
         letter = await self._letters.find(request.path.id)
         if letter is None:
-            raise _no_letter(request.path.id)
+            raise no_letter(request.path.id)
         return json_response(letter)
 
     async def retry(self, request: Request[UserPath, NoArguments, None]) -> Response:
         """One dead letter pending again."""
         retried = await self._letters.retry(request.path.id)
         if not retried:
-            raise _no_letter(request.path.id)
+            raise no_letter(request.path.id)
         return json_response(Retried(retried))
 
     async def retry_all(self, request: Request[NoArguments, NoArguments, None]) -> Response:
@@ -167,5 +167,6 @@ class DeadLettersController:
         return json_response(Retried(await self._letters.retry()))
 
 
-def _no_letter(user_id: int) -> ProblemError:
+def no_letter(user_id: int) -> ProblemError:
+    """There is nothing to see or to do for this user."""
     return ProblemError(404, f"User {user_id} is no dead letter.")

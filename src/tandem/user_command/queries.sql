@@ -57,6 +57,11 @@ WITH input AS MATERIALIZED (
 )
 SELECT id, created_at FROM input ORDER BY place;
 
+-- name: ids_left
+-- Whether there is an id left to give.
+SELECT coalesce(pg_sequence_last_value(seqrelid), 0) < seqmax AS some_left
+FROM pg_sequence WHERE seqrelid = 'prm_user_id_seq'::regclass;
+
 -- name: find_users_by_keys
 -- The users that these keys have created, with what their commands were like.
 SELECT u.idempotency_key, u.fingerprint, u.id, u.seed, u.app_id, u.created_at, e.event_data
@@ -404,8 +409,9 @@ WITH chosen AS (
 SELECT count(*) AS retried FROM removed;
 
 -- name: count_dead_letters
--- How many users are set aside, counted no further than 1,000.
-SELECT count(*) AS letters FROM (SELECT FROM prm_user_dead_letter LIMIT 1000) first;
+-- How many users are set aside, counted no further than 1,000, and why the first of them was.
+SELECT count(*) AS letters, (SELECT error FROM prm_user_dead_letter ORDER BY user_id LIMIT 1) AS error
+FROM (SELECT FROM prm_user_dead_letter LIMIT 1000) first;
 
 -- name: applied_migrations
 -- The migrations that this database has seen.

@@ -13,6 +13,7 @@ from tandem.user_command.idempotency import KeyedUser, KeyTaken
 from tandem.user_command.reference_data import ReferenceIds
 from tandem.user_command.rows import decode_state, row_of, traceparents_of
 from tandem.user_command.totals import StageTotals
+from tandem.user_command.user_path import IdsUsedUp
 from tandem.user_command.views import UserRows
 
 # An own user that this process does not hold is only forgotten after this long: before, the answer to the
@@ -36,6 +37,7 @@ class UserCommandRepository:
 
         Raises:
             KeyTaken: an idempotency key has a user already; `find_by_keys` says which.
+            IdsUsedUp: there are not enough ids for all of them.
             Unavailable: PostgreSQL does not answer; whether it has committed may be unknown.
         """
         await self._ids.learn(command.profile for command in commands)
@@ -47,6 +49,8 @@ class UserCommandRepository:
             if error.constraint_name != KEY_INDEX:
                 raise
             raise KeyTaken from error
+        except asyncpg.SequenceGeneratorLimitExceededError as error:
+            raise IdsUsedUp from error
         self.totals.created += len(rows)
         return [
             StoredUser(
@@ -54,6 +58,15 @@ class UserCommandRepository:
             )
             for command, (user_id, created_at) in zip(commands, rows, strict=True)
         ]
+
+    async def has_ids_left(self) -> bool:
+        """Whether PostgreSQL has an id for one more user.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer.
+        """
+        rows = await self._database.fetch("ids_left")
+        return bool(rows[0]["some_left"])
 
     async def find_by_keys(self, keys: Sequence[str]) -> dict[str, KeyedUser]:
         """The users that these keys have created, by key; a key without user is missing.

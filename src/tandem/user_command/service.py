@@ -1,6 +1,6 @@
 """The command side's service: creates users and ends their flow."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tandem.cqrs import (
     CreateUserCommand,
@@ -12,6 +12,7 @@ from tandem.kernel import Unavailable
 from tandem.user_command.idempotency import KeyedUser, KeyTaken, replayed, still_to_create
 from tandem.user_command.lease import Lease
 from tandem.user_command.repository import UserCommandRepository
+from tandem.user_command.user_path import IdsUsedUp
 from tandem.user_command.views import UserRows
 
 # Each try learns of at least one key; more than a few mean that something else is wrong.
@@ -24,6 +25,8 @@ class UserCommandService:
     def __init__(self, repository: UserCommandRepository, lease: Lease) -> None:
         self._repository = repository
         self._lease = lease
+        #: Whether PostgreSQL had no id left when it was last asked for one.
+        self.ids_used_up = False
 
     async def create(
         self, commands: Sequence[CreateUserCommand]
@@ -45,6 +48,10 @@ class UserCommandService:
             except KeyTaken:
                 known |= await self._repository.find_by_keys(_keys_of(new))
                 continue
+            except IdsUsedUp:
+                self.ids_used_up = True
+                known |= await self._repository.find_by_keys(_keys_of(new))
+                return [_without_ids(command, known) for command in commands]
             created = {id(command): user for command, user in zip(new, users, strict=True)}
             for command, user in zip(new, users, strict=True):
                 if command.idempotency is not None:
@@ -57,6 +64,15 @@ class UserCommandService:
             ]
         msg = "Idempotency keys of one batch were taken again and again"
         raise Unavailable(msg)
+
+    async def look_for_ids(self) -> None:
+        """Find out whether there are ids again, after there were none.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer.
+        """
+        if self.ids_used_up:
+            self.ids_used_up = not await self._repository.has_ids_left()
 
     async def synchronize(self, commands: Sequence[SynchronizeUserCommand]) -> None:
         """Record SYNCRONIZED for each user that is pending at this version.
@@ -81,6 +97,15 @@ class UserCommandService:
             Unavailable: PostgreSQL does not answer.
         """
         return await self._repository.find(user_id)
+
+
+def _without_ids(
+    command: CreateUserCommand, known: Mapping[str, KeyedUser]
+) -> UserCommandAggregate | Exception:
+    """What a command gets when no user can be created: the user that it has created before, or the error."""
+    if command.idempotency is None or command.idempotency.key not in known:
+        return IdsUsedUp()
+    return replayed(command, known)
 
 
 def _keys_of(commands: Sequence[CreateUserCommand]) -> list[str]:

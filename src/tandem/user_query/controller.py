@@ -7,22 +7,24 @@ import msgspec
 from msgspec import Meta
 
 from tandem.user.profile import Email, Profile, Seed
-from tandem.user_query.document import Document
+from tandem.user_query.database import HIGHEST_ID
+from tandem.user_query.document import Document, encode_document
+from tandem.user_query.lists import FIRST_PIECE
 from tandem.user_query.search import Conditions
 from tandem.user_query.service import UserQueryService
 from tandem.web.problems import ProblemError
-from tandem.web.requests import NoArguments, Request, Response, json_response
+from tandem.web.requests import NoArguments, Request, Response, StreamResponse, json_response
 from tandem.web.routes import Right, Route
 
 TAG = "query side (MongoDB)"
-HIGHEST_ID = 2**53 - 1
 COMPLETE_THROUGH = "Complete-Through"
 PAGE = (
     "The next page begins after the last `_id` of this one. Users become readable in another order than that "
     "of their ids: who polls the end of this list by `after` misses those that arrive below. Ask with "
     "`complete=true` to miss nobody. That list ends before the lowest user that is still on its way, so what "
     "holds up one user holds back those above. Dead letters hold back nobody: one that is sent again arrives "
-    "below. Without PostgreSQL, a list with `complete=true` is a 503, and others are answered."
+    "below. Without PostgreSQL, a list with `complete=true` is a 503, and others are answered. Long lists "
+    "are sent in pieces; one that breaks off is not complete."
 )
 
 
@@ -138,6 +140,7 @@ class UserQueryController:
                 problems=(503,),
                 right=Right.QUERY,
                 tag=TAG,
+                cancel_on_disconnect=True,
                 description=PAGE,
                 headers={200: {COMPLETE_THROUGH: "With `complete`: up to which id it is."}},
             ),
@@ -162,8 +165,10 @@ class UserQueryController:
                 problems=(503,),
                 right=Right.QUERY,
                 tag=TAG,
-                description="One request looks at no more than 20,000 documents. It may find less than "
-                "`limit`, or nothing, with more to come: go on while `next` is no null.",
+                cancel_on_disconnect=True,
+                description="One request looks at no more than 20,000 documents, and answers with about "
+                "256 KB at most. It may find less than `limit`, or nothing, with more to come: go on while "
+                "`next` is no null.",
             ),
             Route(
                 "GET",
@@ -178,13 +183,16 @@ class UserQueryController:
             ),
         ]
 
-    async def page(self, request: Request[NoArguments, PageQuery, None]) -> Response:
-        """A page of users."""
+    async def page(self, request: Request[NoArguments, PageQuery, None]) -> Response | StreamResponse:
+        """A page of users; a long one in pieces."""
         query = request.query
         # Before MongoDB is read: who is counted as complete has to be in what is read.
         through = await self._complete_through() if query.complete else None
-        users = await self._service.page(query.limit, query.after, query.seed, through)
-        return json_response(users, headers=() if through is None else ((COMPLETE_THROUGH, str(through)),))
+        headers = () if through is None else ((COMPLETE_THROUGH, str(through)),)
+        wanted = (query.limit, query.after, query.seed, through)
+        if query.limit <= FIRST_PIECE:
+            return Response(200, await self._service.lists.short(*wanted), headers=headers)
+        return StreamResponse(self._service.lists.pieces(*wanted), headers=headers)
 
     async def find_newest(self, request: Request[NoArguments, EmailQuery, None]) -> Response:
         """The newest user of an address."""
@@ -207,4 +215,4 @@ def _found(document: Document | None, which: str) -> Response:
     if document is None:
         detail = f"MongoDB has no user {which}. One that was just created is there within moments."
         raise ProblemError(404, detail)
-    return json_response(document)
+    return Response(200, encode_document(document))

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import bson.errors
 import pymongo
-from pymongo import ASCENDING, DESCENDING, AsyncMongoClient, IndexModel, WriteConcern
+from bson.codec_options import CodecOptions, DatetimeConversion
+from pymongo import AsyncMongoClient, WriteConcern
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import (
     BulkWriteError,
@@ -20,6 +21,16 @@ from pymongo.errors import (
 
 from tandem.kernel import Unavailable, UnsuitableServer
 from tandem.user_query.document import Document
+from tandem.user_query.indexes import (
+    BY_EMAIL,
+    BY_SEED,
+    INDEXES,
+    MissingIndex,
+    has_collection,
+    probe_of,
+    says_index_is_missing,
+)
+from tandem.user_query.refusals import codes_of
 
 OLDEST_VERSION = 5
 AUTHENTICATION_FAILED = 18
@@ -29,16 +40,18 @@ COLLECTION = "users"
 # A server that has not answered by then when an instance starts is taken to be away.
 FIRST_ANSWER_SECONDS = 3
 PING_SECONDS = 0.5
+# Ids stay below 2^53. With both bounds, a read skips what others have put in under ids of other kinds.
+HIGHEST_ID = 2**53 - 1
 MAJORITY = WriteConcern(w="majority", j=True)
 
 # One document's own fault, found by the driver before anything is sent.
 UNSENDABLE = (DocumentTooLarge, bson.errors.BSONError, OverflowError)
 
-INDEXES = [
-    # The newest user of an e-mail address is the first entry of its group.
-    IndexModel([("email", ASCENDING), ("_id", DESCENDING)]),
-    IndexModel([("seed", ASCENDING), ("_id", ASCENDING)]),
-]
+# Who reads what others have written by hand gets what can be read of it, and no error: text that is no UTF-8,
+# moments that no Python date can hold.
+LENIENT: CodecOptions[Document] = CodecOptions(
+    unicode_decode_error_handler="replace", datetime_conversion=DatetimeConversion.DATETIME_AUTO
+)
 
 Client = AsyncMongoClient[Document]
 Users = AsyncCollection[Document]
@@ -65,7 +78,8 @@ def open_client(url: str, *, name: str, deadline: timedelta) -> Client:
 
 def users_of(client: Client) -> Users:
     """The collection of users, in the database that the URL names (`tandem` where it names none)."""
-    return client.get_default_database(DEFAULT_DATABASE).get_collection(COLLECTION, write_concern=MAJORITY)
+    database = client.get_default_database(DEFAULT_DATABASE)
+    return database.get_collection(COLLECTION, write_concern=MAJORITY, codec_options=LENIENT)
 
 
 async def require_suitable(client: Client, url: str) -> None:
@@ -125,14 +139,41 @@ async def answers(client: Client) -> bool:
     return True
 
 
+async def missing_indexes(client: Client) -> str:
+    """What is missing of the collection and its indexes, as the beginning of a sentence; empty: nothing.
+
+    Raises:
+        Unavailable: MongoDB does not answer.
+    """
+    database = client.get_default_database(DEFAULT_DATABASE)
+    missing = []
+    for index in (BY_EMAIL, BY_SEED):
+        try:
+            with translated(), pymongo.timeout(FIRST_ANSWER_SECONDS):
+                explained = await database.command(probe_of(COLLECTION, index))
+        except MissingIndex:
+            missing.append("{" + ", ".join(f"{field}: {way}" for field, way in index) + "}")
+            continue
+        if not has_collection(explained):
+            return f"MongoDB has no collection `{COLLECTION}`"
+    return f"MongoDB's collection `{COLLECTION}` lacks the index {' and '.join(missing)}" if missing else ""
+
+
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn the driver's errors into `Unavailable`, but for those that one document causes."""
+    """Turn the driver's errors into `Unavailable`, but for those that one document causes.
+
+    Raises:
+        Unavailable: MongoDB does not answer, or is in a state in which it cannot do this.
+        MissingIndex: it would have to look at every document.
+    """
     try:
         yield
     except UNSENDABLE:
         raise
     except PyMongoError as error:
+        if says_index_is_missing(error):
+            raise MissingIndex from error
         msg = f"MongoDB does not answer ({described(error)})"
         raise Unavailable(msg) from error
 
@@ -141,8 +182,7 @@ def described(error: PyMongoError) -> str:
     """What may be logged. Of what the server has refused only codes: its words may quote a document."""
     name = type(error).__name__
     if isinstance(error, BulkWriteError):
-        errors = [*error.details["writeErrors"], *error.details["writeConcernErrors"]]
-        return f"{name}: codes {sorted({one['code'] for one in errors})}"
+        return f"{name}: codes {codes_of(error.details)}"
     return f"{name}: code {error.code}" if isinstance(error, OperationFailure) else f"{name}: {error}"
 
 

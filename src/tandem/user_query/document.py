@@ -1,8 +1,10 @@
 """The document of a user: one pure function, for the fast path and for recovery alike."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+from bson.decimal128 import Decimal128
 
 from tandem.user import StoredUser
 
@@ -15,6 +17,8 @@ def document_of(user: StoredUser, app_id: str) -> Document:
     `_id` is the user's id, which makes writing it a second time harmless. (`id` is the person's national
     identity, as in the API.) `app_id` is the instance that projects. The status is SYNCRONIZED from the
     document's only write; that PostgreSQL knows of it is recorded there.
+
+    Whoever changes this shape: a document that is there already is compared with a new one (`identity.py`).
     """
     return {
         "_id": user.id,
@@ -24,3 +28,24 @@ def document_of(user: StoredUser, app_id: str) -> Document:
         "version": user.version,
         **msgspec.to_builtins(user.profile),
     }
+
+
+def id_of(document: Mapping[str, Any]) -> int:
+    """Its `_id` as an integer. Somebody else's document may have the same number as another BSON type."""
+    value = document["_id"]
+    return int(value.to_decimal() if isinstance(value, Decimal128) else value)
+
+
+def _plain(value: object) -> object:
+    """What JSON can say of a BSON type that is none of Python's own.
+
+    Ids above 2^31 come as `Int64`. The rest only stands in documents that somebody wrote by hand: they are
+    shown as text, so that one of them does not spoil a whole list.
+    """
+    if isinstance(value, int):
+        return int(value)
+    return bytes(value) if isinstance(value, bytes) else str(value)
+
+
+#: A document as JSON, in bytes.
+encode_document = msgspec.json.Encoder(enc_hook=_plain).encode

@@ -1,24 +1,29 @@
 """The query side's way to MongoDB."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
+import bson
+from bson.raw_bson import RawBSONDocument
 from pymongo import ASCENDING, ReadPreference, ReplaceOne
 from pymongo.errors import BulkWriteError
 from pymongo.read_concern import ReadConcern
+from pymongo.results import BulkWriteResult, InsertManyResult
 
 from tandem.kernel import Unavailable
-from tandem.user_query.database import UNSENDABLE, Users, translated
-from tandem.user_query.document import Document
+from tandem.user_query.database import HIGHEST_ID, LENIENT, UNSENDABLE, Users, translated
+from tandem.user_query.document import Document, id_of
+from tandem.user_query.identity import conflict, fingerprint_of, is_somebody_elses
+from tandem.user_query.indexes import BY_EMAIL, BY_ID, BY_SEED
+from tandem.user_query.refusals import Sorted, sort_errors
 
-DUPLICATE_KEY = 11000
-# What MongoDB refuses however often it is asked. All else passes: a full disk is emptied, a node returns.
-REFUSED_FOR_GOOD = {
-    2: "BadValue",
-    121: "DocumentValidationFailure",
-    10334: "BSONObjectTooLarge",
-    17280: "KeyTooLong",
-}
+
+class DocumentChanged(Exception):
+    """MongoDB's document is not the one any more that was to be replaced. Nothing was written."""
+
+
+class _ChangedMeanwhile(Unavailable):
+    """What was to be replaced is not there any more."""
 
 
 class UserQueryRepository:
@@ -29,7 +34,8 @@ class UserQueryRepository:
         self._as_of_now = users.with_options(
             read_concern=ReadConcern("linearizable"), read_preference=ReadPreference.PRIMARY
         )
-        self._majority = users.with_options(read_concern=ReadConcern("majority"))
+        raw = LENIENT.with_options(document_class=RawBSONDocument)
+        self._as_stored = users.with_options(codec_options=raw, read_concern=ReadConcern("majority"))
 
     async def write(self, documents: Sequence[Document]) -> dict[int, str]:
         """Write the documents, unless the same or a later version is there. By id, why one is refused.
@@ -42,20 +48,36 @@ class UserQueryRepository:
             Exception: some document among several cannot even be sent. Alone, it is refused.
         """
         try:
-            with translated():
-                await self._users.insert_many(documents, ordered=False)
-        except Unavailable as error:
-            if not isinstance(error.__cause__, BulkWriteError):
-                raise
-            existing, refused = _sort_errors(error.__cause__.details)
-            if existing:
-                await self._replace_older([document for document in documents if document["_id"] in existing])
-            return refused
+            outcome = await _carried_out(self._users.insert_many(documents, ordered=False))
         except UNSENDABLE as error:
             if len(documents) > 1:
                 raise
-            return {documents[0]["_id"]: f"{type(error).__name__}: {error}"}
-        return {}
+            return {documents[0]["_id"]: f"{type(error).__name__}: it cannot be sent to MongoDB as it is."}
+        if outcome.existing:
+            there = [document for document in documents if document["_id"] in outcome.existing]
+            return outcome.refused | await self._settle(there)
+        return outcome.refused
+
+    async def replace(self, document: Document, fingerprint: str) -> None:
+        """Write the document over somebody else's, of this fingerprint; nothing where it is not in the way.
+
+        Raises:
+            DocumentChanged: another document is there by now, or MongoDB refuses this one; says which.
+            Unavailable: MongoDB does not answer. Doing it again is harmless.
+        """
+        user_id: int = document["_id"]
+        stored = (await self._find_stored([user_id])).get(user_id)
+        if stored is None or not is_somebody_elses(_opened(stored), document):
+            return
+        if fingerprint_of(stored) != fingerprint:
+            raise DocumentChanged("MongoDB has yet another document there by now.")
+        exactly = {"_id": user_id, "$expr": {"$eq": ["$$ROOT", {"$literal": stored}]}}
+        try:
+            refused = await self._replace([ReplaceOne(exactly, document)])
+        except _ChangedMeanwhile as error:
+            raise DocumentChanged("MongoDB's document was changed just now.") from error
+        if refused:
+            raise DocumentChanged(refused[user_id])
 
     async def find_by_ids(self, ids: Sequence[int]) -> dict[int, Document]:
         """The users of these ids, by id; who is not there is missing.
@@ -65,7 +87,7 @@ class UserQueryRepository:
         """
         with translated():
             found = await self._users.find({"_id": {"$in": ids}}, batch_size=len(ids) + 1).to_list(None)
-        return {document["_id"]: document for document in found}
+        return {id_of(document): document for document in found}
 
     async def find_newest_by_emails(self, emails: Sequence[str]) -> dict[str, Document]:
         """The newest user (highest id) of each address, by address; who is not there is missing.
@@ -75,16 +97,17 @@ class UserQueryRepository:
 
         Raises:
             Unavailable: MongoDB does not answer.
+            MissingIndex: the index is not there.
         """
         pipeline: list[Mapping[str, Any]] = [
-            {"$match": {"email": {"$in": emails}}},
+            {"$match": {"email": {"$in": emails}, "_id": {"$gt": 0, "$lte": HIGHEST_ID}}},
             {"$sort": {"email": 1, "_id": -1}},
             {"$group": {"_id": "$email", "newest": {"$first": "$$ROOT"}}},
         ]
         with translated():
-            cursor = await self._users.aggregate(pipeline, batchSize=len(emails) + 1)
+            cursor = await self._users.aggregate(pipeline, batchSize=len(emails) + 1, hint=dict(BY_EMAIL))
             found = await cursor.to_list(None)
-        return {group["_id"]: group["newest"] for group in found}
+        return {group["_id"]: group["newest"] for group in found if isinstance(group["_id"], str)}
 
     async def page(
         self, limit: int, after: int = 0, seed: str | None = None, through: int | None = None
@@ -96,52 +119,70 @@ class UserQueryRepository:
 
         Raises:
             Unavailable: MongoDB does not answer.
+            MissingIndex: the index is not there.
         """
-        ids = {"$gt": after} if through is None else {"$gt": after, "$lte": through}
-        wanted: dict[str, Any] = {"_id": ids} if seed is None else {"seed": seed, "_id": ids}
+        wanted: dict[str, Any] = {"_id": {"$gt": after, "$lte": HIGHEST_ID if through is None else through}}
+        if seed is not None:
+            wanted = {"seed": seed, **wanted}
+        index = BY_ID if seed is None else BY_SEED
+        ascending = [("_id", ASCENDING)]
         users = self._users if through is None else self._as_of_now
         with translated():
-            cursor = users.find(wanted, sort=[("_id", ASCENDING)], limit=limit, batch_size=limit + 1)
-            return await cursor.to_list(None)
+            found = users.find(wanted, sort=ascending, limit=limit, batch_size=limit + 1, hint=index)
+            return await found.to_list(None)
 
-    async def _replace_older(self, documents: Sequence[Document]) -> None:
-        """Replace those documents whose stored version is older."""
-        versions = {document["_id"]: document["version"] for document in documents}
-        with translated():
-            stored = await self._majority.find({"_id": {"$in": list(versions)}}, {"version": 1}).to_list(None)
-        if len(stored) < len(versions):
+    async def _settle(self, documents: Sequence[Document]) -> dict[int, str]:
+        """Replace what is older than these documents. By id, under whose id there is somebody else."""
+        ids = {document["_id"] for document in documents}
+        stored = await self._find_stored(list(ids))
+        if len(stored) < len(ids):
             msg = "MongoDB has documents that a majority has not acknowledged yet"
             raise Unavailable(msg)
-        older = {document["_id"] for document in stored if document["version"] < versions[document["_id"]]}
-        if older:
-            # The guard stands in the filter as well: another instance may be replacing the same document.
-            replacements = [
-                ReplaceOne({"_id": document["_id"], "version": {"$lt": document["version"]}}, document)
-                for document in documents
-                if document["_id"] in older
-            ]
-            with translated():
-                await self._users.bulk_write(replacements, ordered=False)
+        refused: dict[int, str] = {}
+        replacements = []
+        for document in documents:
+            user_id, found = document["_id"], _opened(stored[document["_id"]])
+            if is_somebody_elses(found, document):
+                refused[user_id] = conflict(user_id, fingerprint_of(stored[user_id]))
+            elif found["version"] < document["version"]:
+                # The guard stands in the filter as well: another instance may be replacing the same document.
+                older = {"_id": user_id, "version": {"$lt": document["version"]}}
+                replacements.append(ReplaceOne(older, document))
+        return refused | (await self._replace(replacements) if replacements else {})
+
+    async def _replace(self, replacements: Sequence[ReplaceOne[Document]]) -> dict[int, str]:
+        """Carry them out. By id, why one is refused.
+
+        Raises:
+            Unavailable: also where one found nothing to replace: somebody else has changed it meanwhile.
+        """
+        outcome = await _carried_out(self._users.bulk_write(replacements, ordered=False))
+        if outcome.matched + len(outcome.refused) < len(replacements):
+            msg = "MongoDB's documents were changed while they were being replaced"
+            raise _ChangedMeanwhile(msg)
+        return outcome.refused
+
+    async def _find_stored(self, ids: Sequence[int]) -> dict[int, RawBSONDocument]:
+        """The documents under these ids as a majority has them, byte for byte."""
+        with translated():
+            found = await self._as_stored.find({"_id": {"$in": ids}}, batch_size=len(ids) + 1).to_list(None)
+        return {id_of(document): document for document in found}
 
 
-def _sort_errors(details: Mapping[str, Any]) -> tuple[set[int], dict[int, str]]:
-    """Which ids of a failed bulk were there already, and which are refused for good.
+async def _carried_out(bulk: Awaitable[InsertManyResult | BulkWriteResult]) -> Sorted:
+    """Carry out a bulk of writes and sort its errors.
 
     Raises:
-        Unavailable: there are other errors, or the write concern was not met, which is no acknowledgement.
+        Unavailable: some of it is not acknowledged.
+        bson.errors.BSONError, DocumentTooLarge, OverflowError: one document cannot be sent.
     """
-    existing: set[int] = set()
-    refused: dict[int, str] = {}
-    for error in details["writeErrors"]:
-        user_id = error["op"]["_id"]
-        if error["code"] == DUPLICATE_KEY:
-            existing.add(user_id)
-        elif error["code"] in REFUSED_FOR_GOOD:
-            refused[user_id] = f"{error['code']} {REFUSED_FOR_GOOD[error['code']]}: {error['errmsg']}"
-        else:
-            msg = f"MongoDB did not write (code {error['code']})"
-            raise Unavailable(msg)
-    if details["writeConcernErrors"]:
-        msg = f"MongoDB did not acknowledge (code {details['writeConcernErrors'][0]['code']})"
-        raise Unavailable(msg)
-    return existing, refused
+    with translated():
+        try:
+            result = await bulk
+        except BulkWriteError as error:
+            return sort_errors(error.details)
+    return Sorted(set(), {}, result.matched_count if isinstance(result, BulkWriteResult) else 0)
+
+
+def _opened(stored: RawBSONDocument) -> Document:
+    return bson.decode(stored.raw, LENIENT)

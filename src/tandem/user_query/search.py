@@ -2,7 +2,7 @@
 
 A request walks one index in order of ids, from where the last one stopped, and looks at no more than 20,000
 documents. What it has found by then is its answer, be it nothing, and `next` goes on from there. So it needs
-no index of its own, for which every user written would have to pay.
+no index of its own, for which every user written would have to pay. An answer that becomes long ends early.
 """
 
 import re
@@ -12,18 +12,19 @@ from typing import Any
 import msgspec
 import pymongo
 
-from tandem.user_query.database import Users, translated
-from tandem.user_query.document import Document
+from tandem.user_query.database import HIGHEST_ID, Users, translated
+from tandem.user_query.document import encode_document, id_of
+from tandem.user_query.indexes import BY_EMAIL, BY_ID, BY_SEED, Index
 
 MOST_EXAMINED = 20_000
 PATIENCE_SECONDS = 5
 
-Filter = dict[str, Any]
-Index = list[tuple[str, int]]
+# An answer ends with the user that makes it longer than this, in bytes: many may wait to be read by clients.
+LONG_ANSWER = 262_144
+# Documents that are taken from MongoDB at a time: at most 2 MB of the largest users.
+MOST_A_BATCH = 50
 
-BY_ID: Index = [("_id", 1)]
-BY_SEED: Index = [("seed", 1), ("_id", 1)]
-BY_EMAIL: Index = [("email", 1), ("_id", -1)]
+Filter = dict[str, Any]
 
 
 class Conditions(msgspec.Struct, frozen=True):
@@ -42,9 +43,12 @@ class Conditions(msgspec.Struct, frozen=True):
 
 
 class Found(msgspec.Struct, frozen=True):
-    """The users found, the id from where to go on (None at the end), and how many documents it took."""
+    """The users found, the id from where to go on (None at the end), and how many documents it took.
 
-    users: Sequence[Document]
+    Users are JSON already.
+    """
+
+    users: Sequence[msgspec.Raw]
     next: int | None
     examined: int
 
@@ -60,6 +64,7 @@ class UserSearch:
 
         Raises:
             Unavailable: MongoDB does not answer, or not within five seconds.
+            MissingIndex: the index to walk is not there.
         """
         with translated(), pymongo.timeout(PATIENCE_SECONDS):
             exact = await self._is_known(conditions.email)
@@ -67,11 +72,27 @@ class UserSearch:
             end = await self._end(walked, index, after)
             window = _between(walked, after, end)
             matching = {**window, **_others(conditions, exact_email=exact)}
-            found = self._users.find(matching, sort=BY_ID, limit=limit, batch_size=limit + 1, hint=index)
-            users = await found.to_list(None)
-            stop = users[-1]["_id"] if len(users) == limit else end
+            users, last = await self._collect(matching, index, limit)
+            stop = end if last is None else last
             examined = await self._users.count_documents(_between(walked, after, stop), hint=index)
         return Found(users, stop, examined)
+
+    async def _collect(
+        self, matching: Filter, index: Index, limit: int
+    ) -> tuple[list[msgspec.Raw], int | None]:
+        """The users that match, and the id of the last one where there may be more; else None."""
+        users: list[msgspec.Raw] = []
+        size = 0
+        cursor = self._users.find(
+            matching, sort=BY_ID, limit=limit, batch_size=min(limit + 1, MOST_A_BATCH), hint=index
+        )
+        async with cursor:
+            async for document in cursor:
+                users.append(msgspec.Raw(encode_document(document)))
+                size += len(users[-1])
+                if len(users) == limit or size > LONG_ANSWER:
+                    return users, id_of(document)
+        return users, None
 
     async def _is_known(self, email: str) -> bool:
         """Whether somebody has exactly this address: one look into its index."""
@@ -81,7 +102,7 @@ class UserSearch:
         """The id of the last document that may be looked at; None where the rest is few enough."""
         cursor = self._users.find(_between(walked, after, None), {"_id": 1}, sort=BY_ID, hint=index)
         last = await cursor.skip(MOST_EXAMINED - 1).limit(1).to_list(None)
-        return last[0]["_id"] if last else None
+        return id_of(last[0]) if last else None
 
 
 def _walked(conditions: Conditions, *, exact_email: bool) -> tuple[Filter, Index]:
@@ -94,7 +115,7 @@ def _walked(conditions: Conditions, *, exact_email: bool) -> tuple[Filter, Index
 
 
 def _between(walked: Filter, after: int, end: int | None) -> Filter:
-    return {**walked, "_id": {"$gt": after} if end is None else {"$gt": after, "$lte": end}}
+    return {**walked, "_id": {"$gt": after, "$lte": HIGHEST_ID if end is None else end}}
 
 
 def _others(conditions: Conditions, *, exact_email: bool) -> Filter:

@@ -57,6 +57,9 @@ class Route:
     right: Right | None = Right.OPERATOR
     #: Whether the OpenAPI document has it: pages and their files are no part of the interface.
     documented: bool = True
+    #: Whether the endpoint is cancelled when its client leaves before the answer: for costly reads, never for
+    #: commands.
+    cancel_on_disconnect: bool = False
 
 
 @dataclass(frozen=True)

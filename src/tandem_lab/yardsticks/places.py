@@ -12,7 +12,8 @@ import asyncpg
 
 from tandem.config import SettingsError, load_settings
 from tandem.user_command.migrate import migrate
-from tandem.user_query.database import INDEXES, MAJORITY, Client, Users
+from tandem.user_query.database import MAJORITY, Client, Users
+from tandem.user_query.indexes import INDEXES
 
 DEADLINE = timedelta(seconds=30)
 

@@ -1,0 +1,67 @@
+"""The way out of an identity conflict: MongoDB has somebody else under a user's id, and an operator decides.
+
+It needs both sides: the user is a dead letter in PostgreSQL, the document to replace is in MongoDB.
+"""
+
+import msgspec
+
+from tandem.user import Profile, StoredUser
+from tandem.user_command.dead_letters import TAG, DeadLetters, DeadLetterWithState, Retried, no_letter
+from tandem.user_command.user_path import UserPath
+from tandem.user_query.repository import DocumentChanged
+from tandem.user_query.service import UserQueryService
+from tandem.web.problems import ProblemError
+from tandem.web.requests import NoArguments, Request, Response, json_response
+from tandem.web.routes import Route
+
+
+class IdentityConflictsController:
+    """Writes users over somebody else's documents."""
+
+    def __init__(self, letters: DeadLetters, users: UserQueryService) -> None:
+        self._letters = letters
+        self._users = users
+
+    def routes(self) -> list[Route]:
+        """The one route."""
+        return [
+            Route(
+                "POST",
+                "/api/v1/dead-letters/{id}/replace",
+                self.replace,
+                "Write one over the other user that MongoDB has under its id",
+                path_type=UserPath,
+                answers={200: Retried},
+                problems=(404, 409, 503),
+                tag=TAG,
+                description="Only for a dead letter that is an identity conflict, and only while MongoDB has "
+                "the very document that its error names. That document is lost.",
+            )
+        ]
+
+    async def replace(self, request: Request[UserPath, NoArguments, None]) -> Response:
+        """Put the user in the other one's place, and send it on its way again.
+
+        Whoever stops between the two steps can do both again: the flow compares, and finds no conflict.
+        """
+        user_id = request.path.id
+        letter = await self._letters.find(user_id)
+        if letter is None:
+            raise no_letter(user_id)
+        try:
+            replaced = await self._users.replace(_user_of(letter), letter.error)
+        except DocumentChanged as error:
+            detail = f"Nothing was replaced. {error} `tandem dead-letters retry {user_id}` looks at it anew."
+            raise ProblemError(409, detail) from None
+        if not replaced:
+            detail = f"User {user_id} is no identity conflict: retry it without replacing anything."
+            raise ProblemError(409, detail)
+        retried = await self._letters.retry(user_id)
+        if not retried:
+            raise no_letter(user_id)
+        return json_response(Retried(retried))
+
+
+def _user_of(letter: DeadLetterWithState) -> StoredUser:
+    profile = msgspec.convert(letter.state, Profile)
+    return StoredUser(letter.user_id, letter.seed, letter.app_id, letter.version, letter.created_at, profile)

@@ -1,0 +1,76 @@
+"""Lists of users, read and sent in pieces: no more of a list is in memory than what its client has not taken.
+
+Each piece is a query of its own that goes on after the last id. So a client that reads slowly holds nothing
+at MongoDB, and one that leaves has at most one small query under way.
+"""
+
+import time
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+from tandem.kernel import Overloaded
+from tandem.user_query.document import Document, encode_document
+from tandem.user_query.repository import UserQueryRepository
+from tandem.user_query.share import Share
+
+# A list of so many users is answered whole; a longer one begins with them. At most 1 MB.
+FIRST_PIECE = 25
+MOST_A_PIECE = 100
+# How large pieces shall be, in bytes, by what the users before were like.
+PIECE_SIZE = 262_144
+# A client that takes longer for a whole list gives up its place.
+LONGEST = timedelta(minutes=2)
+
+
+class UserLists:
+    """Reads lists for this instance. Queries have their share of it, and long lists theirs."""
+
+    def __init__(self, repository: UserQueryRepository) -> None:
+        self._repository = repository
+        self.queries = Share("lists", at_a_time=4, most_waiting=1_000, patience=timedelta(seconds=5))
+        self.long = Share("long lists", at_a_time=16, most_waiting=100, patience=timedelta(seconds=10))
+
+    async def short(self, limit: int, after: int, seed: str | None, through: int | None) -> bytes:
+        """A list of at most `FIRST_PIECE` users, as JSON.
+
+        Raises:
+            Unavailable, MissingIndex: MongoDB cannot answer.
+            Overloaded: too many lists are being read.
+        """
+        return b"[%b]" % b",".join(map(encode_document, await self._piece(limit, after, seed, through)))
+
+    async def pieces(
+        self, limit: int, after: int, seed: str | None, through: int | None
+    ) -> AsyncIterator[bytes]:
+        """A list of any length, as JSON in pieces.
+
+        Raises:
+            Unavailable, MissingIndex: MongoDB cannot answer.
+            Overloaded: too many lists are being read, or the client took too long for this one.
+        """
+        async with self.long.one():
+            started = time.monotonic()
+            size = min(FIRST_PIECE, limit)
+            opening = b"["
+            while size:
+                users = await self._piece(size, after, seed, through)
+                encoded = list(map(encode_document, users))
+                if users:
+                    yield opening + b",".join(encoded)
+                    opening = b","
+                    after = users[-1]["_id"]
+                limit -= len(users)
+                size = min(limit, _next_size(encoded)) if len(users) == size else 0
+                if time.monotonic() - started > LONGEST.total_seconds():
+                    raise Overloaded("long lists: the client took too long.")
+            yield b"]" if opening == b"," else b"[]"
+
+    async def _piece(self, limit: int, after: int, seed: str | None, through: int | None) -> list[Document]:
+        async with self.queries.one():
+            return await self._repository.page(limit, after, seed, through)
+
+
+def _next_size(encoded: list[bytes]) -> int:
+    """How many users make the next piece, if they are like these."""
+    mean = sum(map(len, encoded)) // len(encoded)
+    return max(1, min(MOST_A_PIECE, PIECE_SIZE // max(mean, 1)))

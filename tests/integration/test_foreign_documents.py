@@ -1,0 +1,106 @@
+"""Documents that somebody put into MongoDB by hand: what is odd in them spoils no answer about others."""
+
+from datetime import UTC, datetime
+
+import bson
+import pytest
+from bson import Code, DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
+from bson.datetime_ms import DatetimeMS
+from bson.raw_bson import RawBSONDocument
+
+ODD_VALUES = [
+    Decimal128("1.5"),
+    Decimal128("NaN"),
+    float("nan"),
+    float("inf"),
+    datetime(2020, 1, 1, tzinfo=UTC),
+    DatetimeMS(2**62),
+    DatetimeMS(-(2**62)),
+    ObjectId(),
+    Regex("a*", "i"),
+    Code("return 1"),
+    Code("return x", {"x": 1}),
+    Timestamp(1, 2),
+    MinKey(),
+    MaxKey(),
+    b"bytes",
+    bson.Binary(b"bytes", 5),
+    bson.Binary(b"0123456789abcdef", 4),
+    DBRef("users", 1),
+    Int64(2**63 - 1),
+    None,
+    True,
+    [ObjectId(), {"deep": [Decimal128("2")]}],
+    {"$ref": "x", "$id": ObjectId()},
+    {"latitude": Int64(1)},
+]
+USER = {"seed": "odd", "appId": "a", "currentStatus": "SYNCRONIZED", "version": 1}
+READS = [
+    "/api/v1/user-query",
+    "/api/v1/user-query?limit=100",
+    "/api/v1/user-query?seed=odd",
+    "/api/v1/user-query/search?seed=odd",
+    "/api/v1/user-query/search?email=ser@",
+    "/api/v1/user-query/search?name=any",
+    "/api/v1/user-query/email?email=user@example.com",
+    "/api/v1/user-query/5",
+    "/api/v1/user-query/1",
+]
+
+
+@pytest.fixture
+async def client(system, serve):
+    await system.users.insert_one(USER | {"_id": 1, "email": "user@example.com", "name": {"first": "any"}})
+    return (await serve()).client
+
+
+async def check_all_reads(client) -> None:
+    for path in READS:
+        answer = await client.get(path)
+        assert answer.status_code == 200, (path, answer.text)
+        assert "user@example.com" in answer.text or path.endswith("/5")
+        answer.json()
+
+
+@pytest.mark.parametrize("value", ODD_VALUES, ids=lambda value: type(value).__name__)
+async def test_a_value_of_any_bson_type_makes_no_read_an_error(system, client, value):
+    for number, field in enumerate(("phone", "dob", "seed", "version", "name"), 5):
+        await system.users.insert_one(
+            USER | {"_id": number, "email": "odd-user@example.com"} | {field: value}
+        )
+    await check_all_reads(client)
+
+
+async def test_text_that_is_no_utf_8_makes_no_read_an_error(system, client):
+    encoded = bson.encode(USER | {"_id": 5, "email": "odd-user@example.com", "phone": "@@@@"})
+    await system.users.insert_one(RawBSONDocument(encoded.replace(b"@@@@", b"\xff\xfe\xed\xa0")))
+    await check_all_reads(client)
+
+
+@pytest.mark.parametrize(
+    "foreign_id", [ObjectId("0" * 24), "text", 2.0**60, float("inf"), {"a": 1}, -1], ids=repr
+)
+async def test_documents_with_foreign_ids_hide_nobody(system, client, foreign_id):
+    await system.users.insert_one(USER | {"_id": foreign_id, "email": "user@example.com"})
+    await system.users.insert_one(USER | {"_id": 5, "email": "odd-user@example.com"})
+    await check_all_reads(client)
+    listed = (await client.get("/api/v1/user-query")).json()
+    assert [user["_id"] for user in listed] == [1, 5]
+    newest = await client.get("/api/v1/user-query/email?email=user@example.com")
+    assert newest.json()["_id"] == 1
+
+
+@pytest.mark.parametrize("same_number", [5.0, Decimal128("5")], ids=repr)
+async def test_the_id_of_a_document_may_be_a_number_of_another_type(system, client, same_number):
+    await system.users.insert_one(USER | {"_id": same_number, "email": "odd-user@example.com"})
+    await check_all_reads(client)
+    page = (await client.get("/api/v1/user-query/search?seed=odd&limit=2")).json()
+    assert page["next"] == 5
+    assert (await client.get("/api/v1/user-query/search?seed=odd&after=5")).json()["users"] == []
+
+
+async def test_an_address_that_is_a_list_hides_nobody(system, client):
+    await system.users.insert_one(USER | {"_id": 5, "email": ["user@example.com", "b@example.com"]})
+    await check_all_reads(client)
+    newest = await client.get("/api/v1/user-query/email?email=user@example.com")
+    assert newest.json()["_id"] == 1
