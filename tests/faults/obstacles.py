@@ -63,13 +63,14 @@ class HangingReads:
     """Reads that MongoDB does not answer until it is told to, or until nobody waits for them."""
 
     admin: Any
-    entered_before: int
 
-    async def until_struck(self, times: int) -> None:
-        """Wait until so many hang, or have hung."""
-        await self.admin.command(
-            "waitForFailPoint", FIND, timesEntered=self.entered_before + times, maxTimeMS=60_000
-        )
+    async def until_there_are(self, reads: int) -> None:
+        """Wait until so many hang."""
+
+        async def are_there() -> bool:
+            return await self.count() == reads
+
+        await until(are_there, f"{reads} reads hang")
 
     async def count(self) -> int:
         """How many hang just now."""
@@ -84,9 +85,9 @@ async def hanging_reads(servers: Servers, system: System) -> AsyncIterator[Hangi
     data = {"nss": collection, "shouldCheckForInterrupt": True}
     client: AsyncMongoClient[dict[str, Any]]
     async with servers.mongodb.administrator() as client:
-        answer = await client.admin.command("configureFailPoint", FIND, mode="alwaysOn", data=data)
+        await client.admin.command("configureFailPoint", FIND, mode="alwaysOn", data=data)
         try:
-            yield HangingReads(client.admin, answer["count"])
+            yield HangingReads(client.admin)
         finally:
             await client.admin.command("configureFailPoint", FIND, mode="off")
 

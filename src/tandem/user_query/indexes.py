@@ -13,7 +13,6 @@ from pymongo.errors import OperationFailure
 from tandem.kernel import KernelError
 from tandem.user_query.document import Document
 
-BAD_VALUE = 2
 NO_SUCH_INDEX = "hint provided does not correspond to an existing index"
 
 Index = list[tuple[str, int]]
@@ -40,11 +39,7 @@ class MissingIndex(KernelError):
 
 def says_index_is_missing(error: Exception) -> bool:
     """Whether MongoDB refused a query since the index that it names is not there."""
-    return (
-        isinstance(error, OperationFailure)
-        and error.code == BAD_VALUE
-        and NO_SUCH_INDEX in str((error.details or {}).get("errmsg"))
-    )
+    return isinstance(error, OperationFailure) and NO_SUCH_INDEX in str((error.details or {}).get("errmsg"))
 
 
 def probe_of(collection: str, index: Index) -> dict[str, Any]:

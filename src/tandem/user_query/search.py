@@ -96,7 +96,9 @@ class UserSearch:
 
     async def _is_known(self, email: str) -> bool:
         """Whether somebody has exactly this address: one look into its index."""
-        return "@" in email and await self._users.find_one({"email": email}, {"_id": 1}) is not None
+        if "@" not in email:
+            return False
+        return await self._users.find_one({"email": email}, {"_id": 1}, hint=BY_EMAIL) is not None
 
     async def _end(self, walked: Filter, index: Index, after: int) -> int | None:
         """The id of the last document that may be looked at; None where the rest is few enough."""

@@ -58,8 +58,9 @@ class UserQueryService:
             raise
         self.trouble = ""
         self.projected += len(users) - len(refused)
-        for user_id, reason in refused.items():
-            logger.error("User %d is set aside. %s", user_id, reason)
+        if refused:
+            user_id, reason = next(iter(refused.items()))
+            logger.error("%d users are set aside, user %d among them. %s", len(refused), user_id, reason)
         return [UserEventCommandAggregate(user, refused.get(user.id)) for user in users]
 
     async def replace(self, user: StoredUser, reason: str) -> bool:
