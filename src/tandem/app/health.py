@@ -2,8 +2,8 @@
 
 `/health/live`: does the process run? (Whoever restarts processes.)
 `/health/ready`: can this instance take a command? (Load balancers.)
-`/health/read`: may this instance be asked at all? (Load balancers that have one place for commands and reads, or send
-reads elsewhere: they go on while PostgreSQL, which all instances share, is away.)
+`/health/read`: may this instance be asked at all? (Load balancers, where reads are to go on while PostgreSQL
+is away: all instances share it, so no other one could do better.)
 `/health/flow`: does what is committed arrive? (Alerts and people; never load balancers: while MongoDB is away
 every instance would leave at once, and commands would stop although they could go on.)
 """

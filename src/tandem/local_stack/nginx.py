@@ -60,7 +60,7 @@ class Nginx:
 
 
 def server_lines(address: str) -> str:
-    """The two lines of one instance at `host:port`: in turn, and where all others have been left out as well."""
+    """The lines of one instance at `host:port`: for every day, and for when all have been left out."""
     return f"server {address} max_fails=1 fail_timeout=10s; server {address} max_fails=0 backup;"
 
 
