@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -62,7 +63,8 @@ class Instance:
         self.database = database
         self.statistics = Statistics(database)
         self.dead_letters = DeadLetters(database)
-        self.live = LiveFeed(RunSamples(database), lambda: answers(client), settings.app_id)
+        self.mongodb_answers = partial(answers, client)
+        self.live = LiveFeed(RunSamples(database), self.mongodb_answers, settings.app_id)
         self.loop_delays = Histogram()
         self.draining = False
         self._register_flow()
