@@ -40,8 +40,8 @@ _SECONDS_BETWEEN_EXPORTS = 1
 _EXPORT_PATIENCE_SECONDS = 5
 _STOP_PATIENCE_SECONDS = 10
 
-# What a batch of each command does, by OpenTelemetry's conventions for databases: system, operation, and table
-# or collection. A statement that touches several tables is known by the one that decides.
+# What a batch of each command does, by OpenTelemetry's conventions for databases: system, operation, and the
+# table or collection. A statement that touches several tables is known by the one that decides.
 _OPERATIONS = {
     "CreateUserCommand": ("postgresql", "BATCH INSERT", "prm_user"),
     "CreateUserQueryCommand": ("mongodb", "BATCH insert", "users"),
