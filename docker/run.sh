@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builds the image, then starts the databases with their consoles (../infra), the migration, three instances and the
-# load balancer, and returns when all of them are ready. Takes what follows as options of `up`.
+# Builds the image, starts the databases with their consoles (../infra), the migration, three instances and the load
+# balancer, and returns when all of them are ready. Takes what follows as options of `up`.
 set -eu
 cd "$(dirname "$0")"
 
@@ -9,22 +9,17 @@ if ! docker info >/dev/null 2>&1; then
     echo "Without Docker, ./run.sh in the folder above runs the same on this machine." >&2
     exit 1
 fi
-if docker compose version >/dev/null 2>&1; then
-    compose="docker compose"
-elif command -v docker-compose >/dev/null; then
-    compose=docker-compose
-else
-    echo "Neither 'docker compose' nor 'docker-compose' is here. Install Docker with its compose plugin." >&2
+if ! docker compose version >/dev/null 2>&1; then
+    echo "'docker compose' is not here. Install Docker's compose plugin, 2.20 or newer." >&2
     exit 1
 fi
 
-../infra/make_env.sh
-(cd ../infra && $compose up --detach)
-$compose --env-file ../infra/.env build
-$compose --env-file ../infra/.env up --detach "$@"
+docker compose --profile consoles up --build --detach "$@"
 
 echo "Tandem is running."
 echo "  The page       http://127.0.0.1:8080/"
 echo "  The API        http://127.0.0.1:8080/api"
-echo "  pgAdmin        http://127.0.0.1:15433/    mongo-express  http://127.0.0.1:18081/    (passwords: infra/.env)"
-echo "It ends with '$compose down' in docker/, then in infra/. Data stay in volumes; 'down --volumes' removes them."
+echo "  pgAdmin        http://127.0.0.1:15433/    mongo-express  http://127.0.0.1:18081/"
+echo "  Their passwords come from 'docker compose run --rm secrets show pgadmin_password' (mongo_express_password); the names"
+echo "  are admin@example.com and admin."
+echo "It ends with 'docker compose --profile consoles down' in docker/. Data stay in volumes; '--volumes' removes them."

@@ -1,6 +1,7 @@
 // Makes a new MongoDB ready for Tandem: a replica set of one, the owner and the service. Harmless when it is run again.
-// For mongosh with --nodb: addresses and passwords come from the environment, and stand in no command line.
-const { MONGODB_ROOT_PASSWORD, MONGODB_OWNER_PASSWORD, MONGODB_SERVICE_PASSWORD } = process.env;
+// For mongosh with --nodb: passwords come from files, and stand in no command line and in no environment.
+const { readFileSync } = require('fs');
+const passwordOf = (name) => readFileSync(`${process.env.SECRETS}/mongodb_${name}_password`, 'utf8');
 const ADDRESS = process.env.MONGODB_ADDRESS || 'mongodb:27017';
 const PATIENCE_SECONDS = 120;
 
@@ -20,7 +21,7 @@ function patiently(what, attempt) {
 
 function connectAsAdministrator() {
   const options = 'authSource=admin&directConnection=true&serverSelectionTimeoutMS=2000';
-  return connect(`mongodb://root:${MONGODB_ROOT_PASSWORD}@${ADDRESS}/admin?${options}`);
+  return connect(`mongodb://root:${passwordOf('root')}@${ADDRESS}/admin?${options}`);
 }
 
 function initiateReplicaSet(admin) {
@@ -49,6 +50,8 @@ const admin = patiently('Connecting to MongoDB', connectAsAdministrator);
 initiateReplicaSet(admin);
 patiently('Becoming primary', () => requirePrimary(admin));
 makeServiceRole(admin);
-makeUser(admin, 'tandem_service', MONGODB_SERVICE_PASSWORD, ['tandem_service']);
-makeUser(admin, 'tandem_owner', MONGODB_OWNER_PASSWORD, [{ role: 'dbOwner', db: 'tandem' }]);
-print('MongoDB is ready: a replica set of one, with the users tandem_owner and tandem_service.');
+makeUser(admin, 'tandem_service', passwordOf('service'), ['tandem_service']);
+makeUser(admin, 'tandem_owner', passwordOf('owner'), [{ role: 'dbOwner', db: 'tandem' }]);
+// For the console.
+makeUser(admin, 'tandem_viewer', passwordOf('viewer'), [{ role: 'read', db: 'tandem' }]);
+print('MongoDB is ready: a replica set of one, with the users tandem_owner, tandem_service and tandem_viewer.');

@@ -14,6 +14,8 @@ from tandem_stack.programs import require_wheel
 
 # One worker spreads far more requests than three instances answer, and leaves them the processors.
 WORKERS = 1
+# As many as nginx itself takes (`worker_connections`).
+MOST_CONNECTIONS = 4096
 
 
 @dataclass(frozen=True)
@@ -57,17 +59,23 @@ class Nginx:
         return await http_status(self.port, "/health/ready") == 200
 
 
+def server_lines(address: str) -> str:
+    """The lines of one instance at `host:port`: for every day, and for when all have been left out."""
+    return f"server {address} max_fails=1 fail_timeout=10s; server {address} max_fails=0 backup;"
+
+
 def configuration(listen: str, instance_ports: Sequence[int]) -> str:
     """The template, filled in. Its `$names` in small letters are nginx's own.
 
     Nobody is limited here: every load of ours comes from one address.
     """
-    servers = (f"server {LOCAL}:{port} max_fails=0;" for port in instance_ports)
     template = Template(files("tandem_stack").joinpath("nginx.conf.template").read_text())
     return template.safe_substitute(
         WORKERS=WORKERS,
         LISTEN=listen,
-        INSTANCES="\n        ".join(servers),
+        INSTANCES="\n        ".join(server_lines(f"{LOCAL}:{port}") for port in instance_ports),
+        TRIES=len(instance_ports),
         CLIENT_LIMIT="off",
         CLIENT_RATE=1,
+        CLIENT_CONNECTIONS=MOST_CONNECTIONS,
     )

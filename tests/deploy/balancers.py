@@ -13,7 +13,7 @@ from tandem_stack.processes import Process
 
 TEMPLATE = Path(__file__).parents[2] / "src" / "tandem_stack" / "nginx.conf.template"
 # What the service in docker-compose.yml sets for the template, and nothing else, is filled in.
-WORDS = ("WORKERS", "LISTEN", "INSTANCES", "CLIENT_LIMIT", "CLIENT_RATE")
+WORDS = ("WORKERS", "LISTEN", "INSTANCES", "TRIES", "CLIENT_LIMIT", "CLIENT_RATE", "CLIENT_CONNECTIONS")
 
 
 def fill_in(envsubst: str, environment: Mapping[str, str]) -> str:

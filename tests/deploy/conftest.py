@@ -1,6 +1,7 @@
-"""What the tests of the deployment share: passwords, and compose files as docker-compose reads them."""
+"""What the tests of the deployment share: secrets, and compose files as docker-compose reads them."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -9,30 +10,53 @@ from typing import Any
 
 import pytest
 import yaml
+from make_secrets import run_make_secrets
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
-def infra(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of infra/ with passwords of its own."""
-    copy = tmp_path_factory.mktemp("checkout") / "infra"
-    shutil.copytree(ROOT / "infra", copy, ignore=shutil.ignore_patterns(".env"))
-    subprocess.run([copy / "make_env.sh"], check=True, capture_output=True)
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folders that compose files are in, as a fresh clone has them."""
+    copy = tmp_path_factory.mktemp("checkout")
+    for folder in ("docker", "infra"):
+        shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns(".env", "tls"))
+    shutil.copy(ROOT / "docker-compose.yml", copy)
     return copy
+
+
+@pytest.fixture(scope="session")
+def secrets(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of secrets, as the container `secrets` makes it."""
+    folder = tmp_path_factory.mktemp("volume") / "secrets"
+    folder.mkdir()
+    made = run_make_secrets(checkout, folder, "make")
+    assert made.returncode == 0, made.stderr
+    return folder
 
 
 ReadCompose = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="session")
-def read_compose(require_program: Callable[[str, str], str], infra: Path) -> ReadCompose:
-    """Reads a compose file as docker-compose does, with everything filled in."""
+def read_compose(require_program: Callable[[str, str], str], checkout: Path) -> ReadCompose:
+    """Reads compose files together as docker-compose does, with everything filled in.
+
+    Debian's is of version 1, which knows neither `name` nor `include`: both are taken out, and whoever reads
+    a file names the included ones.
+    """
     docker_compose = require_program("docker-compose", "docker-compose")
 
-    def read(*files: Path, profile: str = "") -> dict[str, Any]:
-        options = [word for file in files for word in ("-f", file)]
-        command = [docker_compose, "--env-file", infra / ".env", "--profile", profile, *options, "config"]
+    def plain(file: Path) -> Path:
+        text = re.sub(r"^(name: tandem|include: .*)$", "", (checkout / file).read_text(), flags=re.MULTILINE)
+        copy = (checkout / file).with_suffix(".plain.yml")
+        copy.write_text(text)
+        return copy
+
+    def read(*files: str, profiles: tuple[str, ...] = ()) -> dict[str, Any]:
+        options = [word for file in files for word in ("-f", plain(Path(file)))]
+        options += [word for profile in profiles for word in ("--profile", profile)]
+        command = [docker_compose, *options, "config"]
         shown = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
         assert shown.returncode == 0, shown.stderr
         # What is read back would be filled in again, so docker-compose doubles the dollars.
@@ -43,22 +67,11 @@ def read_compose(require_program: Callable[[str, str], str], infra: Path) -> Rea
 
 
 @pytest.fixture(scope="session")
-def instances_file(read_compose: ReadCompose) -> dict[str, Any]:
-    """docker/docker-compose.yml."""
-    return read_compose(ROOT / "docker" / "docker-compose.yml")
-
-
-@pytest.fixture(scope="session")
-def databases_file(read_compose: ReadCompose, infra: Path) -> dict[str, Any]:
-    """infra/docker-compose.yml with all that is optional."""
-    return read_compose(infra / "docker-compose.yml", profile="monitoring")
-
-
-@pytest.fixture(scope="session")
-def environment_file(infra: Path) -> dict[str, str]:
-    """The passwords of `infra`."""
-    lines = (infra / ".env").read_text().splitlines()
-    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+def everything(read_compose: ReadCompose) -> dict[str, Any]:
+    """What the compose file at the root starts, with all that is optional."""
+    return read_compose(
+        "docker/docker-compose.yml", "infra/docker-compose.yml", profiles=("consoles", "monitoring")
+    )
 
 
 @pytest.fixture(scope="session")

@@ -48,12 +48,10 @@ async def new_postgres(place: Path) -> AsyncIterator[Postgres]:
     server = Server(postgres.part)
     try:
         await server.until_ready()
-        run_script(
-            postgres.url("postgres", "postgres"),
-            "roles.sql",
-            POSTGRES_OWNER_PASSWORD=postgres.memory.postgres_owner_password,
-            POSTGRES_SERVICE_PASSWORD=postgres.memory.postgres_service_password,
-        )
+        for who in ("owner", "service"):
+            password = getattr(postgres.memory, f"postgres_{who}_password")
+            (place / f"postgres_{who}_password").write_text(password)
+        run_script(postgres.url("postgres", "postgres"), "roles.sql", SECRETS=str(place))
         yield postgres
     finally:
         await server.process.kill()

@@ -1,6 +1,9 @@
 """Backup and restore as docs/operations.md describes them, but for mongodump, which is not to be had here."""
 
+import os
+import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,38 @@ from tandem.app import run_instance
 from tandem.user_query.database import create_indexes
 
 pytestmark = pytest.mark.slow
+
+OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
+TOOL = """#!/bin/sh
+for word; do case $word in --config=*) cat "${word#--config=}" ;; esac; done
+echo "arguments: $*"
+cat
+"""
+
+
+@pytest.mark.parametrize("tool", ["mongodump", "mongorestore"])
+def test_the_password_of_mongodb_s_root_is_given_in_no_argument_and_left_in_no_file(tmp_path, tool):
+    (script,) = re.findall(rf"mongodb sh -ceu '\n(  exec {tool} .+?END)'", OPERATIONS.read_text(), re.DOTALL)
+    secrets, tools, empty = (tmp_path / name for name in ("secrets", "tools", "empty"))
+    for folder in (secrets, tools, empty):
+        folder.mkdir()
+    (secrets / "mongodb_root_password").write_text("5ecret")
+    (tools / tool).write_text(TOOL)
+    (tools / tool).chmod(0o755)
+    done = subprocess.run(
+        ["sh", "-ceu", script.replace("/run/tandem/secrets", str(secrets))],
+        env={"PATH": f"{tools}:{os.defpath}", "TMPDIR": str(empty), "HOME": str(empty)},
+        cwd=empty,
+        input="the archive",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    config, arguments, archive = done.stdout.splitlines()
+    assert (config, archive) == ("password: 5ecret", "the archive")
+    assert "--username=root" in arguments
+    assert "5ecret" not in arguments
+    assert list(empty.iterdir()) == []
 
 
 async def all_documents(system) -> list[dict]:

@@ -26,6 +26,16 @@ def image(place) -> Image:
     return build_image(place)
 
 
+def secret(place: Path, name: str, value: str) -> str:
+    """A file that the image's account alone can read."""
+    path = place / name
+    path.unlink(missing_ok=True)
+    path.write_text(value)
+    path.chmod(0o400)
+    os.chown(path, 10001, 10001)
+    return str(path)
+
+
 @pytest.fixture
 async def migrated(servers, image, place):
     """Databases that the migration's container has brought up to date."""
@@ -39,7 +49,7 @@ async def migrated(servers, image, place):
 
 
 @pytest.fixture
-def start_instances(migrated, image, place, instances_file):
+def start_instances(migrated, image, place, everything):
     """Starts instances as in docker-compose.yml, but for their ports, and says which those are."""
     started: list[subprocess.Popen[bytes]] = []
 
@@ -47,10 +57,10 @@ def start_instances(migrated, image, place, instances_file):
         ports = {name: free_port() for name in names}
         environments = {}
         for name, port in ports.items():
-            environments[name] = instances_file["services"][name]["environment"] | {
+            environments[name] = everything["services"][name]["environment"] | {
                 "PORT": str(port),
-                "POSTGRES_URL": migrated.urls.postgres_service_url,
-                "MONGODB_URL": migrated.urls.mongodb_service_url,
+                "POSTGRES_URL_FILE": secret(place, "postgres", migrated.urls.postgres_service_url),
+                "MONGODB_URL_FILE": secret(place, "mongodb", migrated.urls.mongodb_service_url),
             }
             command = [*image.entrypoint, "serve"]
             started.append(image.start(command, environments[name], place / f"{name}.log"))
@@ -65,15 +75,15 @@ def start_instances(migrated, image, place, instances_file):
 
 
 async def test_three_instances_behind_the_load_balancer_bring_a_user_all_the_way(
-    migrated, start_instances, instances_file, place, require_program
+    migrated, start_instances, everything, place, require_program
 ):
     ports = start_instances("instance-1", "instance-2", "instance-3")
-    environment = dict(instances_file["services"]["load-balancer"]["environment"])
+    environment = dict(everything["services"]["load-balancer"]["environment"])
     environment["LISTEN"] = str(port := free_port())
     async with name_server(dict.fromkeys(ports, "127.0.0.1")) as names:
         instances = environment["INSTANCES"].replace("127.0.0.11", f"127.0.0.1:{names.port}")
         for name in ports:
-            old = instances_file["services"][name]["environment"]["PORT"]
+            old = everything["services"][name]["environment"]["PORT"]
             instances = instances.replace(f"{name}:{old}", f"{name}:{ports[name]}")
         environment["INSTANCES"] = instances
         configuration = fill_in(require_program("envsubst", "gettext-base"), environment)

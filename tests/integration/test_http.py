@@ -234,6 +234,7 @@ async def test_health_and_metrics_answer(client):
     await client.post(URL, json={"email": "a@b"})
     assert (await client.get("/health/live")).json() == {"status": "live", "appId": "instance-1"}
     assert (await client.get("/health/ready")).json() == {"status": "ready", "appId": "instance-1"}
+    assert (await client.get("/health/read")).json() == {"status": "open", "appId": "instance-1"}
     assert (await client.get("/health/flow")).json()["status"] == "flowing"
     assert 'tandem_batch_items_sum{coalescer="CreateUserCommand"} 1.0' in (await client.get("/metrics")).text
 
@@ -264,6 +265,7 @@ async def test_the_openapi_document_covers_what_is_served(shared_client):
         "/api/v1/random-users",
         "/health/live",
         "/health/ready",
+        "/health/read",
         "/health/flow",
         "/metrics",
     } <= set(paths)

@@ -2,10 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,40 +12,16 @@ from tandem_stack.data_folder import open_data_folder
 from tandem_stack.nginx import Nginx
 from tandem_stack.ports import accepts_connections, free_port
 from tandem_stack.processes import Process
-
-POST = "POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 2\r\n{more}\r\n{{}}"
-Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
-
-
-class Upstream:
-    """A server that counts the requests it has read, and then behaves as it is told."""
-
-    def __init__(self, behaviour: Behaviour) -> None:
-        self.requests: list[bytes] = []
-        self._behaviour = behaviour
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                body = await reader.readexactly(2) if b"Content-Length: 2" in head else b""
-                self.requests.append(head + body)
-                await self._behaviour(reader, writer)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
-
-
-async def answer_ok(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine")
-
-
-async def answer_not_ready(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    writer.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 3\r\n\r\nno.")
-
-
-async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    writer.close()
+from upstreams import (
+    POST,
+    Behaviour,
+    Upstream,
+    answer_not_ready,
+    answer_ok,
+    ask,
+    hang_up,
+    run_upstreams,
+)
 
 
 @asynccontextmanager
@@ -54,13 +29,13 @@ async def load_balancer(
     place: Path, *behaviours: Behaviour | None
 ) -> AsyncIterator[tuple[int, list[Upstream]]]:
     """nginx in front of one upstream for each behaviour; None is a port where nobody listens."""
-    upstreams = [Upstream(behaviour) for behaviour in behaviours if behaviour]
-    ports = [free_port() for _ in behaviours]
-    listening = [port for port, behaviour in zip(ports, behaviours, strict=True) if behaviour]
-    servers = [
-        await asyncio.start_server(upstream.serve, "127.0.0.1", port)
-        for upstream, port in zip(upstreams, listening, strict=True)
-    ]
+    async with run_upstreams(*behaviours) as (ports, upstreams), run_nginx(place, ports) as port:
+        yield port, upstreams
+
+
+@asynccontextmanager
+async def run_nginx(place: Path, ports: Sequence[int]) -> AsyncIterator[int]:
+    """nginx in front of these ports; its own."""
     nginx = Nginx(open_data_folder(place / f"nginx-{ports[0]}"), free_port(), ports)
     nginx.prepare()
     process = Process.start(nginx.part.program)
@@ -68,24 +43,9 @@ async def load_balancer(
         async with asyncio.timeout(10):
             while not await accepts_connections(nginx.port):
                 await asyncio.sleep(0.01)
-        yield nginx.port, upstreams
+        yield nginx.port
     finally:
         await process.kill()
-        for server in servers:
-            server.close()
-
-
-async def ask(port: int, request: str | bytes) -> tuple[int, dict[str, str], bytes]:
-    """Send a request as it is; returns status, headers and body."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(request.encode() if isinstance(request, str) else request)
-    async with asyncio.timeout(20):
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        status, *lines = head.strip().split("\r\n")
-        headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
-        body = await reader.readexactly(int(headers.get("content-length", 0)))
-    writer.close()
-    return int(status.split()[1]), headers, body
 
 
 async def test_a_refused_connection_goes_to_the_next_instance_for_every_request(place: Path):

@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from urllib.parse import urlsplit
 
 import pytest
 
 from systems import run_tandem
+from tandem.app.tracing import _server_of
 from tandem_stack.ports import free_port
 from trace_collector import CALLER, FOLLOWED, REQUEST, STEPS, TRACE, run_collector
 
@@ -43,6 +45,40 @@ async def test_a_batch_and_the_users_that_it_carries_are_linked_both_ways(system
         assert batch.trace_id != TRACE
         assert batch.links == [request.place]
         assert (batch.start, batch.end) == (step.start, step.end)
+
+
+async def test_a_batch_says_what_it_does_and_where(system, serve, collector):
+    served = await serve("one", TRACES_URL=collector.url, TRACES_RATIO="0")
+    await served.client.post(URL, json={"email": "a@example.com"}, headers=FOLLOWED)
+    await collector.until_seen([REQUEST, *STEPS])
+    batches = {span.name: span.attributes for span in collector.spans if span.name.endswith(" batch")}
+    wanted = {
+        "CreateUserCommand batch": ("BATCH INSERT", "prm_user", system.urls.postgres_service_url),
+        "CreateUserQueryCommand batch": ("BATCH insert", "users", system.urls.mongodb_service_url),
+        "SynchronizeUserCommand batch": ("BATCH UPDATE", "prm_user", system.urls.postgres_service_url),
+    }
+    assert set(batches) == set(wanted)
+    for name, (operation, collection, url) in wanted.items():
+        attributes = batches[name]
+        assert attributes["db.operation.name"] == operation
+        assert attributes["db.collection.name"] == collection
+        assert (attributes["server.address"], attributes["server.port"]) == ("127.0.0.1", urlsplit(url).port)
+        # Of a URL's secrets nothing is told.
+        assert urlsplit(url).password not in str(attributes)
+
+
+@pytest.mark.parametrize(
+    ("url", "server"),
+    [
+        ("postgresql://a:b@db:5433/tandem", {"server.address": "db", "server.port": 5433}),
+        ("postgresql://[::1]:5432/tandem", {"server.address": "::1", "server.port": 5432}),
+        ("mongodb://u:p%40@one:1,two:2/tandem", {"server.address": "one", "server.port": 1}),
+        ("mongodb+srv://cluster.example/tandem", {"server.address": "cluster.example"}),
+        ("postgresql:///tandem?host=/run/postgresql", {}),
+    ],
+)
+def test_a_server_is_known_by_what_its_url_says(url, server):
+    assert _server_of(url) == server
 
 
 async def test_a_request_is_followed_by_chance_but_not_where_its_caller_says_no(system, serve, collector):

@@ -27,6 +27,7 @@ WANTED = {
     "GET /metrics": OPERATOR,
     "GET /health/live": None,
     "GET /health/ready": None,
+    "GET /health/read": None,
     "GET /api-json": None,
 }
 USER = {"email": "jane@example.com"}

@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -75,7 +76,8 @@ class Instance:
         self.statistics = Statistics(database)
         self.dead_letters = DeadLetters(database)
         self.completeness = Completeness(database)
-        self.live = LiveFeed(RunSamples(database), lambda: answers(client), settings.app_id)
+        self.mongodb_answers = partial(answers, client)
+        self.live = LiveFeed(RunSamples(database), self.mongodb_answers, settings.app_id)
         self.loop_delays = Histogram()
         self.draining = False
         #: What MongoDB's collection lacks, in a sentence, and what to do; empty: nothing.

@@ -36,12 +36,14 @@ class InstanceCollector(Collector):
         self._http = http
         #: Of all instances together; None while PostgreSQL does not answer.
         self.flow_state: FlowState | None = None
+        self.mongodb_answers = False
 
     def collect(self) -> Iterator[Metric]:
         """All families."""
         yield from self._requests()
         yield from self._stages()
         yield from self._coalescers()
+        yield from self._databases()
         yield from self._whole_flow()
         yield from self._instance_itself()
 
@@ -114,6 +116,10 @@ class InstanceCollector(Collector):
         room = {coalescer.name: coalescer.coalescing.max_waiting for coalescer in coalescers}
         yield _gauges("tandem_waiting_items", "Items that wait for a batch.", "coalescer", waiting)
         yield _gauges("tandem_waiting_items_limit", "Items that may wait.", "coalescer", room)
+
+    def _databases(self) -> Iterator[Metric]:
+        answers = {"postgresql": self.flow_state is not None, "mongodb": self.mongodb_answers}
+        yield _gauges("tandem_database_answers", "Whether a database answered just now.", "database", answers)
 
     def _whole_flow(self) -> Iterator[Metric]:
         state = self.flow_state

@@ -1,7 +1,9 @@
-"""Three questions about health, and who asks them.
+"""Four questions about health, and who asks them.
 
 `/health/live`: does the process run? (Whoever restarts processes.)
 `/health/ready`: can this instance take a command? (Load balancers.)
+`/health/read`: may this instance be asked at all? (Load balancers, where reads are to go on while PostgreSQL
+is away: all instances share it, so no other one could do better.)
 `/health/flow`: does what is committed arrive? (Alerts and people; never load balancers: while MongoDB is away
 every instance would leave at once, and commands would stop although they could go on.)
 """
@@ -31,7 +33,7 @@ class FlowHealth(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class HealthController:
-    """Answers the three questions."""
+    """Answers the four questions."""
 
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
@@ -60,6 +62,16 @@ class HealthController:
             ),
             Route(
                 "GET",
+                "/health/read",
+                self.read,
+                "This instance takes requests, though perhaps no commands",
+                answers={200: Health},
+                problems=(503,),
+                right=None,
+                tag="health",
+            ),
+            Route(
+                "GET",
                 "/health/flow",
                 self.flow,
                 "What is committed reaches MongoDB, and in time",
@@ -80,6 +92,13 @@ class HealthController:
         if reason := self._instance.why_not_ready:
             raise ProblemError(503, f"{self._instance.settings.app_id} is not ready. {reason}")
         return json_response(Health("ready", self._instance.settings.app_id))
+
+    async def read(self, request: Request[Any, Any, None]) -> Response:
+        """200 until it stops, whatever the databases do: no other instance could answer better."""
+        del request
+        if self._instance.draining:
+            raise ProblemError(503, f"{self._instance.settings.app_id} is stopping.")
+        return json_response(Health("open", self._instance.settings.app_id))
 
     async def flow(self, request: Request[Any, Any, None]) -> Response:
         """200, or 503 when somebody waits for too long or was set aside, or MongoDB lacks an index."""

@@ -1,5 +1,6 @@
 """Metrics over HTTP, in Prometheus' text format."""
 
+import asyncio
 from typing import Any
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -18,6 +19,7 @@ class MetricsController:
 
     def __init__(self, instance: Instance, http: HttpTotals) -> None:
         self._flow_states = FlowStates(instance.database)
+        self._mongodb_answers = instance.mongodb_answers
         self._collector = InstanceCollector(instance, http)
         self._registry = CollectorRegistry()
         self._registry.register(self._collector)
@@ -41,5 +43,7 @@ class MetricsController:
     async def metrics(self, request: Request[Any, Any, None]) -> Response:
         """The metrics. Without PostgreSQL, those of the whole flow are missing."""
         del request
-        self._collector.flow_state = await self._flow_states.latest()
+        self._collector.flow_state, self._collector.mongodb_answers = await asyncio.gather(
+            self._flow_states.latest(), self._mongodb_answers()
+        )
         return Response(200, generate_latest(self._registry), CONTENT_TYPE_LATEST)

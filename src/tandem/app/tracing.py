@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib import metadata
 from typing import Any
+from urllib.parse import urlsplit
 
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -39,11 +40,13 @@ _SECONDS_BETWEEN_EXPORTS = 1
 _EXPORT_PATIENCE_SECONDS = 5
 _STOP_PATIENCE_SECONDS = 10
 
-_DATABASES = {
-    "CreateUserCommand": "postgresql",
-    "CreateUserQueryCommand": "mongodb",
-    "SynchronizeUserCommand": "postgresql",
-    "SetAsideUserCommand": "postgresql",
+# What a batch of each command does, by OpenTelemetry's conventions for databases: system, operation, and the
+# table or collection. A statement that touches several tables is known by the one that decides.
+_OPERATIONS = {
+    "CreateUserCommand": ("postgresql", "BATCH INSERT", "prm_user"),
+    "CreateUserQueryCommand": ("mongodb", "BATCH insert", "users"),
+    "SynchronizeUserCommand": ("postgresql", "BATCH UPDATE", "prm_user"),
+    "SetAsideUserCommand": ("postgresql", "BATCH DELETE", "prm_user_pending"),
 }
 
 _propagator = TraceContextTextMapPropagator()
@@ -74,7 +77,7 @@ async def open_tracing(settings: Settings) -> AsyncIterator["Tracing"]:
         )
     )
     try:
-        yield Tracing(provider, settings.traces_ratio)
+        yield Tracing(provider, settings)
     finally:
         try:
             async with asyncio.timeout(_STOP_PATIENCE_SECONDS):
@@ -88,12 +91,16 @@ class Tracing:
 
     Args:
         provider: where spans go.
-        ratio: the share of the requests that are followed although they do not ask for it.
+        settings: say where the databases are, and which share of requests is followed without asking.
     """
 
-    def __init__(self, provider: TracerProvider, ratio: float) -> None:
+    def __init__(self, provider: TracerProvider, settings: Settings) -> None:
         self._tracer = provider.get_tracer("tandem")
-        self._ratio = ratio
+        self._ratio = settings.traces_ratio
+        self._servers = {
+            "postgresql": _server_of(settings.postgres_url),
+            "mongodb": _server_of(settings.mongodb_url),
+        }
 
     def follow(self, app: Application, instance: Instance) -> "TracedAnswers":
         """Make spans of what this application answers, and of the batches of its instance's flow."""
@@ -130,7 +137,7 @@ class Tracing:
     def _make_batch_spans(self, name: str, size: int, followed: Sequence[Any], seconds: float) -> None:
         end = time.time_ns()
         start = end - int(seconds * 1e9)
-        database = {"db.system.name": _DATABASES.get(name, "other")}
+        database = self._database_of(name)
         parents = [_propagator.extract({"traceparent": item.traceparent}, Context()) for item in followed]
         links = [Link(get_current_span(parent).get_span_context()) for parent in parents]
         batch = self._tracer.start_span(
@@ -145,6 +152,28 @@ class Tracing:
         to_batch = [Link(batch.get_span_context())]
         for parent in parents:
             self._tracer.start_span(name, parent, SpanKind.INTERNAL, database, to_batch, start).end(end)
+
+    def _database_of(self, name: str) -> dict[str, str | int]:
+        """What the batches of this command do, and where."""
+        if name not in _OPERATIONS:
+            return {"db.system.name": "other"}
+        system, operation, collection = _OPERATIONS[name]
+        return {
+            "db.system.name": system,
+            "db.operation.name": operation,
+            "db.collection.name": collection,
+        } | self._servers[system]
+
+
+def _server_of(url: str) -> dict[str, str | int]:
+    """The first server that a URL names; none where it leaves that to the driver, as with a socket."""
+    place = urlsplit("//" + urlsplit(url).netloc.rpartition("@")[2].split(",")[0])
+    server: dict[str, str | int] = {}
+    if place.hostname:
+        server["server.address"] = place.hostname
+    if place.port:
+        server["server.port"] = place.port
+    return server
 
 
 class TracedAnswers:

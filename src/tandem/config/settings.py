@@ -1,6 +1,8 @@
 """The settings of one instance, read from environment variables and checked once, at the start."""
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
@@ -111,17 +113,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     ] = ""
 
 
+#: Settings that may hold a password, so that a file may hold them instead: `POSTGRES_URL_FILE` and so on.
+SECRETS = ("POSTGRES_URL", "MONGODB_URL", "TRACES_URL")
+_MOST_BYTES = 64 * 1024
+
+
 def load_settings(environ: Mapping[str, str]) -> Settings:
-    """Read the settings from `environ`.
+    """Read the settings from `environ`, and secrets from the files that it names.
 
     Raises:
         SettingsError: names the variable, what is wrong with it, and what would be right.
     """
     wanted = {field.encode_name for field in msgspec.structs.fields(Settings)}
     given = {name: value for name, value in environ.items() if name in wanted}
+    given |= {name: _secret(name, environ) for name in SECRETS if environ.get(f"{name}_FILE")}
     for name in ("POSTGRES_URL", "MONGODB_URL"):
         if not given.get(name):
-            msg = f"{name} is not set. Point it at your server, or run the whole stack with `tandem up`."
+            msg = (
+                f"{name} is not set. Point it at your server, or {name}_FILE at a file that holds it, "
+                "or run the whole stack with `tandem up`."
+            )
             raise SettingsError(msg)
     try:
         return msgspec.convert(given, Settings, strict=False)
@@ -130,3 +141,33 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         what, _, where = str(error).partition(" - at `$.")
         msg = f"{where.rstrip('`') or 'The environment'}: {what}."
         raise SettingsError(msg) from None
+
+
+def _secret(name: str, environ: Mapping[str, str]) -> str:
+    """What the file says that `environ` names for this setting, without the end of its line.
+
+    The group may read it, since that is how Kubernetes hands secrets to an account that is not root.
+    """
+    variable = f"{name}_FILE"
+    path = Path(environ[variable])
+    if environ.get(name):
+        msg = f"{name} and {variable} are both set. Take one of them away."
+        raise SettingsError(msg)
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            content = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        msg = f"{variable}: {path} cannot be read ({error.strerror}). Name a file that this account may read."
+        raise SettingsError(msg) from None
+    if mode & 0o007:
+        msg = f"{variable}: others may read or change {path} (mode {mode & 0o777:04o}). Run: chmod o= {path}"
+        raise SettingsError(msg)
+    try:
+        secret = content.decode().strip()
+    except UnicodeDecodeError:
+        secret = ""
+    if not secret or len(content) > _MOST_BYTES or not secret.isprintable():
+        msg = f"{variable}: {path} is to hold one line, the value of {name}, and nothing else."
+        raise SettingsError(msg)
+    return secret
