@@ -9,10 +9,14 @@ import * as format from "/client/page/format.js";
 
 const byName = new Intl.Collator("en", { numeric: true }).compare;
 
-/** @param {Sample} sample @param {boolean} isCurrent Whether it says how the instances are, and not how they were. */
-export function showInstances({ instances, stages }, isCurrent) {
+/**
+ * @param {Sample} sample
+ * @param {boolean} isCurrent Whether it says how the instances are, and not how they were.
+ * @param {boolean} canMove False also where the run is over: what they then had in hand is a second old.
+ */
+export function showInstances({ instances, stages }, isCurrent, canMove) {
   const sorted = [...instances].sort((one, other) => byName(one.appId, other.appId) || (one.incarnation ?? 0) - (other.incarnation ?? 0));
-  keep(element("instances"), sorted, lifeOf, makeInstance, (item, instance) => showInstance(item, instance, stages.stored, isCurrent));
+  keep(element("instances"), sorted, lifeOf, makeInstance, (item, instance) => showInstance(item, instance, stages.stored, isCurrent, canMove));
 }
 
 function makeInstance() {
@@ -26,8 +30,8 @@ function makeInstance() {
   );
 }
 
-/** @param {HTMLElement} item @param {Instance} instance @param {number} stored Users of the run, of all instances. @param {boolean} isCurrent */
-function showInstance(item, instance, stored, isCurrent) {
+/** @param {HTMLElement} item @param {Instance} instance @param {number} stored Users of the run, of all instances. @param {boolean} isCurrent @param {boolean} canMove */
+function showInstance(item, instance, stored, isCurrent, canMove) {
   const [who, share, numbers, over] = /** @type {HTMLElement[]} */ ([...item.children]);
   item.dataset.state = isCurrent ? instance.state : "unknown";
   setText(who.children[0], instance.appId);
@@ -35,7 +39,7 @@ function showInstance(item, instance, stored, isCurrent) {
   /** @type {HTMLElement} */ (who.children[1]).dataset.state = item.dataset.state;
   setWidth(share.children[0], instance.synchronized / instance.total);
   setWidth(share.children[1], instance.pending / instance.total);
-  setText(numbers, numbersOf(instance, stored, isCurrent));
+  setText(numbers, numbersOf(instance, stored, canMove));
   setText(over, takeovers(instance));
 }
 
@@ -44,11 +48,11 @@ function stateOf({ state, silentSeconds }) {
   return state === "silent" && silentSeconds ? `silent for ${format.duration(silentSeconds)}` : state;
 }
 
-/** @param {Instance} instance @param {number} stored @param {boolean} isCurrent */
-function numbersOf({ total, pending, queue }, stored, isCurrent) {
+/** @param {Instance} instance @param {number} stored @param {boolean} canMove */
+function numbersOf({ total, pending, queue }, stored, canMove) {
   const parts = [`${format.plural(total, "user", "users")}${stored ? `, ${Math.round((total / stored) * 100)} % of the run` : ""}`];
   if (pending > 0) parts.push(`${format.count(pending)} pending`);
-  if (queue > 0 && isCurrent) parts.push(`${format.count(queue)} in hand`);
+  if (queue > 0 && canMove) parts.push(`${format.count(queue)} in hand`);
   return parts.join(" · ");
 }
 

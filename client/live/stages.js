@@ -13,12 +13,12 @@ const DATABASES = /** @type {const} */ (["postgresql", "mongodb"]);
 /**
  * @param {Sample} sample
  * @param {Point[]} history
- * @param {boolean} isCurrent Whether the sample says how things are, and not how they were.
+ * @param {boolean} canMove False where the sample is old, and where the run is over.
  */
-export function showStages(sample, history, isCurrent) {
+export function showStages(sample, history, canMove) {
   const rates = ratesNow(history, sample);
   STAGES.forEach((stage, at) => {
-    const isMoving = isCurrent && rates[stage] > 0 && (at < 2 || sample.databases.mongodb === "up");
+    const isMoving = canMove && rates[stage] > 0 && (at < 2 || sample.databases.mongodb === "up");
     setText(`${stage}-count`, format.count(sample.stages[stage]));
     setText(`${stage}-rate`, isMoving ? format.rate(rates[stage]) : "");
     if (at > 0) showTrack(at, isMoving, sample);

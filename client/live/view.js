@@ -83,9 +83,10 @@ export class LiveView {
     element("watch").dataset.numbers = isCurrent ? "current" : "old";
     setText("progress", progressOf(connection, sample, history, expectation));
     if (!sample) return;
-    showStages(sample, history, isCurrent && !isOver(sample, expectation));
+    const isMoving = isCurrent && !isOver(sample, expectation);
+    showStages(sample, history, isMoving);
     showFigures(sample, history, expectation, isCurrent);
-    showInstances(sample, isCurrent);
+    showInstances(sample, isCurrent, isMoving);
   }
 }
 
