@@ -13,7 +13,7 @@ import { UserView } from "/client/users/user.js";
 
 const controls = new Controls(showSeed);
 const live = new LiveView(
-  (seed) => (controls.run?.order.seed === seed ? controls.run.target : 0),
+  (seed) => controls.expectationOf(seed),
   (sample) => controls.observe(sample),
 );
 const views = { users: new SearchView(), user: new UserView(), runs: new RunsView() };

@@ -1,5 +1,6 @@
 /** The write side's client: one POST per user, sent again while there is hope; the user is created once. */
 
+import { keyOf } from "/client/generate/key.js";
 import { RequestError, ask, refusal } from "/client/page/http.js";
 import { sleep } from "/client/page/sleep.js";
 
@@ -18,25 +19,29 @@ const PASSING_STATUSES = new Set([429, 502, 503, 504]);
  * answered again, not repeated.
  *
  * @param {string} seed
- * @param {object} user
+ * @param {import("/client/generate/sources.js").NumberedUser} user
  * @param {Signals} signals
  * @param {(error: RequestError) => void} onRetry Called before each further attempt with the reason for it.
- * @returns {Promise<void>} When the user is committed.
+ * @returns {Promise<string>} When the user was created, by PostgreSQL’s clock; it is committed.
  * @throws {RequestError} Refused, or no luck in six attempts.
  * @throws {DOMException} Stopped before the user was sent (again).
  */
-export async function createUser(seed, user, signals, onRetry) {
-  const post = { json: user, idempotencyKey: freshKey() };
+export async function createUser(seed, { number, user }, signals, onRetry) {
+  const post = { json: user, idempotencyKey: keyOf(seed, number) };
   for (let attempt = 1; ; attempt += 1) {
     try {
-      await postUser(seed, post, signals.abandon);
-      return;
+      return await postUser(seed, post, signals.abandon);
     } catch (error) {
       if (!(error instanceof RequestError) || !isPassing(error) || attempt === MAX_ATTEMPTS) throw error;
       onRetry(error);
       await sleep(error.retryAfterMs === null ? pauseMs(attempt) : Math.min(error.retryAfterMs, MAX_PAUSE_MS), signals.stop);
     }
   }
+}
+
+/** The key belongs to another user already: this seed's users came from another source. @param {RequestError} error */
+export function isKeyTaken({ status }) {
+  return status === 422;
 }
 
 /** @param {RequestError} error Whether another attempt may fare better. */
@@ -48,18 +53,13 @@ export function isPassing({ status }) {
  * @param {string} seed
  * @param {import("/client/page/http.js").Post} post
  * @param {AbortSignal} signal
- * @returns {Promise<void>} A 201 came, which alone says that the user is committed.
+ * @returns {Promise<string>} A 201 came, which alone says that the user is committed: when it was created.
  */
 async function postUser(seed, post, signal) {
   const url = `/api/v1/user-command?seed=${encodeURIComponent(seed)}`;
   const answer = await ask(url, { post, signal, timeoutMs: TIMEOUT_MS });
   if (answer.status !== 201) throw refusal(answer);
-}
-
-/** 128 random bits. Not `crypto.randomUUID`: browsers hide it from pages that come by plain http from another host. */
-function freshKey() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return answer.body.createdAt;
 }
 
 /** Twice as long each time, with chance in it so that the lanes don't come back all at once. @param {number} attempt */

@@ -1,13 +1,16 @@
 /** Wires the form to runs, and a run to what is shown of it. */
 
-import { forgetComplaint, readOrder, seedOf, setSeed, setSource, showMaximum } from "/client/generate/form.js";
-import { hideSourceNotice, showRun, showSourceNotice } from "/client/generate/panel.js";
+import { fillIn, forgetComplaint, readOrder, seedOf, setSeed, setSource, showMaximum } from "/client/generate/form.js";
+import { forgetOrder, keepOrder, keptOrder } from "/client/generate/memory.js";
+import { hideSourceNotice, showOffer, showRun, showSourceNotice } from "/client/generate/panel.js";
 import { Run } from "/client/generate/run.js";
 import { freshSeed } from "/client/generate/seed.js";
 import { element } from "/client/page/dom.js";
+import { sentence } from "/client/page/format.js";
 
 /** @typedef {import("/client/generate/run.js").Order} Order */
 /** @typedef {import("/client/live/feed.js").Sample} Sample */
+/** @typedef {{ users: number, isSending: boolean }} Expectation How many users a run is to have, 0 where nobody here knows; and whether this page sends them. */
 
 /** Ten times a second: digits that change faster can't be read. */
 const FRAME_MS = 100;
@@ -30,6 +33,7 @@ export class Controls {
     on("pause", () => this.#togglePause());
     on("cancel", () => this.run?.cancel());
     on("use-other-source", () => this.#useBuiltIn());
+    on("resume", () => this.#resume());
     addEventListener("beforeunload", (event) => this.isSending && event.preventDefault());
   }
 
@@ -40,12 +44,32 @@ export class Controls {
 
   /** @param {string} seed Of the run that the page shows. */
   setSeed(seed) {
-    if (seedOf(this.#form) !== seed) setSeed(this.#form, seed);
+    if (seedOf(this.#form) === seed) return;
+    setSeed(this.#form, seed);
+    showOffer(null);
   }
 
   /** @param {Sample} sample */
   observe(sample) {
-    if (this.run && !this.run.isOver && this.run.order.seed === sample.seed) this.run.observe(sample);
+    const isRunning = this.run !== null && !this.run.isOver;
+    if (isRunning && this.run?.order.seed === sample.seed) this.run.observe(sample);
+    const order = isRunning ? null : keptOrder(sample.seed);
+    const isShort = order !== null && sample.databases.postgresql === "up" && sample.stages.stored < order.count;
+    showOffer(isShort ? order : null);
+  }
+
+  /**
+   * What is to come of a run, as far as this page knows.
+   *
+   * @param {string} seed
+   * @returns {Expectation}
+   */
+  expectationOf(seed) {
+    const { run } = this;
+    const isOurs = run?.order.seed === seed;
+    if (isOurs && !run.isOver) return { users: run.target, isSending: run.phase === "fetching" || run.phase === "sending" };
+    if (isOurs && run.target > 0) return { users: run.target, isSending: false };
+    return { users: keptOrder(seed)?.count ?? 0, isSending: false };
   }
 
   #submit() {
@@ -57,11 +81,14 @@ export class Controls {
   /** @param {Order} order */
   async #begin(order) {
     hideSourceNotice();
-    this.onSeed(order.seed);
+    showOffer(null);
+    keepOrder(order);
     const run = new Run(order);
     this.run = run;
+    this.onSeed(order.seed);
     keepShowing(run);
     await run.start();
+    if (run.phase !== "failed" || run.accepted === 0) forgetOrder();
     showRun(run);
     if (run.sourceError) announceSource(run);
   }
@@ -85,6 +112,15 @@ export class Controls {
     showRun(run);
   }
 
+  /** Send the kept order again, from its beginning: each user has the same key as before. */
+  #resume() {
+    const order = keptOrder(seedOf(this.#form));
+    if (!order) return;
+    fillIn(this.#form, order);
+    element("generate").focus(); // the button that was pressed is about to go
+    this.#form.requestSubmit();
+  }
+
   #useBuiltIn() {
     setSource(this.#form, "built-in");
     element("generate").focus(); // the button that was pressed is about to go
@@ -104,7 +140,7 @@ function announceSource({ order, sourceError }) {
   const builtIn = order.source === "built-in";
   const name = builtIn ? "The built-in generator" : "randomuser.me";
   const what = sourceError?.status === null ? "cannot be reached" : "gave no users";
-  showSourceNotice(`${name} ${what}. ${sourceError?.message}.`, builtIn ? null : "built-in");
+  showSourceNotice(`${name} ${what}. ${sentence(sourceError?.message ?? "")}`, builtIn ? null : "built-in");
 }
 
 /** @param {string} id @param {() => void} listener */

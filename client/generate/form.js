@@ -54,6 +54,16 @@ export function setSource(form, value) {
   showMaximum(form);
 }
 
+/** Write an order into the form. @param {HTMLFormElement} form @param {Order} order */
+export function fillIn(form, order) {
+  setSource(form, order.source);
+  const inputs = fields(form);
+  for (const name of /** @type {const} */ (["count", "seed", "concurrency", "rate"])) {
+    inputs[name].value = String(order[name]);
+    complain(inputs[name], "");
+  }
+}
+
 /** Each source has its own. @param {HTMLFormElement} form */
 export function showMaximum(form) {
   const { count } = fields(form);

@@ -5,6 +5,7 @@ import { element, keep, make, setText } from "/client/page/dom.js";
 import * as format from "/client/page/format.js";
 
 /** @typedef {import("/client/generate/run.js").Run} Run */
+/** @typedef {import("/client/generate/run.js").Order} Order */
 /** @typedef {import("/client/generate/sources.js").SourceName} SourceName */
 
 /** @param {Run} run */
@@ -29,6 +30,12 @@ export function showSourceNotice(text, other) {
   element("use-other-source").hidden = other === null;
   element("source-notice").hidden = false;
   element("source-notice").scrollIntoView({ block: "nearest" });
+}
+
+/** Offer to send what is missing of this order. @param {Order | null} order Null where there is nothing to offer. */
+export function showOffer(order) {
+  element("resume-offer").hidden = order === null;
+  if (order) setText("resume-text", `${format.plural(order.count, "user was", "users were")} wanted, and this page stopped before all were sent. Whoever is there already is not created again.`);
 }
 
 export function hideSourceNotice() {
@@ -68,7 +75,7 @@ function showActions(run) {
   setEnabled("pause", canPause);
   setEnabled("cancel", !run.isOver);
   setText("pause", run.pace.isPaused && canPause ? "Resume" : "Pause");
-  setText("cancel", run.cancelAsked || run.phase === "synchronizing" ? "Stop waiting" : "Cancel");
+  setText("cancel", !run.isOver && (run.cancelAsked || run.phase === "synchronizing") ? "Stop waiting" : "Cancel");
 }
 
 /** @param {string} button @param {boolean} isEnabled */

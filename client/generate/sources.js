@@ -5,6 +5,7 @@ import { RequestError, ask, refusal } from "/client/page/http.js";
 import { sleep } from "/client/page/sleep.js";
 
 /** @typedef {"built-in" | "randomuser.me"} SourceName */
+/** @typedef {{ number: number, user: object }} NumberedUser The number is its place in the run, from 1. */
 
 /** Always the same, so that the same seed makes the same users however many are wanted. To decode 500 takes some 5 ms. */
 const PAGE = 500;
@@ -27,7 +28,7 @@ export function maxUsersOf(source) {
  *
  * @param {{ source: SourceName, count: number, seed: string }} wish The same seed gives the same users.
  * @param {AbortSignal} signal
- * @returns {AsyncGenerator<object>} Exactly `count` users in the format of the randomuser.me API.
+ * @returns {AsyncGenerator<NumberedUser>} Exactly `count` users in the format of the randomuser.me API.
  * @throws {RequestError} The source can't be reached, refuses, or sends something else than users.
  */
 export async function* usersOf({ source, count, seed }, signal) {
@@ -41,7 +42,8 @@ export async function* usersOf({ source, count, seed }, signal) {
   for (let page = 1; page <= pages; page += 1) {
     const users = await coming;
     if (page < pages) coming = fetchNumber(page + 1);
-    yield* users.slice(0, count - (page - 1) * PAGE);
+    const before = (page - 1) * PAGE;
+    yield* users.slice(0, count - before).map((user, at) => ({ number: before + at + 1, user }));
   }
 }
 

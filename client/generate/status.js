@@ -1,6 +1,6 @@
 /** One sentence on where a run stands. It changes with the phase, not with the counts: a screen reader says it aloud. */
 
-import { count, plural } from "/client/page/format.js";
+import { count, plural, sentence } from "/client/page/format.js";
 
 /** @typedef {import("/client/generate/run.js").Run} Run */
 
@@ -18,7 +18,7 @@ export function statusOf(run) {
     case "cancelled":
       return `Cancelled. ${remainder(run)}`;
     case "failed":
-      return run.sourceError && run.accepted === 0 ? "No users to send." : `Stopped. ${run.failure}. ${remainder(run)}`;
+      return run.sourceError && run.accepted === 0 ? "No users to send." : `Stopped. ${sentence(run.failure ?? "")} ${remainder(run)}`;
   }
 }
 
@@ -30,21 +30,24 @@ function sending({ cancelAsked, pace, order }) {
 }
 
 /** @param {Run} run */
-function done({ accepted, synchronized, refused, errors }) {
+function done({ accepted, already, created, synchronized, refused, errors }) {
   if (accepted === 0) return "Done: no user was accepted. See the errors below.";
-  const sentences = [`Done: ${plural(synchronized, "user is", "users are")} in both databases.`];
+  const sentences = [created === 0 ? "Done: nobody was created." : `Done: ${plural(synchronized, "user is", "users are")} in both databases.`];
+  if (already) sentences.push(`${plural(already, "user was", "users were")} there before, and nobody is created twice.`);
   if (refused) sentences.push(`${plural(refused, "user was", "users were")} refused by MongoDB.`);
   if (errors.failed) sentences.push(`${plural(errors.failed, "user was", "users were")} given up.`);
   return sentences.join(" ");
 }
 
 /** @param {Run} run */
-function remainder({ accepted, synchronized, refused, order }) {
-  const sentence = `${count(accepted)} of ${plural(order.count, "user was", "users were")} accepted`;
-  if (accepted === 0) return `${sentence}.`;
-  if (accepted === synchronized) return `${sentence}, and all of them are synchronized.`;
-  if (accepted <= synchronized + refused) {
-    return `${sentence}: ${count(synchronized)} are synchronized, ${count(refused)} were refused by MongoDB.`;
+function remainder({ accepted, already, created, synchronized, refused, order }) {
+  const earlier = already ? `, ${count(already)} of them by an earlier run` : "";
+  const start = `${count(accepted)} of ${plural(order.count, "user was", "users were")} accepted${earlier}`;
+  if (created === 0) return `${start}.`;
+  const them = already ? "of the new ones" : "of them";
+  if (created === synchronized) return `${start}, and all ${them} are synchronized.`;
+  if (created <= synchronized + refused) {
+    return `${start}; ${count(synchronized)} ${them} ${synchronized === 1 ? "is" : "are"} synchronized, and MongoDB refused ${count(refused)}.`;
   }
-  return `${sentence}; ${count(synchronized)} of them were seen synchronized, the rest will follow.`;
+  return `${start}; ${count(synchronized)} ${them} ${synchronized === 1 ? "was" : "were"} seen synchronized, the rest will follow.`;
 }

@@ -4,10 +4,10 @@ import { draw, setText } from "/client/page/dom.js";
 import { maximumTick, ticks, timeStep } from "/client/live/scale.js";
 
 /** @typedef {import("/client/live/history.js").Rates} Rates */
-/** @typedef {{ key: "accepted" | "synchronized" | "lagMs", name: string, className: string }} Series */
+/** @typedef {{ key: "accepted" | "synchronized" | "lagMs" | "oldestMs", name: string, className: string }} Series */
 
 const HEIGHT = 190;
-const MARGIN = { top: 12, right: 6, bottom: 24, left: 58 };
+const MARGIN = { top: 12, right: 6, bottom: 24, left: 68 };
 /** A label of the time takes about so much room. */
 const LABEL_WIDTH = 70;
 
@@ -85,7 +85,7 @@ export class Chart {
       const [from, to] = [this.#x(stretch[0].at), this.#x(stretch[stretch.length - 1].at)];
       return [
         draw("path", { class: `area ${className}`, d: `M${from} ${bottom}L${places.join("L")}L${to} ${bottom}Z` }),
-        draw("path", { class: `curve ${className}`, d: `M${places.join("L")}` }),
+        draw("path", { class: `curve ${className}`, d: `M${places.join("L")}${places.length === 1 ? "h0" : ""}` }), // one alone is a dot
       ];
     });
   }

@@ -25,13 +25,15 @@ import { sleep } from "/client/page/sleep.js";
  * @property {{ accepted: number, stored: number, projected: number, synchronized: number }} stages
  * @property {number} deadLetters
  * @property {number} pending
- * @property {number | null} oldestPendingSeconds
+ * @property {number | null} oldestPendingSeconds Null where none is pending, or other runs' users hide it.
+ * @property {number | null} oldestPendingOfAllSeconds Of all runs: none of this one has waited for longer.
  * @property {{ now: number | null, p50: number | null, p99: number | null }} lagMs
  * @property {Instance[]} instances
  * @property {{ postgresql: "up" | "down", mongodb: "up" | "down" }} databases
  * @property {import("/client/live/history.js").Point[]} [history] The past, in the first event of a connection.
  *
- * @typedef {{ state: "connecting" | "live" | "reconnecting" | "refused", reason: string }} Connection
+ * @typedef {{ state: "connecting" | "live" | "reconnecting" | "refused", reason: string }} Connection The reason is a
+ *   sentence, and empty where nothing is wrong.
  */
 
 const FIRST_PAUSE_MS = 500;
@@ -69,11 +71,11 @@ export class Feed {
     for (;;) {
       try {
         await this.#follow();
-        await this.#pause("The instance ended the stream", this.#retryMs);
+        await this.#pause("The instance ended the stream.", this.#retryMs);
       } catch (error) {
         if (!(error instanceof RequestError)) throw error;
-        if (isFinal(error)) return this.#change({ state: "refused", reason: error.message }, this.sample);
-        await this.#pause(error.message, Math.min(FIRST_PAUSE_MS * 2 ** this.#failures, MAX_PAUSE_MS));
+        if (isFinal(error)) return this.#change({ state: "refused", reason: error.sentence }, this.sample);
+        await this.#pause(error.sentence, Math.min(FIRST_PAUSE_MS * 2 ** this.#failures, MAX_PAUSE_MS));
         this.#failures += 1;
       }
     }

@@ -1,47 +1,44 @@
-/** Shows the lag, what is pending and refused, and one sentence on how far the run is. */
+/** Shows the lag, what is pending and refused, and when it is done. */
 
 import { ratesNow } from "/client/live/history.js";
+import { isStalled } from "/client/live/progress.js";
 import { element, setText } from "/client/page/dom.js";
 import * as format from "/client/page/format.js";
 
 /** @typedef {import("/client/live/feed.js").Sample} Sample */
 /** @typedef {import("/client/live/history.js").Point} Point */
+/** @typedef {import("/client/generate/controls.js").Expectation} Expectation */
 
 /**
  * @param {Sample} sample
  * @param {Point[]} history
- * @param {number} target How many users the run is to have; 0 where only another page knows.
+ * @param {Expectation} expectation
+ * @param {boolean} isCurrent Whether the sample says how things are, and not how they were.
  */
-export function showFigures(sample, history, target) {
-  setText("lag-now", format.milliseconds(sample.lagMs.now));
+export function showFigures(sample, history, expectation, isCurrent) {
+  setText("lag-now", isCurrent || sample.pending === 0 ? lagNow(sample) : "not known");
   setText("lag-p50", format.milliseconds(sample.lagMs.p50));
   setText("lag-p99", format.milliseconds(sample.lagMs.p99));
   setText("pending", format.count(sample.pending));
   setText("dead-letters", format.count(sample.deadLetters));
   element("dead-letters").classList.toggle("wrong", sample.deadLetters > 0);
-  setText("eta", format.duration(secondsToGo(sample, history, target)));
-  setText("progress", progress(sample, target));
+  setText("eta", doneIn(sample, history, expectation, isCurrent));
 }
 
-/** @param {Sample} sample @param {Point[]} history @param {number} target @returns {number | null} Null when nobody can tell. */
-function secondsToGo(sample, history, target) {
+/** How long the user has waited that has waited for longest. @param {Sample} sample */
+function lagNow({ stages, pending, oldestPendingSeconds, oldestPendingOfAllSeconds }) {
+  if (stages.stored === 0) return format.DASH;
+  if (pending === 0) return "none";
+  if (oldestPendingSeconds !== null) return format.milliseconds(oldestPendingSeconds * 1000);
+  return oldestPendingOfAllSeconds === null ? format.DASH : `< ${format.milliseconds(oldestPendingOfAllSeconds * 1000)}`;
+}
+
+/** @param {Sample} sample @param {Point[]} history @param {Expectation} expectation @param {boolean} isCurrent */
+function doneIn(sample, history, { users, isSending }, isCurrent) {
+  if (isStalled(sample, history)) return "stalled";
+  if (!isCurrent || sample.databases.mongodb === "down") return format.DASH;
   const { stages, deadLetters } = sample;
-  const missing = Math.max(target, stages.accepted) - deadLetters - stages.synchronized;
+  const missing = (isSending ? Math.max(users, stages.accepted) : stages.accepted) - deadLetters - stages.synchronized;
   const { synchronized } = ratesNow(history, sample);
-  return missing > 0 && synchronized > 0 ? missing / synchronized : null;
-}
-
-/** @param {Sample} sample @param {number} target */
-function progress({ stages, pending, deadLetters, oldestPendingSeconds }, target) {
-  const { accepted, stored, synchronized } = stages;
-  if (accepted === 0) return "Nothing has been sent yet.";
-  if (Math.max(target, accepted) <= synchronized + deadLetters) return allDone(stored, deadLetters);
-  const oldest = pending > 0 && (oldestPendingSeconds ?? 0) > 2 ? `; the oldest has waited ${format.duration(oldestPendingSeconds)}` : "";
-  return `${format.count(synchronized)} of ${format.count(Math.max(target, accepted))} are in both databases${oldest}.`;
-}
-
-/** @param {number} stored @param {number} deadLetters */
-function allDone(stored, deadLetters) {
-  if (deadLetters === 0) return `All ${format.plural(stored, "user is", "users are")} in both databases.`;
-  return `${format.count(stored - deadLetters)} of ${format.plural(stored, "user is", "users are")} in both databases; MongoDB refused ${format.count(deadLetters)}.`;
+  return missing > 0 && synchronized > 0 ? format.duration(missing / synchronized) : format.DASH;
 }

@@ -1,4 +1,4 @@
-/** Shows each instance: its share of the run, what it has in hand, and whether it lives. */
+/** Shows each instance: how far its own users are, what it has in hand, and whether it lives. */
 
 import { lifeOf } from "/client/live/happenings.js";
 import { element, keep, make, setText } from "/client/page/dom.js";
@@ -9,10 +9,14 @@ import * as format from "/client/page/format.js";
 
 const byName = new Intl.Collator("en", { numeric: true }).compare;
 
-/** @param {Sample} sample */
-export function showInstances({ instances, stages }) {
+/**
+ * @param {Sample} sample
+ * @param {boolean} isCurrent Whether it says how the instances are, and not how they were.
+ * @param {boolean} canMove False also where the run is over: what they then had in hand is a second old.
+ */
+export function showInstances({ instances, stages }, isCurrent, canMove) {
   const sorted = [...instances].sort((one, other) => byName(one.appId, other.appId) || (one.incarnation ?? 0) - (other.incarnation ?? 0));
-  keep(element("instances"), sorted, lifeOf, makeInstance, (item, instance) => showInstance(item, instance, stages.stored));
+  keep(element("instances"), sorted, lifeOf, makeInstance, (item, instance) => showInstance(item, instance, stages.stored, isCurrent, canMove));
 }
 
 function makeInstance() {
@@ -26,16 +30,16 @@ function makeInstance() {
   );
 }
 
-/** @param {HTMLElement} item @param {Instance} instance @param {number} stored Users of the run, of all instances. */
-function showInstance(item, instance, stored) {
+/** @param {HTMLElement} item @param {Instance} instance @param {number} stored Users of the run, of all instances. @param {boolean} isCurrent @param {boolean} canMove */
+function showInstance(item, instance, stored, isCurrent, canMove) {
   const [who, share, numbers, over] = /** @type {HTMLElement[]} */ ([...item.children]);
-  item.dataset.state = instance.state;
+  item.dataset.state = isCurrent ? instance.state : "unknown";
   setText(who.children[0], instance.appId);
-  setText(who.children[1], stateOf(instance));
-  /** @type {HTMLElement} */ (who.children[1]).dataset.state = instance.state;
-  setWidth(share.children[0], instance.synchronized / stored);
-  setWidth(share.children[1], (instance.total - instance.synchronized) / stored);
-  setText(numbers, numbersOf(instance, stored));
+  setText(who.children[1], isCurrent ? stateOf(instance) : "not known");
+  /** @type {HTMLElement} */ (who.children[1]).dataset.state = item.dataset.state;
+  setWidth(share.children[0], instance.synchronized / instance.total);
+  setWidth(share.children[1], instance.pending / instance.total);
+  setText(numbers, numbersOf(instance, stored, canMove));
   setText(over, takeovers(instance));
 }
 
@@ -44,11 +48,11 @@ function stateOf({ state, silentSeconds }) {
   return state === "silent" && silentSeconds ? `silent for ${format.duration(silentSeconds)}` : state;
 }
 
-/** @param {Instance} instance @param {number} stored */
-function numbersOf({ total, pending, queue }, stored) {
-  const parts = [`${format.plural(total, "user", "users")}${stored ? ` (${Math.round((total / stored) * 100)} %)` : ""}`];
+/** @param {Instance} instance @param {number} stored @param {boolean} canMove */
+function numbersOf({ total, pending, queue }, stored, canMove) {
+  const parts = [`${format.plural(total, "user", "users")}${stored ? `, ${Math.round((total / stored) * 100)} % of the run` : ""}`];
   if (pending > 0) parts.push(`${format.count(pending)} pending`);
-  if (queue > 0) parts.push(`${format.count(queue)} in hand`);
+  if (queue > 0 && canMove) parts.push(`${format.count(queue)} in hand`);
   return parts.join(" · ");
 }
 
@@ -56,7 +60,7 @@ function numbersOf({ total, pending, queue }, stored) {
 function takeovers({ takenOver, tookOverFrom }) {
   const from = Object.entries(tookOverFrom ?? {}).filter(([, users]) => users > 0);
   const sentences = from.map(([name, users]) => `Took over ${format.plural(users, "user", "users")} of ${name}.`);
-  if (takenOver > 0) sentences.push(`${format.count(takenOver)} of its users were finished by another instance.`);
+  if (takenOver > 0) sentences.push(`${format.count(takenOver)} of its users ${takenOver === 1 ? "was" : "were"} finished by another instance.`);
   return sentences.join(" ");
 }
 

@@ -13,26 +13,31 @@ const DATABASES = /** @type {const} */ (["postgresql", "mongodb"]);
 /**
  * @param {Sample} sample
  * @param {Point[]} history
+ * @param {boolean} canMove False where the sample is old, and where the run is over.
  */
-export function showStages(sample, history) {
+export function showStages(sample, history, canMove) {
   const rates = ratesNow(history, sample);
   STAGES.forEach((stage, at) => {
+    const isMoving = canMove && rates[stage] > 0 && (at < 2 || sample.databases.mongodb === "up");
     setText(`${stage}-count`, format.count(sample.stages[stage]));
-    setText(`${stage}-rate`, rates[stage] > 0 ? format.rate(rates[stage]) : "");
-    if (at > 0) showGap(stage, sample.stages[STAGES[at - 1]] - sample.stages[stage] - (stage === "projected" ? sample.deadLetters : 0));
+    setText(`${stage}-rate`, isMoving ? format.rate(rates[stage]) : "");
+    if (at > 0) showTrack(at, isMoving, sample);
   });
-  element("line").classList.toggle("moving", rates.accepted > 0 || rates.synchronized > 0);
   DATABASES.forEach((name) => showDatabase(name, sample.databases[name]));
 }
 
-/** @param {string} stage @param {number} users On their way to it. */
-function showGap(stage, users) {
-  setText(`${stage}-gap`, users > 0 ? `${format.count(users)} on the way` : "");
+/** The way to a stage: a user travels there while some do. @param {number} at @param {boolean} isMoving @param {Sample} sample */
+function showTrack(at, isMoving, { stages, deadLetters }) {
+  const stage = STAGES[at];
+  const users = stages[STAGES[at - 1]] - stages[stage] - (stage === "projected" ? deadLetters : 0);
+  setText(`${stage}-gap`, users > 0 ? `${format.count(users)}\non the way` : "");
+  element("line").children[at - 1].classList.toggle("moving", isMoving);
 }
 
 /** @param {string} name @param {"up" | "down"} state */
 function showDatabase(name, state) {
   const shown = element(`${name}-state`);
   shown.dataset.state = state;
+  shown.closest(".station").dataset.state = state;
   setText(shown, state);
 }

@@ -6,12 +6,14 @@ import { showFigures } from "/client/live/figures.js";
 import { happenings } from "/client/live/happenings.js";
 import { lastStretch, ratesOf } from "/client/live/history.js";
 import { showInstances } from "/client/live/instances.js";
+import { progressOf } from "/client/live/progress.js";
 import { showStages } from "/client/live/stages.js";
 import { addressOf } from "/client/page/address.js";
 import { element, make, setText } from "/client/page/dom.js";
 import * as format from "/client/page/format.js";
 
 /** @typedef {import("/client/live/feed.js").Sample} Sample */
+/** @typedef {import("/client/generate/controls.js").Expectation} Expectation */
 
 const MAX_HAPPENINGS = 12;
 
@@ -23,14 +25,18 @@ export class LiveView {
     [{ key: "accepted", name: "accepted", className: "write" }, { key: "synchronized", name: "synchronized", className: "read" }],
     format.rate,
   );
-  #lags = new Chart(element("lag-chart"), [{ key: "lagMs", name: "lag", className: "lag" }], format.milliseconds);
+  #lags = new Chart(
+    element("lag-chart"),
+    [{ key: "oldestMs", name: "oldest waiting", className: "lag" }, { key: "lagMs", name: "arrived", className: "arrived" }],
+    format.milliseconds,
+  );
 
   /**
-   * @param {(seed: string) => number} targetOf How many users a run is to have; 0 where this page does not know.
+   * @param {(seed: string) => Expectation} expectationOf What is to come of a run.
    * @param {(sample: Sample) => void} onSample
    */
-  constructor(targetOf, onSample) {
-    this.targetOf = targetOf;
+  constructor(expectationOf, onSample) {
+    this.expectationOf = expectationOf;
     this.onSample = onSample;
   }
 
@@ -40,12 +46,13 @@ export class LiveView {
 
   /** Follow this run, unless it is followed already. @param {string} seed */
   follow(seed) {
-    if (this.seed === seed) return;
-    this.stop();
-    if (element("run-seed").textContent !== seed) announce(seed);
-    this.#feed = new Feed(seed, (feed, previous) => this.#show(feed, previous));
-    showConnection(this.#feed);
-    this.#feed.start();
+    if (this.seed !== seed) {
+      this.stop();
+      if (element("run-seed").textContent !== seed) announce(seed);
+      this.#feed = new Feed(seed, (feed, previous) => this.#show(feed, previous));
+      this.#feed.start();
+    }
+    if (this.#feed) this.#draw(this.#feed);
   }
 
   /** Close the stream: a browser has six connections to a host for all its tabs. */
@@ -57,18 +64,35 @@ export class LiveView {
   /** @param {Feed} feed @param {Sample | null} previous */
   #show(feed, previous) {
     if (feed !== this.#feed) return;
-    showConnection(feed);
+    this.#draw(feed);
     const { sample, history } = feed;
     if (!sample || sample === previous) return;
-    showStages(sample, history);
-    showFigures(sample, history, this.targetOf(sample.seed));
-    showInstances(sample);
     const rates = ratesOf(lastStretch(history));
     this.#rates.show(rates);
     this.#lags.show(rates);
     happenings(previous, sample).forEach(addHappening);
     this.onSample(sample);
   }
+
+  /** What is known, and whether it still is: without a stream, or with PostgreSQL down, it is how things were. @param {Feed} feed */
+  #draw(feed) {
+    const { connection, sample, history } = feed;
+    const expectation = this.expectationOf(feed.seed);
+    const isCurrent = connection.state === "live" && sample?.databases.postgresql === "up";
+    showConnection(feed);
+    element("watch").dataset.numbers = isCurrent ? "current" : "old";
+    setText("progress", progressOf(connection, sample, history, expectation));
+    if (!sample) return;
+    const isMoving = isCurrent && !isOver(sample, expectation);
+    showStages(sample, history, isMoving);
+    showFigures(sample, history, expectation, isCurrent);
+    showInstances(sample, isCurrent, isMoving);
+  }
+}
+
+/** Whether all that was wanted has arrived: nothing moves any more, be the mean of three seconds what it may. @param {Sample} sample @param {Expectation} expectation */
+function isOver({ stages, deadLetters }, { users, isSending }) {
+  return users > 0 && !isSending && stages.synchronized + deadLetters >= Math.max(users, stages.accepted);
 }
 
 /** Another run than the one before. @param {string} seed */
@@ -86,8 +110,7 @@ function showConnection({ connection, sample }) {
   element("watch").dataset.connection = state;
   shown.dataset.state = state;
   shown.title = state === "live" ? `As of ${format.timeOfDay(sample?.at)}` : reason;
-  if (state === "live") return setText(shown, `live, from ${sample?.appId}`);
-  setText(shown, { connecting: "connecting", reconnecting: `reconnecting: ${reason}`, refused: reason }[state]);
+  setText(shown, state === "live" ? `live, from ${sample?.appId}` : state);
 }
 
 /** @param {string} sentence */

@@ -56,6 +56,11 @@ export function plural(value, one, many) {
   return `${count(value)} ${value === 1 ? one : many}`;
 }
 
+/** With a full stop, unless it ends like a sentence. @param {string} text */
+export function sentence(text) {
+  return /[.!?…]$/.test(text) ? text : `${text}.`;
+}
+
 /** @param {string[]} names @returns {string} Such as `a, b and c`. */
 export function listed(names) {
   return new Intl.ListFormat("en-GB").format(names);

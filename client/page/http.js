@@ -1,5 +1,6 @@
 /** One HTTP exchange with a time limit, and what went wrong with it in words for people. */
 
+import { sentence } from "/client/page/format.js";
 import { authorization, noteStatus } from "/client/page/token.js";
 
 /** @typedef {{ status: number, body: any, retryAfterMs: number | null }} Answer `body` is undefined unless JSON came. */
@@ -11,13 +12,20 @@ const MAX_KIND_LENGTH = 160;
 export class RequestError extends Error {
   /**
    * @param {string} message
-   * @param {{ status?: number | null, retryAfterMs?: number | null }} [more] `status` is null when no answer came.
+   * @param {{ status?: number | null, retryAfterMs?: number | null, detail?: string }} [more] `status` is null when no
+   *   answer came; `detail` is what the server says about it.
    */
-  constructor(message, { status = null, retryAfterMs = null } = {}) {
+  constructor(message, { status = null, retryAfterMs = null, detail = "" } = {}) {
     super(message);
     this.name = "RequestError";
     this.status = status;
     this.retryAfterMs = retryAfterMs;
+    this.detail = detail;
+  }
+
+  /** What went wrong, as a sentence: the server's own where it has one. */
+  get sentence() {
+    return sentence(this.detail || this.message);
   }
 }
 
@@ -84,7 +92,7 @@ export function refusal({ status, body, retryAfterMs }) {
   const where = place?.pointer ?? place?.parameter;
   const parts = [`${status} ${body?.title ?? "without a reason"}`, where && `at ${where}`, place?.detail ?? body?.detail];
   const kind = parts.filter(Boolean).join(" ");
-  return new RequestError(kind.slice(0, MAX_KIND_LENGTH), { status, retryAfterMs });
+  return new RequestError(kind.slice(0, MAX_KIND_LENGTH), { status, retryAfterMs, detail: body?.detail });
 }
 
 /** @param {Post} post */

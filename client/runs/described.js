@@ -17,7 +17,7 @@ export async function showDescribed(signal) {
     showResult(await getJson("/api/v1/stats/described", signal, TIMEOUT_MS));
   } catch (error) {
     if (!signal.aborted && !(error instanceof RequestError)) throw error;
-    setText("described-state", signal.aborted ? "" : `The query did not end well. ${/** @type {Error} */ (error).message}.`);
+    setText("described-state", signal.aborted ? "" : `The query did not end well. ${/** @type {RequestError} */ (error).sentence}`);
   } finally {
     button.setAttribute("aria-disabled", "false");
   }
@@ -30,9 +30,14 @@ function showResult({ sql, columns, rows, rowsInAll, seconds }) {
   setText("described-sql", sql);
   element("described-sql").hidden = false;
   const table = element("described-result");
-  table.querySelector("thead").replaceChildren(make("tr", {}, ...columns.map((name) => make("th", { scope: "col" }, name))));
-  table.querySelector("tbody").replaceChildren(...rows.map((row) => make("tr", {}, ...row.map((value) => make("td", {}, textOf(value))))));
+  table.querySelector("thead").replaceChildren(make("tr", {}, ...columns.map((name, at) => make("th", { scope: "col", class: classOf(rows[0]?.[at]) }, name))));
+  table.querySelector("tbody").replaceChildren(...rows.map((row) => make("tr", {}, ...row.map((value) => make("td", { class: classOf(value) }, textOf(value))))));
   table.hidden = false;
+}
+
+/** Numbers stand below each other. @param {unknown} value */
+function classOf(value) {
+  return typeof value === "number" ? "number" : null;
 }
 
 /** A row within a row is written as SQL has it. @param {unknown} value @returns {string} */

@@ -5,6 +5,7 @@ import { addressOf } from "/client/page/address.js";
 import { element, make, setText } from "/client/page/dom.js";
 import * as format from "/client/page/format.js";
 import { RequestError, getJson } from "/client/page/http.js";
+import { unlessSlow } from "/client/page/slow.js";
 
 const PAGE = 25;
 
@@ -22,12 +23,15 @@ export class RunsView {
     const before = parameters.get("before");
     const query = new URLSearchParams({ limit: String(PAGE), ...(before && { before }) });
     try {
-      const { runs, next } = await getJson(`/api/v1/runs?${query}`, signal);
+      setText("runs-state", "Reading the list…");
+      const answer = getJson(`/api/v1/runs?${query}`, signal);
+      const { runs, next } = await unlessSlow(answer, () => !signal.aborted && saySlow());
       showRuns(runs, next, before !== null);
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof RequestError)) throw error;
-      setText("runs-state", `No runs to show. ${error.message}. Reload the page to try again.`);
+      element("run-list").hidden = true;
+      setText("runs-state", `The list could not be read. ${error.sentence} Reload the page to try again.`);
     }
   }
 
@@ -37,9 +41,19 @@ export class RunsView {
   }
 }
 
+function sayEmpty() {
+  const link = make("a", { href: addressOf("live") }, "Generate some users in the live view");
+  element("runs-state").replaceChildren("No run yet. ", link, ".");
+}
+
+function saySlow() {
+  setText("runs-state", "Reading the list… PostgreSQL’s side has not answered yet.");
+}
+
 /** @param {any[]} runs @param {string | null} next @param {boolean} isLater */
 function showRuns(runs, next, isLater) {
-  setText("runs-state", runs.length ? "" : "No run yet. Generate some users in the live view.");
+  if (runs.length === 0 && !isLater) sayEmpty();
+  else setText("runs-state", runs.length ? "" : "No older run.");
   element("run-list").hidden = runs.length === 0;
   element("run-rows").replaceChildren(...runs.map(rowOf));
   element("newest-runs").hidden = !isLater;
@@ -62,7 +76,7 @@ function rowOf(run) {
     "Lag p99": format.milliseconds(run.lagMs?.p99),
     "Last user": format.dateAndTime(run.lastCreatedAt),
   };
-  return make("tr", {}, make("th", { scope: "row" }, link), ...Object.entries(cells).map(([name, cell]) => make("td", { "data-name": name }, cell)));
+  return make("tr", {}, make("th", { scope: "row" }, link), ...Object.entries(cells).map(([name, cell]) => make("td", { "data-name": name, class: name === "Last user" ? null : "number" }, cell)));
 }
 
 /** @param {any} run */

@@ -4,6 +4,7 @@ import { addressOf, go } from "/client/page/address.js";
 import { element, make, setText } from "/client/page/dom.js";
 import { plural } from "/client/page/format.js";
 import { RequestError, getJson } from "/client/page/http.js";
+import { unlessSlow } from "/client/page/slow.js";
 import { nameOf } from "/client/users/person.js";
 
 const FIELDS = ["email", "name", "country", "seed", "appId", "status"];
@@ -56,7 +57,8 @@ async function find(search, after, signal) {
   setText("search-state", "Searching…");
   for (let request = 1; ; request += 1) {
     const query = new URLSearchParams({ limit: String(PAGE), ...(after && { after }), ...filled(search) });
-    const { users, next, examined: more } = await getJson(`/api/v1/user-query/search?${query}`, signal);
+    const answer = getJson(`/api/v1/user-query/search?${query}`, signal);
+    const { users, next, examined: more } = await unlessSlow(answer, () => !signal.aborted && saySlow());
     examined += more;
     if (users.length > 0 || next === null || request === MAX_REQUESTS) return { users, next, examined };
     setText("search-state", `Searching… looked at ${plural(examined, "user", "users")} so far.`);
@@ -64,9 +66,14 @@ async function find(search, after, signal) {
   }
 }
 
+function saySlow() {
+  setText("search-state", "Searching… MongoDB’s side has not answered yet.");
+}
+
 /** @param {{ users: any[], next: number | null, examined: number }} page @param {Record<string, string>} search @param {boolean} isLater */
 function showPage({ users, next, examined }, search, isLater) {
-  setText("search-state", stateOf(users, next, examined, isLater));
+  if (users.length === 0 && next === null && !isLater && Object.keys(filled(search)).length === 0) sayEmpty();
+  else setText("search-state", stateOf(users, next, examined, isLater));
   element("found-rows").replaceChildren(...users.map(rowOf));
   element("found").hidden = users.length === 0;
   showLink("first-page", isLater, addressOf("users", search));
@@ -80,9 +87,15 @@ function stateOf(users, next, examined, isLater) {
   return isLater ? "No more users." : "No user matches. The name and the country may be given in part.";
 }
 
+/** Nothing was searched for, and there is nothing. */
+function sayEmpty() {
+  const link = make("a", { href: addressOf("live") }, "Generate some in the live view");
+  element("search-state").replaceChildren("There are no users yet. ", link, ".");
+}
+
 /** @param {RequestError} error */
 function showFailure(error) {
-  setText("search-state", `The search failed. ${error.message}. Reload the page to try again.`);
+  setText("search-state", `The search failed. ${error.sentence} Press Search to try again.`);
   element("found").hidden = true;
   showLink("first-page", false, "/");
   showLink("next-page", false, "/");
@@ -91,8 +104,8 @@ function showFailure(error) {
 /** @param {any} user */
 function rowOf(user) {
   const link = make("a", { href: addressOf("users", { id: String(user._id) }) }, user.email);
-  const texts = [nameOf(user), user.location?.country, user.seed, user.appId, user.currentStatus];
-  return make("tr", {}, make("th", { scope: "row" }, link), ...texts.map((text) => make("td", {}, text ?? "")));
+  const cells = { Name: nameOf(user), Country: user.location?.country, Seed: user.seed, Instance: user.appId, Stage: user.currentStatus };
+  return make("tr", {}, make("th", { scope: "row" }, link), ...Object.entries(cells).map(([name, text]) => make("td", { "data-name": name }, text ?? "")));
 }
 
 /** @param {string} id @param {boolean} isShown @param {string} address */

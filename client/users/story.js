@@ -2,22 +2,22 @@
 
 import { milliseconds, timeOfDay } from "/client/page/format.js";
 
+/** @typedef {import("/client/users/side.js").Side} Side */
 /** @typedef {{ when: string, what: string }} Step */
 
 /**
- * @param {any} rows What PostgreSQL has of the user; null if nothing.
- * @param {any} document What MongoDB has; null if nothing.
- * @returns {Step[]}
+ * What is known, and no more: a side that did not answer may have the user or not.
+ *
+ * @param {Side} rows What PostgreSQL has of the user.
+ * @param {Side} document What MongoDB has.
+ * @returns {Step[]} None where PostgreSQL does not tell.
  */
 export function storyOf(rows, document) {
-  const created = eventOf(rows, "CREATED");
+  const created = eventOf(rows.found, "CREATED");
   if (!created) return [];
-  const synchronized = eventOf(rows, "SYNCRONIZED");
-  return [
-    arrival(created),
-    document ? projection(created, document) : waiting(),
-    ...(synchronized ? [acknowledgement(created, synchronized)] : []),
-  ];
+  const synchronized = eventOf(rows.found, "SYNCRONIZED");
+  const second = document.found ? projection(created, document.found) : unseen(document.state, synchronized);
+  return [arrival(created), second, ...(synchronized ? [acknowledgement(created, synchronized, document.state)] : [])];
 }
 
 /** @param {any} created @returns {Step} */
@@ -37,17 +37,28 @@ function projection(created, { appId }) {
   };
 }
 
-/** @returns {Step} */
-function waiting() {
-  return { when: "not yet", what: "MongoDB does not have the user yet. PostgreSQL remembers that it is due, so it cannot be forgotten." };
+/** The same step where no document is at hand. @param {Side["state"]} state @param {any} synchronized @returns {Step} */
+function unseen(state, synchronized) {
+  if (state === "asking") return { when: "not known yet", what: "MongoDB is being asked for the document." };
+  if (state === "absent" && synchronized) {
+    return { when: "gone", what: "The event made an instance write the user to MongoDB, which confirmed it. Now MongoDB does not have it any more." };
+  }
+  if (state === "absent") {
+    return { when: "not yet", what: "MongoDB does not have the user yet. PostgreSQL remembers it, so it cannot be forgotten." };
+  }
+  if (synchronized) {
+    return { when: "a moment later", what: "The event made an instance write the user to MongoDB, which confirmed it. The document cannot be read just now." };
+  }
+  return { when: "not known", what: "MongoDB could not be asked just now, so it may have the user or not. PostgreSQL remembers it, so it cannot be forgotten." };
 }
 
-/** @param {any} created @param {any} synchronized @returns {Step} */
-function acknowledgement(created, { createdAt, appId }) {
+/** @param {any} created @param {any} synchronized @param {Side["state"]} state Of the document. @returns {Step} */
+function acknowledgement(created, { createdAt, appId }, state) {
   const lag = Date.parse(createdAt) - Date.parse(created.createdAt);
+  const agreement = { found: " Both databases agree.", absent: "", asking: " Both databases agreed then.", failed: " Both databases agreed then.", unfit: "" };
   return {
     when: `${milliseconds(lag)} after the first step`,
-    what: `MongoDB had confirmed the document, and ${appId} ticked the user off in PostgreSQL with the event SYNCRONIZED. Both databases agree.`,
+    what: `MongoDB had confirmed the document, and ${appId} ticked the user off in PostgreSQL with the event SYNCRONIZED.${agreement[state]}`,
   };
 }
 

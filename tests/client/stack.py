@@ -4,7 +4,7 @@ import json
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,26 @@ class Stack:
             yield
 
     @asynccontextmanager
+    async def without_postgresql(self) -> AsyncIterator[None]:
+        """Meanwhile, PostgreSQL is there but answers nothing, on old connections or new ones."""
+        server = (await self._status())["postgres"]["pid"]
+        with ExitStack() as ice:
+            for pid in (server, *children_of(server)):
+                ice.enter_context(frozen(pid))
+            yield
+
+    @asynccontextmanager
+    async def without_instances(self) -> AsyncIterator[None]:
+        """Meanwhile, all instances are dead; afterwards they are started again."""
+        victims = await self.instances()
+        with frozen(parent_of(victims[0]["pid"])):  # which would start them again at once
+            for victim in victims:
+                await self.kill(victim)
+            yield
+        for victim in victims:
+            await self.until_restarted(victim)
+
+    @asynccontextmanager
     async def refusing(self, start_of_email: str) -> AsyncIterator[None]:
         """Meanwhile, let MongoDB refuse every user whose address begins like this."""
         url = (await self._status())["mongodb"]["url"]
@@ -95,6 +115,11 @@ def frozen(pid: int) -> Iterator[None]:
 def parent_of(pid: int) -> int:
     """The process that started this one."""
     return psutil.Process(pid).ppid()
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that this one has started."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 async def _is_ready(port: int) -> bool:

@@ -69,6 +69,22 @@ async def test_axe_finds_no_violation_in_what_goes_wrong(visit: Visit):
     assert await violations_light_and_dark(visit) == []
 
 
+async def test_axe_finds_no_violation_where_a_database_does_not_answer(visit: Visit, stack: Stack):
+    await visit.fill(count=3_000)
+    await visit.speed(rate=100)
+    await visit.generate()
+    await visit.until("sending")
+    async with stack.without_mongodb():
+        await expect(visit.page.locator("#progress")).to_contain_text("Stalled", timeout=15_000)
+        assert await violations_light_and_dark(visit) == []
+        await visit.page.reload()
+        await expect(visit.page.locator("#resume-offer")).to_be_visible()
+        assert await violations_light_and_dark(visit) == []
+        await visit.open(view="users", id="1")
+        await expect(visit.page.locator("#document-words")).to_contain_text("Not known", timeout=30_000)
+        assert await violations_light_and_dark(visit) == []
+
+
 async def test_a_whole_run_can_be_done_by_keyboard_alone(visit: Visit):
     keyboard = visit.page.keyboard
     await tab_to(visit, "#count")
@@ -118,7 +134,7 @@ async def test_nothing_moves_for_who_wants_less_motion(browser: Browser, stack: 
     await visit.fill(count=100)
     await visit.speed(rate=50)
     await visit.generate()
-    await page.wait_for_selector("#line.moving")
+    await page.wait_for_selector("#line > .moving")
 
     assert await page.evaluate("document.getAnimations().length") == 0
     await page.close()

@@ -77,14 +77,48 @@ async def test_the_seed_in_the_address_bar_is_that_of_the_form(visit: Visit):
     assert await visit.page.input_value("#seed") == another
 
 
-async def test_a_second_run_with_the_same_seed_counts_only_its_own_users(visit: Visit):
-    for _ in range(2):
-        await visit.fill(count=30)
+async def test_generating_again_with_the_same_seed_creates_nobody_twice(visit: Visit):
+    for count, said in (
+        (30, "Done: 30 users are in both databases."),
+        (30, "Done: nobody was created. 30 users were there before, and nobody is created twice."),
+        (
+            50,
+            "Done: 20 users are in both databases. 30 users were there before, and nobody is created twice.",
+        ),
+    ):
+        await visit.fill(count=count)
         await visit.generate()
         await visit.until("done")
-        assert await visit.text("status") == "Done: 30 users are in both databases."
+        assert await visit.text("status") == said
+        assert await visit.text("sent-count") == f"{count} of {count}"
+        assert await visit.text("progress") == f"All {count} users are in both databases."
 
-    assert await visit.stages() == [60] * 4
+    assert await visit.stages() == [50] * 4
+
+
+async def test_a_seed_that_has_users_of_another_source_is_said_in_one_sentence(visit: Visit):
+    posts = []
+
+    def note(request: Request) -> None:
+        if request.method == "POST":
+            posts.append(request)
+
+    await visit.answer_as_randomuser({"results": [user(number) for number in range(200)]})
+    await visit.fill(count=200)
+    await visit.generate()
+    await visit.until("done")
+    await visit.choose("randomuser.me")
+    visit.page.on("request", note)
+    await visit.generate()
+    await visit.until("failed")
+
+    status = await visit.text("status")
+    assert status.startswith("Stopped. This seed has other users already, from another source. Take another")
+    assert status.endswith("0 of 200 users were accepted.")
+    assert 1 <= len(posts) <= 5
+    assert await visit.page.locator("#errors li").count() == 0
+    assert await visit.stages() == [200] * 4
+    assert await visit.page.is_hidden("#resume-offer")
 
 
 async def test_no_more_requests_are_under_way_than_were_asked_for(visit: Visit):
@@ -224,6 +258,10 @@ async def test_cancelling_sends_no_more_and_waits_for_what_was_accepted(visit: V
     rows = await visit.statistics()
     assert (sum(row["total"] for row in rows), sum(row["pending"] for row in rows)) == (accepted, 0)
     assert f"{accepted:,} of 5,000 users were accepted" in await visit.text("status")
+    assert await visit.text("cancel") == "Cancel"
+    await expect(visit.page.locator("#progress")).to_have_text(
+        f"All {accepted:,} users sent so far are in both databases."
+    )
 
 
 async def test_what_cannot_be_is_said_beside_the_field(visit: Visit):

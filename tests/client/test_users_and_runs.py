@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import httpx
+import pytest
 from playwright.async_api import expect
 from stack import Stack
 from visit import Visit, user
@@ -114,6 +115,92 @@ async def test_a_user_that_mongodb_does_not_have_yet_is_told_from_one_that_nobod
     )
 
 
+@pytest.mark.slow
+async def test_a_database_that_does_not_answer_is_no_absence(visit: Visit, stack: Stack):
+    (done,) = await create(stack, "frozen", user(1))
+    state, story = visit.page.locator("#user-state"), visit.page.locator("#story")
+    words = visit.page.locator("#document-words")
+    async with stack.without_mongodb(), httpx.AsyncClient(base_url=stack.url) as client:
+        answer = await client.post("/api/v1/user-command", params={"seed": "frozen"}, json=user(2))
+        for number, second_step in (
+            (done, "which confirmed it"),
+            (answer.json()["id"], "may have the user or not"),
+            (9007199254740991, None),
+        ):
+            await visit.open(view="users", id=str(number))
+            await expect(state).to_have_text("MongoDB has not answered yet. Still waiting.")
+            await expect(state).to_contain_text(
+                "What MongoDB has is not known. MongoDB does not answer", timeout=30_000
+            )
+            await expect(words).to_contain_text("Not known. MongoDB does not answer")
+            said = await visit.text("user")
+            for untrue in ("Both databases agree.", "yet", "No document", "Neither database", ".."):
+                assert untrue not in said
+            if second_step:
+                await expect(story).to_contain_text(second_step)
+            await expect(visit.page.locator("#look-again")).to_be_visible()
+
+        await visit.open(view="users", seed="frozen")
+        search = visit.page.locator("#search-state")
+        await expect(search).to_have_text("Searching… MongoDB’s side has not answered yet.")
+        await expect(search).to_contain_text(
+            "The search failed. MongoDB does not answer; try again in a moment. Press", timeout=30_000
+        )
+        assert await visit.page.is_hidden("#found")
+
+
+@pytest.mark.slow
+async def test_a_postgresql_that_does_not_answer_is_no_absence(visit: Visit, stack: Stack):
+    (number,) = await create(stack, "frozen-rows", user(1))
+    async with stack.without_postgresql():
+        await visit.open(view="users", id=str(number))
+        said = "What PostgreSQL has is not known. PostgreSQL does not answer"
+        await expect(visit.page.locator("#user-state")).to_contain_text(said, timeout=60_000)
+        await expect(visit.page.locator("#rows-words")).to_contain_text(
+            "Not known. PostgreSQL does not answer"
+        )
+        await expect(visit.page.locator("#document")).to_contain_text("user.1@example.com")
+        await expect(visit.page.locator("#story-unknown")).to_contain_text("could not be asked")
+
+        await visit.open(view="runs")
+        runs = visit.page.locator("#runs-state")
+        await expect(runs).to_contain_text("PostgreSQL’s side has not answered yet")
+        await expect(runs).to_contain_text(
+            "The list could not be read. PostgreSQL does not answer", timeout=60_000
+        )
+    await stack.until_synchronized("frozen-rows")
+
+
+async def test_what_is_no_id_is_said_to_be_none(visit: Visit):
+    for wrong in ("abc", "0", "-1"):
+        await visit.open(view="users", id=wrong)
+        await expect(visit.page.locator("#user-state")).to_have_text(
+            f"“{wrong}” is no user’s id. An id is a whole number from 1 on."
+        )
+        assert await visit.page.is_hidden("#look-again")
+
+
+@pytest.mark.parametrize("width", [768, 1280])
+async def test_seeds_and_stages_of_the_tables_are_not_broken_within(visit: Visit, stack: Stack, width: int):
+    await create(stack, "vivid-dolphin-878", user(1, name={"first": "Ada", "last": "Lovelace"}))
+    await visit.page.set_viewport_size({"width": width, "height": 900})
+    for address, cells in (
+        ({"view": "runs"}, "#run-rows tr:has-text('vivid-dolphin-878') th a"),
+        ({"view": "users", "seed": "vivid-dolphin-878"}, "#found-rows td:nth-child(n+4)"),
+    ):
+        await visit.open(**address)
+        await visit.page.wait_for_selector(cells)
+        lines = await visit.page.eval_on_selector_all(
+            cells,
+            """cells => cells.map(cell => {
+                const range = document.createRange();
+                range.selectNodeContents(cell);
+                return new Set([...range.getClientRects()].map(rect => Math.round(rect.top))).size;
+            })""",
+        )
+        assert set(lines) == {1}
+
+
 async def test_hostile_names_are_shown_as_text_and_never_widen_the_page(visit: Visit, stack: Stack):
     names = [HOSTILE, RIGHT_TO_LEFT, LONG]
     users = [user(at, name={"first": name, "last": name}, phone=name) for at, name in enumerate(names)]
@@ -147,7 +234,8 @@ async def test_runs_are_listed_newest_first_and_lead_to_their_users(visit: Visit
 
     await visit.page.go_back()
     await visit.page.click("#run-rows >> text=newer-run")
-    await expect(visit.page.locator("#progress")).to_have_text("All 2 users are in both databases.")
+    said = "All 2 users sent so far are in both databases."
+    await expect(visit.page.locator("#progress")).to_have_text(said)
 
 
 async def test_the_described_query_is_shown_with_its_result(visit: Visit, stack: Stack):

@@ -16,17 +16,13 @@ from pymongo import AsyncMongoClient
 from pymongo.errors import OperationFailure
 
 from systems import until
+from tandem.user_command.migrate import migrate
+from tandem.user_query.database import create_indexes
 from tandem_stack.data_folder import DataFolder, open_data_folder
 from tandem_stack.mongodb import find_mongod
 from tandem_stack.ports import accepts_connections, free_port
 from tandem_stack.processes import Process, Program, plain_environment
 from tandem_stack.programs import require_wheel
-from tandem.user_command.migrate import migrate
-from tandem.user_query.database import create_indexes
-from tandem_stack.data_folder import open_data_folder
-from tandem_stack.mongodb import find_mongod
-from tandem_stack.ports import accepts_connections, free_port
-from tandem_stack.processes import Process, Program, plain_environment
 
 pytestmark = pytest.mark.slow
 

@@ -59,11 +59,12 @@ async def test_the_history_survives_a_reload_and_another_instance_has_it_too(ser
         async with watch(served.client, "watched") as watching:
             histories.append((await watching.next())["history"])
     assert histories[0] == histories[1]
-    seconds, accepted, stored, projected, synchronized, lags = zip(*histories[0], strict=True)
+    seconds, accepted, stored, projected, synchronized, lags, oldest = zip(*histories[0], strict=True)
     assert list(seconds) == sorted(set(seconds))
     assert accepted[-1] == stored[-1] == projected[-1] == synchronized[-1] == 6
     assert list(synchronized) == sorted(synchronized)
     assert any(lag is not None for lag in lags)
+    assert oldest[-1] == 0
 
 
 async def test_too_many_and_too_old_samples_are_cleared_away(system, serve):
@@ -181,6 +182,23 @@ async def test_a_sample_reads_few_rows_however_many_users_there_are(system, inst
         before = await system.count(READ)
         await system.postgres.fetch(QUERIES["sample_runs"], ["watched"], [0], "[]", True)
         assert await system.count(READ) - before < 500
+
+
+async def test_other_runs_users_hide_how_long_ones_own_have_waited_and_say_how_long_at_most(system, instance):
+    await system.postgres.execute(
+        "insert into prm_user (id, email, seed, app_id, status, version, created_at) select n, 'a@b', "
+        "case when n > 1000150 then 'watched' else 'other' end, 'x', 'CREATED', 1, now() "
+        "from generate_series(1000001, 1000151) n"
+    )
+    await system.postgres.execute(
+        "insert into prm_user_pending select id, 1, 0, now() - make_interval(secs => 1000300 - id) "
+        "from prm_user where id > 1000000"
+    )
+    found = await system.postgres.fetchval(QUERIES["sample_runs"], ["watched", "other"], [0, 0], "[]", False)
+    snapshot = msgspec.json.decode(found)
+    oldest = {run["seed"]: run["oldestPendingSeconds"] for run in snapshot["runs"]}
+    assert oldest["watched"] is None
+    assert oldest["other"] == snapshot["oldestPendingSeconds"] > 290
 
 
 # Rows that this session has read lately from the tables that grow with users, by an index or without.

@@ -14,13 +14,13 @@ from tandem.user_command.run_samples import CreatorCounts, Life, RunCounters, Sn
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def take(run, second, stored, synchronized, in_hand=None, *, lags=(), **life):
+def take(run, second, stored, synchronized, in_hand=None, *, lags=(), oldest=None, **life):
     """Let the run take in a sample, in which one instance has so much in hand."""
     described = {"waiting": 0, "ready": True, "silent_seconds": 0.5, "connected": True} | life
     lives = [Life(1, "instance-1", BEGIN, in_hand={"run": in_hand or RunInHand()}, **described)]
     counts = [CreatorCounts("instance-1", stored, synchronized)]
-    counters = RunCounters("run", None, counts, list(lags), [])
-    run.take(counters, Snapshot(BEGIN + timedelta(seconds=second), [counters], lives))
+    counters = RunCounters("run", oldest, counts, list(lags), [])
+    run.take(counters, Snapshot(BEGIN + timedelta(seconds=second), [counters], lives, oldest))
     return run.event
 
 
@@ -64,6 +64,32 @@ def test_samples_of_a_run_that_rests_are_not_kept(run):
         take(run, second, stored, stored)
         kept += [sample.stored for sample in run.worth_keeping]
     assert kept == [0, 5, 9, 9]
+
+
+def test_of_a_wait_in_which_nothing_else_happens_the_two_ends_are_kept(run):
+    kept = []
+    for second, (stored, synchronized, oldest) in enumerate(
+        [
+            (5, 5, None),
+            (9, 5, 0.5),
+            (9, 5, 1.5),
+            (9, 5, 2.5),
+            (9, 5, 3.5),
+            (9, 9, None),
+            (9, 9, None),
+            (9, 9, None),
+        ]
+    ):
+        take(run, second, stored, synchronized, oldest=oldest)
+        kept += [(sample.at_second, sample.oldest_pending_ms) for sample in run.worth_keeping]
+    begin = int(BEGIN.timestamp())
+    assert kept == [(begin, 0), (begin + 1, 500), (begin + 4, 3500), (begin + 5, 0)]
+
+
+def test_where_nobody_is_pending_nobody_has_waited(run):
+    assert take(run, 0, 9, 9, oldest=3.0).oldest_pending_seconds is None
+    event = take(run, 1, 9, 8, oldest=3.0)
+    assert (event.oldest_pending_seconds, event.oldest_pending_of_all_seconds) == (3.0, 3.0)
 
 
 @pytest.mark.parametrize(

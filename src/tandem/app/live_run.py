@@ -26,7 +26,7 @@ MOST_HISTORY = 600
 LATE_SECONDS = 5
 
 State = Literal["ready", "busy", "silent", "gone"]
-HistoryRow = tuple[int, int, int, int, int, float | None]
+HistoryRow = tuple[int, int, int, int, int, float | None, float | None]
 
 
 class Stages(msgspec.Struct, frozen=True):
@@ -91,13 +91,17 @@ class LiveEvent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     stages: Stages = Stages()
     dead_letters: int = 0
     pending: int = 0
-    #: Null too when other runs' users have been pending for longer than all of this one's.
+    #: How long the oldest pending user has waited: the lag of now. Null where none is pending, or where
+    #: other runs' users have been pending for longer than all of this one's.
     oldest_pending_seconds: float | None = None
+    #: The same of all runs together: no user of this run has waited for longer.
+    oldest_pending_of_all_seconds: float | None = None
     lag_ms: LiveLag = LiveLag()
     instances: list[LiveInstance] = []
     databases: LiveDatabases
-    #: In the first event only: epoch second, the four stages, and the lag then; at most 600 of the seconds in
-    #: which something changed.
+    #: In the first event only: epoch second, the four stages, `lagMs.now` then, and for how many milliseconds
+    #: the oldest pending user had waited (0 where none was pending). At most 600 of the seconds in which
+    #: something changed.
     history: list[HistoryRow] | UnsetType = UNSET
 
 
@@ -124,8 +128,8 @@ class LiveRun:
         if len(self._recent) < 2:
             return []
         *before, sample, after = self._recent
-        neighbours = {_without_lag(neighbour) for neighbour in (*before, after)}
-        return [] if neighbours == {_without_lag(sample)} else [sample]
+        neighbours = {_progress(neighbour) for neighbour in (*before, after)}
+        return [] if neighbours == {_progress(sample)} else [sample]
 
     @property
     def first_event(self) -> LiveEvent:
@@ -138,6 +142,8 @@ class LiveRun:
         counts = {counts.app_id: counts for counts in counters.counts}
         stages = self._stages(list(counts.values()), snapshot.lives)
         letters = sum(creator.dead_letters for creator in counts.values())
+        pending = stages.stored - stages.synchronized - letters
+        oldest = counters.oldest_pending_seconds if pending > 0 else None
         self._recent.append(
             Sample(
                 seed=self.seed,
@@ -147,6 +153,7 @@ class LiveRun:
                 projected=stages.projected,
                 synchronized=stages.synchronized,
                 lag_ms=lag.now,
+                oldest_pending_ms=0 if pending == 0 else oldest and oldest * 1000,
             )
         )
         self._remember(counters.samples)
@@ -155,8 +162,9 @@ class LiveRun:
             at=snapshot.at,
             stages=stages,
             dead_letters=letters,
-            pending=stages.stored - stages.synchronized - letters,
-            oldest_pending_seconds=counters.oldest_pending_seconds,
+            pending=pending,
+            oldest_pending_seconds=oldest,
+            oldest_pending_of_all_seconds=snapshot.oldest_pending_seconds,
             lag_ms=lag,
             instances=instances_of(self.seed, counts, snapshot.lives),
         )
@@ -197,13 +205,21 @@ class LiveRun:
                 sample.projected,
                 sample.synchronized,
                 sample.lag_ms,
+                sample.oldest_pending_ms,
             )
         for second in sorted(self._history)[:-MOST_HISTORY]:
             del self._history[second]
 
 
-def _without_lag(sample: Sample) -> tuple[int, int, int, int]:
-    return (sample.accepted, sample.stored, sample.projected, sample.synchronized)
+def _progress(sample: Sample) -> tuple[int, int, int, int, bool]:
+    """What of a sample tells that something happened. A wait alone grows evenly: its two ends are enough."""
+    return (
+        sample.accepted,
+        sample.stored,
+        sample.projected,
+        sample.synchronized,
+        bool(sample.oldest_pending_ms),
+    )
 
 
 def instances_of(seed: str, counts: dict[str, CreatorCounts], lives: Sequence[Life]) -> list[LiveInstance]:

@@ -90,10 +90,16 @@ TRANSLATE: dict[type[Exception], Callable[..., ProblemError]] = {
     Overloaded: lambda _: ProblemError(
         503, "Too much is waiting; try again in a moment.", headers=(("Retry-After", "1"),)
     ),
-    Unavailable: lambda _: ProblemError(
-        503, "A database does not answer; try again in a moment.", headers=(("Retry-After", "2"),)
+    Unavailable: lambda error: ProblemError(
+        503, f"{_server_of(error)} does not answer; try again in a moment.", headers=(("Retry-After", "2"),)
     ),
 }
+
+
+def _server_of(error: Unavailable) -> str:
+    """Which database is away. All else that the error says is for the log."""
+    named = (name for name in ("PostgreSQL", "MongoDB") if str(error).startswith(name))
+    return next(named, "A database")
 
 
 def client_folder() -> Path:

@@ -5,9 +5,9 @@ from pathlib import Path
 import click
 import msgspec
 from rich.console import Console
-from rich.table import Table
 
 from tandem.cli.http import address_options, ask, base_url
+from tandem.cli.tables import Column, FittedTable
 from tandem.user_command.dead_letters import DeadLetter, Retried
 
 PATH = "/api/v1/dead-letters"
@@ -32,11 +32,7 @@ def list_(url: str | None, data_dir: Path) -> None:
     if not letters:
         click.echo("No dead letters.")
         return
-    table = Table("user", "seed", "since", "error", box=None, header_style="bold", pad_edge=False)
-    for letter in letters:
-        since = letter.created_at.isoformat(timespec="seconds")
-        table.add_row(str(letter.user_id), letter.seed, since, letter.error)
-    Console().print(table)
+    Console().print(table_of(letters))
 
 
 @dead_letters.command
@@ -97,3 +93,18 @@ def _page(base: str, after: int) -> list[DeadLetter]:
 
 def _whose(count: int) -> str:
     return "its" if count == 1 else "their"
+
+
+def table_of(letters: list[DeadLetter]) -> FittedTable:
+    """A line for each."""
+    table = FittedTable(
+        Column("user"),
+        Column("seed", spare=1, fold_at=20, is_number=False),
+        Column("since", spare=2, is_number=False),
+        Column("error", fold_at=24, is_number=False),
+        elsewhere="`tandem dead-letters show` tells all of one user.",
+    )
+    for letter in letters:
+        since = letter.created_at.isoformat(timespec="seconds")
+        table.add_row(str(letter.user_id), letter.seed, since, letter.error)
+    return table

@@ -6,12 +6,23 @@ from urllib.parse import quote
 import click
 import msgspec
 from rich.console import Console
-from rich.table import Table
 
 from tandem.cli.http import address_options, ask, base_url
+from tandem.cli.tables import Column, FittedTable
 from tandem.user_command.statistics import RunStatistics
 
-COLUMNS = ["instance", "total", "done", "pending", "dead", "taken", "users/s", "p50 ms", "p99 ms"]
+COLUMNS = (
+    Column("seed", fold_at=20, is_number=False),
+    Column("instance", spare=1, fold_at=20, is_number=False),
+    Column("total"),
+    Column("done", spare=3),
+    Column("pending", spare=2),
+    Column("dead", spare=4),
+    Column("taken", spare=8),
+    Column("users/s", spare=6),
+    Column("p50 ms", spare=7),
+    Column("p99 ms", spare=5),
+)
 
 
 @click.command
@@ -41,12 +52,9 @@ def row_counts(row: RunStatistics) -> tuple[int, ...]:
     return row.total, row.synchronized, row.pending, row.dead_letters, row.taken_over
 
 
-def table_of(rows: list[RunStatistics]) -> Table:
+def table_of(rows: list[RunStatistics]) -> FittedTable:
     """A line for each run and instance."""
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("seed", overflow="fold", min_width=14)
-    for column in COLUMNS:
-        table.add_column(column, justify="left" if column == "instance" else "right", no_wrap=True)
+    table = FittedTable(*COLUMNS, elsewhere="A wider window shows more, --json all.")
     for row in rows:
         lag = row.lag_ms
         counts = [f"{count:,}" for count in row_counts(row)]

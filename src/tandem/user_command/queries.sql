@@ -304,14 +304,17 @@ WITH kept AS (
     SELECT * FROM unnest($1::text[], $2::bigint[]) AS w (seed, since)
 ), sessions AS MATERIALIZED (
     SELECT DISTINCT application_name AS name FROM pg_stat_activity WHERE datname = current_database()
+), longest AS MATERIALIZED (
+    SELECT user_id, created_at FROM prm_user_pending ORDER BY user_id LIMIT 100
 ), oldest AS MATERIALIZED (
     SELECT u.seed, extract(epoch FROM now() - min(p.created_at))::float8 AS seconds
-    FROM (SELECT user_id, created_at FROM prm_user_pending ORDER BY user_id LIMIT 100) p
+    FROM longest p
     CROSS JOIN LATERAL (SELECT seed FROM prm_user WHERE id = p.user_id LIMIT 1) u
     GROUP BY u.seed
 )
 SELECT json_build_object(
     'at', now(),
+    'oldestPendingSeconds', (SELECT extract(epoch FROM now() - min(created_at))::float8 FROM longest),
     'runs', (
         SELECT json_agg(json_build_object(
             'seed', w.seed,

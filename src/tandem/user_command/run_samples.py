@@ -24,6 +24,8 @@ class Sample(msgspec.Struct, frozen=True):
     synchronized: int
     #: Median lag of the users that were synchronized since the sample before; None if there were none.
     lag_ms: float | None
+    #: How long the oldest pending user had waited: 0 where none was pending, None where it was not known.
+    oldest_pending_ms: float | None = None
 
 
 class CreatorCounts(msgspec.Struct, frozen=True, rename="camel"):
@@ -65,13 +67,15 @@ class Life(msgspec.Struct, frozen=True, rename="camel"):
     in_hand: dict[str, RunInHand]
 
 
-class Snapshot(msgspec.Struct, frozen=True):
+class Snapshot(msgspec.Struct, frozen=True, rename="camel"):
     """Everything that one statement has told."""
 
     at: datetime
     runs: list[RunCounters]
     #: Lives of instances in the last hour, the newest first.
     lives: list[Life]
+    #: How long the oldest pending user of all runs has waited; None when none is pending.
+    oldest_pending_seconds: float | None = None
 
 
 _decode = msgspec.json.Decoder(Snapshot).decode

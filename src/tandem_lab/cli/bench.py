@@ -7,8 +7,8 @@ import click
 import msgspec
 from rich.console import Group
 from rich.markup import escape
-from rich.table import Table
 
+from tandem.cli.tables import Column, FittedTable
 from tandem_lab.bench.bench import QUICK, BenchPlan
 from tandem_lab.bench.bench import bench as run_bench
 from tandem_lab.bench.own_stack import address_of
@@ -26,6 +26,19 @@ from tandem_lab.cli.common import (
 from tandem_lab.report.findings import ratios
 from tandem_lab.report.format import number
 from tandem_lab.report.thresholds import Threshold
+
+COLUMNS = (
+    Column("load (connections)", fold_at=24, is_number=False),
+    Column("a second"),
+    Column("p50 ms", spare=4),
+    Column("p99 ms", spare=3),
+    Column("lag p50", spare=2),
+    Column("lag p99", spare=1),
+    Column("inst. us", spare=5),
+    Column("PG us", spare=6),
+    Column("Mongo us", spare=7),
+    Column("nginx us", spare=8),
+)
 
 
 @click.command
@@ -89,10 +102,7 @@ def _plan(*, quick: bool, yardsticks: bool, **changes: Any) -> BenchPlan:
 
 def table_of(report: Report) -> Group:
     """A line for each measurement (rate, latency, lag, CPU us of each component), then one for each ratio."""
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("load (connections)")
-    for name in ("a second", "p50 ms", "p99", "lag p50", "p99", "inst. us", "PG", "Mongo", "nginx"):
-        table.add_column(name, justify="right", no_wrap=True)
+    table = FittedTable(*COLUMNS, elsewhere="A wider window shows more, the report all.")
     for measurement in report.measurements:
         table.add_row(*_row(measurement))
     lines = [f"{number(ratio.spread.median):>6}  {escape(ratio.id.name)}" for ratio in ratios(report)]
@@ -106,7 +116,7 @@ def _row(measurement: Measurement) -> list[str]:
     elif measurement.connections:
         load += f" ({measurement.connections})"
     rate = measurement.per_second.get("synchronized", measurement.per_second.get("read", 0.0))
-    row = [escape(load), f"{rate:,.0f}"]
+    row = [load, f"{rate:,.0f}"]
     for found in (measurement.post_ms, measurement.lag_ms):
         row += [f"{found.p50:,.1f}", f"{found.p99:,.1f}"] if found else ["", ""]
     cpu = measurement.cpu_us_per_user

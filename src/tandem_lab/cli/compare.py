@@ -7,8 +7,9 @@ import click
 import msgspec
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
+from tandem.cli.tables import Column, FittedTable
 from tandem_lab.bench.results import Report
 from tandem_lab.errors import LabError
 from tandem_lab.report.compare import Change, Differences, compare_reports
@@ -62,31 +63,35 @@ def _print(differences: Differences) -> None:
     console.print(_summary(differences))
 
 
-def table_of(changes: list[Change]) -> Table:
+def table_of(changes: list[Change]) -> FittedTable:
     """A line for each number, below the name of its load."""
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("", overflow="fold")
-    for column in ("A", "B", "B / A", "95% interval"):
-        table.add_column(column, justify="right")
-    table.add_column("")
+    table = FittedTable(
+        Column("", fold_at=24, is_number=False),
+        Column("A", spare=3),
+        Column("B", spare=2),
+        Column("B / A"),
+        Column("95% interval", spare=1),
+        Column("", is_number=False),
+        elsewhere="A wider window shows more, --json all.",
+    )
     last = None
     for change in changes:
         if change.load != last:
-            table.add_row(f"[bold]{escape(change.load)}[/]")
+            table.add_row(Text(change.load, "bold"))
             last = change.load
         table.add_row(*_row(change))
     return table
 
 
-def _row(change: Change) -> list[str]:
+def _row(change: Change) -> list[str | Text]:
     ratio, interval = change.comparison.ratio, change.comparison.interval
     return [
-        escape(f"  {change.metric}, {change.unit}" if change.unit else f"  {change.metric}"),
+        f"  {change.metric}, {change.unit}" if change.unit else f"  {change.metric}",
         number(change.a.median),
         number(change.b.median),
         "" if ratio is None else number(ratio),
         "" if interval is None else str(interval),
-        f"[{STYLES.get(change.judgement, 'dim')}]{change.judgement}[/]",
+        Text(change.judgement, STYLES.get(change.judgement, "dim")),
     ]
 
 

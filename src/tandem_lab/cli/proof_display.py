@@ -5,8 +5,9 @@ from typing import Self
 
 from rich.console import Console, Group, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.text import Text
 
+from tandem.cli.tables import Column, FittedTable
 from tandem_lab.proof.plan import Plan
 from tandem_lab.proof.verdict import Verdict
 
@@ -64,10 +65,9 @@ def table_of(verdict: Verdict) -> RenderableType:
     return Group(_counts(verdict), "", *_faults(verdict), *_examples(verdict), _sentence(verdict))
 
 
-def _counts(verdict: Verdict) -> Table:
+def _counts(verdict: Verdict) -> FittedTable:
     counts = verdict.counts
-    table = Table("", "users", box=None, header_style="bold", pad_edge=False)
-    table.columns[1].justify = "right"
+    table = FittedTable(Column("", is_number=False), Column("users"))
     for name, number in (
         ("acknowledged", counts.acknowledged),
         ("in PostgreSQL", counts.in_postgres),
@@ -89,17 +89,13 @@ def _counts(verdict: Verdict) -> Table:
 def _faults(verdict: Verdict) -> list[RenderableType]:
     if not verdict.faults:
         return []
-    table = Table(
-        "fault",
-        "struck",
-        "after users",
-        "seen",
-        "s to recover",
-        box=None,
-        header_style="bold",
-        pad_edge=False,
+    table = FittedTable(
+        Column("fault", fold_at=16, is_number=False),
+        Column("struck", spare=2, fold_at=12, is_number=False),
+        Column("after users", spare=1),
+        Column("seen", is_number=False),
+        Column("s to recover"),
     )
-    table.columns[2].justify = table.columns[4].justify = "right"
     for fault in verdict.faults:
         seconds = fault.seconds_to_recover
         table.add_row(
@@ -127,5 +123,5 @@ def _sentence(verdict: Verdict) -> str:
     return f"[bold red]Not proved[/]: {run} The ledger is {verdict.ledger}."
 
 
-def _colored(text: str, *, good: bool) -> str:
-    return f"[{'green' if good else 'bold red'}]{text}[/]"
+def _colored(text: str, *, good: bool) -> Text:
+    return Text(text, "green" if good else "bold red")

@@ -5,9 +5,8 @@ from typing import Any
 
 import click
 import msgspec
-from rich.markup import escape
-from rich.table import Table
 
+from tandem.cli.tables import Column, FittedTable
 from tandem_lab.bench.results import Report
 from tandem_lab.bench.scale import QUICK, ScalePlan
 from tandem_lab.bench.scale import scale as run_scale
@@ -67,16 +66,19 @@ def scale(
     finish(report, table_of(report), json_file, thresholds)
 
 
-def table_of(report: Report) -> Table:
+def table_of(report: Report) -> FittedTable:
     """A line for each load: medians of its rounds."""
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("load")
-    for name in ("users/s", "servers, us/user", "fairness"):
-        table.add_column(name, justify="right", no_wrap=True)
+    table = FittedTable(
+        Column("load", fold_at=24, is_number=False),
+        Column("users/s"),
+        Column("servers, us/user", spare=1),
+        Column("fairness", spare=2),
+        elsewhere="A wider window shows more, the report all.",
+    )
     for runs in runs_of(report):
         table.add_row(*_row(runs))
     for ratio in instances_ratios(runs_of(report)):
-        table.add_row(escape(ratio.id.name), number(ratio.spread.median))
+        table.add_row(ratio.id.name, number(ratio.spread.median))
     return table
 
 
@@ -84,7 +86,7 @@ def _row(runs: Runs) -> list[str]:
     shares = [list(each.users_of_instances.values()) for each in runs.measurements]
     fairness = f"{min(map(jain_index, shares)):.3f}" if runs.key.instances > 1 and all(shares) else ""
     return [
-        escape(str(runs.key)),
+        str(runs.key),
         number(runs.rate.median),
         number(runs.spread(servers_cpu).median),
         fairness,
