@@ -7,7 +7,7 @@ import pytest
 from web_example import ROUTES
 
 from systems import until
-from tandem.web.connection import Limits
+from tandem.web.limits import Limits
 from tandem.web.requests import StreamResponse, json_response
 from tandem.web.routes import Route
 
@@ -34,15 +34,15 @@ async def answer_to(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
 @pytest.mark.parametrize(
     "head",
     [
-        b"GET /things?seed=s HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * 5_000 + b"\r\n\r\n",
-        b"GET /things?seed=" + b"s" * 5_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"GET /things?seed=s HTTP/1.1\r\nHost: x\r\nX-Never-Ends: " + b"a" * 5_000,
+        b"GET /things?seed=s HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * 40_000 + b"\r\n\r\n",
+        b"GET /things?seed=" + b"s" * 40_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /things?seed=s HTTP/1.1\r\nHost: x\r\nX-Never-Ends: " + b"a" * 40_000,
         b"GET /things?seed=s HTTP/1.1\r\n" + b"".join(b"X-%d: y\r\n" % number for number in range(1_000)),
     ],
     ids=["a long header", "a long target", "an unfinished header", "many headers"],
 )
 async def test_a_head_that_is_too_long_is_refused_and_the_connection_closed(serving, head):
-    async with serving(ROUTES, Limits(head_bytes=4_000)) as client, connected(client) as (reader, writer):
+    async with serving(ROUTES, Limits(head_bytes=8_192)) as client, connected(client) as (reader, writer):
         writer.write(head)
         status, _ = await answer_to(reader)
         assert status.startswith(b"HTTP/1.1 431 ")
@@ -69,7 +69,7 @@ async def test_a_head_that_never_ends_is_given_up_however_slowly_it_goes_on(serv
 
 
 async def test_a_connection_that_asks_nothing_is_closed(serving):
-    async with serving(ROUTES, Limits(idle_seconds=0.1)) as client:
+    async with serving(ROUTES, Limits(head_seconds=0.1)) as client:
         async with connected(client) as (reader, _):
             assert await asyncio.wait_for(reader.read(), 10) == b""
         async with connected(client) as (reader, writer):
@@ -85,7 +85,7 @@ async def test_a_client_that_waits_for_us_is_never_overdue(serving):
         await may_answer.wait()
         return json_response("late")
 
-    short = Limits(head_seconds=0.05, body_seconds=0.05, idle_seconds=0.05)
+    short = Limits(head_seconds=0.05, body_seconds=0.05, answer_seconds=9.0)
     route = Route("GET", "/slow", slow, "Slow")
     async with serving([route], short) as client, connected(client) as (reader, writer):
         writer.write(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")

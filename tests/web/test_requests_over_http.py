@@ -10,7 +10,7 @@ import pytest
 from web_example import ROUTES
 
 from tandem.web.application import Application
-from tandem.web.connection import Limits
+from tandem.web.limits import Limits
 from tandem.web.problems import ProblemError
 from tandem.web.requests import Response
 from tandem.web.routes import Route

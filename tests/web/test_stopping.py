@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tandem.web.application import Application
-from tandem.web.server import ListenError, serve
+from tandem.web.serving import serve
+from tandem.web.sockets import ListenError
 
 SERVER = Path(__file__).with_name("stopping_server.py")
 _NO_TIME = timedelta(0)
@@ -95,10 +96,10 @@ async def test_a_port_that_is_taken_is_an_error_that_says_what_to_do():
     taken = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
     port = taken.sockets[0].getsockname()[1]
     with pytest.raises(ListenError, match=f"port {port}: another program uses it. Stop that one, or choose"):
-        await serve(Application([]), ("127.0.0.1", port), drain=_NO_TIME)
+        await serve(Application([]), ("127.0.0.1", port), stop=asyncio.Event().wait, drain=_NO_TIME)
     taken.close()
 
 
 async def test_an_address_that_is_not_ours_is_an_error_that_says_so():
     with pytest.raises(ListenError, match="this machine has no such address"):
-        await serve(Application([]), ("192.0.2.1", 0), drain=_NO_TIME)
+        await serve(Application([]), ("192.0.2.1", 0), stop=asyncio.Event().wait, drain=_NO_TIME)

@@ -2,10 +2,12 @@
 
 import asyncio
 import os
+import sys
 from datetime import timedelta
 
 import click
 
+from tandem.cli.running import INTERRUPTED, interruptible
 from tandem.config import Settings, SettingsError, load_settings
 from tandem.kernel import Unavailable, UnsuitableServer
 from tandem.user_command import migrate as postgres
@@ -19,7 +21,10 @@ def migrate() -> None:
     Running it again, or twice at a time, is harmless.
     """
     try:
-        applied = asyncio.run(_migrate(load_settings(os.environ)))
+        applied = asyncio.run(interruptible(_migrate(load_settings(os.environ))))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        click.echo("Interrupted. Run it again: what was applied stays, and nothing is half done.", err=True)
+        sys.exit(INTERRUPTED)
     except (SettingsError, UnsuitableServer, Unavailable) as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"Applied: {', '.join(applied)}." if applied else "Both databases are up to date.")

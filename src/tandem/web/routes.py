@@ -1,6 +1,6 @@
 """Routes, and finding the one that a request asks for."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 from tandem.web.problems import ProblemError
 from tandem.web.requests import JSON, NoArguments, Request, Response, StreamResponse
 
-Endpoint = Callable[[Request[Any, Any, Any]], Awaitable[Response | StreamResponse]]
+Endpoint = Callable[[Request[Any, Any, Any]], Coroutine[Any, Any, Response | StreamResponse]]
 
 T = TypeVar("T")
 
@@ -57,6 +57,9 @@ class Route:
     right: Right | None = Right.OPERATOR
     #: Whether the OpenAPI document has it: pages and their files are no part of the interface.
     documented: bool = True
+    #: Whether the endpoint is cancelled when its client leaves before the answer: for costly reads, never for
+    #: commands.
+    cancel_on_disconnect: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What a server has answered, as plain sums. Telling them to anybody is somebody else's business."""
 
 from collections import Counter
-from collections.abc import Sized
+from collections.abc import Callable
 from http import HTTPStatus
 
 from tandem.telemetry import Histogram
@@ -40,10 +40,10 @@ class HttpTotals:
         self.unrouted = RouteTotals("other", NO_ROUTE)
         self.files = RouteTotals("GET", FILES)
         self.routes = [self.unrouted, self.files]
-        #: Status to requests that were refused before they were read whole: too large, too slow, no HTTP.
+        #: Status to requests refused before they were read whole: too large, too slow, against HTTP.
         self.refused: Counter[int] = Counter()
-        #: Those that are open.
-        self.connections: Sized = ()
+        #: Says how many connections are open. A server that can tell puts itself here.
+        self.count_connections: Callable[[], int] = lambda: 0
 
     def of(self, route: Route) -> RouteTotals:
         """The totals of a route, which begin now."""
