@@ -1,7 +1,7 @@
 """`tandem` and `python -m tandem`: the command line.
 
-SIGTERM does not end the first process of a container unless that handles it: otherwise it is lost. So handling
-it comes first, before the imports, which take a third of a second.
+SIGTERM does not end the first process of a container unless that handles it: otherwise it is lost. So it is
+handled first of all, before the imports, which take a third of a second.
 """
 
 import signal

@@ -1,4 +1,4 @@
-"""The application as RSGI, the interface of Granian: from its scope to `RawRequest`, and back from answers."""
+"""The application as RSGI, which Granian speaks: from its scope to `RawRequest`, and back from answers."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,7 +12,7 @@ from tandem.web.heads import CLOSE, bad_head, check_head, headers_of
 from tandem.web.limits import Answers, Limits
 from tandem.web.problems import ProblemError
 from tandem.web.requests import RawHeaders, RawRequest, Response, StreamResponse
-from tandem.web.rsgi_streams import send_stream
+from tandem.web.rsgi_streams import StreamSender
 
 _READING = frozenset(("GET", "HEAD"))
 
@@ -35,7 +35,7 @@ class RsgiApplication:
         self.stopping = asyncio.Event()
         #: The requests in hand.
         self.tasks: set[asyncio.Task[Any]] = set()
-        #: Those that wait for their body, and since when: a timer for each would cost more than all else here.
+        #: Those that wait for their body, and since when: a timer for each would cost more than all else.
         self._receiving: dict[asyncio.Task[Any], float] = {}
         self._overdue: set[asyncio.Task[Any]] = set()
 
@@ -51,7 +51,8 @@ class RsgiApplication:
             if self.stopping.is_set() or request.is_last:
                 headers.append(CLOSE)
             if isinstance(answer, StreamResponse):
-                await send_stream(answer, headers, scope, proto, self.stopping, self._port)
+                sender = StreamSender(proto, scope.client, self._port, self.stopping)
+                await sender.send(answer, headers, head_only=request.method == "HEAD")
             elif answer is not CLIENT_LEFT:
                 self._send(answer, headers, proto)
         finally:
@@ -134,8 +135,8 @@ class _Request(RawRequest):
     def is_last(self) -> bool:
         """Whether the connection must close after the answer.
 
-        Where a length was given beside chunks, Granian passes over it, and does not say so: somebody else may have
-        read another request than we have, and what follows could be anything (RFC 9112, section 6.3).
+        Where a length was given beside chunks, Granian passes over it, and does not say so: somebody else may
+        have read another request than we have, and what follows could be anything (RFC 9112, section 6.3).
         """
         return "transfer-encoding" in self.headers
 
@@ -158,7 +159,7 @@ class _Request(RawRequest):
         return await self._app.body_of(self, self._proto)
 
     async def discard_body(self) -> None:
-        """Read what nobody has asked for: who still writes when we answer and close may not see the answer."""
+        """Read what nobody has asked for: who still writes when we close may not see the answer."""
         if "expect" in self.headers:
             return  # who asks before it writes is told by the answer
         try:
@@ -187,8 +188,8 @@ async def _chunks(proto: HTTPProtocol) -> AsyncIterator[bytes]:
     """The body piece by piece.
 
     Raises:
-        ProblemError: 400, it broke off, or trailers followed it, which nobody here has a use for. Granian tells
-            of either by an empty piece more than the one that ends every body.
+        ProblemError: 400, it broke off, or trailers followed it, which nobody here has a use for. Granian
+            tells of either by an empty piece more than the one that ends every body.
     """
     empty = 0
     async for chunk in proto:

@@ -101,25 +101,20 @@ _Place: TypeAlias = "tuple[_Place, str | int] | None"
 def find_text(value: Any, unusable: re.Pattern[str]) -> Iterator[list[str]]:
     """The paths of the strings (and keys) within JSON-like `value` in which `unusable` is found.
 
-    Walks with a list of its own, so that depth is bounded by memory and not by the interpreter's stack. A path is
-    only made for what is found: one for each value would cost the square of the depth.
+    Walks with a list of its own, so that depth is bounded by memory and not by the interpreter's stack. Paths
+    are only made for what is found: one for each value would cost the square of the depth.
     """
-    waiting: list[tuple[_Place, Any]] = [(None, value)]
+    waiting: list[tuple[_Place, Any]] = [(None, value)] if isinstance(value, _MAY_HOLD_TEXT) else []
     while waiting:
         place, item = waiting.pop()
         if isinstance(item, str):
             if unusable.search(item):
                 yield _path_to(place)
-        elif isinstance(item, Mapping):
-            for key, inner in item.items():
-                if isinstance(inner, _MAY_HOLD_TEXT):
-                    waiting.append(((place, key), inner))
-                if unusable.search(str(key)):
-                    yield _path_to((place, key))
-        elif isinstance(item, list | tuple):
-            for position, inner in enumerate(item):
-                if isinstance(inner, _MAY_HOLD_TEXT):
-                    waiting.append(((place, position), inner))
+            continue
+        if isinstance(item, Mapping):
+            yield from (_path_to((place, key)) for key in item if unusable.search(str(key)))
+        entries = item.items() if isinstance(item, Mapping) else enumerate(item)
+        waiting.extend(((place, key), inner) for key, inner in entries if isinstance(inner, _MAY_HOLD_TEXT))
 
 
 _MAY_HOLD_TEXT = (str, Mapping, list, tuple)
