@@ -20,6 +20,8 @@ _NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
 # Of many places these are named: a short body can have thousands, and a pointer can be as long as the body.
 _MAX_PLACES = 20
 _MAX_POINTER_CHARACTERS = 10_000
+# What msgspec says of half a surrogate pair, depending on what follows it.
+_MAY_BE_ABOUT_TEXT = re.compile("surrogate|hex escape|truncated")
 _ESCAPED_NUL = b"\\u0000"
 
 _NO_ARGUMENTS = NoArguments()
@@ -138,8 +140,7 @@ def _malformed(body: bytes, error: Exception) -> ProblemError:
     """400 for what is no JSON; where only the text of some field is impossible, that field is named."""
     if not body.strip():
         return bad_field("#", "is empty: send a JSON object")
-    # Of half a surrogate pair msgspec may also say that the body is truncated.
-    if isinstance(error, UnicodeDecodeError) or "surrogate" in str(error) or "truncated" in str(error):
+    if isinstance(error, UnicodeDecodeError) or _MAY_BE_ABOUT_TEXT.search(str(error)):
         try:
             # Python's own parser, slow but lenient, keeps what is not UTF-8 as half surrogate pairs.
             _refuse_text(json.loads(body.decode(errors="surrogateescape")), _NOT_TEXT)
