@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 from granian.rsgi import HTTPProtocol, ProtocolClosed, Scope
@@ -31,6 +32,7 @@ class RsgiApplication:
         self.totals = app.totals
         self._app = app
         self._port = port
+        self._loop = asyncio.get_running_loop()
         #: Set when the server stops: connections close after their next answer, endless streams end.
         self.stopping = asyncio.Event()
         #: The requests in hand.
@@ -41,12 +43,14 @@ class RsgiApplication:
 
     async def __call__(self, scope: Scope, proto: HTTPProtocol) -> None:
         """One request."""
-        task = asyncio.current_task()
+        task = asyncio.current_task(self._loop)
         assert task is not None  # noqa: S101 - narrows the type: Granian makes one for each request
         self.tasks.add(task)
         try:
-            request = _Request(scope, proto, self)
-            answer = await self._answer(request)
+            request = _Request(scope, proto, self, task)
+            answer = request.refusal or await self._app.answer(request)
+            if request.owes_body and request.refusal is None:
+                await request.discard_body()
             headers = [("Content-Type", answer.media_type), *answer.security, *answer.headers]
             if self.stopping.is_set() or request.is_last:
                 headers.append(CLOSE)
@@ -57,17 +61,6 @@ class RsgiApplication:
                 self._send(answer, headers, proto)
         finally:
             self.tasks.discard(task)
-
-    async def _answer(self, request: "_Request") -> Response | StreamResponse:
-        try:
-            request.check()
-        except ProblemError as problem:
-            self.totals.refused[problem.status] += 1
-            return problem.response()
-        answer = await self._app.answer(request)
-        if request.owes_body:
-            await request.discard_body()
-        return answer
 
     def _send(self, answer: Response, headers: list[tuple[str, str]], proto: HTTPProtocol) -> None:
         if answer.body:
@@ -84,9 +77,8 @@ class RsgiApplication:
         length = length_of(request.headers)
         if length == 0:
             return b""
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - narrows the type
-        self._receiving[task] = asyncio.get_running_loop().time()
+        task = request.task
+        self._receiving[task] = self._loop.time()
         try:
             if length is not None and length <= self.limits.body_bytes:
                 return await proto()
@@ -108,7 +100,7 @@ class RsgiApplication:
 
     def give_up_slow_bodies(self) -> None:
         """To be called every second or so."""
-        latest = asyncio.get_running_loop().time() - self.limits.body_seconds
+        latest = self._loop.time() - self.limits.body_seconds
         for task in [task for task, since in self._receiving.items() if since < latest]:
             self._overdue.add(task)
             task.cancel()
@@ -117,19 +109,28 @@ class RsgiApplication:
 class _Request(RawRequest):
     """A request that Granian has the head of."""
 
-    __slots__ = ("_app", "_pairs", "_proto", "_scope", "owes_body")
+    __slots__ = ("_app", "_proto", "owes_body", "refusal", "task")
 
-    def __init__(self, scope: Scope, proto: HTTPProtocol, app: RsgiApplication) -> None:
-        self._pairs = scope.headers.items()
+    def __init__(
+        self, scope: Scope, proto: HTTPProtocol, app: RsgiApplication, task: asyncio.Task[Any]
+    ) -> None:
+        pairs = scope.headers.items()
         # Granian has decoded the path, once.
         path = scope.path.replace("%", "%25")
-        headers = headers_of(self._pairs)
+        headers = headers_of(pairs)
         super().__init__(scope.method, path.encode(), scope.query_string.encode(), headers)
-        self._scope = scope
+        self.task = task
         self._proto = proto
         self._app = app
         #: Whether a body is still to be read.
         self.owes_body = "content-length" in headers or "transfer-encoding" in headers
+        #: The answer to a head that is against the rules.
+        self.refusal: Response | None = None
+        try:
+            self._check(scope, pairs)
+        except ProblemError as problem:
+            app.totals.refused[problem.status] += 1
+            self.refusal = problem.response()
 
     @property
     def is_last(self) -> bool:
@@ -140,17 +141,17 @@ class _Request(RawRequest):
         """
         return "transfer-encoding" in self.headers
 
-    def check(self) -> None:
+    def _check(self, scope: Scope, pairs: list[tuple[str, str]]) -> None:
         """See to what servers leave to the application.
 
         Raises:
             ProblemError: 400 or 501, what is wrong with the head.
         """
-        scope = self._scope
-        check_head(scope.http_version, self.headers, self._pairs)
-        if scope.authority is not None:
+        check_head(scope.http_version, self.headers, pairs)
+        authority = scope.authority
+        if authority is not None:
             # The target is a whole URL: what it says counts, and not Host.
-            self.headers["host"] = scope.authority
+            self.headers["host"] = authority
         if self.method not in _READING:
             _require_ascii(scope, self.headers)
 
@@ -162,10 +163,8 @@ class _Request(RawRequest):
         """Read what nobody has asked for: who still writes when we close may not see the answer."""
         if "expect" in self.headers:
             return  # who asks before it writes is told by the answer
-        try:
+        with suppress(ProblemError, asyncio.CancelledError):
             await self.body()
-        except ProblemError:
-            return
 
     async def until_client_left(self) -> None:
         await self._proto.client_disconnect()
