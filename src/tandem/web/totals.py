@@ -24,7 +24,7 @@ class RouteTotals:
         self.path = path
         #: Status to answers. Those that are foreseen begin at 0, so that a rate sees the first one.
         self.statuses = dict.fromkeys(statuses, 0)
-        #: From the whole request to its whole answer; of a stream, to its beginning.
+        #: From the request's head to its whole answer; of a stream, to its beginning.
         self.seconds = Histogram()
 
     def count(self, status: int, seconds: float) -> None:
