@@ -11,6 +11,7 @@ from systems import until
 from tandem.web.limits import Limits
 from tandem.web.requests import StreamResponse, json_response
 from tandem.web.routes import Route
+from tandem.web.sockets import count_connections
 
 GET = b"GET /things?seed=%d HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -212,3 +213,13 @@ async def test_a_request_for_another_protocol_is_answered_as_plain_http(serving)
             b"GET /things?seed=7 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
         )
         assert b'"seed":"7"' in (await answer_to(reader))[1]
+
+
+async def test_open_connections_are_counted(serving):
+    async with serving(ROUTES) as client, contextlib.AsyncExitStack() as opened:
+        port = client.base_url.port
+        for number in range(3):
+            reader, writer = await opened.enter_async_context(connected(client))
+            writer.write(GET % number)
+            await answer_to(reader)
+        assert count_connections(port) == 3

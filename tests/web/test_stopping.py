@@ -92,6 +92,22 @@ async def test_what_does_not_end_within_the_drain_time_is_told_so():
         writer.close()
 
 
+async def test_who_has_sent_half_a_head_does_not_make_the_end_last():
+    async with started(drain_seconds=3_600) as (process, port):
+        halves = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+        for _, writer in halves:
+            writer.write(b"GET /quick HT")
+        reader, writer = await connect(port, "GET /quick")
+        await reader.readuntil(b'"quick"')
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(60):
+            assert await process.stdout.readline() == b"closed\n"
+            assert await process.wait() == 0
+        assert await process.stderr.read() == b""
+        for _, half in [*halves, (reader, writer)]:
+            half.close()
+
+
 async def test_a_port_that_is_taken_is_an_error_that_says_what_to_do():
     taken = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
     port = taken.sockets[0].getsockname()[1]

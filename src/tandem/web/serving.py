@@ -26,8 +26,9 @@ from tandem.web.sockets import BACKLOG, count_connections, listen, stop_listenin
 # When we stop: how long connections that are kept alive get to ask once more and be told `Connection: close`.
 # Closing them at once would break a request that is already on its way, and nobody may resend a POST.
 _LINGER_SECONDS = 0.5
-# Once the time to drain is over: for telling those who still wait.
-_LAST_WORDS_SECONDS = 1.0
+# Once everything is answered, or the time to drain is over: for the last words to reach their clients. Who has
+# sent half a head may not make the end last longer.
+_LAST_WORDS_SECONDS = 5.0
 _MOST_FILES = 65_536
 
 
@@ -130,7 +131,9 @@ async def _drain(
         await asyncio.sleep(0.02)
         lingered += 0.02
     server.stop()  # type: ignore[no-untyped-call]
-    await asyncio.wait((serving,), timeout=max(seconds, 0.01))
+    deadline = asyncio.get_running_loop().time() + seconds
+    while application.tasks and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
     for task in application.tasks:
         task.cancel()
     await asyncio.wait((serving,), timeout=_LAST_WORDS_SECONDS)
