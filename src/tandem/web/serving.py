@@ -26,8 +26,8 @@ from tandem.web.sockets import BACKLOG, count_connections, listen, stop_listenin
 # When we stop: how long connections that are kept alive get to ask once more and be told `Connection: close`.
 # Closing them at once would break a request that is already on its way, and nobody may resend a POST.
 _LINGER_SECONDS = 0.5
-# Once everything is answered, or the time to drain is over: for the last words to reach their clients. It ends,
-# since Granian waits for half heads, too.
+# Once everything is answered, or the time to drain is over: for the last words to reach their clients. Not for
+# longer, since Granian waits for half heads, too.
 _LAST_WORDS_SECONDS = 5.0
 _MOST_FILES = 65_536
 
