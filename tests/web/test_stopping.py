@@ -19,10 +19,10 @@ _NO_TIME = timedelta(0)
 
 
 @asynccontextmanager
-async def started(drain_seconds: float):
+async def started(drain_seconds: float, wrapper: tuple[str, ...] = ()):
     """The server's process and port."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, SERVER, str(drain_seconds), stdout=PIPE, stderr=PIPE
+        *wrapper, sys.executable, SERVER, str(drain_seconds), stdout=PIPE, stderr=PIPE
     )
     try:
         yield process, int(await process.stdout.readline())
@@ -106,6 +106,18 @@ async def test_who_has_sent_half_a_head_does_not_make_the_end_last():
         assert await process.stderr.read() == b""
         for _, half in [*halves, (reader, writer)]:
             half.close()
+
+
+async def test_where_few_files_may_be_open_connections_wait_until_others_close():
+    few_files = ("sh", "-c", 'ulimit -n 320; exec "$@"', "sh")
+    async with started(30, few_files) as (process, port):
+        many = [await asyncio.open_connection("127.0.0.1", port) for _ in range(300)]
+        assert len(list(Path(f"/proc/{process.pid}/fd").iterdir())) < 320
+        for _, writer in many:
+            writer.close()
+        reader, writer = await connect(port, "GET /quick")
+        await asyncio.wait_for(reader.readuntil(b'"quick"'), 60)
+        writer.close()
 
 
 async def test_a_port_that_is_taken_is_an_error_that_says_what_to_do():

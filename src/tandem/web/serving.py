@@ -13,6 +13,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
@@ -26,10 +27,12 @@ from tandem.web.sockets import BACKLOG, count_connections, listen, stop_listenin
 # When we stop: how long connections that are kept alive get to ask once more and be told `Connection: close`.
 # Closing them at once would break a request that is already on its way, and nobody may resend a POST.
 _LINGER_SECONDS = 0.5
-# Once everything is answered, or the time to drain is over: for the last words to reach their clients. Not for
-# longer, since Granian waits for half heads, too.
+# Once everything is answered, or the time to drain is over: for the last words to reach clients. No longer,
+# since Granian waits for half heads, too.
 _LAST_WORDS_SECONDS = 5.0
 _MOST_FILES = 65_536
+# Databases, logs, the loop: what else is open. Granian does not know what to do when it may open no more.
+_OTHER_FILES = 200
 
 
 async def serve(  # noqa: PLR0913
@@ -59,7 +62,7 @@ async def serve(  # noqa: PLR0913
     limits = limits or Limits()
     listener = listen(*address, answer_seconds=limits.answer_seconds)
     port = listener.getsockname()[1]
-    _allow_files()
+    limits = msgspec.structs.replace(limits, connections=min(limits.connections, _allow_files()))
     application = RsgiApplication(app, limits, port)
     app.totals.count_connections = lambda: count_connections(port)
     server = _Server(application, listener, limits)
@@ -107,12 +110,14 @@ class _Server(Server):
         self._sfd = number  # type: ignore[assignment]
 
 
-def _allow_files() -> None:
-    """A connection is an open file, and often 1,024 are allowed where many more may be."""
+def _allow_files() -> int:
+    """Allow as many open files as may be, often far more than the usual 1,024; how many connections that is."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return _MOST_FILES if allowed == resource.RLIM_INFINITY else max(1, allowed - _OTHER_FILES)
 
 
 async def _keep_time(application: RsgiApplication) -> None:
