@@ -111,7 +111,7 @@ class _Server(Server):
 
 
 def _allow_files() -> int:
-    """Allow as many open files as may be, often far more than the usual 1,024; how many connections that is."""
+    """Allow as many open files as may be, often far more than the usual 1,024. So many connections fit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:
