@@ -1,7 +1,6 @@
 """A server that is told to stop loses no request."""
 
 import asyncio
-import os
 import signal
 import sys
 from asyncio.subprocess import PIPE
@@ -109,11 +108,15 @@ async def test_who_has_sent_half_a_head_does_not_make_the_end_last():
             half.close()
 
 
+def open_files_of(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
 async def test_where_few_files_may_be_open_connections_wait_until_others_close():
     few_files = ("sh", "-c", 'ulimit -n 320; exec "$@"', "sh")
     async with started(30, few_files) as (process, port):
         many = [await asyncio.open_connection("127.0.0.1", port) for _ in range(300)]
-        assert len(os.listdir(f"/proc/{process.pid}/fd")) < 320
+        assert open_files_of(process.pid) < 320
         for _, writer in many:
             writer.close()
         reader, writer = await connect(port, "GET /quick")
