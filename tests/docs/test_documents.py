@@ -91,7 +91,7 @@ async def test_every_route_is_described():
     client = open_client(settings.mongodb_url, name="docs", deadline=timedelta(seconds=1))
     pool = asyncpg.create_pool(settings.postgres_url, min_size=0)
     instance = Instance(settings, Database(pool, timedelta(seconds=1)), client)
-    request = RawRequest("GET", b"/api-json", {}, b"", keep_alive=False)
+    request = RawRequest("GET", b"/api-json", b"", {})
     answer = await application(instance, OpenDoor()).answer(request)
     document = msgspec.json.decode(answer.body)
     await client.close()

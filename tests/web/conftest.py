@@ -1,9 +1,7 @@
-"""Real servers in the test's own event loop, stopped the way an instance is stopped: with SIGTERM."""
+"""Real servers in the test's own event loop, stopped the way an instance is stopped."""
 
 import asyncio
 import contextlib
-import os
-import signal
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
@@ -13,9 +11,9 @@ import httpx
 import pytest
 
 from tandem.web.application import Application
-from tandem.web.connection import Limits
+from tandem.web.limits import Limits
 from tandem.web.routes import Route
-from tandem.web.server import serve
+from tandem.web.serving import serve
 
 Serving = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
@@ -27,17 +25,16 @@ async def _serving(
     ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     app = Application(routes, **options)
     drain = timedelta(seconds=5)
+    stop = asyncio.Event()
     server = asyncio.ensure_future(
-        serve(app, ("127.0.0.1", 0), drain=drain, limits=limits, on_ready=ready.set_result)
+        serve(app, ("127.0.0.1", 0), stop=stop.wait, drain=drain, limits=limits, on_ready=ready.set_result)
     )
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{await ready}", trust_env=False) as client:
             yield client
     finally:
-        os.kill(os.getpid(), signal.SIGTERM)
+        stop.set()
         await server
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().remove_signal_handler(number)
 
 
 @pytest.fixture

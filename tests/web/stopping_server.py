@@ -6,17 +6,20 @@ from datetime import timedelta
 
 import uvloop
 
-from tandem.web import server
+from tandem.app.stop import StopRequest
+from tandem.web import serving
 from tandem.web.application import Application
 from tandem.web.requests import json_response
 from tandem.web.routes import Route
 
 # Half a second may be too short for a test on a busy machine to ask once more.
-server._LINGER_SECONDS = 20.0
+serving._LINGER_SECONDS = 20.0
 
 
 async def main(drain_seconds: float) -> None:
     """`GET /slow` is answered after `POST /release`, or never; `GET /quick` at once."""
+    stop = StopRequest()
+    stop.wait_for_it()
     may_answer = asyncio.Event()
 
     async def slow(_):
@@ -38,8 +41,13 @@ async def main(drain_seconds: float) -> None:
             Route("GET", "/quick", quick, "Quick"),
         ]
     )
-    drain = timedelta(seconds=drain_seconds)
-    await server.serve(app, ("127.0.0.1", 0), drain=drain, on_ready=lambda port: print(port, flush=True))
+    await serving.serve(
+        app,
+        ("127.0.0.1", 0),
+        stop=stop.wait,
+        drain=timedelta(seconds=drain_seconds),
+        on_ready=lambda port: print(port, flush=True),
+    )
     print("closed", flush=True)
 
 

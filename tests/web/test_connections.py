@@ -4,49 +4,33 @@ import asyncio
 import contextlib
 
 import pytest
+from raw import answer_to, connected
 from web_example import ROUTES
 
 from systems import until
-from tandem.web.connection import Limits
+from tandem.web.limits import Limits
 from tandem.web.requests import StreamResponse, json_response
 from tandem.web.routes import Route
+from tandem.web.sockets import count_connections
 
 GET = b"GET /things?seed=%d HTTP/1.1\r\nHost: x\r\n\r\n"
-
-
-@contextlib.asynccontextmanager
-async def connected(client):
-    """A connection to the server of that client."""
-    reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
-    try:
-        yield reader, writer
-    finally:
-        writer.close()
-
-
-async def answer_to(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
-    """Head and body of the next answer."""
-    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
-    length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
-    return head, await reader.readexactly(length)
 
 
 @pytest.mark.parametrize(
     "head",
     [
-        b"GET /things?seed=s HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * 5_000 + b"\r\n\r\n",
-        b"GET /things?seed=" + b"s" * 5_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"GET /things?seed=s HTTP/1.1\r\nHost: x\r\nX-Never-Ends: " + b"a" * 5_000,
+        b"GET /things?seed=s HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * 40_000 + b"\r\n\r\n",
+        b"GET /things?seed=" + b"s" * 40_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /things?seed=s HTTP/1.1\r\nHost: x\r\nX-Never-Ends: " + b"a" * 40_000,
         b"GET /things?seed=s HTTP/1.1\r\n" + b"".join(b"X-%d: y\r\n" % number for number in range(1_000)),
     ],
     ids=["a long header", "a long target", "an unfinished header", "many headers"],
 )
 async def test_a_head_that_is_too_long_is_refused_and_the_connection_closed(serving, head):
-    async with serving(ROUTES, Limits(head_bytes=4_000)) as client, connected(client) as (reader, writer):
+    async with serving(ROUTES, Limits(head_bytes=8_192)) as client, connected(client) as (reader, writer):
         writer.write(head)
-        status, _ = await answer_to(reader)
-        assert status.startswith(b"HTTP/1.1 431 ")
-        assert await reader.read() == b""
+        assert (await reader.readline()).startswith(b"HTTP/1.1 431 ")
+        assert b"connection: close\r\n" in await reader.read()
 
 
 @pytest.mark.parametrize("sent", [b"GET /thi", b"GET /things HTTP/1.1\r\nHost: x\r\nX-Slow:"])
@@ -63,13 +47,14 @@ async def test_a_head_that_never_ends_is_given_up_however_slowly_it_goes_on(serv
                 writer.write(b"a")
 
         dripping = asyncio.ensure_future(drip())
-        status = await asyncio.wait_for(reader.readline(), 10)
+        # Granian gives it no answer.
+        with contextlib.suppress(ConnectionError):
+            assert await asyncio.wait_for(reader.read(), 10) == b""
         dripping.cancel()
-        assert status.startswith(b"HTTP/1.1 408 ")
 
 
 async def test_a_connection_that_asks_nothing_is_closed(serving):
-    async with serving(ROUTES, Limits(idle_seconds=0.1)) as client:
+    async with serving(ROUTES, Limits(head_seconds=0.1)) as client:
         async with connected(client) as (reader, _):
             assert await asyncio.wait_for(reader.read(), 10) == b""
         async with connected(client) as (reader, writer):
@@ -85,7 +70,7 @@ async def test_a_client_that_waits_for_us_is_never_overdue(serving):
         await may_answer.wait()
         return json_response("late")
 
-    short = Limits(head_seconds=0.05, body_seconds=0.05, idle_seconds=0.05)
+    short = Limits(head_seconds=0.05, body_seconds=0.05, answer_seconds=9.0)
     route = Route("GET", "/slow", slow, "Slow")
     async with serving([route], short) as client, connected(client) as (reader, writer):
         writer.write(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -108,7 +93,7 @@ def long_answer():
 LONG = b"GET /long HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-@pytest.mark.parametrize("asked", [LONG, LONG.replace(b"Host: x", b"Connection: close")])
+@pytest.mark.parametrize("asked", [LONG, LONG.replace(b"Host: x", b"Host: x\r\nConnection: close")])
 async def test_a_client_that_does_not_read_its_answer_is_let_go(serving, asked):
     route, made = long_answer()
     only_one = Limits(answer_seconds=0.1, connections=1)
@@ -135,16 +120,25 @@ async def test_no_answer_is_made_before_the_one_before_was_read(serving):
         assert len(made) >= 2
 
 
-async def test_one_connection_too_many_is_told_to_come_back(serving):
+async def test_one_connection_too_many_waits_until_another_closes(serving):
     async with serving(ROUTES, Limits(connections=1)) as client, connected(client) as (reader, writer):
         writer.write(GET % 1)
         await answer_to(reader)
-        async with connected(client) as (refused, _):
-            head, _ = await answer_to(refused)
-            assert head.startswith(b"HTTP/1.1 503 ")
-            assert b"Retry-After: 1\r\n" in head
-        writer.write(GET % 2)
-        assert b'"seed":"2"' in (await answer_to(reader))[1]
+        async with connected(client) as (late_reader, late_writer):
+            late_writer.write(GET % 3)
+            writer.write(GET % 2)
+            assert b'"seed":"2"' in (await answer_to(reader))[1]
+            writer.close()
+            assert b'"seed":"3"' in (await answer_to(late_reader))[1]
+
+
+async def test_half_heads_shut_nobody_out_for_longer_than_a_head_may_take(serving):
+    limits = Limits(connections=20, head_seconds=0.5)
+    async with serving(ROUTES, limits) as client, contextlib.AsyncExitStack() as half:
+        for _ in range(40):
+            _, writer = await half.enter_async_context(connected(client))
+            writer.write(b"GET /things")
+        assert (await client.get("/things?seed=s", timeout=30)).status_code == 200
 
 
 async def test_idle_connections_do_not_keep_others_from_being_answered(serving):
@@ -209,8 +203,7 @@ async def test_a_client_that_knows_no_chunks_gets_a_stream_until_the_connection_
     ):
         writer.write(b"GET /stream HTTP/1.0\r\n\r\n")
         head, _, body = (await reader.read()).partition(b"\r\n\r\n")
-        assert b"Transfer-Encoding" not in head
-        assert b"Connection: close" in head
+        assert b"transfer-encoding" not in head.lower()
         assert body == b"one,two"
 
 
@@ -220,3 +213,13 @@ async def test_a_request_for_another_protocol_is_answered_as_plain_http(serving)
             b"GET /things?seed=7 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
         )
         assert b'"seed":"7"' in (await answer_to(reader))[1]
+
+
+async def test_open_connections_are_counted(serving):
+    async with serving(ROUTES) as client, contextlib.AsyncExitStack() as opened:
+        port = client.base_url.port
+        for number in range(3):
+            reader, writer = await opened.enter_async_context(connected(client))
+            writer.write(GET % number)
+            await answer_to(reader)
+        assert count_connections(port) == 3

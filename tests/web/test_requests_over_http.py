@@ -10,7 +10,7 @@ import pytest
 from web_example import ROUTES
 
 from tandem.web.application import Application
-from tandem.web.connection import Limits
+from tandem.web.limits import Limits
 from tandem.web.problems import ProblemError
 from tandem.web.requests import Response
 from tandem.web.routes import Route
@@ -46,9 +46,13 @@ async def test_a_path_parameter_arrives_decoded_and_typed(client):
     assert answer.json() == {"id": 42, "accept": "application/x"}
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/thing", "/things/", "/things/1/2", "/things%2F1", "/%ff", "//things"]
-)
+async def test_a_percent_encoded_slash_is_a_slash(client):
+    """Granian decodes the path, once: a percent sign in it is one."""
+    assert (await client.get("/things%2F1")).json()["id"] == 1
+    assert "must be an integer" in problem(await client.get("/things/%2531"), 400)["detail"]
+
+
+@pytest.mark.parametrize("path", ["/", "/thing", "/things/", "/things/1/2", "/%ff", "//things"])
 async def test_an_unknown_path_is_not_found(client, path):
     problem(await client.get(path), 404)
 
@@ -152,7 +156,6 @@ async def test_a_body_that_stops_half_way_is_given_up(serving):
         b"GET http://[ HTTP/1.1\r\nHost: x\r\n\r\n",
         b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n",
         b"POST /things?seed=s HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
-        b"POST /things?seed=s HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
         b"GET /things?seed=%zz%&%=%u0000 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
         b"GET /things?" + b"&" * 60_000 + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
         b"OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",

@@ -1,5 +1,7 @@
 """Each thing that can be wrong with a request is named, in words for people."""
 
+import tracemalloc
+
 import msgspec
 import pytest
 from web_example import ROUTES, Number, create
@@ -150,3 +152,38 @@ def test_a_type_with_unbounded_integers_is_refused_when_the_route_is_made():
 def test_a_path_must_name_the_fields_of_its_type():
     with pytest.raises(TypeError, match="NoArguments"):
         RequestDecoder(Route("GET", "/x/{id}", create, "", path_type=NoArguments))
+
+
+def peak_memory_of(function) -> int:
+    tracemalloc.start()
+    try:
+        function()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+DEEP = b'{"name":"a","x":' + b"[" * 900 + b"%b" + b"]" * 900 + b',"y":%b}'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        DEEP % (b"1," * 30_000 + b"1", b"NaN"),
+        DEEP % (b'"a",' * 15_000 + b'"a"', b'"\\ud800"'),
+        DEEP % (b'"\\u0000",' * 6_000 + b'"a"', b'"\\ud800"'),
+        b'{"name":"\\ud800","' + b"k" * 50_000 + b'":[' + b'"\\ud800",' * 1_500 + b"1]}",
+    ],
+    ids=["no JSON at its end", "no text at its end", "much that is no text", "long pointers"],
+)
+def test_what_is_wrong_with_a_body_is_found_without_much_memory(body):
+    """Paths to all that was walked took 161 MB."""
+    found = []
+    assert peak_memory_of(lambda: found.extend(places(CREATE, body=body))) < 12_000_000
+    assert 1 <= len(found) <= 20
+    assert sum(len(place.pointer) for place in found) < 70_000
+
+
+def test_text_that_cannot_be_stored_is_found_wherever_it_is():
+    body = b'{"name":"a","x":{"a/b":[1,{"c":["\\ud800"]}],"\\udc00":2}}'
+    assert {place.pointer for place in places(CREATE, body=body)} == {"#/x/a~1b/1/c/0", "#/x/%3F"}

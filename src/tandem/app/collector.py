@@ -64,13 +64,15 @@ class InstanceCollector(Collector):
         yield durations
         refused = CounterMetricFamily(
             "tandem_http_refused_requests",
-            "Requests refused before they were read whole: too large, too slow, or no HTTP.",
+            "Requests refused before they were read whole: too large, too slow, or against HTTP.",
             labels=["status"],
         )
         for status, count in self._http.refused.items():
             refused.add_metric([str(status)], count)
         yield refused
-        yield _gauge("tandem_http_connections", "Open connections of clients.", len(self._http.connections))
+        yield _gauge(
+            "tandem_http_connections", "Open connections of clients.", self._http.count_connections()
+        )
 
     def _stages(self) -> Iterator[Metric]:
         committed = self._instance.repository.totals

@@ -1,9 +1,11 @@
 """An instance that answers over HTTP."""
 
+import asyncio
 import gc
 import importlib
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from importlib import metadata, resources
 from pathlib import Path
@@ -15,6 +17,7 @@ from tandem.app.health import HealthController
 from tandem.app.identity_conflicts import IdentityConflictsController
 from tandem.app.live import LiveController
 from tandem.app.metrics import MetricsController
+from tandem.app.stop import StopRequest
 from tandem.config import Settings, SettingsError
 from tandem.kernel import Overloaded, Unavailable
 from tandem.random_users import RandomUsersController
@@ -29,17 +32,20 @@ from tandem.user_query.controller import UserQueryController
 from tandem.user_query.indexes import MissingIndex
 from tandem.web.application import Application
 from tandem.web.door import Door, LockedDoor
+from tandem.web.limits import Answers
 from tandem.web.openapi import openapi_route
 from tandem.web.problems import ProblemError, ProblemPlace, bad_field, bad_parameter
 from tandem.web.routes import Route
 from tandem.web.security_headers import content_security_policy
-from tandem.web.server import serve
+from tandem.web.serving import serve
 from tandem.web.static import static_routes
 from tandem.web.swagger import swagger_routes
 from tandem.web.totals import HttpTotals
 
 if TYPE_CHECKING:
     from tandem.app.tracing import Tracing
+
+logger = logging.getLogger(__name__)
 
 DESCRIPTION = (
     "Users are written to PostgreSQL (command side), served from MongoDB (query side), and kept in step "
@@ -136,10 +142,35 @@ def _tracing_of(settings: Settings) -> AbstractAsyncContextManager["Tracing"]:
 async def serve_instance(settings: Settings, on_ready: Callable[[int], None] | None = None) -> None:
     """Run an instance until SIGTERM or SIGINT, then finish what it has in hand.
 
+    When one comes before the instance has started, it gives up.
+
     Raises:
         SettingsError: its door can neither be locked nor stay open, or it cannot trace.
         UnsuitableServer: one of the two database servers cannot be used.
         ListenError: the port cannot be had.
+    """
+    stop = StopRequest()
+    try:
+        async with open_application(settings) as app:
+            stop.wait_for_it()
+            await serve(
+                app,
+                (settings.host, settings.port),
+                stop=stop.wait,
+                drain=timedelta(seconds=settings.drain_seconds),
+                on_ready=on_ready,
+            )
+    except asyncio.CancelledError:
+        if not stop.was_made:
+            raise
+        logger.info("Told to stop before it had started.")
+
+
+@asynccontextmanager
+async def open_application(settings: Settings) -> AsyncIterator[Answers]:
+    """An instance that works, and what answers for it; at the end it finishes what it has in hand.
+
+    Raises: see `serve_instance`.
     """
     door = door_of(settings)
     async with AsyncExitStack() as stack:
@@ -147,9 +178,4 @@ async def serve_instance(settings: Settings, on_ready: Callable[[int], None] | N
         instance = await stack.enter_async_context(run_instance(settings))
         app = application(instance, door)
         calm_garbage_collector()
-        await serve(
-            app if tracing is None else tracing.follow(app, instance),
-            (settings.host, settings.port),
-            drain=timedelta(seconds=settings.drain_seconds),
-            on_ready=on_ready,
-        )
+        yield app if tracing is None else tracing.follow(app, instance)

@@ -111,10 +111,9 @@ class Tracing:
     def follows(self, headers: RawHeaders) -> Context | None:
         """What a request's span is to be a child of, if it is followed: as it says itself, or by chance."""
         by_chance = random.random() < self._ratio  # noqa: S311 - decides nothing that anybody guards
-        if b"traceparent" not in headers:
+        if "traceparent" not in headers:
             return Context() if by_chance else None
-        names = (b"traceparent", b"tracestate")
-        carrier = {name.decode(): headers[name].decode("latin-1") for name in names if name in headers}
+        carrier = {name: headers[name] for name in ("traceparent", "tracestate") if name in headers}
         parent = _propagator.extract(carrier, Context())
         caller = get_current_span(parent).get_span_context()
         followed = caller.trace_flags.sampled if caller.is_valid else by_chance
@@ -190,13 +189,9 @@ class TracedAnswers:
         if parent is None:
             return await self._app.answer(request)
         span = self._tracing.begin(parent, request.method, self._app.route_of(request))
-        carrier: dict[str, str] = {}
-        _propagator.inject(carrier, set_span_in_context(span, Context()))
-        headers = request.headers | {key.encode(): value.encode() for key, value in carrier.items()}
+        _propagator.inject(request.headers, set_span_in_context(span, Context()))
         try:
-            answer = await self._app.answer(
-                RawRequest(request.method, request.target, headers, request.body, request.keep_alive)
-            )
+            answer = await self._app.answer(request)
             span.set_attribute("http.response.status_code", answer.status)
             if answer.status >= 500:
                 span.set_status(StatusCode.ERROR)

@@ -3,11 +3,13 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+import sys
 from datetime import timedelta
 from typing import TypeVar
 
 import click
 
+from tandem.cli.interruption import INTERRUPTED, interruptible
 from tandem.config import Settings, SettingsError, load_settings
 from tandem.kernel import Backoff, Unavailable, UnsuitableServer
 from tandem.user_command import migrate as postgres
@@ -43,7 +45,11 @@ def migrate(wait: float, lock_wait: float) -> None:
     """
     patience = postgres.Patience(in_all=timedelta(seconds=lock_wait))
     try:
-        applied = asyncio.run(_migrate(load_settings(os.environ), timedelta(seconds=wait), patience))
+        settings = load_settings(os.environ)
+        applied = asyncio.run(interruptible(_migrate(settings, timedelta(seconds=wait), patience)))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        click.echo("Interrupted. Run it again: what was applied stays, and nothing is half done.", err=True)
+        sys.exit(INTERRUPTED)
     except (SettingsError, UnsuitableServer, Unavailable) as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"Applied: {', '.join(applied)}." if applied else "Both databases are up to date.")

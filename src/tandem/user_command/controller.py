@@ -18,7 +18,7 @@ from tandem.web.requests import Headers, NoArguments, RawHeaders, Request, Respo
 from tandem.web.routes import Right, Route
 
 # W3C Trace Context, version 00, with the flag `sampled`; all zeros name no trace, and no span.
-_SAMPLED = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-0[13579bdf]")
+_SAMPLED = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-0[13579bdf]")
 
 
 class RunQuery(msgspec.Struct, frozen=True):
@@ -119,5 +119,5 @@ class UserCommandController:
 
 def _traceparent_of(headers: RawHeaders) -> str | None:
     """The trace that a request belongs to, if somebody follows it: its flag `sampled` is set."""
-    header = headers.get(b"traceparent")
-    return header.decode() if header is not None and _SAMPLED.fullmatch(header) else None
+    header = headers.get("traceparent")
+    return header if header is not None and _SAMPLED.fullmatch(header) else None

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -19,8 +19,11 @@ from tandem.web.totals import HttpTotals, RouteTotals
 
 logger = logging.getLogger(__name__)
 
-_SEED = re.compile(rb"[?&]seed=([^&]{1,400})")
-_TRACE_ID = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+#: Only totals and logs see this one. The number is nginx's; HTTP has none.
+CLIENT_LEFT = Response(499)
+
+_SEED = re.compile(rb"(?:^|&)seed=([^&]{1,400})")
+_TRACE_ID = re.compile("[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class _Handler:
@@ -29,6 +32,7 @@ class _Handler:
     def __init__(self, route: Route, totals: RouteTotals) -> None:
         self.endpoint = route.endpoint
         self.right = route.right
+        self.cancel_on_disconnect = route.cancel_on_disconnect
         self.decoder = RequestDecoder(route)
         self.totals = totals
 
@@ -63,10 +67,9 @@ class Application:
         started = time.perf_counter()
         totals = self.totals.unrouted
         try:
-            path, _, query = request.target.partition(b"?")
-            handler, parameters = self._router.find(request.method, path)
+            handler, parameters = self._router.find(request.method, request.path)
             totals = handler.totals
-            answer = await self._answer(request, handler, parameters, query)
+            answer = await self._answer(request, handler, parameters)
             if isinstance(answer, StreamResponse) and not answer.endless and request.method != "HEAD":
                 # What fails before anything is sent can still become a problem.
                 answer = msgspec.structs.replace(answer, first=await anext(answer.chunks, b""))
@@ -83,15 +86,14 @@ class Application:
 
     def route_of(self, request: RawRequest) -> str:
         """The template of the route that this request goes to, as the totals call it."""
-        path = request.target.partition(b"?")[0]
         try:
-            handler, _ = self._router.find(request.method, path)
+            handler, _ = self._router.find(request.method, request.path)
         except ProblemError:
             return self.totals.unrouted.path
         return handler.totals.path
 
     async def _answer(
-        self, request: RawRequest, handler: _Handler, parameters: dict[str, bytes], query: bytes
+        self, request: RawRequest, handler: _Handler, parameters: dict[str, bytes]
     ) -> Response | StreamResponse:
         if self._door is not None:
             self._door.admit(request, handler.right)
@@ -99,8 +101,9 @@ class Application:
         body = b""
         if decoder.takes_body:
             _check_media_type(request.headers)
-            body = request.body
-        return await handler.endpoint(decoder.decode(parameters, query, body, request.headers))
+            body = await request.body()
+        asked = handler.endpoint(decoder.decode(parameters, request.query, body, request.headers))
+        return await (_unless_client_leaves(asked, request) if handler.cancel_on_disconnect else asked)
 
     def _problem(self, error: Exception, request: RawRequest) -> ProblemError:
         if isinstance(error, ProblemError):
@@ -113,28 +116,43 @@ class Application:
         return ProblemError(500, "The server failed to answer. Its log says why.")
 
 
+async def _unless_client_leaves(
+    asked: Coroutine[Any, Any, Response | StreamResponse], request: RawRequest
+) -> Response | StreamResponse:
+    """What is asked for; when the client leaves before, it is cancelled, and the answer is for nobody."""
+    working = asyncio.ensure_future(asked)
+    leaving = asyncio.ensure_future(request.until_client_left())
+    try:
+        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else CLIENT_LEFT
+    finally:
+        for task in (working, leaving):
+            task.cancel()
+        await asyncio.gather(working, leaving, return_exceptions=True)
+
+
 def _path_of(request: RawRequest) -> str:
     """What may stand in a log: the query may hold somebody's address."""
-    return request.target.partition(b"?")[0].decode("latin-1")
+    return request.path.decode("latin-1")
 
 
 def _correlation(request: RawRequest) -> dict[str, str]:
     """The run and the trace that a request says it belongs to (W3C Trace Context)."""
     found = {}
-    if seed := _SEED.search(request.target):
+    if seed := _SEED.search(request.query):
         found["seed"] = unquote_plus(seed[1].decode("latin-1"))
-    if trace := _TRACE_ID.match(request.headers.get(b"traceparent", b"")):
-        found["trace_id"] = trace[1].decode()
+    if trace := _TRACE_ID.match(request.headers.get("traceparent", "")):
+        found["trace_id"] = trace[1]
     return found
 
 
 def _check_media_type(headers: RawHeaders) -> None:
-    if b"content-encoding" in headers:
+    if "content-encoding" in headers:
         raise ProblemError(415, "Send the body without a Content-Encoding.")
-    media_type = headers.get(b"content-type", b"")
-    if media_type != b"application/json" and not _is_json(media_type):
+    media_type = headers.get("content-type", "")
+    if media_type != "application/json" and not _is_json(media_type):
         raise ProblemError(415, "Send the body as Content-Type: application/json.")
 
 
-def _is_json(media_type: bytes) -> bool:
-    return media_type.partition(b";")[0].strip().lower() == b"application/json"
+def _is_json(media_type: str) -> bool:
+    return media_type.partition(";")[0].strip().lower() == "application/json"

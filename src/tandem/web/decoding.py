@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Mapping, Set
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -17,6 +17,11 @@ from tandem.web.validation import explain, find_text, json_pointer
 # PostgreSQL's text cannot hold U+0000, and UTF-8 cannot hold half a surrogate pair.
 _NUL = re.compile("\x00")
 _NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
+# Of many places these are named: a short body can have thousands, and a pointer can be as long as the body.
+_MAX_PLACES = 20
+_MAX_POINTER_CHARACTERS = 10_000
+# What msgspec says of half a surrogate pair, depending on what follows it.
+_MAY_BE_ABOUT_TEXT = re.compile("surrogate|hex escape|truncated")
 _ESCAPED_NUL = b"\\u0000"
 
 _NO_ARGUMENTS = NoArguments()
@@ -135,13 +140,14 @@ def _malformed(body: bytes, error: Exception) -> ProblemError:
     """400 for what is no JSON; where only the text of some field is impossible, that field is named."""
     if not body.strip():
         return bad_field("#", "is empty: send a JSON object")
-    try:
-        # Python's own parser, slow but lenient, keeps what is not UTF-8 as half surrogate pairs.
-        _refuse_text(json.loads(body.decode(errors="surrogateescape")), _NOT_TEXT)
-    except ProblemError as problem:
-        return problem
-    except (ValueError, RecursionError):
-        pass
+    if isinstance(error, UnicodeDecodeError) or _MAY_BE_ABOUT_TEXT.search(str(error)):
+        try:
+            # Python's own parser, slow but lenient, keeps what is not UTF-8 as half surrogate pairs.
+            _refuse_text(json.loads(body.decode(errors="surrogateescape")), _NOT_TEXT)
+        except ProblemError as problem:
+            return problem
+        except (ValueError, RecursionError):
+            pass
     reason = (
         "it ends too early" if "truncated" in str(error) else str(error).removeprefix("JSON is malformed: ")
     )
@@ -150,13 +156,13 @@ def _malformed(body: bytes, error: Exception) -> ProblemError:
 
 def _refuse_text(value: Any, unusable: re.Pattern[str]) -> None:
     detail = "must not contain U+0000, half a surrogate pair, or bytes that are not UTF-8"
-    places = [
-        ProblemPlace(pointer=json_pointer(path), detail=detail)
-        for path in _first(find_text(value, unusable), 20)
-    ]
+    places: list[ProblemPlace] = []
+    length = 0
+    for path in find_text(value, unusable):
+        pointer = json_pointer(path)
+        length += len(pointer)
+        if places and (length > _MAX_POINTER_CHARACTERS or len(places) == _MAX_PLACES):
+            break
+        places.append(ProblemPlace(pointer=pointer, detail=detail))
     if places:
         raise ProblemError(400, "Some text of the body cannot be stored.", errors=places)
-
-
-def _first(items: Iterator[list[str]], count: int) -> Iterator[list[str]]:
-    return (item for _, item in zip(range(count), items, strict=False))

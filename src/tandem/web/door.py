@@ -33,13 +33,13 @@ class LockedDoor:
 
     def __init__(self, rules: TokenRules) -> None:
         self._rules = rules
-        self._known: dict[bytes, Access] = {}
+        self._known: dict[str, Access] = {}
 
     def admit(self, request: RawRequest, right: Right | None) -> None:
         """See `Door`. A token counts until it expires; who was let in before is answered to the end."""
         if right is None:
             return
-        credentials = request.headers.get(b"authorization")
+        credentials = request.headers.get("authorization")
         if credentials is None:
             raise _unauthorized("Send an access token, as `Authorization: Bearer TOKEN`.")
         access = self._known.get(credentials)
@@ -50,9 +50,9 @@ class LockedDoor:
             detail = f"The access token lacks the right '{right}'."
             raise ProblemError(403, detail, headers=(("WWW-Authenticate", challenge),))
 
-    def _verify(self, credentials: bytes) -> Access:
-        scheme, _, token = credentials.partition(b" ")
-        if scheme.lower() != b"bearer":
+    def _verify(self, credentials: str) -> Access:
+        scheme, _, token = credentials.partition(" ")
+        if scheme.lower() != "bearer":
             raise _unauthorized("Send the access token as `Authorization: Bearer TOKEN`.")
         self._known.pop(credentials, None)
         try:
@@ -86,7 +86,7 @@ class OpenDoor:
         """See `Door`."""
         if right is None:
             return
-        host = request.headers.get(b"host", b"")
+        host = request.headers.get("host", "")
         if host and not self._is_ours(host):
             detail = "Ask by an address or as localhost. Where this name is right, put it into ALLOWED_HOSTS."
             raise ProblemError(421, detail)
@@ -94,9 +94,9 @@ class OpenDoor:
             raise ProblemError(403, "A page of another site has sent this.")
 
 
-def _is_address_or_known(host: bytes, names: frozenset[str]) -> bool:
+def _is_address_or_known(host: str, names: frozenset[str]) -> bool:
     """Whether the header Host has an address or a name that no page of another site can have."""
-    text = host.decode("latin-1").lower()
+    text = host.lower()
     in_brackets = text.startswith("[")
     name = text[1:].partition("]")[0] if in_brackets else text.partition(":")[0].removesuffix(".")
     if name == "localhost" or name.endswith(".localhost") or name in names:
@@ -108,10 +108,10 @@ def _is_address_or_known(host: bytes, names: frozenset[str]) -> bool:
     return True
 
 
-def _is_cross_site(headers: RawHeaders, host: bytes) -> bool:
+def _is_cross_site(headers: RawHeaders, host: str) -> bool:
     """Whether a browser says that the page of another site has sent this; other clients say neither."""
-    site = headers.get(b"sec-fetch-site")
+    site = headers.get("sec-fetch-site")
     if site is not None:
-        return site not in (b"same-origin", b"none")
-    origin = headers.get(b"origin")
-    return origin is not None and origin.partition(b"://")[2].lower() != host.lower()
+        return site not in ("same-origin", "none")
+    origin = headers.get("origin")
+    return origin is not None and origin.partition("://")[2].lower() != host.lower()

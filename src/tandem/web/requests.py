@@ -1,19 +1,21 @@
 """What an endpoint is given and what it gives back."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import msgspec
 
 from tandem.web import security_headers
 
+Headers: TypeAlias = security_headers.Headers
+
 P = TypeVar("P")
 Q = TypeVar("Q")
 B = TypeVar("B")
 
-Headers = tuple[tuple[str, str], ...]
 #: Names in small letters; of several with one name the first.
-RawHeaders = dict[bytes, bytes]
+RawHeaders = dict[str, str]
 
 JSON = "application/json"
 EVENT_STREAM = "text/event-stream"
@@ -25,15 +27,35 @@ class NoArguments(msgspec.Struct, frozen=True):
     """The path or the query of a route that takes nothing there."""
 
 
-class RawRequest(msgspec.Struct, frozen=True, gc=False):
-    """One request as it came."""
+class RawRequest:
+    """One request as it came. The adapter of each server has one of its own, which can read on.
 
-    method: str
-    #: What stands after the method: a path and a query, percent-encoded.
-    target: bytes
-    headers: RawHeaders
-    body: bytes
-    keep_alive: bool
+    Args:
+        method: as it was sent.
+        path: percent-encoded.
+        query: percent-encoded, without the question mark.
+        headers: this request's alone.
+    """
+
+    __slots__ = ("headers", "method", "path", "query")
+
+    def __init__(self, method: str, path: bytes, query: bytes, headers: RawHeaders) -> None:
+        self.method = method
+        self.path = path
+        self.query = query
+        self.headers = headers
+
+    async def body(self) -> bytes:
+        """All of the body. To be asked for once.
+
+        Raises:
+            ProblemError: it is too long (413), too slow (408), or breaks off (400).
+        """
+        return b""
+
+    async def until_client_left(self) -> None:
+        """Return when the client has gone; it may never go."""
+        await asyncio.get_running_loop().create_future()
 
 
 class Request(msgspec.Struct, Generic[P, Q, B], frozen=True, gc=False):
@@ -50,8 +72,7 @@ class Request(msgspec.Struct, Generic[P, Q, B], frozen=True, gc=False):
 
     def header(self, name: str) -> str | None:
         """The header of that name (in any case), or None."""
-        value = self.headers.get(name.lower().encode("latin-1"))
-        return None if value is None else value.decode("latin-1")
+        return self.headers.get(name.lower())
 
 
 class Response(msgspec.Struct, frozen=True, gc=False):
@@ -61,7 +82,7 @@ class Response(msgspec.Struct, frozen=True, gc=False):
     body: bytes = b""
     media_type: str = JSON
     headers: Headers = ()
-    security: bytes = security_headers.DATA
+    security: Headers = security_headers.DATA
 
 
 class StreamResponse(msgspec.Struct, frozen=True):
@@ -76,7 +97,7 @@ class StreamResponse(msgspec.Struct, frozen=True):
     status: int = 200
     headers: Headers = ()
     endless: bool = False
-    security: bytes = security_headers.DATA
+    security: Headers = security_headers.DATA
     #: What comes before the chunks; the application looks for the first one before it sends the head.
     first: bytes = b""
 

@@ -1,6 +1,6 @@
 """Routes, and finding the one that a request asks for."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 from tandem.web.problems import ProblemError
 from tandem.web.requests import JSON, NoArguments, Request, Response, StreamResponse
 
-Endpoint = Callable[[Request[Any, Any, Any]], Awaitable[Response | StreamResponse]]
+Endpoint = Callable[[Request[Any, Any, Any]], Coroutine[Any, Any, Response | StreamResponse]]
 
 T = TypeVar("T")
 

@@ -1,22 +1,23 @@
 """The headers that tell a browser what it may do with an answer: made once, sent with every one."""
 
+Headers = tuple[tuple[str, str], ...]
+
 #: Data is nothing to show, to embed, or to keep: it may be about people.
 DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
 
 
-def security_headers(policy: str, caching: str) -> bytes:
-    """Lines of a head, for answers with this Content-Security-Policy and Cache-Control.
+def security_headers(policy: str, caching: str) -> Headers:
+    """Headers for answers with this Content-Security-Policy and Cache-Control.
 
     Strict-Transport-Security is the load balancer's: only that knows of TLS.
     """
-    lines = {
-        "Content-Security-Policy": policy,
-        "Cache-Control": caching,
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",
-        "Cross-Origin-Resource-Policy": "same-origin",
-    }
-    return "".join(f"{name}: {value}\r\n" for name, value in lines.items()).encode()
+    return (
+        ("Content-Security-Policy", policy),
+        ("Cache-Control", caching),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Referrer-Policy", "no-referrer"),
+        ("Cross-Origin-Resource-Policy", "same-origin"),
+    )
 
 
 DATA = security_headers(DATA_POLICY, "no-store")

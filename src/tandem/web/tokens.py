@@ -38,7 +38,7 @@ class TokenRules(msgspec.Struct, frozen=True):
     #: Who must have made it; empty: whoever has the key.
     issuer: str = ""
 
-    def access(self, token: bytes) -> Access:
+    def access(self, token: str) -> Access:
         """What this token lets its bearer do.
 
         Raises:
@@ -55,7 +55,7 @@ class TokenRules(msgspec.Struct, frozen=True):
         rights = frozenset(right for right in Right if right in scope.split())
         return Access(rights, float(claims["exp"]) + _CLOCK_SKEW_SECONDS)
 
-    def _claims(self, token: bytes) -> dict[str, Any]:
+    def _claims(self, token: str) -> dict[str, Any]:
         for key in self.keys:
             try:
                 return jwt.decode(

@@ -1,7 +1,7 @@
 """What a server has answered, as plain sums. Telling them to anybody is somebody else's business."""
 
 from collections import Counter
-from collections.abc import Sized
+from collections.abc import Callable
 from http import HTTPStatus
 
 from tandem.telemetry import Histogram
@@ -24,7 +24,7 @@ class RouteTotals:
         self.path = path
         #: Status to answers. Those that are foreseen begin at 0, so that a rate sees the first one.
         self.statuses = dict.fromkeys(statuses, 0)
-        #: From the whole request to its whole answer; of a stream, to its beginning.
+        #: From the request's head to its whole answer; of a stream, to its beginning.
         self.seconds = Histogram()
 
     def count(self, status: int, seconds: float) -> None:
@@ -40,10 +40,10 @@ class HttpTotals:
         self.unrouted = RouteTotals("other", NO_ROUTE)
         self.files = RouteTotals("GET", FILES)
         self.routes = [self.unrouted, self.files]
-        #: Status to requests that were refused before they were read whole: too large, too slow, no HTTP.
+        #: Status to requests refused before they were read whole: too large, too slow, against HTTP.
         self.refused: Counter[int] = Counter()
-        #: Those that are open.
-        self.connections: Sized = ()
+        #: Says how many connections are open. A server that can tell puts itself here.
+        self.count_connections: Callable[[], int] = lambda: 0
 
     def of(self, route: Route) -> RouteTotals:
         """The totals of a route, which begin now."""

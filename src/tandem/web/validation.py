@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import quote
 
 import msgspec
@@ -94,21 +94,35 @@ def json_pointer(path: Sequence[str]) -> str:
     return "#" + "".join("/" + quote(step, safe="~", errors="replace") for step in steps)
 
 
+#: Where a value is: in which place, and at which key or position there; None for the whole.
+_Place: TypeAlias = "tuple[_Place, str | int] | None"
+
+
 def find_text(value: Any, unusable: re.Pattern[str]) -> Iterator[list[str]]:
     """The paths of the strings (and keys) within JSON-like `value` in which `unusable` is found.
 
-    Walks with a list of its own, so that depth is bounded by memory and not by the interpreter's stack.
+    Walks with a list of its own, so that depth is bounded by memory and not by the interpreter's stack. Paths
+    are only made for what is found: one for each value would cost the square of the depth.
     """
-    waiting: list[tuple[list[str], Any]] = [([], value)]
+    waiting: list[tuple[_Place, Any]] = [(None, value)] if isinstance(value, _MAY_HOLD_TEXT) else []
     while waiting:
-        path, item = waiting.pop()
+        place, item = waiting.pop()
         if isinstance(item, str):
             if unusable.search(item):
-                yield path
-        elif isinstance(item, Mapping):
-            for key, inner in item.items():
-                waiting.append(([*path, str(key)], inner))
-                if unusable.search(str(key)):
-                    yield [*path, str(key)]
-        elif isinstance(item, list | tuple):
-            waiting.extend(([*path, str(position)], inner) for position, inner in enumerate(item))
+                yield _path_to(place)
+            continue
+        if isinstance(item, Mapping):
+            yield from (_path_to((place, key)) for key in item if unusable.search(str(key)))
+        entries = item.items() if isinstance(item, Mapping) else enumerate(item)
+        waiting.extend(((place, key), inner) for key, inner in entries if isinstance(inner, _MAY_HOLD_TEXT))
+
+
+_MAY_HOLD_TEXT = (str, Mapping, list, tuple)
+
+
+def _path_to(place: _Place) -> list[str]:
+    path = []
+    while place is not None:
+        place, key = place
+        path.append(str(key))
+    return path[::-1]

@@ -15,7 +15,7 @@ import uvloop
 from rich.console import Console
 
 from tandem.cli.http import address_options, ask, base_url
-from tandem_lab.cli.interruption import INTERRUPTED, interruptible
+from tandem.cli.interruption import INTERRUPTED, interruptible
 from tandem_lab.cli.proof_display import ProofDisplay, table_of
 from tandem_lab.errors import LabError
 from tandem_lab.proof.plan import FAULTS, Fault, Plan, Target

@@ -10,13 +10,14 @@ from typing import Any
 
 import uvloop
 
+from tandem.app.stop import StopRequest
 from tandem.config import SettingsError, load_settings
 from tandem.user_query.controller import EmailQuery, UserDocument
 from tandem.user_query.database import open_client, users_of
 from tandem.web.application import Application
 from tandem.web.requests import NoArguments, Request, Response, json_response
 from tandem.web.routes import Route
-from tandem.web.server import serve
+from tandem.web.serving import serve
 
 
 async def main() -> None:
@@ -34,7 +35,10 @@ async def main() -> None:
     route = Route(
         "GET", "/api/v1/user-query/email", find, "plain", query_type=EmailQuery, answers={200: UserDocument}
     )
-    await serve(Application([route]), (settings.host, settings.port), drain=timedelta(seconds=1))
+    stop = StopRequest()
+    stop.wait_for_it()
+    address = (settings.host, settings.port)
+    await serve(Application([route]), address, stop=stop.wait, drain=timedelta(seconds=1))
 
 
 if __name__ == "__main__":

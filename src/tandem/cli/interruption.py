@@ -1,4 +1,4 @@
-"""How Ctrl-C and SIGTERM end a command of the lab."""
+"""How Ctrl-C and SIGTERM end a command."""
 
 import asyncio
 import signal

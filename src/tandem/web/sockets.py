@@ -1,0 +1,140 @@
+"""What the kernel can do about connections, and Granian does not offer: refuse, count, pace and cut them."""
+
+import contextlib
+import errno
+import fcntl
+import os
+import re
+import socket
+import stat
+import struct
+import termios
+from ipaddress import ip_address
+from pathlib import Path
+
+BACKLOG = 2_048
+_FILES = Path("/proc/self/fd")
+_TABLES = (Path("/proc/self/net/tcp"), Path("/proc/self/net/tcp6"))
+
+
+class ListenError(Exception):
+    """The server cannot listen on the address that it was given; the message says what to do."""
+
+
+def listen(host: str, port: int, answer_seconds: float) -> socket.socket:
+    """A listening socket; port 0 for any free one.
+
+    Who takes nothing of what is written to it for `answer_seconds` loses its connection, by the kernel.
+
+    Raises:
+        ListenError: the port is taken, or the address is not ours.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        hints = {
+            errno.EADDRINUSE: "another program uses it. Stop that one, or choose another port.",
+            errno.EACCES: "this user may not. Choose a port above 1023.",
+            errno.EADDRNOTAVAIL: "this machine has no such address.",
+        }
+        hint = hints.get(error.errno or 0, f"{error.strerror or error}.")
+        msg = f"Cannot listen on {host}, port {port}: {hint}"
+        raise ListenError(msg) from None
+    listener.setblocking(False)
+    # Connections that are accepted inherit it.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(answer_seconds * 1000))
+    return listener
+
+
+def stop_listening(listener: socket.socket) -> None:
+    """Refuse connections from now on, whoever else holds this socket.
+
+    A server that is told to stop ends idle connections in the same breath as it stops to listen. To have time
+    in between, the socket is taken from under it: wherever it is open, one that nobody knows takes its place.
+    """
+    unknown = socket.socket(socket.AF_UNIX)
+    unknown.bind("")
+    unknown.listen()
+    unknown.setblocking(False)
+    ours = os.fstat(listener.fileno())
+    for number in _open_files():
+        with contextlib.suppress(OSError):
+            found = os.fstat(number)
+            if stat.S_ISSOCK(found.st_mode) and (found.st_dev, found.st_ino) == (ours.st_dev, ours.st_ino):
+                os.dup2(unknown.fileno(), number, inheritable=False)
+    unknown.close()
+    listener.close()
+
+
+def count_connections(port: int) -> int:
+    """How many connections to this port are established."""
+    established = re.compile(rb":%04X [0-9A-F]+:[0-9A-F]{4} 01 " % port)
+    tables = [table.read_bytes() for table in _TABLES if table.exists()]
+    return sum(len(established.findall(table)) for table in tables)
+
+
+class Peer:
+    """The connection of one client, found by its address: `127.0.0.1:50000`, `[::1]:50000`.
+
+    To be closed, since until then the connection is open, even if the server has closed it.
+    """
+
+    def __init__(self, client: str, port: int) -> None:
+        self._socket = _connection_of(client, port)
+
+    @property
+    def unread_bytes(self) -> int:
+        """How much of what was written to it its system has not acknowledged; 0 when it has gone."""
+        if self._socket is None:
+            return 0
+        try:
+            (waiting,) = struct.unpack("i", fcntl.ioctl(self._socket, termios.TIOCOUTQ, b"\0" * 4))
+        except OSError:
+            return 0
+        return int(waiting)
+
+    def cut(self) -> None:
+        """End the connection so that the client sees that it was cut."""
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Let go of it."""
+        if self._socket is not None:
+            self._socket.close()
+
+
+def _open_files() -> list[int]:
+    return [int(path.name) for path in _FILES.iterdir()]
+
+
+def _connection_of(client: str, port: int) -> socket.socket | None:
+    host, _, client_port = client.rpartition(":")
+    wanted = (ip_address(host.strip("[]")), int(client_port), port)
+    for number in _open_files():
+        if _ends_of(number) == wanted:
+            with contextlib.suppress(OSError):
+                found = socket.socket(fileno=os.dup(number))
+                if _ends_of(found.fileno()) == wanted:
+                    return found
+                found.close()
+    return None
+
+
+def _ends_of(number: int) -> tuple[object, int, int] | None:
+    """The address and port of the client, and our port; None for what is no connection of the internet."""
+    try:
+        found = socket.socket(fileno=number)
+    except OSError:
+        return None
+    try:
+        if found.family not in (socket.AF_INET, socket.AF_INET6):
+            return None
+        peer = found.getpeername()
+        return ip_address(peer[0].partition("%")[0]), peer[1], found.getsockname()[1]
+    except OSError:
+        return None
+    finally:
+        found.detach()
