@@ -2,8 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
 import sys
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TypeVar
 

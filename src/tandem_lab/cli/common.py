@@ -19,10 +19,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
+from tandem.cli.interruption import INTERRUPTED, interruptible
 from tandem_lab.bench.own_stack import OwnStack, own_stack
 from tandem_lab.bench.results import Report
 from tandem_lab.bench.steps import Progress
-from tandem.cli.interruption import INTERRUPTED, interruptible
 from tandem_lab.errors import LabError
 from tandem_lab.report import ThresholdOutcome, write_report
 from tandem_lab.report.thresholds import Threshold, judge, parse_threshold
