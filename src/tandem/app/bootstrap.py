@@ -27,8 +27,9 @@ from tandem.cqrs import (
 )
 from tandem.kernel import Backoff, Coalescer, Coalescing, CommandBus, EventBus, keep_running
 from tandem.telemetry import Histogram, measure_loop_delay
-from tandem.user_command.database import Database
+from tandem.user_command.database import READING_CONNECTIONS, Database
 from tandem.user_command.dead_letters import DeadLetters
+from tandem.user_command.history import History
 from tandem.user_command.lease import SECONDS_BETWEEN_RENEWALS, Lease
 from tandem.user_command.migrate import require_migrated
 from tandem.user_command.recovery import SECONDS_BETWEEN_LOOKS, Recovery
@@ -40,6 +41,7 @@ from tandem.user_query.database import Client, answers, open_client, require_sui
 from tandem.user_query.repository import UserQueryRepository
 from tandem.user_query.search import UserSearch
 from tandem.user_query.service import UserQueryService
+from tandem.user_query.witness import Witness
 
 # Nobody waits for these: fewer and larger batches save MongoDB two thirds of its time for a lone browser, and
 # cost a user up to so much lag. See docs/performance.md.
@@ -54,15 +56,20 @@ class Instance:
         self.settings = settings
         self.commands = CommandBus()
         self.events = EventBus(self.commands)
+        reads = database.sharing(READING_CONNECTIONS)
         self.lease = Lease(database, settings.app_id, timedelta(seconds=settings.lease_seconds))
-        self.repository = UserCommandRepository(database, settings.app_id)
+        self.repository = UserCommandRepository(database, settings.app_id, reads)
         self.command_service = UserCommandService(self.repository, self.lease)
         users = users_of(client)
         self.query_service = UserQueryService(UserQueryRepository(users), UserSearch(users), settings.app_id)
+        self.witness = Witness(users)
+        self.history = History(database, self.witness.highest_id)
+        self.repository.on_taken_id = self.history.doubt
         self.database = database
-        self.statistics = Statistics(database)
-        self.dead_letters = DeadLetters(database)
-        self.live = LiveFeed(RunSamples(database), lambda: answers(client), settings.app_id)
+        self.reads = reads
+        self.statistics = Statistics(reads)
+        self.dead_letters = DeadLetters(reads)
+        self.live = LiveFeed(RunSamples(reads), lambda: answers(client), settings.app_id)
         self.loop_delays = Histogram()
         self.draining = False
         self._register_flow()
@@ -81,7 +88,7 @@ class Instance:
         self.creates: Coalescer[CreateUserCommand, Any] = self.commands.register_coalesced(
             CreateUserCommand,
             create.execute,
-            # A batch may wait for somebody else's transaction that uses the same key: others pass it by.
+            # A batch may wait for a moment for somebody else's transaction with the same key: others pass it by.
             Coalescing(max_batch=settings.max_batch, max_waiting=settings.max_waiting_commands, lanes=2),
         )
         self.projection: Coalescer[CreateUserQueryCommand, Any] = self.commands.register_coalesced(
@@ -117,7 +124,9 @@ class Instance:
         if self.draining:
             return "It is stopping."
         if not self.lease.held:
-            return "PostgreSQL does not answer."
+            return f"{self.lease.trouble}."
+        if self.repository.refusal is not None:
+            return f"{self.repository.refusal}."
         if self.creates.waiting >= self.creates.coalescing.max_waiting:
             return "Too many commands are waiting."
         return None
@@ -127,6 +136,7 @@ class Instance:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(keep_running("lease", self._renew_lease))
             tasks.create_task(keep_running("recovery", self._recover))
+            tasks.create_task(keep_running("history", self.history.look_again))
             tasks.create_task(keep_running("live view", self.live.run_once))
             tasks.create_task(measure_loop_delay(self.loop_delays))
 
@@ -135,6 +145,7 @@ class Instance:
             self.creates.held(), self.write_back.held(), self.recovery.claimed_from, self.settings.app_id
         )
         await self.lease.renew(self.creates.waiting, in_hand, ready=self.why_not_ready is None)
+        await self.repository.try_creating(self.lease.incarnation)
         return SECONDS_BETWEEN_RENEWALS
 
     async def _recover(self) -> float:
@@ -164,6 +175,7 @@ async def run_instance(settings: Settings) -> AsyncIterator[Instance]:
         if not settings.allow_unsafe_durability:
             await database.require_durability()
         instance = Instance(settings, database, client)
+        await instance.history.follow()
         await instance.lease.begin()
         work = asyncio.create_task(instance.work(), name="work")
         try:

@@ -11,9 +11,14 @@ from typing import Any
 import msgspec
 
 from tandem.app.bootstrap import Instance
+from tandem.user_command.history import HistoryState
 from tandem.web.problems import ProblemError
 from tandem.web.requests import Request, Response, json_response
 from tandem.web.routes import Route
+
+
+# Of the users that PostgreSQL has lost, so many are counted.
+MOST_LOST = 1_000
 
 
 class Health(msgspec.Struct, frozen=True, rename="camel"):
@@ -24,10 +29,11 @@ class Health(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class FlowHealth(msgspec.Struct, frozen=True, rename="camel"):
-    """How long the oldest user has been waiting to reach MongoDB and come back."""
+    """How long the oldest user has been waiting to reach MongoDB and come back, and in which history of PostgreSQL."""
 
     status: str
     oldest_pending_seconds: float
+    history: HistoryState
 
 
 class HealthController:
@@ -82,14 +88,13 @@ class HealthController:
         return json_response(Health("ready", self._instance.settings.app_id))
 
     async def flow(self, request: Request[Any, Any, None]) -> Response:
-        """200, or 503 when the oldest pending user is too old or users are set aside."""
+        """200, or 503 when the oldest pending user is too old, or users are set aside or were lost."""
         del request
         if letters := await self._instance.dead_letters.count():
             some = "1 dead letter" if letters == 1 else f"{letters} dead letters"
-            detail = (
-                f"MongoDB refused users for good: {some}. `tandem dead-letters list` shows which and why."
-            )
+            detail = f"Users were set aside: {some}. `tandem dead-letters list` shows which and why."
             raise ProblemError(503, detail)
+        history = await self._history()
         oldest = round(await self._instance.repository.oldest_pending_seconds(), 3)
         limit = self._instance.settings.max_pending_age_seconds
         if oldest > limit:
@@ -98,4 +103,19 @@ class HealthController:
                 "Nothing is lost: it arrives once MongoDB takes writes again."
             )
             raise ProblemError(503, detail)
-        return json_response(FlowHealth("flowing", oldest))
+        return json_response(FlowHealth("flowing", oldest, history))
+
+    async def _history(self) -> HistoryState:
+        """The history of PostgreSQL that ids are given in; a problem where MongoDB has users of one that is lost."""
+        history, never_given = await self._instance.history.state()
+        suspects = await self._instance.witness.ids_between(never_given, MOST_LOST)
+        if lost := await self._instance.history.unknown(suspects):
+            some = "1 user" if len(lost) == 1 else f"{len(lost)} users"
+            more = " or more" if len(lost) == MOST_LOST else ""
+            detail = (
+                f"MongoDB has {some}{more} that PostgreSQL has lost: a standby took over that lagged behind, or a "
+                f"backup was restored, at {history.noted_at:%Y-%m-%d %H:%M} UTC. The first has the id {min(lost)}. "
+                "See \"PostgreSQL has lost users\" in docs/operations.md."
+            )
+            raise ProblemError(503, detail)
+        return history

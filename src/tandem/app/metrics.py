@@ -17,7 +17,7 @@ class MetricsController:
     """Shows this instance's metrics; each instance is scraped on its own port."""
 
     def __init__(self, instance: Instance, http: HttpTotals) -> None:
-        self._flow_states = FlowStates(instance.database)
+        self._flow_states = FlowStates(instance.reads)
         self._collector = InstanceCollector(instance, http)
         self._registry = CollectorRegistry()
         self._registry.register(self._collector)

@@ -21,7 +21,8 @@ from tandem.user import InvalidField
 from tandem.user_command.controller import UserCommandController
 from tandem.user_command.dead_letters import DeadLettersController
 from tandem.user_command.described import DescribedController
-from tandem.user_command.idempotency import InvalidKey, KeyReused
+from tandem.user_command.idempotency import InvalidKey, KeyReused, StillOpen
+from tandem.user_command.rows import UnreadableUser
 from tandem.user_command.runs import RunsController
 from tandem.user_query.controller import UserQueryController
 from tandem.web.application import Application
@@ -52,7 +53,7 @@ def application(instance: Instance, door: Door) -> Application:
     for controller in (
         UserCommandController(instance.commands, instance.command_service, instance.statistics),
         RunsController(instance.statistics),
-        DescribedController(instance.database),
+        DescribedController(instance.reads),
         UserQueryController(instance.query_service),
         DeadLettersController(instance.dead_letters),
         RandomUsersController(),
@@ -80,6 +81,8 @@ TRANSLATE: dict[type[Exception], Callable[..., ProblemError]] = {
     KeyReused: lambda error: ProblemError(
         422, str(error), errors=[ProblemPlace(parameter="Idempotency-Key", detail="was used before")]
     ),
+    StillOpen: lambda error: ProblemError(503, str(error), headers=(("Retry-After", "1"),)),
+    UnreadableUser: lambda error: ProblemError(500, str(error)),
     InvalidField: lambda error: bad_field(error.pointer, error.detail),
     Overloaded: lambda _: ProblemError(
         503, "Too much is waiting; try again in a moment.", headers=(("Retry-After", "1"),)

@@ -8,7 +8,7 @@ from importlib import resources
 
 import asyncpg
 
-from tandem.kernel import UnsuitableServer
+from tandem.kernel import Unavailable, UnsuitableServer
 from tandem.user_command.database import Database, unreachable
 
 # Any number will do, as long as everybody who migrates this system takes the same.
@@ -74,7 +74,9 @@ async def require_migrated(database: Database) -> None:
     wanted = max(migrations())
     try:
         rows = await database.fetch("schema_version")
-    except (asyncpg.UndefinedTableError, asyncpg.InsufficientPrivilegeError) as error:
+    except Unavailable as error:
+        if not isinstance(error.__cause__, asyncpg.UndefinedTableError | asyncpg.InsufficientPrivilegeError):
+            raise
         msg = "The database is not migrated, or this role has no rights. Run `tandem migrate` as its owner."
         raise UnsuitableServer(msg) from error
     found = rows[0]["version"]

@@ -94,7 +94,8 @@ class RunSamples:
         Raises:
             Unavailable: PostgreSQL does not answer within two seconds.
         """
-        kept = msgspec.json.encode(keep).decode()
-        arguments = (list(since), list(since.values()), kept, clear)
-        rows = await self._database.fetch("sample_runs", *arguments, within=PATIENCE)
+        if keep or clear:
+            kept = msgspec.json.encode(keep).decode()
+            await self._database.fetch("keep_samples", kept, clear, within=PATIENCE)
+        rows = await self._database.fetch("sample_runs", list(since), list(since.values()), within=PATIENCE)
         return _decode(rows[0][0])
