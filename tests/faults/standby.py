@@ -6,8 +6,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import asyncpg
-
 from servers import Server, Servers
 from systems import until
 from tandem.local_stack.data_folder import open_data_folder
@@ -85,5 +83,3 @@ async def copy_cluster(source: Postgres, copy: Postgres, *options: str) -> None:
     )
     exit_code = await run_to_end(program, patience=120)
     assert exit_code == 0, program.log.read_text()
-
-

@@ -1,4 +1,4 @@
-"""A standby that lagged takes over, or a backup is restored: ids of the lost history are never given again."""
+"""A standby that lagged takes over, or a backup is restored: no id is given a second time."""
 
 from dataclasses import replace
 from urllib.parse import urlsplit
@@ -7,11 +7,16 @@ import asyncpg
 import pytest
 from ledger import Load, send
 from proxy import Proxy, port_of, through
-from standby import standby_of
+from standby import copy_cluster, standby_of
 
-from servers import Databases
+from servers import Databases, Server
 from systems import System, commands, create, until
 from tandem.app import run_instance
+from tandem.cqrs import CreateUserCommand
+from tandem.kernel import Unavailable
+from tandem.local_stack.data_folder import open_data_folder
+from tandem.local_stack.ports import free_port
+from tandem.user import Location, Profile
 from tandem.user_command.history import SKIPPED_IDS
 
 BEFORE, LOST, AFTER = 30, 40, 50
@@ -106,3 +111,108 @@ async def test_behind_a_name_that_moves_to_a_standby_that_lagged_no_id_is_given_
         assert flow["history"]["timeline"] == 2
         assert flow["history"]["firstId"] == histories[2]["first_id"]
         await now.postgres.close()
+
+
+async def test_what_an_instance_remembers_of_the_lost_server_is_forgotten_and_mongodb_may_be_away(
+    own_servers, own_system, new_place
+):
+    """A country's id that the lost server gave is another country's at the new one."""
+    mongodb_port = port_of(own_system.urls.mongodb_service_url)
+    async with (
+        Proxy(port_of(own_system.urls.postgres_service_url)) as name,
+        Proxy(mongodb_port) as mongodb,
+        standby_of(own_servers, new_place()) as standby,
+    ):
+        system = through(own_system, postgres=name, mongodb=mongodb)
+        async with run_instance(system.settings(database_timeout_seconds=2)) as instance:
+            await create(instance, [from_country("Atlantis", 1)])
+            await own_system.until_synchronized(1)
+            await standby.until_it_has(database_of(own_system), 1)
+            await standby.stop_following()
+            (lost,) = await create(instance, [from_country("Lemuria", 2)])
+            await own_system.until_synchronized(2)
+
+            mongodb.fall_silent()
+            await standby.promote()
+            name.move_to(standby.port)
+            (first,) = await create_soon(instance, [from_country("Thule", 3)])
+            (second,) = await create_soon(instance, [from_country("Lemuria", 4)])
+            assert lost.id < SKIPPED_IDS < first.id < second.id
+            for user, country in ((first, "Thule"), (second, "Lemuria")):
+                rows = await instance.command_service.find(user.id)
+                assert rows.location.country.name == country
+
+            mongodb.forward_again()
+            now = moved_to(own_system, standby.port)
+            now.postgres = await asyncpg.connect(now.urls.postgres_owner_url)
+            await now.until_synchronized(3)
+            assert set(await documents(now)) == {1, lost.id, first.id, second.id}
+            await now.postgres.close()
+
+
+async def test_a_copy_of_the_files_that_is_older_than_mongodb_gives_no_id_again(
+    own_servers, own_system, new_place
+):
+    """The timeline stays the same, so MongoDB alone can tell. Restarted under an instance that goes on."""
+    folder = open_data_folder(new_place() / "copy")
+    files = replace(own_servers.postgres, folder=folder, port=free_port())
+    async with (
+        Proxy(port_of(own_system.urls.postgres_service_url)) as name,
+        run_instance(through(own_system, postgres=name).settings()) as instance,
+    ):
+        await create(instance, commands(BEFORE, "before"))
+        await own_system.until_synchronized(BEFORE)
+        await copy_cluster(own_servers.postgres, files)
+        # More than the 32 ids that a sequence logs ahead.
+        lost = await create(instance, commands(LOST, "lost"))
+        await own_system.until_synchronized(BEFORE + LOST)
+
+        copy = Server(files.part)
+        try:
+            await copy.until_ready()
+            name.move_to(files.port)
+            after = await create_soon(instance, commands(AFTER, "after"))
+            assert max(user.id for user in lost) < min(user.id for user in after)
+            now = moved_to(own_system, files.port)
+            now.postgres = await asyncpg.connect(now.urls.postgres_owner_url)
+            await now.until_synchronized(BEFORE + AFTER)
+            await now.postgres.close()
+        finally:
+            await copy.process.kill()
+
+
+async def test_a_sequence_behind_the_users_is_no_users_fault_and_heals(system):
+    """As after a restore that forgot it. Nobody gets an error that would say that the user is wrong."""
+    async with run_instance(system.settings()) as instance:
+        await create(instance, commands(100))
+        await system.postgres.execute("select setval('prm_user_id_seq', 1)")
+        with pytest.raises(Unavailable):
+            await create(instance, commands(20, "again"))
+        assert instance.creates.totals.failed == 20
+
+        async def is_moved() -> bool:
+            return await system.count("select max(number) from tandem_history") == 2
+
+        await until(is_moved, "the sequence moved ahead")
+        users = await create_soon(instance, commands(20, "again"))
+        assert min(user.id for user in users) > SKIPPED_IDS
+
+
+def from_country(country: str, number: int) -> CreateUserCommand:
+    location = Location(country=country)
+    return CreateUserCommand("lands", Profile(email=f"{number}@example.com", location=location))
+
+
+async def create_soon(instance, users):
+    """As `create`, and again while PostgreSQL does not answer; all of them or none are made by a try."""
+    created: list = []
+
+    async def succeeds() -> bool:
+        try:
+            created.extend(await create(instance, users))
+        except Unavailable:
+            return False
+        return True
+
+    await until(succeeds, "users created")
+    return created

@@ -88,7 +88,7 @@ class Instance:
         self.creates: Coalescer[CreateUserCommand, Any] = self.commands.register_coalesced(
             CreateUserCommand,
             create.execute,
-            # A batch may wait for a moment for somebody else's transaction with the same key: others pass it by.
+            # A batch may wait a moment for somebody else's transaction with the same key: others pass it by.
             Coalescing(max_batch=settings.max_batch, max_waiting=settings.max_waiting_commands, lanes=2),
         )
         self.projection: Coalescer[CreateUserQueryCommand, Any] = self.commands.register_coalesced(

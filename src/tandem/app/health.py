@@ -16,7 +16,6 @@ from tandem.web.problems import ProblemError
 from tandem.web.requests import Request, Response, json_response
 from tandem.web.routes import Route
 
-
 # Of the users that PostgreSQL has lost, so many are counted.
 MOST_LOST = 1_000
 
@@ -29,7 +28,7 @@ class Health(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class FlowHealth(msgspec.Struct, frozen=True, rename="camel"):
-    """How long the oldest user has been waiting to reach MongoDB and come back, and in which history of PostgreSQL."""
+    """How long the oldest user has been waiting to reach MongoDB and come back, and PostgreSQL's history."""
 
     status: str
     oldest_pending_seconds: float
@@ -106,16 +105,16 @@ class HealthController:
         return json_response(FlowHealth("flowing", oldest, history))
 
     async def _history(self) -> HistoryState:
-        """The history of PostgreSQL that ids are given in; a problem where MongoDB has users of one that is lost."""
+        """The history of PostgreSQL; a problem where MongoDB has users of one that is lost."""
         history, never_given = await self._instance.history.state()
         suspects = await self._instance.witness.ids_between(never_given, MOST_LOST)
         if lost := await self._instance.history.unknown(suspects):
             some = "1 user" if len(lost) == 1 else f"{len(lost)} users"
             more = " or more" if len(lost) == MOST_LOST else ""
             detail = (
-                f"MongoDB has {some}{more} that PostgreSQL has lost: a standby took over that lagged behind, or a "
-                f"backup was restored, at {history.noted_at:%Y-%m-%d %H:%M} UTC. The first has the id {min(lost)}. "
-                "See \"PostgreSQL has lost users\" in docs/operations.md."
+                f"MongoDB has {some}{more} that PostgreSQL has lost, the first with the id {min(lost)}: a standby "
+                "took over that lagged behind, or a backup was restored, at "
+                f'{history.noted_at:%Y-%m-%d %H:%M} UTC. See "PostgreSQL has lost users" in docs/operations.md.'
             )
             raise ProblemError(503, detail)
         return history

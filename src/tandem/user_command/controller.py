@@ -111,7 +111,7 @@ class UserCommandController:
         return json_response(CreatedUser.of(aggregate.user), 201, headers)
 
     async def _execute(self, command: CreateUserCommand) -> UserCommandAggregate:
-        """Send a command; wait here, where nobody waits with it, for another transaction that is in its way."""
+        """Send a command; where another transaction is in its way, wait here, and nobody waits with it."""
         for pause in PAUSES_SECONDS:
             try:
                 return await self._commands.execute(command)

@@ -1,4 +1,4 @@
-"""PostgreSQL as the command side uses it: sessions kept open, a deadline on every call, errors of one kind."""
+"""PostgreSQL as the command side uses it: open sessions, a deadline on every call, errors of one kind."""
 
 import asyncio
 import logging
@@ -28,8 +28,8 @@ OLDEST_VERSION = 18
 UNREADABLE_URL = "its URL cannot be read: percent-encode what is special in the password"
 MOST_TRIES = 4
 
-# Of an instance: two batches of creates, a write-back, recovery and the lease each find one that nobody else takes,
-# because all that is only read shares the other three (`Database.sharing`).
+# Of an instance: two batches of creates, a write-back, recovery and the lease each find one that nobody else
+# takes, because all that is only read shares the other three (`Database.sharing`).
 CONNECTIONS = 8
 READING_CONNECTIONS = 3
 
@@ -42,6 +42,7 @@ SESSION_SETTINGS = {
     "synchronous_commit": "on",
     "timezone": "UTC",
 }
+
 
 class Database:
     """The sessions of one instance. Each `fetch` of a query is one transaction with a deadline."""
@@ -130,11 +131,14 @@ class Database:
     async def connection(
         self, within: timedelta | None = None, server: int | None = None
     ) -> AsyncIterator[Session]:
-        """Lend a connection for at most the deadline, or for less (`within`); only to that `server`, if one is named.
+        """Lend a connection for at most the deadline, or for less (`within`).
+
+        Only one to the server with the number `server`, if that is given.
 
         Raises:
-            Unavailable: PostgreSQL cannot be reached, did not answer in time, or is in a state in which it refuses
-                everybody. Its `__cause__` is what the driver raised. Other errors of the driver are one item's fault.
+            Unavailable: PostgreSQL cannot be reached, did not answer in time, or is in a state in which it
+                refuses everybody. Its `__cause__` is what the driver raised.
+            PostgresError: one item's own fault.
         """
         session = None
         useless = True
@@ -207,7 +211,7 @@ class Database:
 
     @property
     def server(self) -> int:
-        """Counts the servers: what one said may not hold at the next, which may have been promoted or restored."""
+        """The number of the server, from 0: what one said may not hold at the next, promoted or restored."""
         return self._sessions.server
 
     def another_server(self) -> None:

@@ -1,6 +1,6 @@
 """What an error of PostgreSQL means: whose fault it is, and whether its session is still of use.
 
-Three questions, for every class that PostgreSQL and asyncpg know (tests/faults/test_driver_errors.py lists them):
+Three questions, for every class of PostgreSQL and of asyncpg (tests/faults/test_driver_errors.py lists them):
 
 * Is it one item's fault? Only then may a batch be halved, and one client be told.
 * Else it is the server's state: everybody gets 503 with `Retry-After`, and it heals without hands.
@@ -20,8 +20,8 @@ DRIVER_ERRORS = (
     asyncpg.InternalClientError,
 )
 
-# SQLSTATE classes 22 (a value that its type cannot have), 23 (a constraint), 44 (a view's check) and 54 (too large
-# for an index, and the like); and what asyncpg cannot send.
+# SQLSTATE classes 22 (a value that its type cannot have), 23 (a constraint), 44 (a view's check) and 54 (too
+# large for an index, and the like); and what asyncpg cannot send.
 _ITEMS = (
     asyncpg.DataError,
     asyncpg.exceptions.IntegrityConstraintViolationError,
@@ -84,7 +84,7 @@ def all_sessions_end(error: BaseException) -> bool:
 
 
 def is_refusal(error: BaseException | None) -> bool:
-    """Whether PostgreSQL answers, and refuses: another try succeeds only when somebody has changed its state."""
+    """Whether PostgreSQL refuses, and will until somebody has changed its state."""
     passing = (*LOST, asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError)
     return isinstance(error, asyncpg.PostgresError) and not isinstance(error, passing)
 

@@ -1,9 +1,9 @@
 """Idempotency keys that other transactions hold: found without waiting for any of them.
 
-Whoever inserts a key that another transaction has inserted and not committed yet waits for that one, and with it the
-whole batch. So a batch waits for a moment only (`lock_timeout`). If that was in vain, the keys are looked at one by one
-on the server, without waiting, and those that are held are left out. For some seconds from then on, batches look
-before they insert: clients send the same keys again.
+Whoever inserts a key that another transaction has inserted and not committed yet waits for that one, and with
+it the whole batch. So a batch waits for a moment only (`lock_timeout`). If that was in vain, the keys are
+looked at one by one on the server, without waiting, and those that are held are left out. For some seconds
+from then on, batches look before they insert: clients send the same keys again.
 """
 
 import time

@@ -1,13 +1,15 @@
 """Which history of the database a session belongs to, so that no id is ever given twice.
 
-A standby that is promoted may lack commits of the lost primary; a restored backup lacks all that came after it. Both
-go on from an earlier state of the id sequence, while MongoDB and clients know users whose ids would be given again.
+A standby that is promoted may lack commits of the lost primary; a restored backup lacks all that came after
+it. Both go on from an earlier state of the id sequence, while MongoDB and clients know users whose ids would
+be given again.
 
-So every new session is looked at before anybody is lent it. It is refused where the server is read-only: a session
-that was opened at a standby would turn writable by the promotion, without anybody having looked. Where it belongs to
-another history than the one noted last (a row in `tandem_history`, replicated and backed up with the users), or where
-MongoDB has a higher id than the sequence has given, the sequence is moved ahead and the new history noted, by one
-statement: of several instances one does it. Within a session the history cannot change.
+So every new session is looked at before anybody is lent it. It is refused where the server is read-only: a
+session that was opened at a standby would turn writable by the promotion, without anybody having looked.
+Where it belongs to another history than the one noted last (a row in `tandem_history`, replicated and backed
+up with the users), or where MongoDB has a higher id than the sequence has given, the sequence is moved ahead
+and the new history noted, by one statement: of several instances one does it. Within a session the history
+cannot change.
 """
 
 import asyncio
@@ -25,9 +27,9 @@ from tandem.user_command.sessions import Session
 
 logger = logging.getLogger(__name__)
 
-# So many ids are skipped, counted from the highest that PostgreSQL or MongoDB knows of. The lost server may have
-# given more than both know: at 10,000 users a second this is what it gives in almost three hours. The ids
-# below 2^53 suffice for 90 million histories.
+# So many ids are skipped, counted from the highest that PostgreSQL or MongoDB knows of. The lost server may
+# have given more than both know: at 10,000 users a second this is what it gives in almost three hours. The
+# ids below 2^53 suffice for 90 million histories.
 SKIPPED_IDS = 100_000_000
 SECONDS_BETWEEN_LOOKS = 1.0
 
@@ -79,7 +81,7 @@ class History:
                 await self._go_on(session, found)
 
     async def look_again(self) -> float:
-        """Ask MongoDB if it did not answer when a session was looked at. Seconds until this is worth another call.
+        """Ask MongoDB if it did not answer when a session was looked at; in how many seconds to call again.
 
         Raises:
             Unavailable: PostgreSQL does not answer.
@@ -94,7 +96,9 @@ class History:
         self._is_certain = False
 
     async def state(self) -> tuple[HistoryState, list[tuple[int, int]]]:
-        """The history of now, and the ids that no history gives: above the first and below the second of each pair.
+        """The history of now, and the ids that no history gives.
+
+        These are ids above the first and below the second of each pair.
 
         Raises:
             Unavailable: PostgreSQL does not answer.
@@ -130,7 +134,7 @@ class History:
         if row["number"] > 1:
             logger.warning(
                 "PostgreSQL goes on from an earlier state (history %s): a standby was promoted, or a backup "
-                "restored. Ids go on at %d, and none that was lost is given again. /health/flow tells whether "
+                "restored. Ids go on at %d, and none that was lost is given again. /health/flow tells if "
                 "MongoDB has users that were lost; see the runbook in docs/operations.md.",
                 row["history"],
                 row["first_id"],

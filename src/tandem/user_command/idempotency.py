@@ -53,7 +53,7 @@ class StillOpen(Exception):
 
 
 class HeldUp(Exception):
-    """These commands of the batch would have to wait for others' transactions; nothing of the batch was written."""
+    """These commands of a batch would have to wait for others' transactions; nothing of it was written."""
 
     def __init__(self, commands: Sequence[CreateUserCommand]) -> None:
         super().__init__(f"{len(commands)} commands would wait for other transactions")

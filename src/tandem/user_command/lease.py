@@ -38,8 +38,8 @@ class Lease:
         self.held = False
         #: Why it did not, in a sentence without full stop that anybody may read.
         self.trouble = "PostgreSQL does not answer"
-        # When no answer comes, this is noticed, and told by `/health/ready`, before the lease runs out and others
-        # take this instance's users.
+        # When no answer comes, this is noticed, and told by `/health/ready`, before the lease runs out and
+        # others take this instance's users.
         self._patience = 0.75 * (duration - timedelta(seconds=SECONDS_BETWEEN_RENEWALS))
 
     async def begin(self, within: timedelta | None = None) -> None:

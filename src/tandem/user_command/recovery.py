@@ -68,7 +68,9 @@ class Recovery:
         return max(SECONDS_BETWEEN_LOOKS, 20 * (time.monotonic() - started))
 
     async def claim(self) -> int:
-        """Claim what there is room for, and dispatch it; set aside what cannot be read. The number of users claimed.
+        """Claim what there is room for, and dispatch it. The number of users claimed.
+
+        What cannot be read is set aside, and the rest goes on.
 
         Half of the room is left to the fast path, so that a long backlog does not delay new users.
 

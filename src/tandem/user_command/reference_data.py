@@ -32,7 +32,7 @@ class ReferenceIds:
         return None if timezone is None else self._timezones[timezone]
 
     def knows(self, profile: Profile) -> bool:
-        """Whether its country and time zone have ids here; after `learn`, unless open transactions hold them."""
+        """Whether its country and time zone have ids here: after `learn`, unless others hold them."""
         place = profile.location
         return place is None or (
             (place.country is None or place.country in self._countries)
@@ -40,7 +40,7 @@ class ReferenceIds:
         )
 
     async def learn(self, profiles: Iterable[Profile]) -> None:
-        """Learn the ids of every country and time zone of `profiles`, but for those in a transaction still open.
+        """Learn the ids of all countries and time zones of `profiles`, but for those that others hold.
 
         Raises:
             Unavailable: PostgreSQL does not answer, or is another server than a moment ago.

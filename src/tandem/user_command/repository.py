@@ -23,9 +23,13 @@ from tandem.user_command.views import UserRows
 # commit that made it pending may still be on its way here.
 OWN_GRACE_SECONDS = 2.0
 KEY_INDEX = "prm_user_idempotency_key"
-ID_INDEX = "prm_user_pkey"
-# PostgreSQL's `lock_timeout`. Somebody who commits the same key just now is waited for, so that both get the same
-# answer; it takes a fsync. A transaction that stays open holds up a batch only once for so long (`held_keys`).
+# Those of all tables that have a user's id as their key, or in it.
+ID_INDEXES = {
+    f"prm_user{table}_pkey" for table in ("", "_location", "_login", "_picture", "_event", "_pending")
+}
+# PostgreSQL's `lock_timeout`. Somebody who commits the same key just now is waited for, so that both get the
+# same answer; it takes a fsync. A transaction that stays open holds up a batch only once for so long
+# (`held_keys`).
 KEY_PATIENCE = "200ms"
 ROW_PATIENCE = "500ms"
 PATIENCE = timedelta(seconds=1)
@@ -40,7 +44,7 @@ class UserCommandRepository:
         self._reads = reads or database
         self._app_id = app_id
         self._keys = HeldKeys(database)
-        #: Why PostgreSQL refuses to create users, in a sentence that anybody may read; None while it does not.
+        #: Why PostgreSQL refuses to create users, in a sentence for anybody; None while it does not.
         self.refusal: str | None = None
         #: Called when the sequence has given an id that is taken.
         self.on_taken_id: Callable[[], None] = lambda: None
@@ -82,7 +86,7 @@ class UserCommandRepository:
         ]
 
     async def try_creating(self, incarnation: int) -> None:
-        """After a refusal, run the statement that creates users with no user, to learn whether it is refused still.
+        """After a refusal, learn whether it lasts: run the statement that creates users, with no user.
 
         Raises:
             Unavailable: it is, or PostgreSQL does not answer.
@@ -104,7 +108,7 @@ class UserCommandRepository:
         except asyncpg.UniqueViolationError as error:
             if error.constraint_name == KEY_INDEX:
                 raise KeyTaken from error
-            if error.constraint_name == ID_INDEX:
+            if error.constraint_name in ID_INDEXES:
                 # No user's fault: the sequence gives ids that are taken.
                 self.on_taken_id()
                 msg = "PostgreSQL's sequence gives ids that users have already"
@@ -173,8 +177,8 @@ class UserCommandRepository:
         """Take over pending users that nobody works on, oldest first, at most `most`.
 
         That is who belongs to an incarnation whose lease has ended, and who belongs to this one but is not
-        among `held`: dropped when memory was full, or committed although the answer was lost. Also answers what to do
-        with those whose stored state cannot be read.
+        among `held`: dropped when memory was full, or committed although the answer was lost. Also answers
+        what to do with those whose stored state cannot be read.
 
         Raises:
             Unavailable: PostgreSQL does not answer.

@@ -1,4 +1,4 @@
-"""Between a profile and its rows: what `create_users` is given of each user, and what recovery reads again."""
+"""Between a profile and its rows: what `create_users` is given, and what recovery reads again."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,11 +11,14 @@ from tandem.user import Dated, Location, Profile, StoredUser
 from tandem.user.profile import Coordinates, Identity, Login, Name, Picture, Street
 from tandem.user_command.reference_data import ReferenceIds
 
+
 class UnreadableUser(Exception):
     """What is stored of a user is in a form that no version of this program has written."""
 
     def __init__(self, user_id: int, why: str) -> None:
-        super().__init__(f"User {user_id} cannot be read in PostgreSQL: {why}. Somebody has changed its rows by hand.")
+        super().__init__(
+            f"User {user_id} cannot be read in PostgreSQL: {why}. Somebody has changed its rows by hand."
+        )
 
 
 encode_state = msgspec.json.Encoder().encode

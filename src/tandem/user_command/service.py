@@ -40,8 +40,8 @@ class UserCommandService:
 
         Nearly all keys are new, so the batch is written at once; only where a key turns out to be taken are
         the taken ones read, by a statement of their own: the first one's snapshot cannot see a transaction
-        that it lost to. A command that would have to wait for a transaction of others gets `StillOpen`, so that
-        the others need not wait with it.
+        that it lost to. A command that would have to wait for a transaction of others gets `StillOpen`, so
+        that the others need not wait with it.
 
         Raises:
             Unavailable: PostgreSQL does not answer.
@@ -102,7 +102,9 @@ def _results(
         if id(command) in created:
             return UserCommandAggregate(created[id(command)])
         if id(command) in held_up:
-            return StillOpen("Another transaction has not ended yet that uses the same key, or adds the same country.")
+            return StillOpen(
+                "Another transaction has not ended yet that uses the same key, or adds the same country."
+            )
         return replayed(command, known)
 
     return [result(command) for command in commands]

@@ -1,9 +1,9 @@
-"""The sessions at PostgreSQL: opened before they are needed, lent to one at a time, kept as long as they are good.
+"""The sessions at PostgreSQL: opened before they are needed, and kept as long as they are good.
 
-asyncpg's own pool opens a session when somebody waits for it, and tries the same empty place again when that fails:
-with all connection slots of the server taken by others, it answered errors although it held sessions that were
-idle. Here one task opens what is missing, in the background; whoever needs a session gets one that is open, or
-waits for one to come back.
+asyncpg's own pool opens a session when somebody waits for it, and tries the same place again when that fails:
+with all connection slots of the server taken by others, it answered errors although it held sessions that
+were idle. Here one task opens what is missing, in the background; whoever needs a session gets one that is
+open, or waits for one to come back.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ class Sessions:
     """Keeps up to `size` sessions open and lends them. All methods belong to one event loop's thread."""
 
     def __init__(self, url: str, settings: Mapping[str, str], patience: timedelta, size: int) -> None:
-        """No session is open yet. `settings` are PostgreSQL's, `patience` is the longest that a call may take."""
+        """No session is open yet. `patience` is the longest that a call may take."""
         self.size = size
         #: Looks at a new session before it is lent; raises one of `DRIVER_ERRORS` if it is of no use.
         self.inspect: Callable[[Session], Awaitable[None]] | None = None
