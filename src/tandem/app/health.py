@@ -112,9 +112,9 @@ class HealthController:
             some = "1 user" if len(lost) == 1 else f"{len(lost)} users"
             more = " or more" if len(lost) == MOST_LOST else ""
             detail = (
-                f"MongoDB has {some}{more} that PostgreSQL has lost, the first with the id {min(lost)}: a standby "
-                "took over that lagged behind, or a backup was restored, at "
-                f'{history.noted_at:%Y-%m-%d %H:%M} UTC. See "PostgreSQL has lost users" in docs/operations.md.'
+                f"MongoDB has {some}{more} that PostgreSQL has lost, the first with the id {min(lost)}: a "
+                "standby that lagged behind took over, or a backup was restored, at "
+                f"{history.noted_at:%Y-%m-%d %H:%M} UTC. docs/operations.md says what to do."
             )
             raise ProblemError(503, detail)
         return history

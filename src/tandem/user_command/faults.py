@@ -65,6 +65,8 @@ _STATES = (
     (asyncpg.InvalidCatalogNameError, "PostgreSQL lacks this database"),
     (asyncpg.SequenceGeneratorLimitExceededError, "All ids are given: the sequence has reached its end"),
     (asyncpg.CannotConnectNowError, "PostgreSQL is starting or stopping"),
+    (asyncpg.AdminShutdownError, "PostgreSQL is starting or stopping"),
+    (asyncpg.CrashShutdownError, "PostgreSQL is starting or stopping"),
 )
 
 
