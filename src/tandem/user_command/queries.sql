@@ -281,10 +281,13 @@ order by 1, 2
 
 -- name: keep_samples
 -- Keeps samples of runs ($1), and clears away what is too much or too old if $2. Not together with the long answer of
--- sample_runs: an instance that is frozen while it is sent would hold up everybody who keeps the same seconds.
-WITH kept AS (
+-- sample_runs: an instance that is frozen while it is sent would hold up everybody who keeps the same seconds. Nor is
+-- another transaction waited for that keeps one of them.
+WITH limited AS MATERIALIZED (
+    SELECT set_config('lock_timeout', '100ms', true)
+), kept AS (
     INSERT INTO prm_run_sample
-    SELECT * FROM json_populate_recordset(NULL::prm_run_sample, $1::text::json) ORDER BY seed, at_second
+    SELECT s.* FROM limited, json_populate_recordset(NULL::prm_run_sample, $1::text::json) s ORDER BY seed, at_second
     ON CONFLICT DO NOTHING
 ), ranked AS MATERIALIZED (
     SELECT seed, at_second, row_number() OVER (PARTITION BY seed ORDER BY at_second DESC) AS place
