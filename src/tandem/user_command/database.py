@@ -214,6 +214,10 @@ class Database:
         """The number of the server, from 0: what one said may not hold at the next, promoted or restored."""
         return self._sessions.server
 
+    def end_sessions(self) -> None:
+        """End all sessions, those in use when they are given back; others are opened."""
+        self._sessions.end_all()
+
     def another_server(self) -> None:
         """Another server has taken the place of the one before: end the sessions to that one."""
         self._sessions.another_server()

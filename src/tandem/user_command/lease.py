@@ -70,6 +70,9 @@ class Lease:
                 logger.warning("The lease of %s cannot be renewed: %s", self._app_id, error)
             self.held = False
             self.trouble = state_of(error.__cause__)
+            if isinstance(error.__cause__, TimeoutError):
+                # Where one connection is silent, so are the others: find that out now, not one by one.
+                self._database.end_sessions()
         else:
             if not self.held:
                 logger.info("The lease of %s is renewed again.", self._app_id)

@@ -21,6 +21,7 @@ Session = asyncpg.Connection
 
 # Short: a server that is back is to be used at once, and one attempt a second costs nobody anything.
 _BACKOFF = Backoff(first=timedelta(milliseconds=50), longest=timedelta(seconds=1))
+_SECONDS_TO_OPEN = 5
 _SECONDS_TO_CLOSE = 2
 
 
@@ -139,7 +140,7 @@ class Sessions:
     async def _open(self) -> Session:
         session = await asyncpg.connect(
             self._url,
-            timeout=self._seconds,
+            timeout=min(self._seconds, _SECONDS_TO_OPEN),
             command_timeout=self._seconds,
             max_cached_statement_lifetime=0,
             server_settings=self._settings,
