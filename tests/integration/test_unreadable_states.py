@@ -66,6 +66,25 @@ async def test_one_is_set_aside_and_all_others_arrive(system, serve, how):
     assert (await client.get(f"/api/v1/user-command/{ids[0]}")).status_code in (200, 404, 500)
 
 
+async def test_a_state_that_is_damaged_on_disk_is_set_aside_and_all_others_arrive(system):
+    """What PostgreSQL says of a damaged page is raised by a policy here, for one user's events."""
+    ids = await leave_behind(system, commands(21))
+    await system.postgres.execute(f"""
+        create function read_or_fail(id bigint) returns boolean language plpgsql as $$
+        begin
+            if id = {ids[7]} then raise exception 'invalid page' using errcode = 'XX001'; end if;
+            return true;
+        end $$;
+        alter table prm_user_event enable row level security;
+        create policy damaged on prm_user_event using (read_or_fail(user_id));
+    """)
+    async with run_instance(system.settings("heir")):
+        await until_letters(system, 1)
+        await system.until_synchronized(20)
+    letter = await system.postgres.fetchrow("select user_id, error from prm_user_dead_letter")
+    assert tuple(letter) == (ids[7], "cannot be read: PostgreSQL says DataCorruptedError")
+
+
 async def test_once_mended_by_hand_and_retried_it_arrives(system, serve):
     (user_id,) = await leave_behind(system, commands(1))
     await system.postgres.execute(SPOILT["a name of 210 characters"], user_id)

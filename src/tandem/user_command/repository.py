@@ -187,9 +187,23 @@ class UserCommandRepository:
         if not claimed:
             return [], []
         ids, versions = [row["user_id"] for row in claimed], [row["version"] for row in claimed]
-        found = [stored_user(row) for row in await self._database.fetch("find_states", ids, versions)]
+        found = await self._states(ids, versions)
         users = [one for one in found if isinstance(one, StoredUser)]
         return users, [one for one in found if isinstance(one, SetAsideUserCommand)]
+
+    async def _states(self, ids: list[int], versions: list[int]) -> list[StoredUser | SetAsideUserCommand]:
+        """The stored states; where PostgreSQL finds one damaged, that one alone is to be set aside."""
+        try:
+            return [stored_user(row) for row in await self._database.fetch("find_states", ids, versions)]
+        except Unavailable as error:
+            if not isinstance(error.__cause__, asyncpg.InternalServerError):
+                raise
+            if len(ids) == 1:
+                why = f"cannot be read: PostgreSQL says {type(error.__cause__).__name__}"
+                return [SetAsideUserCommand(ids[0], versions[0], why)]
+        middle = len(ids) // 2
+        first = await self._states(ids[:middle], versions[:middle])
+        return first + await self._states(ids[middle:], versions[middle:])
 
     async def find(self, user_id: int) -> UserRows | None:
         """The normalized rows and the events of one user.
