@@ -467,4 +467,5 @@ SELECT number, history, highest_id, first_id, noted_at FROM tandem_history ORDER
 
 -- name: unknown_ids
 -- Those of these ids that no user has.
-SELECT id FROM unnest($1::bigint[]) AS given (id) WHERE NOT EXISTS (SELECT FROM prm_user u WHERE u.id = given.id);
+SELECT id FROM unnest($1::bigint[]) AS given (id) WHERE NOT EXISTS (SELECT FROM prm_user u WHERE u.id = given.id)
+ORDER BY id;
