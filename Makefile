@@ -6,7 +6,7 @@ COMPILE := $(BIN)/uv pip compile --quiet pyproject.toml --universal --python-ver
 	--no-emit-index-url --no-emit-find-links --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test quick lint format types lock settings screenshots bench-floor dev
+.PHONY: help up down test quick lint format types lock docs screenshots bench-floor dev
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' Makefile | while read -r name what; do printf '  %-12s %s\n' "$$name" "$$what"; done
@@ -44,8 +44,8 @@ lock: dev ## pin what pyproject.toml needs, with hashes; ARGS=--upgrade takes th
 	$(COMPILE) $(ARGS) --extra local --extra lab --extra build -o requirements/local.txt
 	$(COMPILE) $(ARGS) --extra local --extra lab --extra tracing --extra build --extra dev -o requirements/dev.txt
 
-settings: dev ## write the table of settings into docs/operations.md
-	@$(BIN)/python scripts/settings_table.py
+docs: dev ## make docs/reference from the program: commands, routes, settings, batches
+	@$(BIN)/python scripts/reference.py
 
 screenshots: dev ## take the pictures in docs/images from a stack of its own
 	@$(BIN)/python scripts/screenshots.py $(ARGS)

@@ -10,7 +10,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import click
 import msgspec
 
@@ -19,6 +18,7 @@ from tandem.app.serve import application
 from tandem.cli import commands, main
 from tandem.config import Settings
 from tandem.user_command.database import Database
+from tandem.user_command.sessions import Sessions
 from tandem.user_query.database import open_client
 from tandem.web.door import OpenDoor
 from tandem.web.requests import RawRequest
@@ -43,7 +43,8 @@ def commands_page() -> str:
     context = click.Context(main, info_name="tandem")
     for name in commands():
         command = main.get_command(context, name)
-        assert command is not None
+        if command is None:
+            continue
         lines += list(_command(command, click.Context(command, info_name=f"tandem {name}"), "##"))
     return "\n".join(lines) + "\n"
 
@@ -79,7 +80,8 @@ def http_page(document: Json) -> str:
 
 
 def _operation(title: str, operation: Json) -> Iterator[str]:
-    said = ". ".join(part.rstrip(".") for part in (operation["summary"], operation.get("description", "")) if part)
+    parts = (operation["summary"], operation.get("description", ""))
+    said = ". ".join(part.rstrip(".") for part in parts if part)
     yield from ("", f"### `{title}`", "", f"{said}.")
     rows = [
         (f"`{each['name']}`", each["in"], _form(each["schema"]), each.get("description", ""))
@@ -115,8 +117,9 @@ def settings_page() -> str:
         "# Settings",
         MADE,
         "",
-        "An instance reads its settings from the environment, and refuses to start with a sentence about the one "
-        "that is wrong.",
+        "An instance reads its settings from the environment, and refuses to start with a sentence about the "
+        "one that is wrong. `POSTGRES_URL_FILE`, `MONGODB_URL_FILE` and `TRACES_URL_FILE` name files that "
+        "hold the value instead, for their owner and group alone.",
         *table(("variable", "default", "allowed", "what it is"), rows),
     ]
     return "\n".join(lines) + "\n"
@@ -158,7 +161,7 @@ def batches_page(instance: Instance) -> str:
                 "yes" if how.retry else "no",
             )
         )
-    head = ("what is gathered", "in a batch", "may wait", "batches at a time", "least time between", "tried again")
+    head = ("what", "in a batch", "may wait", "batches at a time", "least time between", "tried again")
     lines = [
         "# Batches",
         MADE,
@@ -175,8 +178,9 @@ async def pages() -> dict[str, str]:
         postgres_url="postgresql://nobody@127.0.0.1:1/none", mongodb_url="mongodb://127.0.0.1:1"
     )
     client = open_client(settings.mongodb_url, name="docs", deadline=timedelta(seconds=1))
-    pool = asyncpg.create_pool(settings.postgres_url, min_size=0)
-    instance = Instance(settings, Database(pool, timedelta(seconds=1)), client)
+    patience = timedelta(seconds=1)
+    database = Database(Sessions(settings.postgres_url, {}, patience, size=1), patience)
+    instance = Instance(settings, database, client)
     answer = await application(instance, OpenDoor()).answer(RawRequest("GET", b"/api-json", b"", {}))
     await client.close()
     return {

@@ -109,6 +109,36 @@ async def test_both_stores_come_back_from_a_backup_that_was_taken_while_users_ca
                 await system.until_synchronized(55)
 
 
+async def test_a_backup_that_is_older_than_mongodb_gives_no_id_again_and_tells_of_the_lost(new_place):
+    place = new_place()
+    dump = place / "postgres.dump"
+    async with run_servers(place) as servers, open_system(servers) as system:
+        async with run_instance(system.settings()) as instance:
+            await create(instance, commands(30, "before"))
+            await system.until_synchronized(30)
+            run_postgres_program(
+                "pg_dump", "--format=custom", "--file", dump, "-d", servers.postgres_owner_url
+            )
+            lost = await create(instance, commands(20, "lost"))
+            await system.until_synchronized(50)
+
+        async with new_postgres(place) as postgres:
+            run_postgres_program("pg_restore", "--exit-on-error", "-d", postgres.url("postgres"), dump)
+            restored = Databases(
+                postgres.owner_url(),
+                postgres.service_url(),
+                servers.mongodb_owner_url,
+                servers.mongodb_service_url,
+            )
+            async with open_system(restored) as now, run_instance(now.settings()) as instance:
+                users = await create(instance, commands(10, "after"))
+                await now.until_synchronized(40)
+                assert {user.id for user in lost}.isdisjoint(user.id for user in users)
+                _, never_given = await instance.history.state()
+                found = await instance.witness.ids_between(never_given, 1_000)
+                assert await instance.history.unknown(found) == sorted(user.id for user in lost)
+
+
 async def test_a_mongodb_that_is_lost_altogether_is_filled_again_from_postgresql(system):
     async with run_instance(system.settings("instance-1")) as instance:
         await create(instance, commands(40))

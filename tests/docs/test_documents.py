@@ -6,7 +6,6 @@ import subprocess
 import sys
 from datetime import timedelta
 
-import asyncpg
 import click
 import msgspec
 import pytest
@@ -18,6 +17,7 @@ from tandem.app.serve import application
 from tandem.cli import commands, main
 from tandem.config import Settings
 from tandem.user_command.database import Database
+from tandem.user_command.sessions import Sessions
 from tandem.user_query.database import open_client
 from tandem.web.door import OpenDoor
 from tandem.web.requests import RawRequest
@@ -89,8 +89,9 @@ async def test_every_route_is_described():
         postgres_url="postgresql://nobody@127.0.0.1:1/none", mongodb_url="mongodb://127.0.0.1:1"
     )
     client = open_client(settings.mongodb_url, name="docs", deadline=timedelta(seconds=1))
-    pool = asyncpg.create_pool(settings.postgres_url, min_size=0)
-    instance = Instance(settings, Database(pool, timedelta(seconds=1)), client)
+    patience = timedelta(seconds=1)
+    database = Database(Sessions(settings.postgres_url, {}, patience, size=1), patience)
+    instance = Instance(settings, database, client)
     request = RawRequest("GET", b"/api-json", b"", {})
     answer = await application(instance, OpenDoor()).answer(request)
     document = msgspec.json.decode(answer.body)

@@ -106,11 +106,15 @@ class Sessions:
 
         await until(waits, f"{app_id} waits for a lock")
 
+    async def pids(self, app_id: str) -> set[int]:
+        """The server processes of this instance's sessions."""
+        return set(await self._of(app_id, "array_agg(pid)", "") or [])
+
     async def terminate(self, app_id: str) -> None:
         """End them; what they had in hand is rolled back."""
         await self._of(app_id, "count(pg_terminate_backend(pid))", "")
 
-    async def _of(self, app_id: str, what: str, condition: str) -> int:
+    async def _of(self, app_id: str, what: str, condition: str) -> Any:
         return await self.same_role.fetchval(
             f"select {what} from pg_stat_activity "
             f"where application_name = $1 and datname = current_database() {condition}",

@@ -55,6 +55,12 @@ class Proxy:
         """Forward new connections. Those that were silent stay so for ever."""
         self._silent = False
 
+    def move_to(self, target: int) -> None:
+        """Lead to another server from now on; the connections to the one before break off."""
+        self._target = target
+        for link in self._links:
+            link.close()
+
     def cut_answer_to(self, marker: bytes) -> None:
         """Forward the next request that has these bytes in it, and break off when its answer comes."""
         self._marker = marker

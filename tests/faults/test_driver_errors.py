@@ -1,4 +1,4 @@
-"""Every error that a driver can raise is known: the surroundings' fault, an item's own, or a bug of ours."""
+"""Every error that a driver can raise is known: a state of the server, or one item's own fault."""
 
 import asyncio
 import inspect
@@ -7,35 +7,27 @@ import asyncpg
 import bson.errors
 import pymongo.errors
 import pytest
-from obstacles import failing_mongodb
+from obstacles import failing_mongodb, sessions_of
 from pymongo import helpers_shared
 
-from systems import commands, create
+from systems import commands, create, until
 from tandem.kernel import Unavailable
-from tandem.user_command.database import ITEMS_FAULT, TRANSIENT
+from tandem.user_command.faults import DRIVER_ERRORS, is_items_fault, session_stays, state_of
 from tandem.user_query.database import UNSENDABLE
 from tandem.user_query.refusals import REFUSED_FOR_GOOD, is_documents_own_fault, sort_errors
 
-# By the class of SQLSTATE, its first two characters.
+# By the class of SQLSTATE, its first two characters. All others are states of the server (`faults.py`).
 AN_ITEMS_FAULT = {
     "22",  # a value that its type cannot have
     "23",  # a constraint
     "44",  # a view's check
     "54",  # too large for an index, and the like
 }
-BUGS = {
-    "01", "02", "03",  # warnings, which are not raised
-    "09", "27", "38", "39", "F0", "HV", "P0",  # triggers, foreign data, procedures: we have none
-    "0A", "42",  # statements that the server does not understand, or that this role may not use
-    "0B", "25", "2D", "3B",  # transactions begun or ended at the wrong place
-    "0F", "0L", "0P", "0Z", "10", "20", "21", "24", "26", "2B", "2F", "34",  # features that we do not use
-    "72",  # gone since PostgreSQL 17
-    "3D", "3F",  # a database or a schema that is not there
-    "55",  # objects in a wrong state
-    "XX",  # the server's own bugs, and damaged data: nothing that waiting heals
-}  # fmt: skip
-# Their classes say bug, but what happened is that the server ended the session, or needs another try.
-TRANSIENT_ALL_THE_SAME = ["25006", "25P03", "25P04", "55P03"]
+# In those classes, and yet of the whole server.
+OF_THE_SERVER_ALL_THE_SAME = {"2200H"}  # the sequence has reached its end
+# After these, a session is as good as before; after all others it is closed.
+THE_SESSION_STAYS = AN_ITEMS_FAULT | {"40", "53"}
+THE_SESSION_STAYS_TOO = {"55P03", "57014"}  # a lock that was not to be had; a statement that was stopped
 
 
 def errors_of(module) -> list[type[Exception]]:
@@ -51,21 +43,125 @@ def sqlstate_of(error: type[Exception]) -> str:
     return getattr(error, "sqlstate", None) or ""
 
 
-POSTGRES_ERRORS = [error for error in errors_of(asyncpg.exceptions) if sqlstate_of(error)]
+WARNINGS = {"01", "02"}  # which are not raised
+POSTGRES_ERRORS = [
+    error for error in errors_of(asyncpg.exceptions) if sqlstate_of(error)[:2] not in {"", *WARNINGS}
+]
 
 
 @pytest.mark.parametrize("error", POSTGRES_ERRORS, ids=lambda error: error.__name__)
-def test_every_error_of_postgresql_is_of_one_known_kind(error):
-    family = sqlstate_of(error)[:2]
-    is_transient = issubclass(error, TRANSIENT) and not issubclass(error, ITEMS_FAULT)
-    known = family in AN_ITEMS_FAULT | BUGS and sqlstate_of(error) not in TRANSIENT_ALL_THE_SAME
-    assert is_transient != known, f"{sqlstate_of(error)} {error.__name__}: transient is {is_transient}"
+def test_every_error_of_postgresql_is_an_items_fault_or_the_servers_state(error):
+    family, sqlstate = sqlstate_of(error)[:2], sqlstate_of(error)
+    of_an_item = family in AN_ITEMS_FAULT and sqlstate not in OF_THE_SERVER_ALL_THE_SAME
+    assert issubclass(error, DRIVER_ERRORS)
+    assert is_items_fault(error("")) == of_an_item
+    assert session_stays(error("")) == (family in THE_SESSION_STAYS or sqlstate in THE_SESSION_STAYS_TOO)
+    assert of_an_item or "PostgreSQL" in state_of(error("")) or sqlstate == "2200H"
 
 
-def test_asyncpg_s_own_errors_are_transient_or_the_roots_of_others():
+def test_asyncpg_s_own_errors_are_never_an_items_fault_and_close_the_session():
     own = {error for error in errors_of(asyncpg.exceptions) if not sqlstate_of(error)}
-    unknown = {error.__name__ for error in own if not issubclass(error, (*TRANSIENT, Warning))}
-    assert unknown == {"PostgresError", "FatalPostgresError", "UnknownPostgresError"}
+    for error in own - {asyncpg.InterfaceWarning}:
+        assert issubclass(error, DRIVER_ERRORS)
+        assert not is_items_fault(error(""))
+        assert not session_stays(error(""))
+
+
+STATES = {
+    "25006": ("read-only", True),
+    "28P01": ("refuses this role", True),
+    "3D000": ("lacks this database", True),
+    "42501": ("lacks a right", True),
+    "42703": ("lacks a column", True),
+    "42P01": ("lacks a table", True),
+    "53100": ("disk is full", False),
+    "53300": ("no free connection", False),
+    "55006": ("refuses", True),
+    "57P01": ("starting or stopping", True),
+    "0A000": ("refuses", True),
+    "26000": ("refuses", True),
+    "XX000": ("refuses", True),
+}
+
+
+@pytest.mark.parametrize("sqlstate", STATES)
+async def test_a_state_of_the_server_is_a_503_to_all_and_no_fault_of_a_user_and_heals(
+    system, serve, sqlstate
+):
+    """A trigger raises it for every user until it is taken away, as the state of a server would."""
+    client = (await serve()).client
+    await system.postgres.execute(f"""
+        create function refuse() returns trigger language plpgsql as $$
+        begin raise exception 'in another state' using errcode = '{sqlstate}'; end $$;
+        create trigger refuse before insert on prm_user for each statement execute function refuse();
+    """)
+    answers = await asyncio.gather(
+        *(client.post("/api/v1/user-command?seed=x", json={"email": f"{n}@x"}) for n in range(12))
+    )
+    assert {(one.status_code, one.headers["retry-after"]) for one in answers} == {(503, "2")}
+    async with sessions_of(system) as sessions:
+        pids = await sessions.pids("instance-1")
+        sentence, closes = STATES[sqlstate]
+        ready = await client.get("/health/ready")
+        assert ready.status_code == 503
+        assert sentence in ready.json()["detail"]
+        await system.postgres.execute("drop trigger refuse on prm_user")
+
+        async def is_ready_again() -> bool:
+            return (await client.get("/health/ready")).status_code == 200
+
+        await until(is_ready_again, "ready again")
+        answer = await client.post("/api/v1/user-command?seed=x", json={"email": "after@example.com"})
+        assert answer.status_code == 201
+        assert closes or pids <= await sessions.pids("instance-1")
+
+
+async def test_a_session_that_became_read_only_is_not_kept(system, serve):
+    """As after a failover, or an operator's work: a session opened meanwhile would stay so for ever."""
+    client = (await serve()).client
+    database = system.urls.postgres_owner_url.rpartition("/")[2]
+    await system.postgres.execute(f"alter database {database} set default_transaction_read_only = on")
+    async with sessions_of(system) as sessions:
+        await sessions.terminate("instance-1")
+
+        async def is_read_only() -> bool:
+            answer = await client.get("/health/ready")
+            return answer.status_code == 503 and "read-only" in answer.json()["detail"]
+
+        await until(is_read_only, "not ready, and why")
+        answer = await client.post("/api/v1/user-command?seed=x", json={"email": "refused@example.com"})
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+        # The owner's own session was opened before.
+        await system.postgres.execute(f"alter database {database} reset default_transaction_read_only")
+        await until_status(client, 200)
+        answer = await client.post("/api/v1/user-command?seed=x", json={"email": "after@example.com"})
+        assert answer.status_code == 201
+
+
+async def test_a_table_that_was_changed_behind_our_back_costs_no_restart(system, serve):
+    """Kept plans, and the composite type that a batch is sent as, are out of date at once."""
+    client = (await serve()).client
+    body = {"email": "a@example.com"}
+    await client.post("/api/v1/user-command?seed=x", json=body)
+    for statement in (
+        "alter table prm_user alter column phone type varchar(300)",
+        "alter type new_user alter attribute phone type varchar(300)",
+        "revoke insert on prm_user from tandem_service",
+    ):
+        await system.postgres.execute(statement)
+        answer = await client.post("/api/v1/user-command?seed=x", json=body)
+        assert answer.status_code in (201, 503), answer.text
+    await until_status(client, 503)
+    await system.postgres.execute("grant insert on prm_user to tandem_service")
+    await until_status(client, 200)
+    assert (await client.post("/api/v1/user-command?seed=x", json=body)).status_code == 201
+
+
+async def until_status(client, status: int) -> None:
+    async def is_so() -> bool:
+        return (await client.get("/health/ready")).status_code == status
+
+    await until(is_so, f"ready is {status}")
 
 
 @pytest.mark.parametrize(

@@ -45,3 +45,26 @@ async def test_without_postgresql_not_ready_and_without_mongodb_ready_but_not_fl
         postgres.forward_again()
         await until_health(client, (200, 200, 200))
         await system.until_synchronized(1)
+
+
+async def test_an_instance_whose_postgresql_fell_silent_says_so_before_its_lease_has_run_out(system, serve):
+    """Others take its users then; a call to the database may take much longer than that."""
+    async with Proxy(port_of(system.urls.postgres_service_url)) as postgres:
+        serve.system = through(system, postgres=postgres)
+        client = (await serve(DATABASE_TIMEOUT_SECONDS="60", LEASE_SECONDS="12")).client
+        postgres.fall_silent()
+
+        async def is_not_ready() -> bool:
+            return (await client.get("/health/ready")).status_code == 503
+
+        await until(is_not_ready, "not ready")
+        assert await system.postgres.fetchval("select bool_and(lease_until > now()) from tandem_instance")
+        postgres.forward_again()
+        await until_ready(client)
+
+
+async def until_ready(client) -> None:
+    async def is_ready() -> bool:
+        return (await client.get("/health/ready")).status_code == 200
+
+    await until(is_ready, "ready")

@@ -180,7 +180,7 @@ async def test_a_sample_reads_few_rows_however_many_users_there_are(system, inst
         await system.postgres.execute("select set_config($1, $2, false)", name, value)
     async with system.postgres.transaction():
         before = await system.count(READ)
-        await system.postgres.fetch(QUERIES["sample_runs"], ["watched"], [0], "[]", True)
+        await system.postgres.fetch(QUERIES["sample_runs"], ["watched"], [0])
         assert await system.count(READ) - before < 500
 
 

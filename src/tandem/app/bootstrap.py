@@ -30,8 +30,9 @@ from tandem.cqrs import (
 from tandem.kernel import Backoff, Coalescer, Coalescing, CommandBus, EventBus, keep_running
 from tandem.telemetry import Histogram, measure_loop_delay
 from tandem.user_command.completeness import Completeness
-from tandem.user_command.database import Database
+from tandem.user_command.database import READING_CONNECTIONS, Database
 from tandem.user_command.dead_letters import DeadLetters
+from tandem.user_command.history import History
 from tandem.user_command.lease import SECONDS_BETWEEN_RENEWALS, Lease
 from tandem.user_command.recovery import SECONDS_BETWEEN_LOOKS, Recovery
 from tandem.user_command.repository import UserCommandRepository
@@ -50,6 +51,7 @@ from tandem.user_query.database import (
 from tandem.user_query.repository import UserQueryRepository
 from tandem.user_query.search import UserSearch
 from tandem.user_query.service import UserQueryService
+from tandem.user_query.witness import Witness
 
 # Nobody waits for these: fewer and larger batches save MongoDB two thirds of its time for a lone browser, and
 # cost a user up to so much lag. See docs/performance.md.
@@ -67,17 +69,22 @@ class Instance:
         self.settings = settings
         self.commands = CommandBus()
         self.events = EventBus(self.commands)
+        reads = database.sharing(READING_CONNECTIONS)
         self.lease = Lease(database, settings.app_id, timedelta(seconds=settings.lease_seconds))
-        self.repository = UserCommandRepository(database, settings.app_id)
+        self.repository = UserCommandRepository(database, settings.app_id, reads)
         self.command_service = UserCommandService(self.repository, self.lease)
         users = users_of(client)
         self.query_service = UserQueryService(UserQueryRepository(users), UserSearch(users), settings.app_id)
+        self.witness = Witness(users)
+        self.history = History(database, self.witness.highest_id)
+        self.repository.on_taken_id = self.history.doubt
         self.database = database
-        self.statistics = Statistics(database)
-        self.dead_letters = DeadLetters(database)
-        self.completeness = Completeness(database)
+        self.reads = reads
+        self.statistics = Statistics(reads)
+        self.dead_letters = DeadLetters(reads)
+        self.completeness = Completeness(reads)
         self.mongodb_answers = partial(answers, client)
-        self.live = LiveFeed(RunSamples(database), self.mongodb_answers, settings.app_id)
+        self.live = LiveFeed(RunSamples(reads), self.mongodb_answers, settings.app_id)
         self.loop_delays = Histogram()
         self.draining = False
         #: What MongoDB's collection lacks, in a sentence, and what to do; empty: nothing.
@@ -99,7 +106,7 @@ class Instance:
         self.creates: Coalescer[CreateUserCommand, Any] = self.commands.register_coalesced(
             CreateUserCommand,
             create.execute,
-            # A batch may wait for somebody else's transaction that uses the same key: others pass it by.
+            # A batch may wait a moment for somebody else's transaction with the same key: others pass it by.
             Coalescing(max_batch=settings.max_batch, max_waiting=settings.max_waiting_commands, lanes=2),
         )
         self.projection: Coalescer[CreateUserQueryCommand, Any] = self.commands.register_coalesced(
@@ -135,9 +142,11 @@ class Instance:
         if self.draining:
             return "It is stopping."
         if not self.lease.held:
-            return "PostgreSQL does not answer."
+            return f"{self.lease.trouble}."
         if self.command_service.ids_used_up:
             return "All user ids are used up; no user can be created any more."
+        if self.repository.refusal is not None:
+            return f"{self.repository.refusal}."
         if self.creates.waiting >= self.creates.coalescing.max_waiting:
             return "Too many commands are waiting."
         return None
@@ -148,6 +157,7 @@ class Instance:
             tasks.create_task(keep_running("lease", self._renew_lease))
             tasks.create_task(keep_running("recovery", self._recover))
             tasks.create_task(keep_running("indexes", self._look_at_indexes))
+            tasks.create_task(keep_running("history", self.history.look_again))
             tasks.create_task(keep_running("live view", self.live.run_once))
             tasks.create_task(measure_loop_delay(self.loop_delays))
 
@@ -157,6 +167,7 @@ class Instance:
         )
         await self.lease.renew(self.creates.waiting, in_hand, ready=self.why_not_ready is None)
         await self.command_service.look_for_ids()
+        await self.repository.try_creating(self.lease.incarnation)
         return SECONDS_BETWEEN_RENEWALS
 
     async def _look_at_indexes(self) -> float:
@@ -199,6 +210,7 @@ async def run_instance(settings: Settings) -> AsyncIterator[Instance]:
         if not settings.allow_unsafe_durability:
             await database.require_durability()
         instance = Instance(settings, database, client)
+        await instance.history.follow()
         await instance.lease.begin()
         work = asyncio.create_task(instance.work(), name="work")
         try:

@@ -13,9 +13,13 @@ from typing import Any
 import msgspec
 
 from tandem.app.bootstrap import Instance
+from tandem.user_command.history import HistoryState
 from tandem.web.problems import ProblemError
 from tandem.web.requests import Request, Response, json_response
 from tandem.web.routes import Route
+
+# Of the users that PostgreSQL has lost, so many are counted.
+MOST_LOST = 1_000
 
 
 class Health(msgspec.Struct, frozen=True, rename="camel"):
@@ -26,10 +30,11 @@ class Health(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class FlowHealth(msgspec.Struct, frozen=True, rename="camel"):
-    """How long the oldest user has been waiting to reach MongoDB and come back."""
+    """How long the oldest user has been waiting to reach MongoDB and come back, and PostgreSQL's history."""
 
     status: str
     oldest_pending_seconds: float
+    history: HistoryState
 
 
 class HealthController:
@@ -101,7 +106,7 @@ class HealthController:
         return json_response(Health("open", self._instance.settings.app_id))
 
     async def flow(self, request: Request[Any, Any, None]) -> Response:
-        """200, or 503 when somebody waits for too long or was set aside, or MongoDB lacks an index."""
+        """200, or 503: a user waits for too long, was set aside or was lost, or MongoDB lacks an index."""
         del request
         if missing := self._instance.missing_indexes:
             raise ProblemError(503, missing)
@@ -109,10 +114,11 @@ class HealthController:
         if letters:
             some = "1 dead letter" if letters == 1 else f"{letters} dead letters"
             detail = (
-                f"MongoDB refused users for good: {some}. `tandem dead-letters list` shows which and why. "
+                f"Users were set aside: {some}. `tandem dead-letters list` shows which and why. "
                 f"The first: {error}"
             )
             raise ProblemError(503, detail)
+        history = await self._history()
         oldest = round(await self._instance.repository.oldest_pending_seconds(), 3)
         limit = self._instance.settings.max_pending_age_seconds
         if oldest > limit:
@@ -123,4 +129,19 @@ class HealthController:
             if trouble := self._instance.query_service.trouble:
                 detail += f" This instance's last try: {trouble}."
             raise ProblemError(503, detail)
-        return json_response(FlowHealth("flowing", oldest))
+        return json_response(FlowHealth("flowing", oldest, history))
+
+    async def _history(self) -> HistoryState:
+        """The history of PostgreSQL; a problem where MongoDB has users of one that is lost."""
+        history, never_given = await self._instance.history.state()
+        suspects = await self._instance.witness.ids_between(never_given, MOST_LOST)
+        if lost := await self._instance.history.unknown(suspects):
+            some = "1 user" if len(lost) == 1 else f"{len(lost)} users"
+            more = " or more" if len(lost) == MOST_LOST else ""
+            detail = (
+                f"MongoDB has {some}{more} that PostgreSQL has lost, the first with the id {min(lost)}: a "
+                "standby that lagged behind took over, or a backup was restored, at "
+                f"{history.noted_at:%Y-%m-%d %H:%M} UTC. docs/operations.md says what to do."
+            )
+            raise ProblemError(503, detail)
+        return history

@@ -18,7 +18,7 @@ class MetricsController:
     """Shows this instance's metrics; each instance is scraped on its own port."""
 
     def __init__(self, instance: Instance, http: HttpTotals) -> None:
-        self._flow_states = FlowStates(instance.database)
+        self._flow_states = FlowStates(instance.reads)
         self._mongodb_answers = instance.mongodb_answers
         self._collector = InstanceCollector(instance, http)
         self._registry = CollectorRegistry()

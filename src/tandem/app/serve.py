@@ -25,7 +25,8 @@ from tandem.user import InvalidField
 from tandem.user_command.controller import UserCommandController
 from tandem.user_command.dead_letters import DeadLettersController
 from tandem.user_command.described import DescribedController
-from tandem.user_command.idempotency import InvalidKey, KeyReused
+from tandem.user_command.idempotency import InvalidKey, KeyReused, StillOpen
+from tandem.user_command.rows import UnreadableUser
 from tandem.user_command.runs import RunsController
 from tandem.user_command.user_path import IdsUsedUp
 from tandem.user_query.controller import UserQueryController
@@ -61,7 +62,7 @@ def application(instance: Instance, door: Door) -> Application:
     for controller in (
         UserCommandController(instance.commands, instance.command_service, instance.statistics),
         RunsController(instance.statistics),
-        DescribedController(instance.database),
+        DescribedController(instance.reads),
         UserQueryController(instance.query_service, instance.completeness.through),
         DeadLettersController(instance.dead_letters),
         IdentityConflictsController(instance.dead_letters, instance.query_service),
@@ -90,6 +91,8 @@ TRANSLATE: dict[type[Exception], Callable[..., ProblemError]] = {
     KeyReused: lambda error: ProblemError(
         422, str(error), errors=[ProblemPlace(parameter="Idempotency-Key", detail="was used before")]
     ),
+    StillOpen: lambda error: ProblemError(503, str(error), headers=(("Retry-After", "1"),)),
+    UnreadableUser: lambda error: ProblemError(500, str(error)),
     InvalidField: lambda error: bad_field(error.pointer, error.detail),
     IdsUsedUp: lambda error: ProblemError(507, str(error)),
     MissingIndex: lambda error: ProblemError(503, str(error), headers=(("Retry-After", "30"),)),

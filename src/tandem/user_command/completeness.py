@@ -17,11 +17,10 @@ import asyncio
 import time
 from datetime import timedelta
 
-import asyncpg
-
 from tandem.kernel import Unavailable
 from tandem.user_command.database import Database
 from tandem.user_command.queries import QUERIES
+from tandem.user_command.sessions import Session
 
 PATIENCE = timedelta(seconds=2)
 # All who ask within that time share one answer.
@@ -72,7 +71,7 @@ class Completeness:
             lowest = await connection.fetchval(QUERIES["lowest_pending"])
         return self._settled if lowest is None else min(self._settled, lowest - 1)
 
-    async def _settle(self, connection: asyncpg.pool.PoolConnectionProxy) -> None:
+    async def _settle(self, connection: Session) -> None:
         """Raise `_settled` as far as transactions have ended by now."""
         if self._next is None:
             [(last_id, per_session)] = await connection.fetch(QUERIES["last_user_id"])
@@ -90,6 +89,6 @@ class Completeness:
             waited_for &= await self._takers(connection)
         self._next = last_id, waited_for
 
-    async def _takers(self, connection: asyncpg.pool.PoolConnectionProxy) -> frozenset[str]:
+    async def _takers(self, connection: Session) -> frozenset[str]:
         rows = await connection.fetch(QUERIES["takers_of_ids"])
         return frozenset(row["virtualtransaction"] for row in rows)

@@ -1,14 +1,15 @@
 """The command side over HTTP."""
 
+import asyncio
 import re
 
 import msgspec
 
-from tandem.cqrs import CreateUserCommand
+from tandem.cqrs import CreateUserCommand, UserCommandAggregate
 from tandem.kernel import CommandBus
 from tandem.user import UserInput, normalize
 from tandem.user.profile import Seed
-from tandem.user_command.idempotency import idempotency_of
+from tandem.user_command.idempotency import StillOpen, idempotency_of
 from tandem.user_command.service import UserCommandService
 from tandem.user_command.statistics import RunStatistics, Statistics
 from tandem.user_command.user_path import UserPath
@@ -19,6 +20,10 @@ from tandem.web.routes import Right, Route
 
 # W3C Trace Context, version 00, with the flag `sampled`; all zeros name no trace, and no span.
 _SAMPLED = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-0[13579bdf]")
+
+
+# Between the tries of a command that another open transaction is in the way of.
+PAUSES_SECONDS = (0.1, 0.2, 0.4, 0.8)
 
 
 class RunQuery(msgspec.Struct, frozen=True):
@@ -97,13 +102,22 @@ class UserCommandController:
         seed = request.query.seed
         header = request.header("Idempotency-Key")
         idempotency = None if header is None else idempotency_of(header, seed, request.raw_body)
-        aggregate = await self._commands.execute(
+        aggregate = await self._execute(
             CreateUserCommand(seed, normalize(request.body), idempotency, _traceparent_of(request.headers))
         )
         headers: Headers = (("Location", f"/api/v1/user-command/{aggregate.user.id}"),)
         if aggregate.replayed:
             headers += (("Idempotent-Replayed", "true"),)
         return json_response(CreatedUser.of(aggregate.user), 201, headers)
+
+    async def _execute(self, command: CreateUserCommand) -> UserCommandAggregate:
+        """Send a command; where another transaction is in its way, wait here, and nobody waits with it."""
+        for pause in PAUSES_SECONDS:
+            try:
+                return await self._commands.execute(command)
+            except StillOpen:
+                await asyncio.sleep(pause)
+        return await self._commands.execute(command)
 
     async def find(self, request: Request[UserPath, NoArguments, None]) -> Response:
         """The rows and events of one user."""

@@ -1,43 +1,37 @@
-"""PostgreSQL as the command side uses it: a pool, a deadline on every call, and errors of one kind."""
+"""PostgreSQL as the command side uses it: open sessions, a deadline on every call, errors of one kind."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 
 import asyncpg
 
 from tandem.kernel import Unavailable, UnsuitableServer
+from tandem.user_command.faults import (
+    DRIVER_ERRORS,
+    LOST,
+    all_sessions_end,
+    is_items_fault,
+    is_refusal,
+    session_stays,
+    state_of,
+)
 from tandem.user_command.queries import QUERIES
+from tandem.user_command.sessions import Session, Sessions
+
+logger = logging.getLogger(__name__)
 
 OLDEST_VERSION = 18
 UNREADABLE_URL = "its URL cannot be read: percent-encode what is special in the password"
-
-# What says nothing about the items of a batch and may be gone on the next try.
-TRANSIENT = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    asyncpg.OperatorInterventionError,  # 57: shutdown, crash, cancelled by a timeout
-    asyncpg.InsufficientResourcesError,  # 53: disk full, too many connections
-    asyncpg.TransactionRollbackError,  # 40: deadlock, serialization
-    asyncpg.PostgresSystemError,  # 58: the server's own I/O
-    asyncpg.ReadOnlySQLTransactionError,  # 25006: a standby, for the time of a failover
-    asyncpg.InvalidAuthorizationSpecificationError,  # 28: a password that is being changed
-    asyncpg.LockNotAvailableError,
-    asyncpg.IdleInTransactionSessionTimeoutError,  # 25P03: we were too slow, and the session was ended
-    asyncpg.TransactionTimeoutError,  # 25P04: the same
-)
-
-# Lost against another transaction: nothing was done, and another try at once has better luck.
-LOST = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 MOST_TRIES = 4
 
-# An item's own fault, although its class lies below a transient one.
-ITEMS_FAULT = (asyncpg.DataError,)
+# Of an instance: two batches of creates, a write-back, recovery and the lease each find one that nobody else
+# takes, because all that is only read shares the other three (`Database.sharing`).
+CONNECTIONS = 8
+READING_CONNECTIONS = 3
 
 # Each statement is planned once and its plan kept (planning costs as much as a batch of one). A plan made in
 # the first minute must serve for millions of rows, so that scanning a whole table is no option.
@@ -51,42 +45,60 @@ SESSION_SETTINGS = {
 
 
 class Database:
-    """A pool of connections. Each `run` of a query is one transaction with a deadline."""
+    """The sessions of one instance. Each `fetch` of a query is one transaction with a deadline."""
 
-    def __init__(self, pool: asyncpg.Pool, deadline: timedelta) -> None:
-        self._pool = pool
-        self._deadline = deadline.total_seconds()
+    def __init__(
+        self, sessions: Sessions, deadline: timedelta, share: asyncio.Semaphore | None = None
+    ) -> None:
+        """Use `sessions`, of which `share` may bound how many are used at a time."""
+        self._sessions = sessions
+        self._deadline = deadline
+        self._share = share
+        # The last refusal that was logged: the same one is not logged again and again.
+        self._logged: tuple[str, str] | None = None
 
     @classmethod
-    async def connect(cls, url: str, *, name: str, deadline: timedelta, connections: int = 8) -> "Database":
-        """Open the pool.
+    async def connect(
+        cls, url: str, *, name: str, deadline: timedelta, connections: int = CONNECTIONS
+    ) -> Self:
+        """Open a first session; the others follow in the background.
 
         Raises:
-            UnsuitableServer: it cannot be reached, or is too old; says which address was tried.
+            UnsuitableServer: the server cannot be reached, or is too old; says which address was tried.
         """
-        seconds = deadline.total_seconds()
+        milliseconds = int(deadline.total_seconds() * 1000)
         settings = SESSION_SETTINGS | {
             "application_name": f"tandem {name}",
-            "statement_timeout": f"{int(seconds * 1000)}",
-            "idle_in_transaction_session_timeout": f"{int(seconds * 2000)}",
+            "statement_timeout": str(milliseconds),
+            "idle_in_transaction_session_timeout": str(2 * milliseconds),
         }
+        sessions = Sessions(url, settings, deadline, connections)
         try:
-            pool = await asyncpg.create_pool(
-                url,
-                min_size=1,
-                max_size=connections,
-                timeout=seconds,
-                command_timeout=seconds,
-                max_cached_statement_lifetime=0,
-                max_queries=1_000_000_000,
-                reset=_keep_session,
-                server_settings=settings,
-            )
-        except (*TRANSIENT, asyncpg.PostgresError, ValueError) as error:
+            await sessions.open_first()
+        except (*DRIVER_ERRORS, ValueError) as error:
             raise UnsuitableServer(unreachable(url, error)) from error
-        database = cls(pool, deadline)
-        await database.require_version()
+        database = cls(sessions, deadline)
+        try:
+            await database.require_version()
+        except BaseException:
+            await database.close()
+            raise
         return database
+
+    async def inspect_with(self, inspect: Callable[[Session], Awaitable[None]]) -> None:
+        """From now on, lend only sessions that `inspect` has seen; those that are open are ended.
+
+        Raises:
+            Unavailable: no session could be opened that it lets pass.
+        """
+        self._sessions.inspect = inspect
+        self._sessions.end_all()
+        async with self.connection():
+            """One has passed."""
+
+    def sharing(self, connections: int) -> "Database":
+        """The same sessions, for work that never takes more of them at a time than so many."""
+        return Database(self._sessions, self._deadline, asyncio.Semaphore(connections))
 
     async def require_version(self) -> None:
         """Refuse a server that is too old.
@@ -117,80 +129,103 @@ class Database:
 
     @asynccontextmanager
     async def connection(
-        self, within: timedelta | None = None
-    ) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
+        self, within: timedelta | None = None, server: int | None = None
+    ) -> AsyncIterator[Session]:
         """Lend a connection for at most the deadline, or for less (`within`).
 
+        Only one to the server with the number `server`, if that is given.
+
         Raises:
-            Unavailable: PostgreSQL cannot be reached, or did not answer in time. A silent connection
-                is given up: asyncpg would wait for the server to confirm a cancellation.
+            Unavailable: PostgreSQL cannot be reached, did not answer in time, or is in a state in which it
+                refuses everybody. Its `__cause__` is what the driver raised.
+            PostgresError: one item's own fault.
         """
-        connection = None
+        session = None
+        useless = True
+        seconds = min(self._deadline, within or self._deadline).total_seconds()
         try:
-            async with asyncio.timeout(within.total_seconds() if within else self._deadline):
-                connection = await self._pool.acquire()
-                yield connection
-        except ITEMS_FAULT:
-            raise
-        except TRANSIENT as error:
-            if connection is not None and isinstance(error, TimeoutError):
-                connection.terminate()
-            # The first line alone: those that follow it may quote a row.
-            said = str(error).partition("\n")[0]
-            msg = f"PostgreSQL does not answer ({type(error).__name__}: {said})"
+            async with AsyncExitStack() as share, asyncio.timeout(seconds):
+                if self._share is not None:
+                    await share.enter_async_context(self._share)
+                session = await self._sessions.lend()
+                if server is not None and server != self.server:
+                    useless = False
+                    msg = "Another PostgreSQL has taken over meanwhile"
+                    raise Unavailable(msg)
+                yield session
+            useless = session.is_in_transaction()
+        except DRIVER_ERRORS as error:
+            useless = not session_stays(error)
+            if all_sessions_end(error):
+                self._sessions.end_all()
+            if session is not None and is_items_fault(error):
+                raise
+            msg = f"{state_of(error)} ({_said(error)})"
             raise Unavailable(msg) from error
         finally:
-            if connection is not None:
-                await self._release(connection)
+            # Whatever else broke off a call, such as a cancellation, has left it in the middle of an answer.
+            if session is not None:
+                self._sessions.give_back(session, useless=useless)
 
     async def fetch(
-        self, query: str, *arguments: Any, within: timedelta | None = None
+        self, query: str, *arguments: Any, within: timedelta | None = None, server: int | None = None
     ) -> list[asyncpg.Record]:
         """The rows of the query of that name in `queries.sql`, in a transaction of its own.
 
         One that has lost against another transaction is tried again, a few times.
 
         Raises:
-            Unavailable: PostgreSQL cannot be reached, or did not answer in time.
+            Unavailable: as `connection` does.
         """
         for _ in range(MOST_TRIES - 1):
             try:
-                return await self._fetch_once(query, arguments, within)
+                return await self._fetch_once(query, arguments, within, server)
             except Unavailable as error:
+                self._log_refusal(query, error)
                 if not isinstance(error.__cause__, LOST):
                     raise
-        return await self._fetch_once(query, arguments, within)
+        return await self._fetch_once(query, arguments, within, server)
 
     async def _fetch_once(
-        self, query: str, arguments: tuple[Any, ...], within: timedelta | None
+        self, query: str, arguments: tuple[Any, ...], within: timedelta | None, server: int | None
     ) -> list[asyncpg.Record]:
-        async with self.connection(within) as connection:
+        async with self.connection(within, server) as connection:
             rows: list[asyncpg.Record] = await connection.fetch(QUERIES[query], *arguments)
             return rows
+
+    def _log_refusal(self, query: str, error: Unavailable) -> None:
+        cause = error.__cause__
+        if is_refusal(cause) and self._logged != (found := (query, type(cause).__name__)):
+            self._logged = found
+            logger.warning("%s: %s", query, error)
 
     @property
     def connections(self) -> dict[str, int]:
         """How many connections are in use, idle, and could still be opened."""
-        size, idle = self._pool.get_size(), self._pool.get_idle_size()
-        return {"used": size - idle, "idle": idle, "unopened": self._pool.get_max_size() - size}
+        used, idle = self._sessions.used, self._sessions.idle
+        return {"used": used, "idle": idle, "unopened": max(0, self._sessions.size - used - idle)}
 
     async def close(self) -> None:
         """Close all connections, by force where the server does not answer."""
-        try:
-            async with asyncio.timeout(2):
-                await self._pool.close()
-        except (TimeoutError, *TRANSIENT):
-            self._pool.terminate()
+        await self._sessions.close()
 
-    async def _release(self, connection: asyncpg.pool.PoolConnectionProxy) -> None:
-        try:
-            await self._pool.release(connection, timeout=1)
-        except TRANSIENT:
-            connection.terminate()
+    @property
+    def server(self) -> int:
+        """The number of the server, from 0: what one said may not hold at the next, promoted or restored."""
+        return self._sessions.server
+
+    def end_sessions(self) -> None:
+        """End all sessions, those in use when they are given back; others are opened."""
+        self._sessions.end_all()
+
+    def another_server(self) -> None:
+        """Another server has taken the place of the one before: end the sessions to that one."""
+        self._sessions.another_server()
 
 
-async def _keep_session(connection: asyncpg.Connection) -> None:
-    """Nothing to reset: no query here leaves a trace in its session. Saves a round trip a call."""
+def _said(error: BaseException) -> str:
+    """The error's class and its first line alone: those that follow it may quote a row."""
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
 
 
 def unreachable(url: str, error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""Dead letters over HTTP: see what MongoDB refused for good, and send it on its way again."""
+"""Dead letters over HTTP: see what was set aside and why, and send it on its way again."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from tandem.user_command.database import Database
+from tandem.user_command.idempotency import StillOpen
 from tandem.user_command.user_path import HIGHEST_ID, UserPath
 from tandem.web.problems import ProblemError
 from tandem.web.requests import NoArguments, Request, Response, json_response
@@ -16,7 +17,10 @@ TAG = "dead letters"
 
 
 class DeadLetter(msgspec.Struct, frozen=True, rename="camel"):
-    """A user that MongoDB refused for good: since when, why, and which instance met it."""
+    """A user that was set aside: since when, why, and which instance met it.
+
+    MongoDB refused it for good, or its stored state "cannot be read".
+    """
 
     user_id: int
     seed: str
@@ -27,9 +31,9 @@ class DeadLetter(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class DeadLetterWithState(DeadLetter, frozen=True, rename="camel"):
-    """A dead letter with the state of the user that was refused."""
+    """A dead letter with the state that was refused; null where there is none."""
 
-    state: dict[str, Any]
+    state: dict[str, Any] | None
 
 
 class Retried(msgspec.Struct, frozen=True):
@@ -70,17 +74,24 @@ class DeadLetters:
         if not rows:
             return None
         columns = dict(rows[0])
-        state = msgspec.json.decode(columns.pop("state"))
+        state = _shown(columns.pop("state"))
         return DeadLetterWithState(**columns, state=state)
 
     async def retry(self, user_id: int | None = None) -> int:
         """Make the dead letter of this user pending again, or at most 1,000 of all. How many they were.
 
+        Of all, those are left out that another transaction has locked.
+
         Raises:
+            StillOpen: another transaction has locked the one of this user.
             Unavailable: PostgreSQL does not answer.
         """
         rows = await self._database.fetch("retry_dead_letters", user_id)
-        return int(rows[0]["retried"])
+        retried = int(rows[0]["retried"])
+        if not retried and user_id is not None and await self.find(user_id) is not None:
+            msg = f"Another transaction has locked the dead letter of user {user_id}; try again in a moment."
+            raise StillOpen(msg)
+        return retried
 
     async def count(self) -> tuple[int, str]:
         """How many there are, counted no further than 1,000, and the error of the first; empty without one.
@@ -106,7 +117,7 @@ class DeadLettersController:
                 "GET",
                 path,
                 self.page,
-                "Users that MongoDB refused for good",
+                "Users that were set aside, and why",
                 query_type=LettersQuery,
                 answers={200: list[DeadLetter]},
                 problems=(503,),
@@ -165,6 +176,14 @@ class DeadLettersController:
         """Many dead letters pending again."""
         del request
         return json_response(Retried(await self._letters.retry()))
+
+
+def _shown(state: str | None) -> dict[str, Any] | None:
+    """A stored state for people to look at: whatever it is, since it may be why the user was set aside."""
+    try:
+        return None if state is None else msgspec.json.decode(state, type=dict[str, Any])
+    except msgspec.MsgspecError:
+        return {"unreadable": state}
 
 
 def no_letter(user_id: int) -> ProblemError:

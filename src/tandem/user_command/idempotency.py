@@ -45,6 +45,21 @@ class KeyTaken(Exception):
     """A key of the batch has a user already; nothing of the batch was written."""
 
 
+class StillOpen(Exception):
+    """What this command needs, its key or its country, is in the hands of a transaction that is still open.
+
+    Nothing was done; the command may be sent again as soon as that one has ended.
+    """
+
+
+class HeldUp(Exception):
+    """These commands of a batch would have to wait for others' transactions; nothing of it was written."""
+
+    def __init__(self, commands: Sequence[CreateUserCommand]) -> None:
+        super().__init__(f"{len(commands)} commands would wait for other transactions")
+        self.commands = commands
+
+
 class KeyedUser(msgspec.Struct, frozen=True, gc=False):
     """The user that a key has created, and the fingerprint of the command that did."""
 

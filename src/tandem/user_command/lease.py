@@ -8,6 +8,7 @@ import msgspec
 
 from tandem.kernel import Unavailable
 from tandem.user_command.database import Database
+from tandem.user_command.faults import state_of
 
 logger = logging.getLogger(__name__)
 
@@ -35,14 +36,19 @@ class Lease:
         self.incarnation = 0
         #: Whether PostgreSQL answered the last renewal.
         self.held = False
+        #: Why it did not, in a sentence without full stop that anybody may read.
+        self.trouble = "PostgreSQL does not answer"
+        # When no answer comes, this is noticed, and told by `/health/ready`, before the lease runs out and
+        # others take this instance's users.
+        self._patience = 0.75 * (duration - timedelta(seconds=SECONDS_BETWEEN_RENEWALS))
 
-    async def begin(self) -> None:
+    async def begin(self, within: timedelta | None = None) -> None:
         """Register this life.
 
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        rows = await self._database.fetch("register_instance", self._app_id, self._seconds)
+        rows = await self._database.fetch("register_instance", self._app_id, self._seconds, within=within)
         self.incarnation = rows[0]["incarnation"]
         self.held = True
 
@@ -54,13 +60,19 @@ class Lease:
         """
         try:
             state = (self._seconds, waiting, ready, msgspec.json.encode(in_hand).decode())
-            if not await self._database.fetch("renew_lease", self.incarnation, *state):
-                await self.begin()
+            if not await self._database.fetch(
+                "renew_lease", self.incarnation, *state, self._app_id, within=self._patience
+            ):
+                await self.begin(self._patience)
                 logger.warning("The lease of %s ended long ago; it begins a new life.", self._app_id)
         except Unavailable as error:
             if self.held:
                 logger.warning("The lease of %s cannot be renewed: %s", self._app_id, error)
             self.held = False
+            self.trouble = state_of(error.__cause__)
+            if isinstance(error.__cause__, TimeoutError):
+                # Where one connection is silent, so are the others: find that out now, not one by one.
+                self._database.end_sessions()
         else:
             if not self.held:
                 logger.info("The lease of %s is renewed again.", self._app_id)

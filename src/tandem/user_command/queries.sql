@@ -7,8 +7,12 @@
 -- name: create_users
 -- Writes a batch of users, normalized, with their CREATED events and their pending rows, in one transaction.
 -- asyncpg sends Python's first and last moment, and only these two, as the infinities.
+--
+-- $5 is how long it may wait for another transaction that has inserted one of the keys (`lock_timeout`), null if there
+-- are none. It is set only now, when all locks on tables are had: for those it waits as long as it takes.
 WITH input AS MATERIALIZED (
-    SELECT nextval('prm_user_id_seq') AS id, now() AS created_at, u.*
+    SELECT nextval('prm_user_id_seq') AS id, now() AS created_at, u.*,
+           CASE WHEN place = 1 AND $5::text IS NOT NULL THEN set_config('lock_timeout', $5, true) END AS limited
     -- Beside new_user, not in it: instances of the version before go on while this one is migrated.
     FROM ROWS FROM (unnest($1::new_user[]), unnest($4::text[])) WITH ORDINALITY AS u (
         email, seed, event_data,
@@ -64,17 +68,29 @@ FROM pg_sequence WHERE seqrelid = 'prm_user_id_seq'::regclass;
 
 -- name: find_users_by_keys
 -- The users that these keys have created, with what their commands were like.
-SELECT u.idempotency_key, u.fingerprint, u.id, u.seed, u.app_id, u.created_at, e.event_data
-FROM prm_user u
-JOIN prm_user_event e ON e.user_id = u.id AND e.version = 1 AND e.event_type = 'CREATED'
-WHERE u.idempotency_key = ANY ($1::text[]);
+SELECT idempotency_key, fingerprint, id, seed, app_id, created_at, email
+FROM prm_user WHERE idempotency_key = ANY ($1::text[]);
+
+-- name: find_held_keys
+-- Those of these keys that a transaction has inserted which is still open; waits for none (004_histories.sql).
+SELECT * FROM tandem_keys_held($1::text[]);
 
 -- name: synchronize_users
 -- Ends the flow of those users that are still pending at this version: status, event, statistics.
 -- Deleting the pending row decides who does it, so that two instances cannot both. Answers how many users of
 -- each lag it has ended, and whether another instance had created them.
-WITH done AS (
-    DELETE FROM prm_user_pending WHERE user_id = ANY ($1::bigint[]) AND version = $2
+--
+-- It waits for rows that others have locked no longer than $4 (`lock_timeout`). Null: it leaves such users out, who
+-- stay pending, and takes the time to lock the others first.
+WITH chosen AS MATERIALIZED (
+    SELECT CASE WHEN set_config('lock_timeout', coalesce($4::text, '1s'), true) <> '' AND $4 IS NOT NULL
+           THEN $1::bigint[]
+           ELSE ARRAY(
+               SELECT p.user_id FROM prm_user_pending p JOIN prm_user u ON u.id = p.user_id
+               WHERE p.user_id = ANY ($1) AND u.id = ANY ($1) FOR UPDATE OF p, u SKIP LOCKED
+           ) END AS ids
+), done AS (
+    DELETE FROM prm_user_pending WHERE user_id = ANY ((SELECT ids FROM chosen)::bigint[]) AND version = $2
     RETURNING user_id
 ), users AS (
     UPDATE prm_user SET status = 'SYNCRONIZED' WHERE id = ANY (ARRAY(SELECT user_id FROM done))
@@ -149,17 +165,16 @@ FROM (
 ) answer;
 
 -- name: add_countries
--- Adds the countries that are not there yet.
-INSERT INTO prm_country (name) SELECT * FROM unnest($1::text[]) ON CONFLICT DO NOTHING;
+-- Adds the countries that are not there yet, but for those that an open transaction has added (004_histories.sql).
+SELECT tandem_add_countries($1::text[]);
 
 -- name: find_countries
 -- The ids of these countries.
 SELECT id, name FROM prm_country WHERE name = ANY ($1::text[]);
 
 -- name: add_timezones
--- Adds the time zones that are not there yet.
-INSERT INTO prm_timezone (utc_offset, description)
-SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING;
+-- Adds the time zones that are not there yet, but for those that an open transaction has added.
+SELECT tandem_add_timezones($1::text[], $2::text[]);
 
 -- name: find_timezones
 -- The ids of these time zones; each part may be null.
@@ -170,11 +185,12 @@ JOIN prm_timezone t ON t.utc_offset IS NOT DISTINCT FROM given.utc_offset
 
 -- name: claim_pending
 -- Takes pending users that nobody works on: those of ended leases, and our own that we do not hold. Rows that
--- another transaction has locked are being claimed or finished right now, and are skipped.
+-- another transaction has locked are being claimed or finished right now, and are skipped. It answers ids only: who is
+-- frozen in the middle of a long answer would keep its rows locked, and nobody could take them.
 WITH alive AS MATERIALIZED (
     SELECT incarnation FROM tandem_instance WHERE lease_until > now()
 ), idle AS MATERIALIZED (
-    SELECT p.user_id, p.incarnation
+    SELECT p.user_id, p.version, p.incarnation
     FROM prm_user_pending p
     WHERE CASE WHEN p.incarnation = $1
                THEN p.created_at < now() - make_interval(secs => $4)
@@ -186,14 +202,19 @@ WITH alive AS MATERIALIZED (
     UPDATE prm_user_pending p SET incarnation = $1
     WHERE p.user_id = ANY (ARRAY(SELECT user_id FROM idle WHERE incarnation <> $1))
 )
-SELECT u.id, u.seed, u.app_id, u.version, u.created_at, state.event_data, state.traceparent
-FROM prm_user u
-CROSS JOIN LATERAL (
+SELECT user_id, version FROM idle;
+
+-- name: find_states
+-- The stored states of these users, which are pending at a version; what is missing of one is null.
+SELECT given.id, given.version AS pending_version, u.seed, u.app_id, u.version, u.created_at,
+       state.event_data, state.traceparent
+FROM unnest($1::bigint[], $2::integer[]) AS given (id, version)
+LEFT JOIN LATERAL (SELECT * FROM prm_user WHERE id = given.id LIMIT 1) u ON true
+LEFT JOIN LATERAL (
     SELECT event_data, traceparent FROM prm_user_event e
-    WHERE e.user_id = u.id AND e.version = u.version AND e.event_type = 'CREATED' LIMIT 1
-) state
-WHERE u.id = ANY (ARRAY(SELECT user_id FROM idle))
-ORDER BY u.id;
+    WHERE e.user_id = given.id AND e.version = given.version AND e.event_type = 'CREATED' LIMIT 1
+) state ON true
+ORDER BY given.id;
 
 -- name: oldest_pending
 -- How old the oldest pending user is, in seconds. Ids are given in order, near enough for an alarm.
@@ -226,18 +247,22 @@ SELECT (SELECT count(*) FROM (SELECT FROM prm_user_pending LIMIT $1) first) AS p
 -- name: register_instance
 -- Begins an incarnation: one life of one instance. Rows of instances long gone are cleared away.
 WITH gone AS (
-    DELETE FROM tandem_instance i WHERE lease_until < now() - interval '1 hour'
-    AND NOT EXISTS (SELECT FROM prm_user_pending p WHERE p.incarnation = i.incarnation)
+    DELETE FROM tandem_instance WHERE incarnation = ANY (ARRAY(
+        SELECT incarnation FROM tandem_instance i WHERE lease_until < now() - interval '1 hour'
+        AND NOT EXISTS (SELECT FROM prm_user_pending p WHERE p.incarnation = i.incarnation)
+        FOR UPDATE OF i SKIP LOCKED
+    ))
 )
 INSERT INTO tandem_instance (app_id, lease_until) VALUES ($1, now() + make_interval(secs => $2))
 RETURNING incarnation;
 
 -- name: renew_lease
--- Prolongs a lease by this server's clock, and says how the instance is.
+-- Prolongs a lease by this server's clock, and says how the instance is. After a failover, the number of a life that
+-- was lost may have been given to another instance.
 UPDATE tandem_instance
 SET lease_until = now() + make_interval(secs => $2), renewed_at = now(), waiting = $3, ready = $4,
     in_hand = $5::text::jsonb
-WHERE incarnation = $1
+WHERE incarnation = $1 AND app_id = $6
 RETURNING incarnation;
 
 -- name: end_lease
@@ -285,22 +310,28 @@ from prm_user
 group by seed, app_id
 order by 1, 2
 
--- name: sample_runs
--- All that the live view asks, once a second: what the counters say of the runs $1, their samples from the
--- seconds $2 on, and the instances, as one JSON object (the names are those of run_samples.Snapshot). It keeps
--- the samples $3 on the way, and clears away what is too much or too old if $4.
-WITH kept AS (
+-- name: keep_samples
+-- Keeps samples of runs ($1), and clears away what is too much or too old if $2. Not together with the long answer of
+-- sample_runs: an instance that is frozen while it is sent would hold up everybody who keeps the same seconds. Nor is
+-- another transaction waited for that keeps one of them.
+WITH limited AS MATERIALIZED (
+    SELECT set_config('lock_timeout', '100ms', true)
+), kept AS (
     INSERT INTO prm_run_sample
-    SELECT * FROM json_populate_recordset(NULL::prm_run_sample, $3::text::json) ORDER BY seed, at_second
+    SELECT s.* FROM limited, json_populate_recordset(NULL::prm_run_sample, $1::text::json) s ORDER BY seed, at_second
     ON CONFLICT DO NOTHING
 ), ranked AS MATERIALIZED (
     SELECT seed, at_second, row_number() OVER (PARTITION BY seed ORDER BY at_second DESC) AS place
-    FROM prm_run_sample WHERE $4
-), cleared AS (
-    DELETE FROM prm_run_sample s USING ranked r
-    WHERE $4 AND s.seed = r.seed AND s.at_second = r.at_second
-      AND (r.place > 600 OR r.at_second < extract(epoch FROM now() - interval '1 day'))
-), watched AS MATERIALIZED (
+    FROM prm_run_sample WHERE $2
+)
+DELETE FROM prm_run_sample s USING ranked r
+WHERE $2 AND s.seed = r.seed AND s.at_second = r.at_second
+  AND (r.place > 600 OR r.at_second < extract(epoch FROM now() - interval '1 day'));
+
+-- name: sample_runs
+-- All that the live view asks, once a second: what the counters say of the runs $1, their samples from the
+-- seconds $2 on, and the instances, as one JSON object (the names are those of run_samples.Snapshot).
+WITH watched AS MATERIALIZED (
     SELECT * FROM unnest($1::text[], $2::bigint[]) AS w (seed, since)
 ), sessions AS MATERIALIZED (
     SELECT DISTINCT application_name AS name FROM pg_stat_activity WHERE datname = current_database()
@@ -360,8 +391,11 @@ SELECT json_build_object(
 WITH refused AS (
     SELECT * FROM unnest($1::bigint[], $2::integer[], $3::text[]) AS r (user_id, version, error)
 ), done AS (
+    -- Who is locked stays pending: recovery brings it here once more.
     DELETE FROM prm_user_pending p USING refused r
-    WHERE p.user_id = ANY ($1) AND p.user_id = r.user_id AND p.version = r.version
+    WHERE p.user_id = ANY (ARRAY(
+              SELECT user_id FROM prm_user_pending WHERE user_id = ANY ($1) FOR UPDATE SKIP LOCKED
+          )) AND p.user_id = r.user_id AND p.version = r.version
     RETURNING p.user_id, p.version, r.error
 ), letters AS (
     INSERT INTO prm_user_dead_letter (user_id, version, error, app_id, created_at)
@@ -378,24 +412,24 @@ ON CONFLICT (seed, app_id, backend) DO UPDATE SET dead_letters = c.dead_letters 
 
 -- name: list_dead_letters
 -- Dead letters in order of their users' ids.
-SELECT d.user_id, u.seed, d.version, d.error, d.app_id, d.created_at
-FROM prm_user_dead_letter d JOIN prm_user u ON u.id = d.user_id
+SELECT d.user_id, coalesce(u.seed, '') AS seed, d.version, d.error, d.app_id, d.created_at
+FROM prm_user_dead_letter d LEFT JOIN prm_user u ON u.id = d.user_id
 WHERE d.user_id > $1 ORDER BY d.user_id LIMIT $2;
 
 -- name: find_dead_letter
--- One dead letter, with the state that MongoDB refused.
-SELECT d.user_id, u.seed, d.version, d.error, d.app_id, d.created_at, e.event_data AS state
+-- One dead letter, with the state that was refused or could not be read; null where there is none.
+SELECT d.user_id, coalesce(u.seed, '') AS seed, d.version, d.error, d.app_id, d.created_at, e.event_data AS state
 FROM prm_user_dead_letter d
-JOIN prm_user u ON u.id = d.user_id
-JOIN prm_user_event e ON e.user_id = d.user_id AND e.version = d.version AND e.event_type <> 'SYNCRONIZED'
-WHERE d.user_id = $1;
+LEFT JOIN prm_user u ON u.id = d.user_id
+LEFT JOIN prm_user_event e ON e.user_id = d.user_id AND e.version = d.version AND e.event_type <> 'SYNCRONIZED'
+WHERE d.user_id = $1 LIMIT 1;
 
 -- name: retry_dead_letters
 -- Makes dead letters pending again: the one of this user, or at most 1,000 of them. They belong to no
--- incarnation, so any instance's recovery claims them.
+-- incarnation, so any instance's recovery claims them. Those that another transaction has locked are left out.
 WITH chosen AS (
     SELECT user_id FROM prm_user_dead_letter
-    WHERE $1::bigint IS NULL OR user_id = $1 ORDER BY user_id LIMIT 1000 FOR UPDATE
+    WHERE $1::bigint IS NULL OR user_id = $1 ORDER BY user_id LIMIT 1000 FOR UPDATE SKIP LOCKED
 ), removed AS (
     DELETE FROM prm_user_dead_letter d WHERE d.user_id = ANY (ARRAY(SELECT user_id FROM chosen))
     RETURNING d.user_id, d.version
@@ -423,3 +457,50 @@ SELECT number, name, additive, checksum FROM tandem_migration ORDER BY number;
 -- name: durability
 -- The server's settings that decide whether a commit survives a crash.
 SELECT name, setting FROM pg_settings WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit');
+
+-- name: look_at_server
+-- Whether this session may write, which history it belongs to, and since when its server has been running.
+SELECT (pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean) AS read_only,
+       CASE WHEN NOT pg_is_in_recovery() THEN
+           (SELECT system_identifier FROM pg_control_system())
+           || '/' || ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::integer
+           || '/' || 'prm_user_id_seq'::regclass::oid
+       END AS history,
+       pg_postmaster_start_time() AS started_at;
+
+-- name: note_history
+-- Notes that the database goes on in the history $1, and moves the id sequence $3 ids ahead of the highest that is
+-- known here or in MongoDB ($2): if the last history was another one, or if an id is known that the sequence has not
+-- given. The first history of all moves nothing by itself. Of two instances that do this at once one finds the
+-- number taken, waits for the other to be done, and does nothing.
+WITH known AS (
+    SELECT coalesce(pg_sequence_last_value('prm_user_id_seq'), start_value - increment) AS given, increment,
+           coalesce((SELECT max(id) FROM prm_user), 0) AS stored
+    FROM pg_sequence_parameters('prm_user_id_seq'::regclass)
+), now AS (
+    SELECT number, given, increment, stored, greatest(given, stored, $2::bigint) AS highest,
+           history NOT IN ('', $1::text) OR greatest(stored, $2) > given AS goes_back, history = '' AS is_first
+    FROM known, (SELECT number, history FROM tandem_history ORDER BY number DESC LIMIT 1) last
+), noted AS (
+    INSERT INTO tandem_history (number, history, highest_id, first_id)
+    SELECT CASE WHEN goes_back THEN greatest(number + 1, 2) ELSE 1 END, $1, stored,
+           -- In whole steps of the sequence, so that its ids keep their remainder.
+           given + increment * CASE WHEN goes_back
+                               THEN (highest - given + increment - 1) / increment + $3::bigint ELSE 1 END
+    FROM now WHERE goes_back OR is_first
+    ON CONFLICT (number) DO NOTHING
+    RETURNING number, history, first_id
+)
+SELECT number, history, first_id,
+       -- As if the id before had been given: a sequence that has given none does not tell where it stands.
+       CASE WHEN number > 1 THEN setval('prm_user_id_seq', first_id - increment) END AS last_id
+FROM noted, known;
+
+-- name: histories
+-- The histories that this database went through, the latest last.
+SELECT number, history, highest_id, first_id, noted_at FROM tandem_history ORDER BY number;
+
+-- name: unknown_ids
+-- Those of these ids that no user has.
+SELECT id FROM unnest($1::bigint[]) AS given (id) WHERE NOT EXISTS (SELECT FROM prm_user u WHERE u.id = given.id)
+ORDER BY id;

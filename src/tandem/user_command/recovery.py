@@ -70,6 +70,8 @@ class Recovery:
     async def claim(self) -> int:
         """Claim what there is room for, and dispatch it. The number of users claimed.
 
+        What cannot be read is set aside, and the rest goes on.
+
         Half of the room is left to the fast path, so that a long backlog does not delay new users.
 
         Raises:
@@ -78,13 +80,16 @@ class Recovery:
         most = min(MOST_A_CLAIM, self._projection.coalescing.max_waiting // 2 - self._projection.waiting)
         if most <= 0:
             return 0
-        users = await self._repository.claim(self._lease.incarnation, self._held(), most)
+        users, unreadable = await self._repository.claim(self._lease.incarnation, self._held(), most)
         for user in users:
             self._commands.dispatch(CreateUserQueryCommand(user))
+        for command in unreadable:
+            self._commands.dispatch(command)
+            logger.error("User %d %s. It is set aside as a dead letter.", command.user_id, command.error)
         if users:
             self._count(users)
             logger.info("Recovery: %d pending users taken up (%d since the start).", len(users), self.claimed)
-        return len(users)
+        return len(users) + len(unreadable)
 
     def _count(self, users: Sequence[StoredUser]) -> None:
         self.claimed += len(users)

@@ -1,7 +1,11 @@
 """Countries and time zones: tables of their own, whose ids are looked up once and then remembered."""
 
 from collections.abc import Iterable
+from typing import Any
 
+import asyncpg
+
+from tandem.kernel import Unavailable
 from tandem.user import Profile
 from tandem.user.profile import Timezone
 from tandem.user_command.database import Database
@@ -15,6 +19,7 @@ class ReferenceIds:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._server = database.server
         self._countries: dict[str, int] = {}
         self._timezones: dict[Timezone, int] = {}
 
@@ -26,17 +31,32 @@ class ReferenceIds:
         """The id of a time zone that `learn` has seen."""
         return None if timezone is None else self._timezones[timezone]
 
+    def knows(self, profile: Profile) -> bool:
+        """Whether its country and time zone have ids here: after `learn`, unless others hold them."""
+        place = profile.location
+        return place is None or (
+            (place.country is None or place.country in self._countries)
+            and (place.timezone is None or place.timezone in self._timezones)
+        )
+
     async def learn(self, profiles: Iterable[Profile]) -> None:
-        """Make sure that every country and time zone of `profiles` has an id.
+        """Learn the ids of all countries and time zones of `profiles`, but for those that others hold.
 
         Raises:
-            Unavailable: PostgreSQL does not answer.
+            Unavailable: PostgreSQL does not answer, or is another server than a moment ago.
         """
+        if self._server != self._database.server:
+            # A server that was promoted or restored may lack some, or have given their ids to others.
+            self._server = self._database.server
+            self._countries.clear()
+            self._timezones.clear()
         locations = [profile.location for profile in profiles if profile.location is not None]
         countries = {place.country for place in locations if place.country is not None}
         timezones = {place.timezone for place in locations if place.timezone is not None}
-        # Until both are there: while one is looked up, another batch may empty the memory of the other.
-        while not (countries <= self._countries.keys() and timezones <= self._timezones.keys()):
+        # Twice: while one is looked up, another batch may empty the memory of the other.
+        for _ in range(2):
+            if countries <= self._countries.keys() and timezones <= self._timezones.keys():
+                return
             await self._learn_countries(countries)
             await self._learn_timezones(timezones)
 
@@ -45,8 +65,7 @@ class ReferenceIds:
             self._countries.clear()
         unknown = sorted(names - self._countries.keys())
         # Two statements: the first one's snapshot does not see what another transaction has just added.
-        await self._database.fetch("add_countries", unknown)
-        rows = await self._database.fetch("find_countries", unknown)
+        rows = await self._added("add_countries", "find_countries", unknown)
         self._countries |= {row["name"]: row["id"] for row in rows}
 
     async def _learn_timezones(self, timezones: set[Timezone]) -> None:
@@ -54,6 +73,16 @@ class ReferenceIds:
             self._timezones.clear()
         unknown = sorted(timezones - self._timezones.keys(), key=str)
         columns = [zone.offset for zone in unknown], [zone.description for zone in unknown]
-        await self._database.fetch("add_timezones", *columns)
-        rows = await self._database.fetch("find_timezones", *columns)
+        rows = await self._added("add_timezones", "find_timezones", *columns)
         self._timezones |= {Timezone(row["utc_offset"], row["description"]): row["id"] for row in rows}
+
+    async def _added(self, add: str, find: str, *columns: list[Any]) -> list[asyncpg.Record]:
+        if not columns[0]:
+            return []
+        server = self._database.server
+        await self._database.fetch(add, *columns, server=server)
+        rows = await self._database.fetch(find, *columns, server=server)
+        if server != self._database.server:
+            msg = "Another PostgreSQL has taken over meanwhile"
+            raise Unavailable(msg)
+        return rows

@@ -1,17 +1,21 @@
 """The command side's way to PostgreSQL: each method is one statement, and so one transaction."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 
 import asyncpg
 import msgspec
 
 from tandem.cqrs import CreateUserCommand, SetAsideUserCommand, SynchronizeUserCommand
-from tandem.user import StoredUser
+from tandem.kernel import Unavailable
+from tandem.user import Profile, StoredUser
 from tandem.user_command.database import Database
-from tandem.user_command.idempotency import KeyedUser, KeyTaken
+from tandem.user_command.faults import is_refusal, state_of
+from tandem.user_command.held_keys import HeldKeys
+from tandem.user_command.idempotency import HeldUp, KeyedUser, KeyTaken
 from tandem.user_command.reference_data import ReferenceIds
-from tandem.user_command.rows import decode_state, row_of, traceparents_of
+from tandem.user_command.rows import UnreadableUser, row_of, stored_user, traceparents_of
 from tandem.user_command.totals import StageTotals
 from tandem.user_command.user_path import IdsUsedUp
 from tandem.user_command.views import UserRows
@@ -20,14 +24,31 @@ from tandem.user_command.views import UserRows
 # commit that made it pending may still be on its way here.
 OWN_GRACE_SECONDS = 2.0
 KEY_INDEX = "prm_user_idempotency_key"
+# Those of all tables that have a user's id as their key, or in it.
+ID_INDEXES = {
+    f"prm_user{table}_pkey" for table in ("", "_location", "_login", "_picture", "_event", "_pending")
+}
+# PostgreSQL's `lock_timeout`. Somebody who commits the same key just now is waited for, so that both get the
+# same answer; it takes a fsync. A transaction that stays open holds up a batch only once for so long
+# (`held_keys`).
+KEY_PATIENCE = "200ms"
+ROW_PATIENCE = "500ms"
+PATIENCE = timedelta(seconds=1)
 
 
 class UserCommandRepository:
     """Users in PostgreSQL."""
 
-    def __init__(self, database: Database, app_id: str) -> None:
+    def __init__(self, database: Database, app_id: str, reads: Database | None = None) -> None:
+        """`reads` has the share of the sessions that people's questions may take."""
         self._database = database
+        self._reads = reads or database
         self._app_id = app_id
+        self._keys = HeldKeys(database)
+        #: Why PostgreSQL refuses to create users, in a sentence for anybody; None while it does not.
+        self.refusal: str | None = None
+        #: Called when the sequence has given an id that is taken.
+        self.on_taken_id: Callable[[], None] = lambda: None
         self._ids = ReferenceIds(database)
         #: What has been committed here since this instance began.
         self.totals = StageTotals()
@@ -38,19 +59,28 @@ class UserCommandRepository:
         Raises:
             KeyTaken: an idempotency key has a user already; `find_by_keys` says which.
             IdsUsedUp: there are not enough ids for all of them.
+            HeldUp: some commands would have to wait for others' transactions; the rest may be created.
             Unavailable: PostgreSQL does not answer; whether it has committed may be unknown.
         """
-        await self._ids.learn(command.profile for command in commands)
-        rows_in = [row_of(command, self._ids) for command in commands]
-        traces = traceparents_of(commands)
         try:
-            rows = await self._database.fetch("create_users", rows_in, self._app_id, incarnation, traces)
-        except asyncpg.UniqueViolationError as error:
-            if error.constraint_name != KEY_INDEX:
-                raise
-            raise KeyTaken from error
-        except asyncpg.SequenceGeneratorLimitExceededError as error:
-            raise IdsUsedUp from error
+            users = await self._create(commands, incarnation)
+        except Unavailable as error:
+            if isinstance(error.__cause__, asyncpg.SequenceGeneratorLimitExceededError):
+                raise IdsUsedUp from error
+            if is_refusal(error.__cause__):
+                self.refusal = state_of(error.__cause__)
+            raise
+        self.refusal = None
+        return users
+
+    async def _create(self, commands: Sequence[CreateUserCommand], incarnation: int) -> list[StoredUser]:
+        server = self._database.server
+        await self._ids.learn(command.profile for command in commands)
+        if held_up := [command for command in commands if not self._ids.knows(command.profile)]:
+            raise HeldUp(held_up)
+        if held_up := await self._keys.held(commands):
+            raise HeldUp(held_up)
+        rows = await self._insert(commands, incarnation, server)
         self.totals.created += len(rows)
         return [
             StoredUser(
@@ -68,6 +98,40 @@ class UserCommandRepository:
         rows = await self._database.fetch("ids_left")
         return bool(rows[0]["some_left"])
 
+    async def try_creating(self, incarnation: int) -> None:
+        """After a refusal, learn whether it lasts: run the statement that creates users, with no user.
+
+        Raises:
+            Unavailable: it is, or PostgreSQL does not answer.
+        """
+        if self.refusal is not None:
+            nobody: list[object] = []
+            arguments = (nobody, self._app_id, incarnation, None, None)
+            await self._database.fetch("create_users", *arguments, within=PATIENCE)
+            self.refusal = None
+
+    async def _insert(
+        self, commands: Sequence[CreateUserCommand], incarnation: int, server: int
+    ) -> list[asyncpg.Record]:
+        rows_in = [row_of(command, self._ids) for command in commands]
+        limit = KEY_PATIENCE if any(command.idempotency for command in commands) else None
+        arguments = (rows_in, self._app_id, incarnation, traceparents_of(commands), limit)
+        try:
+            return await self._database.fetch("create_users", *arguments, server=server)
+        except asyncpg.UniqueViolationError as error:
+            if error.constraint_name == KEY_INDEX:
+                raise KeyTaken from error
+            if error.constraint_name in ID_INDEXES:
+                # No user's fault: the sequence gives ids that are taken.
+                self.on_taken_id()
+                msg = "PostgreSQL's sequence gives ids that users have already"
+                raise Unavailable(msg) from error
+            raise
+        except Unavailable as error:
+            if not self._keys.is_held(error.__cause__):
+                raise
+            raise HeldUp(await self._keys.held(commands)) from error
+
     async def find_by_keys(self, keys: Sequence[str]) -> dict[str, KeyedUser]:
         """The users that these keys have created, by key; a key without user is missing.
 
@@ -76,8 +140,11 @@ class UserCommandRepository:
         """
         rows = await self._database.fetch("find_users_by_keys", keys)
         return {
-            key: KeyedUser(fingerprint, StoredUser(user_id, seed, app_id, 1, created_at, decode_state(state)))
-            for key, fingerprint, user_id, seed, app_id, created_at, state in rows
+            # Its answer needs no more of the profile, and so does not depend on a state that can be read.
+            key: KeyedUser(
+                fingerprint, StoredUser(user_id, seed, app_id, 1, created_at, Profile(email=email))
+            )
+            for key, fingerprint, user_id, seed, app_id, created_at, email in rows
         }
 
     async def set_aside(self, commands: Sequence[SetAsideUserCommand]) -> None:
@@ -104,32 +171,65 @@ class UserCommandRepository:
             ids_of_versions[command.version].append(command.user_id)
         for version, ids in ids_of_versions.items():
             # In one order everywhere, so that two instances with the same users cannot lock each other out.
-            for ended in await self._database.fetch("synchronize_users", sorted(ids), version, self._app_id):
+            for ended in await self._synchronize(sorted(ids), version):
                 self.totals.count_synchronized(*ended)
 
-    async def claim(self, incarnation: int, held: Sequence[int], most: int) -> list[StoredUser]:
+    async def _synchronize(self, ids: list[int], version: int) -> list[asyncpg.Record]:
+        arguments = (ids, version, self._app_id)
+        try:
+            return await self._database.fetch("synchronize_users", *arguments, ROW_PATIENCE)
+        except Unavailable as error:
+            if not isinstance(error.__cause__, asyncpg.LockNotAvailableError):
+                raise
+        # Somebody has locked a user. It stays pending, and recovery comes back to it; the others go on.
+        return await self._database.fetch("synchronize_users", *arguments, None)
+
+    async def claim(
+        self, incarnation: int, held: Sequence[int], most: int
+    ) -> tuple[list[StoredUser], list[SetAsideUserCommand]]:
         """Take over pending users that nobody works on, oldest first, at most `most`.
 
         That is who belongs to an incarnation whose lease has ended, and who belongs to this one but is not
-        among `held`: dropped when memory was full, or committed although the answer was lost.
+        among `held`: dropped when memory was full, or committed although the answer was lost. Also answers
+        what to do with those whose stored state cannot be read.
 
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        rows = await self._database.fetch("claim_pending", incarnation, held, most, OWN_GRACE_SECONDS)
-        return [
-            StoredUser(user_id, seed, app_id, version, created_at, decode_state(state), traceparent)
-            for user_id, seed, app_id, version, created_at, state, traceparent in rows
-        ]
+        claimed = await self._database.fetch("claim_pending", incarnation, held, most, OWN_GRACE_SECONDS)
+        if not claimed:
+            return [], []
+        ids, versions = [row["user_id"] for row in claimed], [row["version"] for row in claimed]
+        found = await self._states(ids, versions)
+        users = [one for one in found if isinstance(one, StoredUser)]
+        return users, [one for one in found if isinstance(one, SetAsideUserCommand)]
+
+    async def _states(self, ids: list[int], versions: list[int]) -> list[StoredUser | SetAsideUserCommand]:
+        """The stored states; where PostgreSQL finds one damaged, that one alone is to be set aside."""
+        try:
+            return [stored_user(row) for row in await self._database.fetch("find_states", ids, versions)]
+        except Unavailable as error:
+            if not isinstance(error.__cause__, asyncpg.InternalServerError):
+                raise
+            if len(ids) == 1:
+                why = f"cannot be read: PostgreSQL says {type(error.__cause__).__name__}"
+                return [SetAsideUserCommand(ids[0], versions[0], why)]
+        middle = len(ids) // 2
+        first = await self._states(ids[:middle], versions[:middle])
+        return first + await self._states(ids[middle:], versions[middle:])
 
     async def find(self, user_id: int) -> UserRows | None:
         """The normalized rows and the events of one user.
 
         Raises:
+            UnreadableUser: its rows are in a form that no version of this program has written.
             Unavailable: PostgreSQL does not answer.
         """
-        rows = await self._database.fetch("find_user", user_id)
-        return msgspec.json.decode(rows[0][0], type=UserRows) if rows else None
+        rows = await self._reads.fetch("find_user", user_id)
+        try:
+            return msgspec.json.decode(rows[0][0], type=UserRows) if rows else None
+        except msgspec.MsgspecError as error:
+            raise UnreadableUser(user_id, str(error)) from error
 
     async def oldest_pending_seconds(self) -> float:
         """How long the oldest pending user has been waiting, in seconds; 0 when none is.
@@ -137,5 +237,5 @@ class UserCommandRepository:
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        rows = await self._database.fetch("oldest_pending")
+        rows = await self._reads.fetch("oldest_pending")
         return float(rows[0]["age"]) if rows else 0.0

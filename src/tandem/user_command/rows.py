@@ -1,14 +1,25 @@
-"""Between a profile and its rows: what `create_users` is given of each user."""
+"""Between a profile and its rows: what `create_users` is given, and what recovery reads again."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
+import asyncpg
 import msgspec
 
-from tandem.cqrs import CreateUserCommand
-from tandem.user import Dated, Location, Profile
+from tandem.cqrs import CreateUserCommand, SetAsideUserCommand
+from tandem.user import Dated, Location, Profile, StoredUser
 from tandem.user.profile import Coordinates, Identity, Login, Name, Picture, Street
 from tandem.user_command.reference_data import ReferenceIds
+
+
+class UnreadableUser(Exception):
+    """What is stored of a user is in a form that no version of this program has written."""
+
+    def __init__(self, user_id: int, why: str) -> None:
+        super().__init__(
+            f"User {user_id} cannot be read in PostgreSQL: {why}. Somebody has changed its rows by hand."
+        )
+
 
 encode_state = msgspec.json.Encoder().encode
 decode_state = msgspec.json.Decoder(Profile).decode
@@ -72,6 +83,29 @@ def row_of(command: CreateUserCommand, ids: ReferenceIds) -> tuple[object, ...]:
         None if idempotency is None else idempotency.key,
         None if idempotency is None else idempotency.fingerprint,
     )
+
+
+def stored_user(row: asyncpg.Record) -> StoredUser | SetAsideUserCommand:
+    """The user of a row of `find_states`, or the command to set it aside where that cannot be read.
+
+    The reason names the field and what is wrong with it, never what it holds.
+    """
+    try:
+        profile = decode_state(_whole(row))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        return SetAsideUserCommand(row["id"], row["pending_version"], f"cannot be read: {error}")
+    columns = (row["id"], row["seed"], row["app_id"], row["pending_version"], row["created_at"])
+    return StoredUser(*columns, profile, row["traceparent"])
+
+
+def _whole(row: asyncpg.Record) -> str:
+    if row["seed"] is None:
+        msg = "PostgreSQL has no such user"
+    elif row["event_data"] is None:
+        msg = "it has no event CREATED with a state"
+    else:
+        return str(row["event_data"])
+    raise msgspec.ValidationError(msg)
 
 
 def traceparents_of(commands: Sequence[CreateUserCommand]) -> list[str | None] | None:

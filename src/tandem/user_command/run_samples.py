@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+import asyncpg
 import msgspec
 
+from tandem.kernel import Unavailable
 from tandem.user_command.database import Database
 from tandem.user_command.lease import RunInHand
 
@@ -98,7 +100,16 @@ class RunSamples:
         Raises:
             Unavailable: PostgreSQL does not answer within two seconds.
         """
-        kept = msgspec.json.encode(keep).decode()
-        arguments = (list(since), list(since.values()), kept, clear)
-        rows = await self._database.fetch("sample_runs", *arguments, within=PATIENCE)
+        if keep or clear:
+            await self._keep(keep, clear=clear)
+        rows = await self._database.fetch("sample_runs", list(since), list(since.values()), within=PATIENCE)
         return _decode(rows[0][0])
+
+    async def _keep(self, samples: Sequence[Sample], *, clear: bool) -> None:
+        kept = msgspec.json.encode(samples).decode()
+        try:
+            await self._database.fetch("keep_samples", kept, clear, within=PATIENCE)
+        except Unavailable as error:
+            # Another instance is at it; a sample that is not kept is one point less in a chart.
+            if not isinstance(error.__cause__, asyncpg.LockNotAvailableError):
+                raise

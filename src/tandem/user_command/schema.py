@@ -13,7 +13,7 @@ from typing import Self
 import asyncpg
 import msgspec
 
-from tandem.kernel import UnsuitableServer
+from tandem.kernel import Unavailable, UnsuitableServer
 from tandem.user_command.database import Database
 
 _FILES = resources.files(__package__).joinpath("migrations")
@@ -57,6 +57,13 @@ class Schema(msgspec.Struct, frozen=True):
     def of(cls, migrations: Iterable[Migration], grants: str = "") -> Self:
         """The schema of these migrations."""
         return cls({one.number: one for one in sorted(migrations, key=lambda one: one.number)}, grants)
+
+
+_NOT_MIGRATED = (
+    asyncpg.UndefinedTableError,
+    asyncpg.UndefinedColumnError,
+    asyncpg.InsufficientPrivilegeError,
+)
 
 
 class Applied(msgspec.Struct, frozen=True):
@@ -115,11 +122,9 @@ async def require_migrated(database: Database, schema: Schema | None = None) -> 
     schema = schema or this_schema()
     try:
         applied = [Applied(**dict(row)) for row in await database.fetch("applied_migrations")]
-    except (
-        asyncpg.UndefinedTableError,
-        asyncpg.UndefinedColumnError,
-        asyncpg.InsufficientPrivilegeError,
-    ) as error:
+    except Unavailable as error:
+        if not isinstance(error.__cause__, _NOT_MIGRATED):
+            raise
         msg = "The database is not migrated, or this role has no rights. Run `tandem migrate` as its owner."
         raise UnsuitableServer(msg) from error
     require_known_or_additive(applied, schema)

@@ -8,7 +8,9 @@ BEGIN
         GRANT SELECT, INSERT ON prm_country, prm_timezone, prm_user, prm_user_location, prm_user_login,
             prm_user_picture, prm_user_event TO tandem_service;
         GRANT UPDATE (status) ON prm_user TO tandem_service;
-        GRANT USAGE ON SEQUENCE prm_user_id_seq TO tandem_service;
+        -- UPDATE: to move it ahead when a standby was promoted or a backup restored (note_history).
+        GRANT USAGE, UPDATE ON SEQUENCE prm_user_id_seq TO tandem_service;
+        GRANT SELECT, INSERT ON tandem_history TO tandem_service;
         GRANT SELECT, INSERT, UPDATE (incarnation), DELETE ON prm_user_pending TO tandem_service;
         GRANT SELECT, INSERT, UPDATE, DELETE ON tandem_instance TO tandem_service;
         GRANT SELECT, INSERT, UPDATE ON prm_user_count, prm_user_lag TO tandem_service;
