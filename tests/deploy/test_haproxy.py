@@ -25,6 +25,7 @@ from upstreams import (
     answer_ok,
     ask,
     hang_up,
+    never_answer,
     run_upstreams,
 )
 
@@ -218,22 +219,19 @@ async def test_an_address_may_send_so_much_and_no_more(program, tmp_path):
 
 
 async def test_an_address_may_have_so_many_connections_and_no_more(program, tmp_path):
-    async with balanced(program, tmp_path, answer_ok, CLIENT_CONNECTIONS=5) as (port, _):
-        idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(5)]
+    async with balanced(program, tmp_path, never_answer, CLIENT_CONNECTIONS=5) as (port, upstreams):
+        held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(5)]
+        for _, writer in held:
+            writer.write(PLAIN.encode())
 
-        async def is_refused() -> bool:
-            try:
-                await ask(port, GET)
-            except (ConnectionError, asyncio.IncompleteReadError):
-                return True
-            return False
+        async def all_are_counted() -> bool:
+            return len(asked(upstreams)) == 5
 
-        try:
-            # HAProxy accepts by several threads, so the sixth may be counted before the fifth.
-            await until(is_refused, "one connection more is refused")
-        finally:
-            for _, writer in idle:
-                writer.close()
+        await until(all_are_counted, "five requests have come through")
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await ask(port, GET)
+        for _, writer in held:
+            writer.close()
 
 
 async def test_an_instance_learns_who_asked_for_what(program, tmp_path):
