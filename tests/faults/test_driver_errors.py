@@ -10,7 +10,7 @@ import pytest
 from obstacles import failing_mongodb
 from pymongo import helpers_shared
 
-from systems import commands, create
+from systems import commands, create, until
 from tandem.kernel import Unavailable
 from tandem.user_command.database import ITEMS_FAULT, TRANSIENT
 from tandem.user_query.database import UNSENDABLE
@@ -160,7 +160,11 @@ async def test_no_state_of_mongodb_reaches_a_reader_as_anything_but_503(servers,
             assert answer.status_code == 503, (code, answer.url, answer.text)
             assert int(answer.headers["Retry-After"]) > 0
     for path in READS[2:]:
-        assert (await client.get(f"/api/v1/user-query{path}")).status_code == 200
+
+        async def is_well(path: str = path) -> bool:
+            return (await client.get(f"/api/v1/user-query{path}")).status_code == 200
+
+        await until(is_well, f"{path} is answered again")
 
 
 @pytest.mark.parametrize("sqlstate", ["40P01", "40001"], ids=["deadlock", "serialization failure"])
