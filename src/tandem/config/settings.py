@@ -19,7 +19,7 @@ class SettingsError(Exception):
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     """What one instance needs to know. The name in the environment is the field's name in capitals.
 
-    The table of settings in docs/operations.md is made of these descriptions (`make settings`).
+    docs/reference/settings.md is made of these descriptions (`make docs`).
     """
 
     postgres_url: Annotated[str, Meta(description="PostgreSQL 18 or newer, as the role `tandem_service`")]
