@@ -13,6 +13,8 @@ from tandem_stack.nginx import Nginx
 from tandem_stack.ports import accepts_connections, free_port
 from tandem_stack.processes import Process
 from upstreams import (
+    KEYED,
+    PLAIN,
     POST,
     Behaviour,
     Upstream,
@@ -71,6 +73,25 @@ async def test_a_post_with_an_idempotency_key_is_sent_again_as_it_was(place: Pat
         requests = [request for upstream in upstreams for request in upstream.requests]
         assert len(requests) > 3
         assert all(request.startswith(b"POST / HTTP/1.1") and request.endswith(b"{}") for request in requests)
+
+
+@pytest.mark.parametrize("request_", [PLAIN, KEYED], ids=["without a key", "with a key"])
+async def test_a_client_that_sends_no_more_still_gets_the_answer_to_its_command(place: Path, request_: str):
+    sent_no_more = asyncio.Event()
+
+    async def answer_later(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await sent_no_more.wait()
+        await asyncio.sleep(0.2)  # so that nginx sees the end of what the client sends before the answer
+        await answer_ok(_, writer)
+
+    async with load_balancer(place, answer_later) as (port, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request_.encode())
+        writer.write_eof()
+        sent_no_more.set()
+        async with asyncio.timeout(20):
+            assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200")
+        writer.close()
 
 
 async def test_an_instance_that_is_not_ready_hands_a_get_to_the_next(place: Path):
