@@ -29,7 +29,7 @@ from upstreams import (
     run_upstreams,
 )
 
-TEMPLATE = Path(__file__).parents[2] / "src" / "tandem" / "local_stack" / "haproxy.cfg.template"
+TEMPLATE = Path(__file__).parents[2] / "src" / "tandem_stack" / "haproxy.cfg.template"
 
 CHUNKED = b"POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n"
 HEALTH = "GET /health/read HTTP/1.1\r\nHost: test\r\n\r\n"

@@ -30,7 +30,7 @@ class UserLists:
         self.queries = Share("lists", at_a_time=4, most_waiting=1_000, patience=timedelta(seconds=5))
         self.long = Share("long lists", at_a_time=16, most_waiting=100, patience=timedelta(seconds=10))
 
-    async def short(self, limit: int, after: int, seed: str | None, through: int | None) -> bytes:
+    async def short(self, limit: int, after: int, seed: str | None, through: int | None = None) -> bytes:
         """A list of at most `FIRST_PIECE` users, as JSON.
 
         Raises:
@@ -40,7 +40,7 @@ class UserLists:
         return b"[%b]" % b",".join(map(encode_document, await self._piece(limit, after, seed, through)))
 
     async def pieces(
-        self, limit: int, after: int, seed: str | None, through: int | None
+        self, limit: int, after: int, seed: str | None, through: int | None = None
     ) -> AsyncIterator[bytes]:
         """A list of any length, as JSON in pieces.
 
