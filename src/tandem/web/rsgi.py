@@ -11,7 +11,7 @@ from tandem.web.application import CLIENT_LEFT
 from tandem.web.bodies import BROKEN_OFF, length_of, read_within, too_slow
 from tandem.web.heads import CLOSE, bad_head, check_head, headers_of
 from tandem.web.limits import Answers, Limits
-from tandem.web.problems import ProblemError
+from tandem.web.problems import ProblemError, bad_parameter
 from tandem.web.requests import RawHeaders, RawRequest, Response, StreamResponse
 from tandem.web.rsgi_streams import StreamSender
 
@@ -180,7 +180,7 @@ def _require_ascii(scope: Scope, headers: RawHeaders) -> None:
     if len(names) > len(headers):
         for name in names:
             if name not in headers:
-                raise bad_head(f"The header {name} has characters that are not ASCII.")
+                raise bad_parameter(name.title(), "has characters that are not ASCII")
 
 
 async def _chunks(proto: HTTPProtocol) -> AsyncIterator[bytes]:
