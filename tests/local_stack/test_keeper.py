@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tandem_stack.parts import Part
-from tandem_stack.processes import Program
+from tandem_stack.processes import Process, Program
 from tandem_stack.stack import end_all
 from tandem_stack.supervisor import Keeper
 
@@ -76,13 +76,14 @@ async def test_an_error_that_nobody_foresaw_is_reported_and_leaves_one_process(t
             raise answer
         return answer
 
+    others = set(Process.running)
     keeper = Keeper(sleeper(tmp_path, probe=probe), reports, NO_PAUSE)
     await keeper.start()
     first = keeper._process
     await first.kill()
     await reports.until("ready", 2)
     assert any("ZeroDivisionError: odd" in state for _, state in reports)
-    assert {keeper.pid} == keeper._process.running - {first.pid}
+    assert {keeper.pid} == Process.running - others - {first.pid}
     await keeper.stop(asyncio.Event())
 
 

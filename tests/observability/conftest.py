@@ -27,11 +27,11 @@ def promtool(require_program: Callable[[str, str], str]) -> Promtool:
     return run
 
 
-async def send_what_is_no_http(served: ServedInstance) -> None:
+async def send_what_is_against_http(served: ServedInstance) -> None:
     """A request that is refused before it is read whole."""
     url = served.client.base_url
     reader, writer = await asyncio.open_connection(url.host, url.port)
-    writer.write(b"this is no HTTP\r\n\r\n")
+    writer.write(b"GET / HTTP/1.1\r\n\r\n")  # which host it means, it does not say
     assert await reader.read()
     writer.close()
     await writer.wait_closed()
@@ -41,7 +41,7 @@ async def send_what_is_no_http(served: ServedInstance) -> None:
 async def scrape(serve: Servings) -> str:
     """What an instance tells Prometheus after having answered and refused something."""
     served = await serve("scraped")
-    await send_what_is_no_http(served)
+    await send_what_is_against_http(served)
     answer = await served.client.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain")
     return answer.text
