@@ -17,6 +17,9 @@ async def keep_running(name: str, run_once: Callable[[], Awaitable[float]]) -> N
 
     No error ends the loop: a service that has silently died is worse than one that complains. That a server
     does not answer is normal for a while and only worth a debug line here; whoever asks it says more.
+
+    Cancelling it ends it, even where what `run_once` waits for makes another error of the cancellation, as
+    drivers do: an instance that had to stop in such a moment would never have ended.
     """
     while True:
         try:
@@ -27,4 +30,12 @@ async def keep_running(name: str, run_once: Callable[[], Awaitable[float]]) -> N
         except Exception:
             logger.exception("%s failed and goes on", name)
             pause_seconds = AFTER_FAILURE_SECONDS
+        if is_cancelled():
+            return
         await asyncio.sleep(pause_seconds)
+
+
+def is_cancelled() -> bool:
+    """Whether the task that asks was cancelled, whatever became of the `CancelledError`."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

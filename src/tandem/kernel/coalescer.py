@@ -17,6 +17,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from tandem.kernel.background import is_cancelled
 from tandem.kernel.backoff import Backoff
 from tandem.kernel.errors import Overloaded, Unavailable
 from tandem.telemetry import Histogram
@@ -263,7 +264,8 @@ class Coalescer(Generic[T, R]):
             try:
                 results = await self._handler(items)
             except Unavailable as error:
-                if self.coalescing.retry is None:
+                # Where the driver has made this error of a cancellation, there must be no other try.
+                if self.coalescing.retry is None or is_cancelled():
                     raise
                 tries += 1
                 self.totals.retries += 1
