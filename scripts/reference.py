@@ -17,11 +17,11 @@ from tandem.app import Instance
 from tandem.app.serve import application
 from tandem.cli import commands, main
 from tandem.config import Settings
-from tandem.user_command.database import Database
-from tandem.user_command.sessions import Sessions
+from tandem.http.door import OpenDoor
+from tandem.http.requests import RawRequest
+from tandem.postgres.database import Database
+from tandem.postgres.sessions import Sessions
 from tandem.user_query.database import open_client
-from tandem.web.door import OpenDoor
-from tandem.web.requests import RawRequest
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 MADE = "<!-- Made by `make docs`: change the program, not this page. -->"

@@ -9,7 +9,7 @@ from obstacles import Sessions, sessions_of
 
 from systems import commands, create, until
 from tandem.kernel import Unavailable
-from tandem.user_command.database import CONNECTIONS, READING_CONNECTIONS
+from tandem.postgres.database import CONNECTIONS, READING_CONNECTIONS
 
 KEPT = 2
 

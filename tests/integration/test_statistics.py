@@ -6,7 +6,7 @@ import pytest
 
 from systems import commands, create
 from tandem.app import run_instance
-from tandem.user_command.statistics import lag_percentiles
+from tandem.runs.statistics import lag_percentiles
 
 DESCRIBED_QUERY = """
 select seed, app_id,

@@ -10,8 +10,6 @@ from typing import Any
 
 import msgspec
 
-from tandem.app.in_hand import in_hand_by_run
-from tandem.app.live_feed import LiveFeed
 from tandem.config import Settings
 from tandem.cqrs import (
     CreateUserCommand,
@@ -28,18 +26,20 @@ from tandem.cqrs import (
     UserSaga,
 )
 from tandem.kernel import Backoff, Coalescer, Coalescing, CommandBus, EventBus, keep_running
+from tandem.postgres.database import READING_CONNECTIONS, Database
+from tandem.runs.in_hand import in_hand_by_run
+from tandem.runs.live_feed import LiveFeed
+from tandem.runs.samples import RunSamples
+from tandem.runs.statistics import Statistics
 from tandem.telemetry import Histogram, measure_loop_delay
 from tandem.user_command.completeness import Completeness
-from tandem.user_command.database import READING_CONNECTIONS, Database
 from tandem.user_command.dead_letters import DeadLetters
 from tandem.user_command.history import History
 from tandem.user_command.lease import SECONDS_BETWEEN_RENEWALS, Lease
 from tandem.user_command.recovery import SECONDS_BETWEEN_LOOKS, Recovery
 from tandem.user_command.repository import UserCommandRepository
-from tandem.user_command.run_samples import RunSamples
 from tandem.user_command.schema import require_migrated
 from tandem.user_command.service import UserCommandService
-from tandem.user_command.statistics import Statistics
 from tandem.user_query.database import (
     Client,
     answers,

@@ -13,10 +13,10 @@ from typing import Any
 import msgspec
 
 from tandem.app.bootstrap import Instance
+from tandem.http.problems import ProblemError
+from tandem.http.requests import Request, Response, json_response
+from tandem.http.routes import Route
 from tandem.user_command.history import HistoryState
-from tandem.web.problems import ProblemError
-from tandem.web.requests import Request, Response, json_response
-from tandem.web.routes import Route
 
 # Of the users that PostgreSQL has lost, so many are counted.
 MOST_LOST = 1_000

@@ -8,10 +8,10 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from tandem.app.bootstrap import Instance
 from tandem.app.collector import InstanceCollector
+from tandem.http.requests import Request, Response
+from tandem.http.routes import Route
+from tandem.http.totals import HttpTotals
 from tandem.user_command.flow_state import FlowStates
-from tandem.web.requests import Request, Response
-from tandem.web.routes import Route
-from tandem.web.totals import HttpTotals
 
 
 class MetricsController:

@@ -15,33 +15,33 @@ from tandem.app.bootstrap import Instance, run_instance
 from tandem.app.door import door_of
 from tandem.app.health import HealthController
 from tandem.app.identity_conflicts import IdentityConflictsController
-from tandem.app.live import LiveController
 from tandem.app.metrics import MetricsController
 from tandem.app.stop import StopRequest
 from tandem.config import Settings, SettingsError
+from tandem.http.application import Application
+from tandem.http.door import Door, LockedDoor
+from tandem.http.limits import Answers
+from tandem.http.openapi import openapi_route
+from tandem.http.problems import ProblemError, ProblemPlace, bad_field, bad_parameter
+from tandem.http.routes import Route
+from tandem.http.security_headers import content_security_policy
+from tandem.http.serving import serve
+from tandem.http.static import static_routes
+from tandem.http.swagger import swagger_routes
+from tandem.http.totals import HttpTotals
 from tandem.kernel import Overloaded, Unavailable
 from tandem.random_users import RandomUsersController
+from tandem.runs.described import DescribedController
+from tandem.runs.live import LiveController
+from tandem.runs.runs import RunsController
 from tandem.user import InvalidField
 from tandem.user_command.controller import UserCommandController
 from tandem.user_command.dead_letters import DeadLettersController
-from tandem.user_command.described import DescribedController
 from tandem.user_command.idempotency import InvalidKey, KeyReused, StillOpen
 from tandem.user_command.rows import UnreadableUser
-from tandem.user_command.runs import RunsController
 from tandem.user_command.user_path import IdsUsedUp
 from tandem.user_query.controller import UserQueryController
 from tandem.user_query.indexes import MissingIndex
-from tandem.web.application import Application
-from tandem.web.door import Door, LockedDoor
-from tandem.web.limits import Answers
-from tandem.web.openapi import openapi_route
-from tandem.web.problems import ProblemError, ProblemPlace, bad_field, bad_parameter
-from tandem.web.routes import Route
-from tandem.web.security_headers import content_security_policy
-from tandem.web.serving import serve
-from tandem.web.static import static_routes
-from tandem.web.swagger import swagger_routes
-from tandem.web.totals import HttpTotals
 
 if TYPE_CHECKING:
     from tandem.app.tracing import Tracing
@@ -60,7 +60,7 @@ def application(instance: Instance, door: Door) -> Application:
     routes: list[Route] = []
     totals = HttpTotals()
     for controller in (
-        UserCommandController(instance.commands, instance.command_service, instance.statistics),
+        UserCommandController(instance.commands, instance.command_service),
         RunsController(instance.statistics),
         DescribedController(instance.reads),
         UserQueryController(instance.query_service, instance.completeness.through),

@@ -28,8 +28,8 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from tandem.app.bootstrap import Instance
 from tandem.config import Settings
-from tandem.web.application import Application
-from tandem.web.requests import RawHeaders, RawRequest, Response, StreamResponse
+from tandem.http.application import Application
+from tandem.http.requests import RawHeaders, RawRequest, Response, StreamResponse
 
 logger = logging.getLogger(__name__)
 

@@ -6,12 +6,13 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from tandem.user_command.database import Database
+from tandem.http.problems import ProblemError
+from tandem.http.requests import NoArguments, Request, Response, json_response
+from tandem.http.routes import Route
+from tandem.postgres.database import Database
 from tandem.user_command.idempotency import StillOpen
+from tandem.user_command.queries import QUERIES
 from tandem.user_command.user_path import HIGHEST_ID, UserPath
-from tandem.web.problems import ProblemError
-from tandem.web.requests import NoArguments, Request, Response, json_response
-from tandem.web.routes import Route
 
 TAG = "dead letters"
 
@@ -61,7 +62,7 @@ class DeadLetters:
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        rows = await self._database.fetch("list_dead_letters", after, limit)
+        rows = await self._database.fetch(QUERIES["list_dead_letters"], after, limit)
         return [DeadLetter(*row) for row in rows]
 
     async def find(self, user_id: int) -> DeadLetterWithState | None:
@@ -70,7 +71,7 @@ class DeadLetters:
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        rows = await self._database.fetch("find_dead_letter", user_id)
+        rows = await self._database.fetch(QUERIES["find_dead_letter"], user_id)
         if not rows:
             return None
         columns = dict(rows[0])
@@ -86,7 +87,7 @@ class DeadLetters:
             StillOpen: another transaction has locked the one of this user.
             Unavailable: PostgreSQL does not answer.
         """
-        rows = await self._database.fetch("retry_dead_letters", user_id)
+        rows = await self._database.fetch(QUERIES["retry_dead_letters"], user_id)
         retried = int(rows[0]["retried"])
         if not retried and user_id is not None and await self.find(user_id) is not None:
             msg = f"Another transaction has locked the dead letter of user {user_id}; try again in a moment."
@@ -99,7 +100,7 @@ class DeadLetters:
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        rows = await self._database.fetch("count_dead_letters")
+        rows = await self._database.fetch(QUERIES["count_dead_letters"])
         return int(rows[0]["letters"]), rows[0]["error"] or ""
 
 

@@ -7,7 +7,8 @@ from datetime import timedelta
 import msgspec
 
 from tandem.kernel import Unavailable
-from tandem.user_command.database import Database
+from tandem.postgres.database import Database
+from tandem.user_command.queries import QUERIES
 
 # Counted no further, so that asking stays cheap while MongoDB is away and millions are pending.
 MOST_PENDING = 100_000
@@ -51,7 +52,9 @@ class FlowStates:
 
     async def _ask(self) -> FlowState | None:
         try:
-            rows = await self._database.fetch("flow_state", MOST_PENDING, MOST_DEAD_LETTERS, within=PATIENCE)
+            rows = await self._database.fetch(
+                QUERIES["flow_state"], MOST_PENDING, MOST_DEAD_LETTERS, within=PATIENCE
+            )
         except Unavailable:
             return None
         return FlowState(**dict(rows[0]))

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 import asyncpg
 
 from tandem.cqrs import CreateUserCommand
-from tandem.user_command.database import Database
+from tandem.postgres.database import Database
+from tandem.user_command.queries import QUERIES
 
 CAREFUL_SECONDS = 10.0
 
@@ -42,7 +43,7 @@ class HeldKeys:
         keys = [command.idempotency.key for command in commands if command.idempotency is not None]
         if not keys:
             return []
-        found = {row[0] for row in await self._database.fetch("find_held_keys", keys)}
+        found = {row[0] for row in await self._database.fetch(QUERIES["find_held_keys"], keys)}
         if found:
             self._careful_until = time.monotonic() + CAREFUL_SECONDS
         return [command for command in commands if command.idempotency and command.idempotency.key in found]

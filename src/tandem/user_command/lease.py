@@ -7,8 +7,9 @@ from datetime import timedelta
 import msgspec
 
 from tandem.kernel import Unavailable
-from tandem.user_command.database import Database
-from tandem.user_command.faults import state_of
+from tandem.postgres.database import Database
+from tandem.postgres.faults import state_of
+from tandem.user_command.queries import QUERIES
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +49,9 @@ class Lease:
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        rows = await self._database.fetch("register_instance", self._app_id, self._seconds, within=within)
+        rows = await self._database.fetch(
+            QUERIES["register_instance"], self._app_id, self._seconds, within=within
+        )
         self.incarnation = rows[0]["incarnation"]
         self.held = True
 
@@ -61,7 +64,7 @@ class Lease:
         try:
             state = (self._seconds, waiting, ready, msgspec.json.encode(in_hand).decode())
             if not await self._database.fetch(
-                "renew_lease", self.incarnation, *state, self._app_id, within=self._patience
+                QUERIES["renew_lease"], self.incarnation, *state, self._app_id, within=self._patience
             ):
                 await self.begin(self._patience)
                 logger.warning("The lease of %s ended long ago; it begins a new life.", self._app_id)
@@ -82,6 +85,6 @@ class Lease:
         """Give the lease back, so that nobody has to wait for it to run out."""
         self.held = False
         try:
-            await self._database.fetch("end_lease", self.incarnation)
+            await self._database.fetch(QUERIES["end_lease"], self.incarnation)
         except Unavailable as error:
             logger.warning("The lease of %s could not be ended and will run out: %s", self._app_id, error)

@@ -9,11 +9,12 @@ import msgspec
 
 from tandem.cqrs import CreateUserCommand, SetAsideUserCommand, SynchronizeUserCommand
 from tandem.kernel import Unavailable
+from tandem.postgres.database import Database
+from tandem.postgres.faults import is_refusal, state_of
 from tandem.user import Profile, StoredUser
-from tandem.user_command.database import Database
-from tandem.user_command.faults import is_refusal, state_of
 from tandem.user_command.held_keys import HeldKeys
 from tandem.user_command.idempotency import HeldUp, KeyedUser, KeyTaken
+from tandem.user_command.queries import QUERIES
 from tandem.user_command.reference_data import ReferenceIds
 from tandem.user_command.rows import UnreadableUser, row_of, stored_user, traceparents_of
 from tandem.user_command.totals import StageTotals
@@ -95,7 +96,7 @@ class UserCommandRepository:
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        rows = await self._database.fetch("ids_left")
+        rows = await self._database.fetch(QUERIES["ids_left"])
         return bool(rows[0]["some_left"])
 
     async def try_creating(self, incarnation: int) -> None:
@@ -107,7 +108,7 @@ class UserCommandRepository:
         if self.refusal is not None:
             nobody: list[object] = []
             arguments = (nobody, self._app_id, incarnation, None, None)
-            await self._database.fetch("create_users", *arguments, within=PATIENCE)
+            await self._database.fetch(QUERIES["create_users"], *arguments, within=PATIENCE)
             self.refusal = None
 
     async def _insert(
@@ -117,7 +118,7 @@ class UserCommandRepository:
         limit = KEY_PATIENCE if any(command.idempotency for command in commands) else None
         arguments = (rows_in, self._app_id, incarnation, traceparents_of(commands), limit)
         try:
-            return await self._database.fetch("create_users", *arguments, server=server)
+            return await self._database.fetch(QUERIES["create_users"], *arguments, server=server)
         except asyncpg.UniqueViolationError as error:
             if error.constraint_name == KEY_INDEX:
                 raise KeyTaken from error
@@ -138,7 +139,7 @@ class UserCommandRepository:
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        rows = await self._database.fetch("find_users_by_keys", keys)
+        rows = await self._database.fetch(QUERIES["find_users_by_keys"], keys)
         return {
             # Its answer needs no more of the profile, and so does not depend on a state that can be read.
             key: KeyedUser(
@@ -158,7 +159,7 @@ class UserCommandRepository:
             [command.version for command in commands],
             [command.error for command in commands],
         )
-        await self._database.fetch("set_aside_users", *columns, self._app_id)
+        await self._database.fetch(QUERIES["set_aside_users"], *columns, self._app_id)
 
     async def synchronize(self, commands: Sequence[SynchronizeUserCommand]) -> None:
         """Record SYNCRONIZED for each user that is still pending at this version.
@@ -177,12 +178,12 @@ class UserCommandRepository:
     async def _synchronize(self, ids: list[int], version: int) -> list[asyncpg.Record]:
         arguments = (ids, version, self._app_id)
         try:
-            return await self._database.fetch("synchronize_users", *arguments, ROW_PATIENCE)
+            return await self._database.fetch(QUERIES["synchronize_users"], *arguments, ROW_PATIENCE)
         except Unavailable as error:
             if not isinstance(error.__cause__, asyncpg.LockNotAvailableError):
                 raise
         # Somebody has locked a user. It stays pending, and recovery comes back to it; the others go on.
-        return await self._database.fetch("synchronize_users", *arguments, None)
+        return await self._database.fetch(QUERIES["synchronize_users"], *arguments, None)
 
     async def claim(
         self, incarnation: int, held: Sequence[int], most: int
@@ -196,7 +197,9 @@ class UserCommandRepository:
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        claimed = await self._database.fetch("claim_pending", incarnation, held, most, OWN_GRACE_SECONDS)
+        claimed = await self._database.fetch(
+            QUERIES["claim_pending"], incarnation, held, most, OWN_GRACE_SECONDS
+        )
         if not claimed:
             return [], []
         ids, versions = [row["user_id"] for row in claimed], [row["version"] for row in claimed]
@@ -207,7 +210,9 @@ class UserCommandRepository:
     async def _states(self, ids: list[int], versions: list[int]) -> list[StoredUser | SetAsideUserCommand]:
         """The stored states; where PostgreSQL finds one damaged, that one alone is to be set aside."""
         try:
-            return [stored_user(row) for row in await self._database.fetch("find_states", ids, versions)]
+            return [
+                stored_user(row) for row in await self._database.fetch(QUERIES["find_states"], ids, versions)
+            ]
         except Unavailable as error:
             if not isinstance(error.__cause__, asyncpg.InternalServerError):
                 raise
@@ -225,7 +230,7 @@ class UserCommandRepository:
             UnreadableUser: its rows are in a form that no version of this program has written.
             Unavailable: PostgreSQL does not answer.
         """
-        rows = await self._reads.fetch("find_user", user_id)
+        rows = await self._reads.fetch(QUERIES["find_user"], user_id)
         try:
             return msgspec.json.decode(rows[0][0], type=UserRows) if rows else None
         except msgspec.MsgspecError as error:
@@ -237,5 +242,5 @@ class UserCommandRepository:
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        rows = await self._reads.fetch("oldest_pending")
+        rows = await self._reads.fetch(QUERIES["oldest_pending"])
         return float(rows[0]["age"]) if rows else 0.0

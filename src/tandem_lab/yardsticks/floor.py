@@ -17,9 +17,9 @@ from datetime import timedelta
 import msgspec
 
 from tandem.cqrs import CreateUserCommand, SynchronizeUserCommand
+from tandem.postgres.database import Database
 from tandem.random_users import random_users
 from tandem.user import UserInput, normalize
-from tandem.user_command.database import Database
 from tandem.user_command.lease import Lease
 from tandem.user_command.repository import UserCommandRepository
 from tandem.user_query.database import open_client, users_of
