@@ -11,10 +11,10 @@ from obstacles import sessions_of
 from systems import commands, create, until
 from tandem.app import run_instance
 from tandem.cqrs import CreateUserCommand, Idempotency
+from tandem.delivery.idempotency import StillOpen
 from tandem.runs.samples import RunSamples, Sample
 from tandem.user import Location, Profile
 from tandem.user.profile import Timezone
-from tandem.user_command.idempotency import StillOpen
 
 OTHERS = 12
 HOLD_KEYS = (

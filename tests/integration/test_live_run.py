@@ -8,8 +8,7 @@ from systems import commands
 from tandem.cqrs import SynchronizeUserCommand
 from tandem.runs.in_hand import MOST_RUNS, in_hand_by_run
 from tandem.runs.live_run import LiveRun
-from tandem.runs.samples import CreatorCounts, Life, RunCounters, Snapshot
-from tandem.user_command.lease import RunInHand
+from tandem.runs.samples import CreatorCounts, Life, RunCounters, RunInHand, Snapshot
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -7,8 +7,8 @@ import pytest
 from systems import commands, create, run_tandem, until
 from tandem.app import run_instance
 from tandem.cqrs import CreateUserCommand, Idempotency
+from tandem.delivery.recovery import MOST_A_CLAIM
 from tandem.user import Profile
-from tandem.user_command.recovery import MOST_A_CLAIM
 
 STATE = "update prm_user_event set event_data = {} where user_id = $1 and event_type = 'CREATED'"
 LONG_NAME = "event_data || jsonb_build_object('name', jsonb_build_object('first', repeat('secret ', 30)))"

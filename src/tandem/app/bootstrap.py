@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from tandem.app.on_their_way import UsersOnTheirWay
 from tandem.config import Settings
 from tandem.cqrs import (
     CreateUserCommand,
@@ -25,9 +26,12 @@ from tandem.cqrs import (
     SynchronizeUserCommandHandler,
     UserSaga,
 )
+from tandem.delivery.lease import SECONDS_BETWEEN_RENEWALS, Lease
+from tandem.delivery.pending import PendingRows
+from tandem.delivery.recovery import SECONDS_BETWEEN_LOOKS, Recovery
 from tandem.kernel import Backoff, Coalescer, Coalescing, CommandBus, EventBus, keep_running
 from tandem.postgres.database import READING_CONNECTIONS, Database
-from tandem.runs.in_hand import in_hand_by_run
+from tandem.runs.in_hand import ClaimedUsers, in_hand_by_run
 from tandem.runs.live_feed import LiveFeed
 from tandem.runs.samples import RunSamples
 from tandem.runs.statistics import Statistics
@@ -35,9 +39,7 @@ from tandem.telemetry import Histogram, measure_loop_delay
 from tandem.user_command.completeness import Completeness
 from tandem.user_command.dead_letters import DeadLetters
 from tandem.user_command.history import History
-from tandem.user_command.lease import SECONDS_BETWEEN_RENEWALS, Lease
-from tandem.user_command.recovery import SECONDS_BETWEEN_LOOKS, Recovery
-from tandem.user_command.repository import UserCommandRepository
+from tandem.user_command.repository import KIND, UserCommandRepository
 from tandem.user_command.schema import require_migrated
 from tandem.user_command.service import UserCommandService
 from tandem.user_query.database import (
@@ -81,6 +83,8 @@ class Instance:
         self.database = database
         self.reads = reads
         self.statistics = Statistics(reads)
+        self.pending = PendingRows(database, KIND, self.repository.read_pending, reads)
+        self.claimed_users = ClaimedUsers()
         self.dead_letters = DeadLetters(reads)
         self.completeness = Completeness(reads)
         self.mongodb_answers = partial(answers, client)
@@ -118,18 +122,12 @@ class Instance:
         self.set_aside: Coalescer[SetAsideUserCommand, Any] = self.commands.register_coalesced(
             SetAsideUserCommand, SetAsideUserCommandHandler(self.command_service).execute, on_their_way
         )
-        self.recovery = Recovery(
-            self.repository, self.lease, self.commands, self.projection, self._held_users
-        )
+        flow = UsersOnTheirWay(self.commands, self.projection, self.write_back, self.set_aside)
+        self.recovery = Recovery(self.pending, self.lease, flow)
+        self.recovery.observers.append(self.claimed_users.count)
         self.events.saga(CreateUserQueryEvent, UserSaga.user_created)
         self.events.saga(SynchronizedUserEvent, UserSaga.user_synchronized)
         self.events.saga(RefusedUserEvent, UserSaga.user_refused)
-
-    def _held_users(self) -> list[int]:
-        """The ids of the users on their way through this process."""
-        projected = [command.user.id for command in self.projection.held()]
-        written_back = [command.user_id for command in self.write_back.held()]
-        return projected + written_back + [command.user_id for command in self.set_aside.held()]
 
     @property
     def coalescers(self) -> list[Coalescer[Any, Any]]:
@@ -163,7 +161,7 @@ class Instance:
 
     async def _renew_lease(self) -> float:
         in_hand = in_hand_by_run(
-            self.creates.held(), self.write_back.held(), self.recovery.claimed_from, self.settings.app_id
+            self.creates.held(), self.write_back.held(), self.claimed_users.by_run, self.settings.app_id
         )
         await self.lease.renew(self.creates.waiting, in_hand, ready=self.why_not_ready is None)
         await self.command_service.look_for_ids()

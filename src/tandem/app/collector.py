@@ -16,9 +16,9 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from tandem.app.bootstrap import Instance
+from tandem.delivery.flow_state import FlowState
 from tandem.http.totals import HttpTotals
 from tandem.telemetry import Histogram
-from tandem.user_command.flow_state import FlowState
 
 # Name, what it counts, and the counter of `kernel.coalescer.BatchTotals` that it shows.
 COALESCER_COUNTERS = [

@@ -119,7 +119,7 @@ class HealthController:
             )
             raise ProblemError(503, detail)
         history = await self._history()
-        oldest = round(await self._instance.repository.oldest_pending_seconds(), 3)
+        oldest = round(await self._instance.pending.oldest_seconds(), 3)
         limit = self._instance.settings.max_pending_age_seconds
         if oldest > limit:
             detail = (

@@ -8,17 +8,18 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from tandem.app.bootstrap import Instance
 from tandem.app.collector import InstanceCollector
+from tandem.delivery.flow_state import FlowStates
 from tandem.http.requests import Request, Response
 from tandem.http.routes import Route
 from tandem.http.totals import HttpTotals
-from tandem.user_command.flow_state import FlowStates
+from tandem.user_command.repository import KIND
 
 
 class MetricsController:
     """Shows this instance's metrics; each instance is scraped on its own port."""
 
     def __init__(self, instance: Instance, http: HttpTotals) -> None:
-        self._flow_states = FlowStates(instance.reads)
+        self._flow_states = FlowStates(instance.reads, KIND)
         self._mongodb_answers = instance.mongodb_answers
         self._collector = InstanceCollector(instance, http)
         self._registry = CollectorRegistry()

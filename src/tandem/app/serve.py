@@ -18,6 +18,7 @@ from tandem.app.identity_conflicts import IdentityConflictsController
 from tandem.app.metrics import MetricsController
 from tandem.app.stop import StopRequest
 from tandem.config import Settings, SettingsError
+from tandem.delivery.idempotency import InvalidKey, KeyReused, StillOpen
 from tandem.http.application import Application
 from tandem.http.door import Door, LockedDoor
 from tandem.http.limits import Answers
@@ -37,7 +38,6 @@ from tandem.runs.runs import RunsController
 from tandem.user import InvalidField
 from tandem.user_command.controller import UserCommandController
 from tandem.user_command.dead_letters import DeadLettersController
-from tandem.user_command.idempotency import InvalidKey, KeyReused, StillOpen
 from tandem.user_command.rows import UnreadableUser
 from tandem.user_command.user_path import IdsUsedUp
 from tandem.user_query.controller import UserQueryController

@@ -16,7 +16,7 @@ A user that MongoDB refuses for good takes another way out: `RefusedUserEvent` â
 `SetAsideUserCommand`, and it is a dead letter.
 
 Everything after the first commit may be interrupted at any point: that a user is pending is a row in
-PostgreSQL, and `user_command.recovery` starts the flow again for it with another `CreateUserQueryCommand`.
+PostgreSQL, and `delivery.recovery` starts the flow again for it with another `CreateUserQueryCommand`.
 Each step can therefore be repeated, and repeating it changes nothing.
 """
 
@@ -24,7 +24,6 @@ from tandem.cqrs.aggregates import UserCommandAggregate, UserEventCommandAggrega
 from tandem.cqrs.commands import (
     CreateUserCommand,
     CreateUserQueryCommand,
-    Idempotency,
     SetAsideUserCommand,
     SynchronizeUserCommand,
 )
@@ -36,6 +35,7 @@ from tandem.cqrs.handlers import (
     SynchronizeUserCommandHandler,
 )
 from tandem.cqrs.saga import UserSaga
+from tandem.delivery.idempotency import Idempotency
 
 __all__ = [
     "CreateUserCommand",

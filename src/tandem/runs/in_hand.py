@@ -1,13 +1,30 @@
 """What an instance has in hand of each run: counted once a second, so that no user pays for it."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from tandem.cqrs import CreateUserCommand, SynchronizeUserCommand
-from tandem.user_command.lease import RunInHand
+from tandem.runs.samples import RunInHand
+from tandem.user import StoredUser
 
 # Of more runs at a time, only those with the most users in hand are told of.
 MOST_RUNS = 20
+# Runs of which it is remembered whose users were claimed.
+MOST_REMEMBERED_RUNS = 20
+
+
+class ClaimedUsers:
+    """How many users recovery has claimed: by run, for the last few of them, and by who created the users."""
+
+    def __init__(self) -> None:
+        self.by_run: dict[str, Counter[str]] = {}
+
+    def count(self, users: Sequence[StoredUser]) -> None:
+        """Count these."""
+        for user in users:
+            self.by_run.setdefault(user.seed, Counter())[user.app_id] += 1
+        while len(self.by_run) > MOST_REMEMBERED_RUNS:
+            del self.by_run[next(iter(self.by_run))]
 
 
 def in_hand_by_run(

@@ -9,7 +9,6 @@ import msgspec
 from tandem.kernel import Unavailable
 from tandem.postgres.database import Database
 from tandem.runs.queries import QUERIES
-from tandem.user_command.lease import RunInHand
 
 # A live view that waits longer for PostgreSQL says that it is down.
 PATIENCE = timedelta(seconds=2)
@@ -29,6 +28,17 @@ class Sample(msgspec.Struct, frozen=True):
     lag_ms: float | None
     #: How long the oldest pending user had waited: 0 where none was pending, None where it was not known.
     oldest_pending_ms: float | None = None
+
+
+class RunInHand(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What one life of an instance has in hand of one run; published with its lease, for the live view."""
+
+    #: Users that PostgreSQL has not committed yet.
+    creating: int = 0
+    #: Users that MongoDB has acknowledged and PostgreSQL has not recorded as SYNCRONIZED yet.
+    writing_back: int = 0
+    #: Users taken over since this life began, by the instance that created them.
+    took_over: dict[str, int] = {}
 
 
 class CreatorCounts(msgspec.Struct, frozen=True, rename="camel"):

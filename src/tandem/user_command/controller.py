@@ -6,13 +6,13 @@ import re
 import msgspec
 
 from tandem.cqrs import CreateUserCommand, UserCommandAggregate
+from tandem.delivery.idempotency import StillOpen, idempotency_of
 from tandem.http.problems import ProblemError
 from tandem.http.requests import Headers, NoArguments, RawHeaders, Request, Response, json_response
 from tandem.http.routes import Right, Route
 from tandem.kernel import CommandBus
 from tandem.user import UserInput, normalize
 from tandem.user.profile import Seed
-from tandem.user_command.idempotency import StillOpen, idempotency_of
 from tandem.user_command.service import UserCommandService
 from tandem.user_command.user_path import UserPath
 from tandem.user_command.views import CreatedUser, UserRows

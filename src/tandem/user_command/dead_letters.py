@@ -6,12 +6,14 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from tandem.delivery.idempotency import StillOpen
+from tandem.delivery.queries import queries_of
 from tandem.http.problems import ProblemError
 from tandem.http.requests import NoArguments, Request, Response, json_response
 from tandem.http.routes import Route
 from tandem.postgres.database import Database
-from tandem.user_command.idempotency import StillOpen
 from tandem.user_command.queries import QUERIES
+from tandem.user_command.repository import KIND
 from tandem.user_command.user_path import HIGHEST_ID, UserPath
 
 TAG = "dead letters"
@@ -100,7 +102,7 @@ class DeadLetters:
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        rows = await self._database.fetch(QUERIES["count_dead_letters"])
+        rows = await self._database.fetch(queries_of(KIND)["count_dead_letters"])
         return int(rows[0]["letters"]), rows[0]["error"] or ""
 
 

@@ -183,27 +183,6 @@ FROM unnest($1::text[], $2::text[]) AS given (utc_offset, description)
 JOIN prm_timezone t ON t.utc_offset IS NOT DISTINCT FROM given.utc_offset
                    AND t.description IS NOT DISTINCT FROM given.description;
 
--- name: claim_pending
--- Takes pending users that nobody works on: those of ended leases, and our own that we do not hold. Rows that
--- another transaction has locked are being claimed or finished right now, and are skipped. It answers ids only: who is
--- frozen in the middle of a long answer would keep its rows locked, and nobody could take them.
-WITH alive AS MATERIALIZED (
-    SELECT incarnation FROM tandem_instance WHERE lease_until > now()
-), idle AS MATERIALIZED (
-    SELECT p.user_id, p.version, p.incarnation
-    FROM prm_user_pending p
-    WHERE CASE WHEN p.incarnation = $1
-               THEN p.created_at < now() - make_interval(secs => $4)
-                    AND p.user_id NOT IN (SELECT unnest($2::bigint[]))
-               ELSE NOT EXISTS (SELECT FROM alive a WHERE a.incarnation = p.incarnation) END
-    ORDER BY p.user_id LIMIT $3
-    FOR UPDATE OF p SKIP LOCKED
-), claimed AS (
-    UPDATE prm_user_pending p SET incarnation = $1
-    WHERE p.user_id = ANY (ARRAY(SELECT user_id FROM idle WHERE incarnation <> $1))
-)
-SELECT user_id, version FROM idle;
-
 -- name: find_states
 -- The stored states of these users, which are pending at a version; what is missing of one is null.
 SELECT given.id, given.version AS pending_version, u.seed, u.app_id, u.version, u.created_at,
@@ -215,10 +194,6 @@ LEFT JOIN LATERAL (
     WHERE e.user_id = given.id AND e.version = given.version AND e.event_type = 'CREATED' LIMIT 1
 ) state ON true
 ORDER BY given.id;
-
--- name: oldest_pending
--- How old the oldest pending user is, in seconds. Ids are given in order, near enough for an alarm.
-SELECT extract(epoch FROM now() - created_at)::float8 AS age FROM prm_user_pending ORDER BY user_id LIMIT 1;
 
 -- name: last_user_id
 -- The last id that was given, committed or not, and how many ids a session takes at a time.
@@ -234,40 +209,6 @@ WHERE locktype = 'relation' AND relation = 'prm_user_id_seq'::regclass AND mode 
 -- name: lowest_pending
 -- The lowest id of a pending user.
 SELECT user_id FROM prm_user_pending ORDER BY user_id LIMIT 1;
-
--- name: flow_state
--- What is left to do: pending users and dead letters, counted no further than these limits, and how long the
--- oldest has been pending.
-SELECT (SELECT count(*) FROM (SELECT FROM prm_user_pending LIMIT $1) first) AS pending,
-       coalesce((
-           SELECT extract(epoch FROM now() - created_at)::float8 FROM prm_user_pending ORDER BY user_id LIMIT 1
-       ), 0) AS oldest_pending_seconds,
-       (SELECT count(*) FROM (SELECT FROM prm_user_dead_letter LIMIT $2) first) AS dead_letters;
-
--- name: register_instance
--- Begins an incarnation: one life of one instance. Rows of instances long gone are cleared away.
-WITH gone AS (
-    DELETE FROM tandem_instance WHERE incarnation = ANY (ARRAY(
-        SELECT incarnation FROM tandem_instance i WHERE lease_until < now() - interval '1 hour'
-        AND NOT EXISTS (SELECT FROM prm_user_pending p WHERE p.incarnation = i.incarnation)
-        FOR UPDATE OF i SKIP LOCKED
-    ))
-)
-INSERT INTO tandem_instance (app_id, lease_until) VALUES ($1, now() + make_interval(secs => $2))
-RETURNING incarnation;
-
--- name: renew_lease
--- Prolongs a lease by this server's clock, and says how the instance is. After a failover, the number of a life that
--- was lost may have been given to another instance.
-UPDATE tandem_instance
-SET lease_until = now() + make_interval(secs => $2), renewed_at = now(), waiting = $3, ready = $4,
-    in_hand = $5::text::jsonb
-WHERE incarnation = $1 AND app_id = $6
-RETURNING incarnation;
-
--- name: end_lease
--- Ends a lease at once, so that others need not wait for it to run out.
-UPDATE tandem_instance SET lease_until = now(), ready = false WHERE incarnation = $1;
 
 -- name: set_aside_users
 -- Takes users that MongoDB refused for good out of the flow, with its reasons.
@@ -327,11 +268,6 @@ WITH chosen AS (
     ON CONFLICT (seed, app_id, backend) DO UPDATE SET dead_letters = c.dead_letters + excluded.dead_letters
 )
 SELECT count(*) AS retried FROM removed;
-
--- name: count_dead_letters
--- How many users are set aside, counted no further than 1,000, and why the first of them was.
-SELECT count(*) AS letters, (SELECT error FROM prm_user_dead_letter ORDER BY user_id LIMIT 1) AS error
-FROM (SELECT FROM prm_user_dead_letter LIMIT 1000) first;
 
 -- name: applied_migrations
 -- The migrations that this database has seen.

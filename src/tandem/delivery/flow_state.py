@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import msgspec
 
+from tandem.delivery.queries import queries_of
 from tandem.kernel import Unavailable
 from tandem.postgres.database import Database
-from tandem.user_command.queries import QUERIES
 
 # Counted no further, so that asking stays cheap while MongoDB is away and millions are pending.
 MOST_PENDING = 100_000
@@ -20,7 +20,7 @@ REST_FACTOR = 20
 
 
 class FlowState(msgspec.Struct, frozen=True):
-    """Pending users and dead letters of all instances."""
+    """Pending work and dead letters of all instances, of one kind of work."""
 
     #: At most `MOST_PENDING`.
     pending: int
@@ -32,8 +32,9 @@ class FlowState(msgspec.Struct, frozen=True):
 class FlowStates:
     """Asks PostgreSQL once a second at most, less often where that takes long. All share the answer."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, kind: str) -> None:
         self._database = database
+        self._query = queries_of(kind)["flow_state"]
         self._latest: FlowState | None = None
         self._asking = asyncio.Lock()
         self._rest_until = 0.0
@@ -52,9 +53,7 @@ class FlowStates:
 
     async def _ask(self) -> FlowState | None:
         try:
-            rows = await self._database.fetch(
-                QUERIES["flow_state"], MOST_PENDING, MOST_DEAD_LETTERS, within=PATIENCE
-            )
+            rows = await self._database.fetch(self._query, MOST_PENDING, MOST_DEAD_LETTERS, within=PATIENCE)
         except Unavailable:
             return None
         return FlowState(**dict(rows[0]))

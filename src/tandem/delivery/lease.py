@@ -6,29 +6,18 @@ from datetime import timedelta
 
 import msgspec
 
+from tandem.delivery.queries import LEASE_QUERIES
 from tandem.kernel import Unavailable
 from tandem.postgres.database import Database
 from tandem.postgres.faults import state_of
-from tandem.user_command.queries import QUERIES
 
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_RENEWALS = 1.0
 
 
-class RunInHand(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """What one life of an instance has in hand of one run; published with its lease, for the live view."""
-
-    #: Users that PostgreSQL has not committed yet.
-    creating: int = 0
-    #: Users that MongoDB has acknowledged and PostgreSQL has not recorded as SYNCRONIZED yet.
-    writing_back: int = 0
-    #: Users taken over since this life began, by the instance that created them.
-    took_over: dict[str, int] = {}
-
-
 class Lease:
-    """One life of this instance. Pending users carry its `incarnation`; when it ends, others take them."""
+    """One life of this instance. Pending rows carry its `incarnation`; when it ends, others take them."""
 
     def __init__(self, database: Database, app_id: str, duration: timedelta) -> None:
         self._database = database
@@ -40,7 +29,7 @@ class Lease:
         #: Why it did not, in a sentence without full stop that anybody may read.
         self.trouble = "PostgreSQL does not answer"
         # When no answer comes, this is noticed, and told by `/health/ready`, before the lease runs out and
-        # others take this instance's users.
+        # others take this instance's work.
         self._patience = 0.75 * (duration - timedelta(seconds=SECONDS_BETWEEN_RENEWALS))
 
     async def begin(self, within: timedelta | None = None) -> None:
@@ -50,21 +39,22 @@ class Lease:
             Unavailable: PostgreSQL does not answer.
         """
         rows = await self._database.fetch(
-            QUERIES["register_instance"], self._app_id, self._seconds, within=within
+            LEASE_QUERIES["register_instance"], self._app_id, self._seconds, within=within
         )
         self.incarnation = rows[0]["incarnation"]
         self.held = True
 
-    async def renew(self, waiting: int, in_hand: Mapping[str, RunInHand], *, ready: bool) -> None:
-        """Prolong the lease, and tell how many commands wait here, what of each run, and if we are ready.
+    async def renew(self, waiting: int, in_hand: Mapping[str, object], *, ready: bool) -> None:
+        """Prolong the lease, and tell how many commands wait here, what is in hand, and if we are ready.
 
+        `in_hand` is whatever others shall read of this life; it is stored as JSON, and not looked at.
         Without PostgreSQL it is not held; the next renewal may have it back. Who was frozen for so long that
         its row was cleared away begins a new life.
         """
         try:
             state = (self._seconds, waiting, ready, msgspec.json.encode(in_hand).decode())
             if not await self._database.fetch(
-                QUERIES["renew_lease"], self.incarnation, *state, self._app_id, within=self._patience
+                LEASE_QUERIES["renew_lease"], self.incarnation, *state, self._app_id, within=self._patience
             ):
                 await self.begin(self._patience)
                 logger.warning("The lease of %s ended long ago; it begins a new life.", self._app_id)
@@ -85,6 +75,6 @@ class Lease:
         """Give the lease back, so that nobody has to wait for it to run out."""
         self.held = False
         try:
-            await self._database.fetch(QUERIES["end_lease"], self.incarnation)
+            await self._database.fetch(LEASE_QUERIES["end_lease"], self.incarnation)
         except Unavailable as error:
             logger.warning("The lease of %s could not be ended and will run out: %s", self._app_id, error)

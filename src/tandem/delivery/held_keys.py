@@ -11,18 +11,24 @@ from collections.abc import Sequence
 
 import asyncpg
 
-from tandem.cqrs import CreateUserCommand
+from tandem.delivery.idempotency import K, keys_of
 from tandem.postgres.database import Database
-from tandem.user_command.queries import QUERIES
+from tandem.postgres.queries import Query
 
 CAREFUL_SECONDS = 10.0
 
 
 class HeldKeys:
-    """Finds the commands whose keys are held by a transaction that is still open."""
+    """Finds the commands whose keys are held by a transaction that is still open.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: where the keys are.
+        find: the query that answers which of the keys it is given are held, and waits for none.
+    """
+
+    def __init__(self, database: Database, find: Query) -> None:
         self._database = database
+        self._find = find
         self._careful_until = 0.0
 
     def is_held(self, error: BaseException | None) -> bool:
@@ -32,7 +38,7 @@ class HeldKeys:
             self._careful_until = time.monotonic() + CAREFUL_SECONDS
         return held
 
-    async def held(self, commands: Sequence[CreateUserCommand]) -> list[CreateUserCommand]:
+    async def held(self, commands: Sequence[K]) -> list[K]:
         """Those of `commands` whose keys are held; none without a look, if all went well lately.
 
         Raises:
@@ -40,10 +46,10 @@ class HeldKeys:
         """
         if time.monotonic() >= self._careful_until:
             return []
-        keys = [command.idempotency.key for command in commands if command.idempotency is not None]
+        keys = keys_of(commands)
         if not keys:
             return []
-        found = {row[0] for row in await self._database.fetch(QUERIES["find_held_keys"], keys)}
+        found = {row[0] for row in await self._database.fetch(self._find, keys)}
         if found:
             self._careful_until = time.monotonic() + CAREFUL_SECONDS
         return [command for command in commands if command.idempotency and command.idempotency.key in found]
