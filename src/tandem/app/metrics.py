@@ -19,8 +19,8 @@ class MetricsController:
     """Shows this instance's metrics; each instance is scraped on its own port."""
 
     def __init__(self, instance: Instance, http: HttpTotals) -> None:
-        self._flow_states = FlowStates(instance.reads, KIND)
-        self._mongodb_answers = instance.mongodb_answers
+        self._flow_states = FlowStates(instance.adapters.reads, KIND)
+        self._mongodb_answers = instance.adapters.mongodb_answers
         self._collector = InstanceCollector(instance, http)
         self._registry = CollectorRegistry()
         self._registry.register(self._collector)

@@ -15,6 +15,9 @@
 A user that MongoDB refuses for good takes another way out: `RefusedUserEvent` ──► `UserSaga.user_refused` ──►
 `SetAsideUserCommand`, and it is a dead letter.
 
+Each handler takes one command. The bus takes the handlers of a batch forward by turns, and a side is asked
+once for all of them.
+
 Everything after the first commit may be interrupted at any point: that a user is pending is a row in
 PostgreSQL, and `delivery.recovery` starts the flow again for it with another `CreateUserQueryCommand`.
 Each step can therefore be repeated, and repeating it changes nothing.

@@ -10,6 +10,7 @@ from tandem.cqrs import (
 )
 from tandem.delivery.idempotency import Known, once_each
 from tandem.delivery.lease import Lease
+from tandem.kernel import Gathered
 from tandem.user_command.repository import UserCommandRepository
 from tandem.user_command.user_path import IdsUsedUp
 from tandem.user_command.views import UserRows
@@ -23,8 +24,11 @@ class UserCommandService:
         self._lease = lease
         #: Whether PostgreSQL had no id left when it was last asked for one.
         self.ids_used_up = False
+        self.create = Gathered(self.create_all)
+        self.synchronize = Gathered(self.synchronize_all)
+        self.set_aside = Gathered(self.set_aside_all)
 
-    async def create(
+    async def create_all(
         self, commands: Sequence[CreateUserCommand]
     ) -> Sequence[UserCommandAggregate | Exception]:
         """Commit the users and their CREATED events together, as this incarnation's pending work.
@@ -35,9 +39,9 @@ class UserCommandService:
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        return await once_each(commands, self._create_all, self._find_by_keys, _replay)
+        return await once_each(commands, self._create_new, self._find_by_keys, _replay)
 
-    async def _create_all(
+    async def _create_new(
         self, commands: Sequence[CreateUserCommand]
     ) -> Sequence[UserCommandAggregate | Exception]:
         try:
@@ -62,21 +66,23 @@ class UserCommandService:
         if self.ids_used_up:
             self.ids_used_up = not await self._repository.has_ids_left()
 
-    async def synchronize(self, commands: Sequence[SynchronizeUserCommand]) -> None:
-        """Record SYNCRONIZED for each user that is pending at this version.
+    async def synchronize_all(self, commands: Sequence[SynchronizeUserCommand]) -> Sequence[None]:
+        """Record SYNCRONIZED for each user that is pending at this version; others are left as they are.
 
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
         await self._repository.synchronize(commands)
+        return [None] * len(commands)
 
-    async def set_aside(self, commands: Sequence[SetAsideUserCommand]) -> None:
-        """Make each user that is pending at this version a dead letter.
+    async def set_aside_all(self, commands: Sequence[SetAsideUserCommand]) -> Sequence[None]:
+        """Make each user that is pending at this version a dead letter; others are left as they are.
 
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
         await self._repository.set_aside(commands)
+        return [None] * len(commands)
 
     async def find(self, user_id: int) -> UserRows | None:
         """One user in normal form, with its events; None where there is none.
