@@ -105,7 +105,7 @@ class Tracing:
     def follow(self, app: Application, instance: Instance) -> "TracedAnswers":
         """Make spans of what this application answers, and of the batches of its instance's flow."""
         for coalescer in instance.flow.commands.coalescers:
-            coalescer.watcher = self.batch_done
+            coalescer.observers.append(self.batch_done)
         return TracedAnswers(app, self)
 
     def follows(self, headers: RawHeaders) -> Context | None:

@@ -39,3 +39,7 @@ SELECT (SELECT count(*) FROM (SELECT FROM prm_{kind}_pending LIMIT $1) first) AS
 -- How much is set aside, counted no further than 1,000, and why the first of them was.
 SELECT count(*) AS letters, (SELECT error FROM prm_{kind}_dead_letter ORDER BY {kind}_id LIMIT 1) AS error
 FROM (SELECT FROM prm_{kind}_dead_letter LIMIT 1000) first;
+
+-- name: is_dead_letter
+-- A row if this one is set aside.
+SELECT FROM prm_{kind}_dead_letter WHERE {kind}_id = $1;
