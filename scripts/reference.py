@@ -13,15 +13,16 @@ from typing import Any
 import click
 import msgspec
 
-from tandem.app import Instance
+from tandem.app import Instance, wire
+from tandem.app.adapters import adapters_of
 from tandem.app.serve import application
 from tandem.cli import commands, main
 from tandem.config import Settings
-from tandem.user_command.database import Database
-from tandem.user_command.sessions import Sessions
+from tandem.http.door import OpenDoor
+from tandem.http.requests import RawRequest
+from tandem.postgres.database import Database
+from tandem.postgres.sessions import Sessions
 from tandem.user_query.database import open_client
-from tandem.web.door import OpenDoor
-from tandem.web.requests import RawRequest
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 MADE = "<!-- Made by `make docs`: change the program, not this page. -->"
@@ -148,7 +149,7 @@ def _bounds(of: Json) -> str:
 def batches_page(instance: Instance) -> str:
     """What is gathered, by the coalescers of an instance with default settings."""
     rows = []
-    for coalescer in instance.coalescers:
+    for coalescer in instance.flow.coalescers:
         how = coalescer.coalescing
         pace = how.pace / timedelta(milliseconds=1)
         rows.append(
@@ -180,7 +181,7 @@ async def pages() -> dict[str, str]:
     client = open_client(settings.mongodb_url, name="docs", deadline=timedelta(seconds=1))
     patience = timedelta(seconds=1)
     database = Database(Sessions(settings.postgres_url, {}, patience, size=1), patience)
-    instance = Instance(settings, database, client)
+    instance = wire(settings, adapters_of(settings, database, client))
     answer = await application(instance, OpenDoor()).answer(RawRequest("GET", b"/api-json", b"", {}))
     await client.close()
     return {

@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import msgspec
 import pytest
 from pymongo import AsyncMongoClient
 
+from tandem.app import Adapt
 from tandem.config import Settings
 from tandem.cqrs import CreateUserCommand
 from tandem.random_users import random_users
@@ -112,8 +113,30 @@ def commands(count: int, seed: str = "run") -> list[CreateUserCommand]:
 
 async def create(instance, users):
     """Carry out these commands together; the users that were stored."""
-    aggregates = await asyncio.gather(*(instance.commands.execute(command) for command in users))
+    aggregates = await asyncio.gather(*(instance.flow.commands.execute(command) for command in users))
     return [aggregate.user for aggregate in aggregates]
+
+
+class Held:
+    """A part of an instance, of which one method waits at a gate before it does anything."""
+
+    def __init__(self, part: Any, method: str, gate: asyncio.Event) -> None:
+        self._part = part
+        original = getattr(part, method)
+
+        async def held(*arguments: Any, **named: Any) -> Any:
+            await gate.wait()
+            return await original(*arguments, **named)
+
+        setattr(self, method, held)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._part, name)
+
+
+def held_before_mongodb(gate: asyncio.Event) -> Adapt:
+    """Adapters for `run_instance` with which nothing reaches MongoDB before the gate is open."""
+    return lambda adapters: replace(adapters, documents=Held(adapters.documents, "write", gate))
 
 
 @dataclass

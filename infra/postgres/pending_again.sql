@@ -1,7 +1,7 @@
 -- For after a restore of MongoDB: whoever was recorded as SYNCRONIZED since a moment is made pending again, so that
 -- MongoDB gets them once more. Whom it has already is not changed, and instances may run. Run by psql as the owner:
 --   psql -v since='2026-01-31 12:00:00+00' -f pending_again.sql      (-infinity: everybody)
--- It takes back all that the write-back has recorded (synchronize_users in queries.sql), so that statistics stay exact.
+-- It takes back all that the write-back has recorded (synchronize_users in users.sql), so that statistics stay exact.
 WITH undone AS (
     DELETE FROM prm_user_event e USING prm_user u
     WHERE e.event_type = 'SYNCRONIZED' AND e.created_at >= :'since'::timestamptz

@@ -12,9 +12,9 @@ from contextlib import AbstractAsyncContextManager
 
 from tandem.app.serve import open_application
 from tandem.config import load_settings
+from tandem.http.asgi import AsgiApplication, Message, Receive, Send
+from tandem.http.limits import Answers
 from tandem.telemetry.logs import set_up_logs
-from tandem.web.asgi import AsgiApplication, Message, Receive, Send
-from tandem.web.limits import Answers
 
 
 class Entry:

@@ -54,7 +54,7 @@ async def all_documents(system) -> list[dict]:
 
 
 async def counts(instance) -> list[tuple]:
-    rows = await instance.statistics.runs()
+    rows = await instance.adapters.statistics.runs()
     return [(row.seed, row.app_id, row.total, row.synchronized, row.pending, row.taken_over) for row in rows]
 
 
@@ -134,9 +134,9 @@ async def test_a_backup_that_is_older_than_mongodb_gives_no_id_again_and_tells_o
                 users = await create(instance, commands(10, "after"))
                 await now.until_synchronized(40)
                 assert {user.id for user in lost}.isdisjoint(user.id for user in users)
-                _, never_given = await instance.history.state()
-                found = await instance.witness.ids_between(never_given, 1_000)
-                assert await instance.history.unknown(found) == sorted(user.id for user in lost)
+                _, never_given = await instance.adapters.history.state()
+                found = await instance.adapters.witness.ids_between(never_given, 1_000)
+                assert await instance.adapters.history.unknown(found) == sorted(user.id for user in lost)
 
 
 async def test_a_mongodb_that_is_lost_altogether_is_filled_again_from_postgresql(system):

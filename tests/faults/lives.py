@@ -1,20 +1,48 @@
 """Instances in this process that can be held up at any step of the flow, frozen, and crashed."""
 
 import asyncio
-from collections.abc import Callable
+from dataclasses import replace
+from inspect import iscoroutinefunction
+from typing import Any
 
-from tandem.app import Instance, run_instance
+from tandem.app import Adapters, Instance, run_instance
 from tandem.config import Settings
 
-# Each step: whose method it is, its name, and whether it is held up before or after it was done.
-STEPS: dict[str, tuple[Callable[[Instance], object], str, bool]] = {
-    "before the commit": (lambda instance: instance.repository, "create", False),
-    "after the commit": (lambda instance: instance.repository, "create", True),
-    "before MongoDB": (lambda instance: instance.query_service, "create", False),
-    "after MongoDB": (lambda instance: instance.query_service, "create", True),
-    "before the write-back": (lambda instance: instance.repository, "synchronize", False),
-    "after the write-back": (lambda instance: instance.repository, "synchronize", True),
+# Each step: which adapter does it, by which method, and whether it is held up before or after it was done.
+STEPS = {
+    "before the commit": ("users", "create", False),
+    "after the commit": ("users", "create", True),
+    "before MongoDB": ("documents", "write", False),
+    "after MongoDB": ("documents", "write", True),
+    "before the write-back": ("users", "synchronize", False),
+    "after the write-back": ("users", "synchronize", True),
 }
+# What an instance does in the background: it stops when all of it is frozen.
+BACKGROUND = (("lease", "renew", False), ("pending", "claim", False))
+
+
+class Steps:
+    """An adapter whose steps wait where the life that it belongs to is held up."""
+
+    def __init__(self, life: "Life", name: str, adapter: Any) -> None:
+        self._life = life
+        self._name = name
+        self._adapter = adapter
+
+    def __getattr__(self, method: str) -> Any:
+        original = getattr(self._adapter, method)
+        if not iscoroutinefunction(original):
+            return original
+
+        async def step(*arguments: Any, **named: Any) -> Any:
+            await self._life.wait_at((self._name, method, False))
+            if self._life.crashed:
+                return None
+            result = await original(*arguments, **named)
+            await self._life.wait_at((self._name, method, True))
+            return result
+
+        return step
 
 
 class Life:
@@ -24,7 +52,8 @@ class Life:
         self._settings = settings
         self._end = asyncio.Event()
         self._passable = asyncio.Event()
-        self._passable.set()
+        self._held_up: set[tuple[str, str, bool]] = set()
+        self.crashed = False
         self.instance: Instance
 
     async def begin(self) -> None:
@@ -35,28 +64,28 @@ class Life:
 
     def hold_up(self, step: str) -> None:
         """Let whatever comes to this step wait there."""
-        owner_of, name, afterwards = STEPS[step]
-        self._hold_up(owner_of(self.instance), name, afterwards=afterwards)
+        self._passable.clear()
+        self._held_up.add(STEPS[step])
 
     def freeze(self, step: str) -> None:
         """Stop its background services as well, as SIGSTOP would."""
         self.hold_up(step)
-        self._hold_up(self.instance.lease, "renew", afterwards=False)
-        self._hold_up(self.instance.recovery, "run_once", afterwards=False)
+        self._held_up.update(BACKGROUND)
 
     def go_on(self) -> None:
         """Hold nothing up any more."""
+        self._held_up.clear()
         self._passable.set()
 
+    async def wait_at(self, step: tuple[str, str, bool]) -> None:
+        """Wait where this step is held up."""
+        if step in self._held_up:
+            await self._passable.wait()
+
     async def crash(self) -> None:
-        """End as `kill -9` does: nothing is finished, the lease is not given back."""
-
-        async def drop_everything() -> None:
-            for coalescer in self.instance.coalescers:
-                coalescer.stop()
-
-        self.instance.finish = drop_everything  # type: ignore[method-assign]
-        self.instance.lease.end = drop_everything  # type: ignore[method-assign]
+        """End as `kill -9` does: nothing more is done, and the lease is not given back."""
+        self.crashed = True
+        self.instance.flow.stop()
         await self.stop()
 
     async def stop(self) -> None:
@@ -65,20 +94,10 @@ class Life:
         await self._task
 
     async def _live(self, started: "asyncio.Future[Instance]") -> None:
-        async with run_instance(self._settings) as instance:
+        async with run_instance(self._settings, self._adapted) as instance:
             started.set_result(instance)
             await self._end.wait()
 
-    def _hold_up(self, owner: object, name: str, *, afterwards: bool) -> None:
-        self._passable.clear()
-        original = getattr(owner, name)
-
-        async def held(*arguments, **named):
-            if not afterwards:
-                await self._passable.wait()
-                return await original(*arguments, **named)
-            result = await original(*arguments, **named)
-            await self._passable.wait()
-            return result
-
-        setattr(owner, name, held)
+    def _adapted(self, adapters: Adapters) -> Adapters:
+        names = ("users", "documents", "pending", "lease")
+        return replace(adapters, **{name: Steps(self, name, getattr(adapters, name)) for name in names})

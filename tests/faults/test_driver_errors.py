@@ -12,7 +12,7 @@ from pymongo import helpers_shared
 
 from systems import commands, create, until
 from tandem.kernel import Unavailable
-from tandem.user_command.faults import DRIVER_ERRORS, is_items_fault, session_stays, state_of
+from tandem.postgres.faults import DRIVER_ERRORS, is_items_fault, session_stays, state_of
 from tandem.user_query.database import UNSENDABLE
 from tandem.user_query.refusals import REFUSED_FOR_GOOD, is_documents_own_fault, sort_errors
 

@@ -139,7 +139,7 @@ async def test_what_an_instance_remembers_of_the_lost_server_is_forgotten_and_mo
             (second,) = await create_soon(instance, [from_country("Lemuria", 4)])
             assert lost.id < SKIPPED_IDS < first.id < second.id
             for user, country in ((first, "Thule"), (second, "Lemuria")):
-                rows = await instance.command_service.find(user.id)
+                rows = await instance.flow.command_service.find(user.id)
                 assert rows.location.country.name == country
 
             mongodb.forward_again()
@@ -188,7 +188,7 @@ async def test_a_sequence_behind_the_users_is_no_users_fault_and_heals(system):
         await system.postgres.execute("select setval('prm_user_id_seq', 1)")
         with pytest.raises(Unavailable):
             await create(instance, commands(20, "again"))
-        assert instance.creates.totals.failed == 20
+        assert instance.flow.creates.totals.failed == 20
 
         async def is_moved() -> bool:
             return await system.count("select max(number) from tandem_history") == 2

@@ -8,13 +8,13 @@ import pytest
 from ledger import Load, check_databases, send
 from obstacles import sessions_of
 
-from systems import commands, create, until
+from systems import commands, create, held_before_mongodb, until
 from tandem.app import run_instance
 from tandem.cqrs import CreateUserCommand, Idempotency
+from tandem.delivery.idempotency import StillOpen
+from tandem.runs.samples import RunSamples, Sample
 from tandem.user import Location, Profile
 from tandem.user.profile import Timezone
-from tandem.user_command.idempotency import StillOpen
-from tandem.user_command.run_samples import RunSamples, Sample
 
 OTHERS = 12
 HOLD_KEYS = (
@@ -73,7 +73,7 @@ async def test_keys_of_an_open_transaction_hold_up_nobody_else(system, serve):
 async def test_in_a_batch_of_hundreds_those_alone_are_told_whose_keys_are_held(system, instance):
     batch = keyed(300, "free") + keyed(4, "held") + commands(10, "without")
     async with open_transaction(system, HOLD_KEYS):
-        results = await asyncio.gather(*map(instance.commands.execute, batch), return_exceptions=True)
+        results = await asyncio.gather(*map(instance.flow.commands.execute, batch), return_exceptions=True)
     refused = [number for number, result in enumerate(results) if isinstance(result, Exception)]
     # `held-0` is free.
     assert refused == [301, 302, 303]
@@ -106,7 +106,7 @@ async def test_a_country_of_an_open_transaction_holds_up_nobody_else(system, ins
     there = CreateUserCommand("run", Profile(email="there@example.com", location=location))
     async with open_transaction(system, statement):
         *others, refused = await asyncio.gather(
-            *map(instance.commands.execute, [*commands(20), there]), return_exceptions=True
+            *map(instance.flow.commands.execute, [*commands(20), there]), return_exceptions=True
         )
         assert isinstance(refused, StillOpen)
         assert len({aggregate.user.id for aggregate in others}) == 20
@@ -116,21 +116,23 @@ async def test_a_country_of_an_open_transaction_holds_up_nobody_else(system, ins
 
 
 @pytest.mark.parametrize("table", ["prm_user_pending where user_id", "prm_user where id"])
-async def test_a_locked_user_holds_up_no_other_users_way_back(system, instance, table):
+async def test_a_locked_user_holds_up_no_other_users_way_back(system, table):
     """Somebody looks at one user `for update` and goes for lunch."""
-    async with held_back(instance):
+    gate = asyncio.Event()
+    async with run_instance(system.settings(), held_before_mongodb(gate)) as instance:
         users = await create(instance, commands(30))
         other = await asyncpg.connect(system.urls.postgres_owner_url)
         transaction = other.transaction()
         await transaction.start()
         await other.execute(f"select from {table} = {users[10].id} for update")
-    await until_pending(system, {users[10].id})
-    later = await create(instance, commands(10, "later"))
-    await until_pending(system, {users[10].id})
-    assert len(later) == 10
-    await transaction.rollback()
-    await other.close()
-    await system.until_synchronized(40)
+        gate.set()
+        await until_pending(system, {users[10].id})
+        later = await create(instance, commands(10, "later"))
+        await until_pending(system, {users[10].id})
+        assert len(later) == 10
+        await transaction.rollback()
+        await other.close()
+        await system.until_synchronized(40)
     await check_databases(system)
 
 
@@ -142,10 +144,11 @@ async def test_a_locked_dead_letter_does_not_hold_up_the_others(system, instance
     )
     locked = f"select from prm_user_dead_letter where user_id = {users[1].id} for update"
     async with open_transaction(system, locked):
-        assert await instance.dead_letters.retry() == 2
-        assert await instance.dead_letters.count() == (1, "by hand")
+        assert await instance.adapters.dead_letters.retry() == 2
+        letters, _ = await instance.adapters.dead_letters.count()
+        assert letters == 1
         with pytest.raises(StillOpen):
-            await instance.dead_letters.retry(users[1].id)
+            await instance.adapters.dead_letters.retry(users[1].id)
 
 
 async def test_an_instance_starts_although_somebody_has_locked_the_life_of_one_long_gone(system):
@@ -156,7 +159,7 @@ async def test_an_instance_starts_although_somebody_has_locked_the_life_of_one_l
         open_transaction(system, "select from tandem_instance for update"),
         run_instance(system.settings(database_timeout_seconds=5)) as instance,
     ):
-        assert instance.lease.held
+        assert instance.adapters.lease.held
 
 
 async def test_samples_of_an_open_transaction_do_not_take_the_live_view_away(system, instance):
@@ -165,7 +168,7 @@ async def test_samples_of_an_open_transaction_do_not_take_the_live_view_away(sys
     live = instance.live
     async with open_transaction(system, sample):
         assert live is not None
-        reader = RunSamples(instance.reads)
+        reader = RunSamples(instance.adapters.reads)
         keep = [Sample("run", 1, 1, 1, 1, 1, None)]
         snapshot = await reader.read({"run": 0}, keep, clear=False)
         assert [run.seed for run in snapshot.runs] == ["run"]
@@ -176,22 +179,6 @@ def keyed(count: int, name: str) -> list[CreateUserCommand]:
         CreateUserCommand("run", Profile(email=f"{n}@example.com"), Idempotency(f"{name}-{n}", b""))
         for n in range(count)
     ]
-
-
-@asynccontextmanager
-async def held_back(instance):
-    """Let nothing reach MongoDB before the end of the block."""
-    gate = asyncio.Event()
-    service = instance.query_service
-    original = service.create
-
-    async def held(users):
-        await gate.wait()
-        return await original(users)
-
-    service.create = held
-    yield
-    gate.set()
 
 
 async def until_pending(system, expected: set[int]) -> None:

@@ -75,7 +75,7 @@ class Sequences(RuleBasedStateMachine):
         frozen = self._life(life)
         frozen.freeze(step)
         self._run(self._send(frozen, self._new(keyed)))
-        self._run(self._end_leases("and incarnation = $1", frozen.instance.lease.incarnation))
+        self._run(self._end_leases("and incarnation = $1", frozen.instance.adapters.lease.incarnation))
 
     @rule(life=A_LIFE)
     @precondition(lambda self: self._lives)
@@ -84,7 +84,7 @@ class Sequences(RuleBasedStateMachine):
 
     @rule()
     def leases_of_the_dead_end(self) -> None:
-        living = [life.instance.lease.incarnation for life in self._lives]
+        living = [life.instance.adapters.lease.incarnation for life in self._lives]
         self._run(self._end_leases("and incarnation <> all($1)", living))
 
     @rule()
@@ -113,7 +113,7 @@ class Sequences(RuleBasedStateMachine):
 
     async def _look_around(self) -> None:
         """What recovery does by itself every second; who is frozen does not."""
-        looks = [asyncio.create_task(life.instance.recovery.run_once()) for life in self._lives]
+        looks = [asyncio.create_task(life.instance.flow.recovery.run_once()) for life in self._lives]
         if looks:
             await asyncio.wait(looks, timeout=ANSWER_SECONDS)
         for look in looks:
@@ -122,7 +122,7 @@ class Sequences(RuleBasedStateMachine):
     async def _send(self, life: Life, sent: list[CreateUserCommand]) -> None:
         """Send commands together, and write down what was answered in time."""
         self._sent |= {command.idempotency.key: command for command in sent if command.idempotency}
-        answers = [asyncio.ensure_future(life.instance.commands.execute(command)) for command in sent]
+        answers = [asyncio.ensure_future(life.instance.flow.commands.execute(command)) for command in sent]
         await asyncio.wait(answers, timeout=ANSWER_SECONDS)
         for command, answer in zip(sent, answers, strict=True):
             if not answer.done():
@@ -148,7 +148,7 @@ class Sequences(RuleBasedStateMachine):
         """Nothing is held up any more, what was not answered is sent again, and all has to agree."""
         try:
             await self._begin()
-            living = [life.instance.lease.incarnation for life in self._lives]
+            living = [life.instance.adapters.lease.incarnation for life in self._lives]
             await self._end_leases("and incarnation <> all($1)", living)
             # First others do the work of the frozen, and then these do it as well.
             await self._look_around()

@@ -9,7 +9,7 @@ from obstacles import Sessions, sessions_of
 
 from systems import commands, create, until
 from tandem.kernel import Unavailable
-from tandem.user_command.database import CONNECTIONS, READING_CONNECTIONS
+from tandem.postgres.database import CONNECTIONS, READING_CONNECTIONS
 
 KEPT = 2
 
@@ -58,19 +58,19 @@ async def test_however_much_is_read_sessions_are_left_for_the_flow(system, insta
     transaction = locked.transaction()
     await transaction.start()
     await locked.execute("lock table prm_user_lag in access exclusive mode")
-    readers = [asyncio.create_task(instance.statistics.runs()) for _ in range(3 * CONNECTIONS)]
+    readers = [asyncio.create_task(instance.adapters.statistics.runs()) for _ in range(3 * CONNECTIONS)]
     async with sessions_of(system) as sessions:
         await sessions.until_waiting_for_lock("instance-1")
 
         async def all_wait() -> bool:
-            return instance.database.connections["used"] >= READING_CONNECTIONS
+            return instance.adapters.database.connections["used"] >= READING_CONNECTIONS
 
         await until(all_wait, "as many readers as may be")
         # The write-back waits for the same lock; creates and the lease do not.
         assert len(await create(instance, commands(20))) == 20
-        await instance._renew_lease()
-        assert instance.lease.held
-        assert instance.database.connections["used"] <= READING_CONNECTIONS + 2
+        await instance.background.renew_lease()
+        assert instance.adapters.lease.held
+        assert instance.adapters.database.connections["used"] <= READING_CONNECTIONS + 2
     await transaction.rollback()
     await locked.close()
     with suppress(Unavailable):

@@ -6,7 +6,7 @@ from datetime import timedelta
 from ledger import Load, check_agreement
 from obstacles import failing_mongodb
 
-from systems import commands, create
+from systems import commands, create, held_before_mongodb
 from tandem.app import run_instance
 from tandem.kernel import Command, CommandBus
 
@@ -32,23 +32,15 @@ async def test_all_that_is_stuck_together_gets_the_time_to_drain_once():
             coalescer.stop()
 
 
-def close_the_way_to_mongodb(instance) -> None:
-    async def never(users):
-        await asyncio.Event().wait()
-
-    instance.query_service.create = never
-
-
 async def test_who_is_told_to_stop_takes_up_no_more_of_others_users(system):
-    async with run_instance(system.settings("dead", drain_seconds=0.01)) as dead:
-        close_the_way_to_mongodb(dead)
+    closed = held_before_mongodb(asyncio.Event())
+    async with run_instance(system.settings("dead", drain_seconds=0.01), closed) as dead:
         await create(dead, commands(3000))
-    async with run_instance(system.settings("heir", drain_seconds=1)) as heir:
-        close_the_way_to_mongodb(heir)
-        while not heir.recovery.claimed:
+    async with run_instance(system.settings("heir", drain_seconds=1), closed) as heir:
+        while not heir.flow.recovery.claimed:
             await asyncio.sleep(0)
     # At most the claim that was under way when it was told.
-    assert heir.recovery.claimed <= 1000
+    assert heir.flow.recovery.claimed <= 1000
     async with run_instance(system.settings("last")):
         await system.until_synchronized(3000)
 

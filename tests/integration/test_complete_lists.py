@@ -36,7 +36,7 @@ async def taken_id(system) -> AsyncIterator[int]:
 
 
 async def test_nobody_is_complete_above_an_id_that_an_open_transaction_has_taken(system, instance):
-    through = instance.completeness.through
+    through = instance.adapters.completeness.through
     assert await through() == 0
     [first, *_] = await create(instance, commands(3))
     await system.until_synchronized(3)
@@ -54,34 +54,34 @@ async def test_nobody_is_complete_above_an_id_that_an_open_transaction_has_taken
 
 
 async def test_nobody_is_complete_above_a_pending_user_and_a_dead_letter_holds_up_nobody(system, instance):
-    through = instance.completeness.through
+    through = instance.adapters.completeness.through
     users = await create(instance, commands(4))
     await system.until_synchronized(4)
     ids = sorted(user.id for user in users)
     await system.postgres.execute(
         "insert into prm_user_pending (user_id, version, incarnation, created_at) values ($1, 1, $2, now())",
-        *(ids[2], instance.lease.incarnation),
+        *(ids[2], instance.adapters.lease.incarnation),
     )
     assert await through() == ids[2] - 1
-    await instance.repository.set_aside([SetAsideUserCommand(ids[2], 1, "refused")])
+    await instance.adapters.users.set_aside([SetAsideUserCommand(ids[2], 1, "refused")])
     assert await through() == ids[3]
 
 
 async def test_a_sequence_that_gives_ids_ahead_is_refused(system, instance):
     await system.postgres.execute("alter sequence prm_user_id_seq cache 10")
     with pytest.raises(Unavailable, match="CACHE 1"):
-        await instance.completeness.through()
+        await instance.adapters.completeness.through()
     await system.postgres.execute("alter sequence prm_user_id_seq cache 1")
-    assert await instance.completeness.through() >= 0
+    assert await instance.adapters.completeness.through() >= 0
 
 
 async def test_all_who_ask_at_a_time_share_one_question(system, instance, monkeypatch):
     monkeypatch.setattr(completeness, "REST_SECONDS", 3600.0)
-    asked = await asyncio.gather(*(instance.completeness.through() for _ in range(100)))
+    asked = await asyncio.gather(*(instance.adapters.completeness.through() for _ in range(100)))
     assert set(asked) == {0}
     await create(instance, commands(1))
     await system.until_synchronized(1)
-    assert await instance.completeness.through() == 0
+    assert await instance.adapters.completeness.through() == 0
 
 
 async def page(client: httpx.AsyncClient, after: int, **more) -> tuple[list[int], int]:

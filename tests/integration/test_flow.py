@@ -21,7 +21,7 @@ from tandem.user_query.document import document_of
 async def test_a_user_goes_from_command_to_postgresql_to_mongodb_and_back(system, instance):
     heard: list[str] = []
     for event_type in (CreateUserQueryEvent, SynchronizedUserEvent):
-        instance.events.subscribe(event_type, lambda event: heard.append(type(event).__name__))
+        instance.flow.events.subscribe(event_type, lambda event: heard.append(type(event).__name__))
     (user,) = await create(instance, commands(1))
     await system.until_synchronized(1)
 
@@ -49,8 +49,8 @@ async def test_many_users_share_few_batches(system, instance):
     users = await create(instance, commands(1000))
     await system.until_synchronized(1000)
     assert len({user.id for user in users}) == 1000
-    assert instance.creates.totals.batches < 50
-    assert instance.projection.totals.batches < 50
+    assert instance.flow.creates.totals.batches < 50
+    assert instance.flow.projection.totals.batches < 50
 
 
 async def test_answers_belong_to_their_commands(system, instance):
@@ -66,8 +66,8 @@ async def test_repeating_every_step_changes_nothing(system, instance):
     await system.until_synchronized(1)
     before = await system.users.find_one({"_id": user.id})
 
-    await instance.commands.execute(CreateUserQueryCommand(user))
-    await instance.commands.execute(SynchronizeUserCommand(user.id, 1, user.seed))
+    await instance.flow.commands.execute(CreateUserQueryCommand(user))
+    await instance.flow.commands.execute(SynchronizeUserCommand(user.id, 1, user.seed))
 
     assert await system.users.find_one({"_id": user.id}) == before
     assert await system.count("select count(*) from prm_user_event") == 2
@@ -82,7 +82,7 @@ async def test_redelivery_in_any_order_leaves_the_highest_version(system, instan
         changed = StoredUser(
             user.id, user.seed, user.app_id, version, user.created_at, Profile(f"v{version}@example.com")
         )
-        await instance.query_service.create([changed])
+        await instance.flow.query_service.create_all([changed])
     document = await system.users.find_one({"_id": user.id})
     assert (document["version"], document["email"]) == (3, "v3@example.com")
 
@@ -114,7 +114,7 @@ async def test_without_postgresql_a_command_is_refused_and_nothing_is_half_done(
     (command,) = commands(1)
     await system.postgres.execute("alter table prm_user_picture rename to hidden")
     with pytest.raises(Exception, match="prm_user_picture"):
-        await instance.commands.execute(command)
+        await instance.flow.commands.execute(command)
     await system.postgres.execute("alter table hidden rename to prm_user_picture")
     assert await system.count("select count(*) from prm_user") == 0
     assert await system.count("select count(*) from prm_user_event") == 0
@@ -133,7 +133,7 @@ async def test_connections_that_the_server_ends_are_replaced(system, instance):
     users = 1
     for command in commands(20, "after"):
         try:
-            await instance.commands.execute(command)
+            await instance.flow.commands.execute(command)
             users += 1
         except Unavailable:
             continue

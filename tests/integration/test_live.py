@@ -7,12 +7,12 @@ import msgspec
 import pytest
 
 from systems import commands, create, until
-from tandem.app.live import LiveController, LiveQuery
-from tandem.app.live_feed import MOST_RUNS, MOST_WATCHERS, OPENING
-from tandem.user_command.database import SESSION_SETTINGS
-from tandem.user_command.queries import QUERIES
-from tandem.web.problems import ProblemError
-from tandem.web.requests import Request
+from tandem.http.problems import ProblemError
+from tandem.http.requests import Request
+from tandem.postgres.database import SESSION_SETTINGS
+from tandem.runs.live import LiveController, LiveQuery
+from tandem.runs.live_feed import MOST_RUNS, MOST_WATCHERS, OPENING
+from tandem.runs.queries import QUERIES
 from watching import instance_in, watch
 
 URL = "/api/v1/user-command?seed=watched"
@@ -180,7 +180,7 @@ async def test_a_sample_reads_few_rows_however_many_users_there_are(system, inst
         await system.postgres.execute("select set_config($1, $2, false)", name, value)
     async with system.postgres.transaction():
         before = await system.count(READ)
-        await system.postgres.fetch(QUERIES["sample_runs"], ["watched"], [0])
+        await system.postgres.fetch(QUERIES["sample_runs"].sql, ["watched"], [0])
         assert await system.count(READ) - before < 500
 
 
@@ -194,7 +194,7 @@ async def test_other_runs_users_hide_how_long_ones_own_have_waited_and_say_how_l
         "insert into prm_user_pending select id, 1, 0, now() - make_interval(secs => 1000300 - id) "
         "from prm_user where id > 1000000"
     )
-    found = await system.postgres.fetchval(QUERIES["sample_runs"], ["watched", "other"], [0, 0])
+    found = await system.postgres.fetchval(QUERIES["sample_runs"].sql, ["watched", "other"], [0, 0])
     snapshot = msgspec.json.decode(found)
     oldest = {run["seed"]: run["oldestPendingSeconds"] for run in snapshot["runs"]}
     assert oldest["watched"] is None

@@ -5,11 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from systems import commands
-from tandem.app.in_hand import MOST_RUNS, in_hand_by_run
-from tandem.app.live_run import LiveRun
 from tandem.cqrs import SynchronizeUserCommand
-from tandem.user_command.lease import RunInHand
-from tandem.user_command.run_samples import CreatorCounts, Life, RunCounters, Snapshot
+from tandem.runs.in_hand import MOST_RUNS, in_hand_by_run
+from tandem.runs.live_run import LiveRun
+from tandem.runs.samples import CreatorCounts, Life, RunCounters, RunInHand, Snapshot
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ import pytest
 
 from systems import run_tandem, until
 from tandem.kernel import UnsuitableServer
-from tandem.user_command.database import Database
+from tandem.postgres.database import Database
 from tandem.user_command.migrate import migrate
 from tandem.user_command.schema import this_schema
 

@@ -4,30 +4,16 @@ import asyncio
 
 import pytest
 
-from systems import commands, create
+from systems import commands, create, held_before_mongodb
 from tandem.app import run_instance
 
 LEASE_SECONDS = 2.0
 
 
-async def hold_projection(instance):
-    """Let nothing pass to MongoDB: every lane waits at a gate."""
-    gate = asyncio.Event()
-    service = instance.query_service
-    original = service.create
-
-    async def held(users):
-        await gate.wait()
-        return await original(users)
-
-    service.create = held
-    return gate
-
-
 async def leave_behind(system, count: int) -> None:
     """Commit users through an instance that dies before it has projected any."""
-    async with run_instance(system.settings("dead", drain_seconds=0.01)) as dying:
-        await hold_projection(dying)
+    closed = held_before_mongodb(asyncio.Event())
+    async with run_instance(system.settings("dead", drain_seconds=0.01), closed) as dying:
         await create(dying, commands(count))
     assert await system.count("select count(*) from prm_user_pending") == count
 
@@ -36,8 +22,8 @@ async def test_a_dead_instances_users_are_finished_by_another(system):
     await leave_behind(system, 120)
     async with run_instance(system.settings("heir")) as heir:
         await system.until_synchronized(120)
-        assert heir.recovery.claimed == 120
-        (row,) = await heir.statistics.runs()
+        assert heir.flow.recovery.claimed == 120
+        (row,) = await heir.adapters.statistics.runs()
     assert (row.app_id, row.total, row.synchronized, row.pending, row.taken_over) == (
         "dead",
         120,
@@ -55,30 +41,31 @@ async def test_two_heirs_do_the_work_once(system):
         run_instance(system.settings("heir-2")) as second,
     ):
         await system.until_synchronized(2000)
-        assert first.recovery.claimed + second.recovery.claimed == 2000
+        assert first.flow.recovery.claimed + second.flow.recovery.claimed == 2000
     assert await system.count("select count(*) from prm_user_event where event_type = 'SYNCRONIZED'") == 2000
 
 
 async def test_who_is_alive_keeps_its_users(system):
-    async with run_instance(system.settings("slow")) as slow:
-        gate = await hold_projection(slow)
+    gate = asyncio.Event()
+    async with run_instance(system.settings("slow"), held_before_mongodb(gate)) as slow:
         await create(slow, commands(10))
         async with run_instance(system.settings("eager")) as eager:
-            assert await eager.recovery.claim() == 0
+            assert await eager.flow.recovery.claim() == 0
             gate.set()
             await system.until_synchronized(10)
-            assert eager.recovery.claimed == 0
+            assert eager.flow.recovery.claimed == 0
 
 
 async def test_an_instance_takes_back_what_it_had_no_room_for(system):
-    async with run_instance(system.settings(max_in_projection=20, max_batch=5)) as instance:
-        gate = await hold_projection(instance)
+    gate = asyncio.Event()
+    settings = system.settings(max_in_projection=20, max_batch=5)
+    async with run_instance(settings, held_before_mongodb(gate)) as instance:
         await create(instance, commands(200))
-        assert instance.projection.totals.refused > 0
-        assert len(instance.projection) <= 20 + 2 * 5
+        assert instance.flow.projection.totals.refused > 0
+        assert len(instance.flow.projection) <= 20 + 2 * 5
         gate.set()
         await system.until_synchronized(200)
-        assert instance.recovery.claimed >= 150
+        assert instance.flow.recovery.claimed >= 150
 
 
 async def test_a_user_committed_late_with_a_low_id_still_arrives(system, instance):
@@ -106,7 +93,7 @@ async def test_the_lease_ends_by_the_servers_clock(system):
     async with run_instance(system.settings("short", lease_seconds=LEASE_SECONDS)) as instance:
         left = await system.postgres.fetchval(
             "select extract(epoch from lease_until - now()) from tandem_instance where incarnation = $1",
-            instance.lease.incarnation,
+            instance.adapters.lease.incarnation,
         )
         # The clocks of two cores may differ by some microseconds.
         assert 0 < left <= LEASE_SECONDS + 0.1

@@ -7,7 +7,7 @@ import pytest
 
 from systems import commands, create, until
 from tandem.app import run_instance
-from tandem.user_command.queries import QUERIES
+from tandem.runs.queries import QUERIES
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ async def test_a_bad_page_of_runs_is_named(client):
 async def test_the_described_query_runs_as_it_is_written(system, client):
     await create_runs(system, ["a", "b"])
     answer = (await client.get("/api/v1/stats/described")).json()
-    assert answer["sql"] == QUERIES["described_statistics"]
+    assert answer["sql"] == QUERIES["described_statistics"].sql
     expected = await system.postgres.fetch(answer["sql"])
     assert answer["columns"] == list(expected[0].keys())
     assert [row[:3] for row in answer["rows"]] == [list(row)[:3] for row in expected]

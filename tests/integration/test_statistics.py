@@ -6,7 +6,7 @@ import pytest
 
 from systems import commands, create
 from tandem.app import run_instance
-from tandem.user_command.statistics import lag_percentiles
+from tandem.runs.statistics import lag_percentiles
 
 DESCRIBED_QUERY = """
 select seed, app_id,
@@ -27,8 +27,8 @@ async def test_the_described_query_runs_verbatim_and_agrees(system):
     await system.until_synchronized(120)
     described = await system.postgres.fetch(DESCRIBED_QUERY)
     async with run_instance(system.settings()) as instance:
-        rows = await instance.statistics.runs()
-        assert await instance.statistics.runs("b") == [row for row in rows if row.seed == "b"]
+        rows = await instance.adapters.statistics.runs()
+        assert await instance.adapters.statistics.runs("b") == [row for row in rows if row.seed == "b"]
     assert [(row.seed, row.app_id, row.total) for row in rows] == [tuple(row)[:3] for row in described]
     assert [(row.first_created_at, row.last_created_at) for row in rows] == [
         tuple(row)[3:5] for row in described

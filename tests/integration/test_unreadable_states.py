@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from systems import commands, create, run_tandem, until
+from systems import commands, create, held_before_mongodb, run_tandem, until
 from tandem.app import run_instance
 from tandem.cqrs import CreateUserCommand, Idempotency
+from tandem.delivery.recovery import MOST_A_CLAIM
 from tandem.user import Profile
-from tandem.user_command.recovery import MOST_A_CLAIM
 
 STATE = "update prm_user_event set event_data = {} where user_id = $1 and event_type = 'CREATED'"
 LONG_NAME = "event_data || jsonb_build_object('name', jsonb_build_object('first', repeat('secret ', 30)))"
@@ -25,13 +25,8 @@ SPOILT = {
 
 async def leave_behind(system, batch) -> list[int]:
     """Commit users through an instance that dies before it has projected any; their ids."""
-    async with run_instance(system.settings("dead", drain_seconds=0.01)) as dying:
-        gate = asyncio.Event()
-
-        async def held(users):
-            await gate.wait()
-
-        dying.query_service.create = held
+    closed = held_before_mongodb(asyncio.Event())
+    async with run_instance(system.settings("dead", drain_seconds=0.01), closed) as dying:
         return [user.id for user in await create(dying, batch)]
 
 

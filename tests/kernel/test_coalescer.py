@@ -261,3 +261,17 @@ async def test_the_end_of_a_pace_is_not_waited_for_when_all_is_given_up():
     coalescer.stop()
     with pytest.raises(Unavailable):
         await waiting
+
+
+async def test_every_observer_is_told_of_every_batch():
+    told: list[tuple[str, list[int]]] = []
+
+    async def answer(items):
+        return items
+
+    coalescer = Coalescer("numbers", answer, Coalescing(max_batch=2))
+    for _ in range(2):
+        coalescer.observers.append(lambda name, items, seconds: told.append((name, list(items))))
+    await asyncio.gather(*map(coalescer.submit, range(3)))
+    assert await coalescer.drain(timedelta(seconds=5))
+    assert told == [("numbers", [0, 1])] * 2 + [("numbers", [2])] * 2

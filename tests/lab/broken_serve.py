@@ -1,38 +1,50 @@
 """`tandem serve` with a flaw: `broken_serve.py FLAW`, in front of the usual command, which it ignores."""
 
+import asyncio
+import os
 import sys
+from dataclasses import replace
 
-from tandem.app import bootstrap
-from tandem.cli import main
-from tandem.user_query.repository import UserQueryRepository
+from tandem.app import serve_instance
+from tandem.config import load_settings
 
 
-class SkipsEvery1000th(UserQueryRepository):
+class Flawed:
+    """Users in MongoDB, of which some are written wrong."""
+
+    def __init__(self, documents):
+        self._documents = documents
+
+    def __getattr__(self, name):
+        return getattr(self._documents, name)
+
+
+class SkipsEvery1000th(Flawed):
     """Every 1,000th user is said to be in MongoDB, and is not."""
 
     async def write(self, documents):
-        return await super().write([document for document in documents if document["_id"] % 1000])
+        return await self._documents.write([document for document in documents if document["_id"] % 1000])
 
 
-class WritesTwice(UserQueryRepository):
+class WritesTwice(Flawed):
     """Every 100th user is there once more, under another id."""
 
     async def write(self, documents):
         twice = [document | {"_id": -document["_id"]} for document in documents if document["_id"] % 100 == 0]
-        return await super().write([*documents, *twice])
+        return await self._documents.write([*documents, *twice])
 
 
-class LosesThePostcode(UserQueryRepository):
+class LosesThePostcode(Flawed):
     """Every 100th user moves to nowhere."""
 
     async def write(self, documents):
         for document in documents:
             if document["_id"] % 100 == 0:
                 document["location"].pop("postcode")
-        return await super().write(documents)
+        return await self._documents.write(documents)
 
 
-class Lies(UserQueryRepository):
+class Lies(Flawed):
     """The command side is told that MongoDB has everything, and records SYNCRONIZED; MongoDB has nothing."""
 
     async def write(self, documents):
@@ -43,5 +55,10 @@ class Lies(UserQueryRepository):
 FLAWS = {"skips": SkipsEvery1000th, "doubles": WritesTwice, "loses": LosesThePostcode, "lies": Lies}
 
 if __name__ == "__main__":
-    bootstrap.UserQueryRepository = FLAWS[sys.argv[1]]
-    main(["serve"])
+    flawed = FLAWS[sys.argv[1]]
+    asyncio.run(
+        serve_instance(
+            load_settings(os.environ),
+            adapt=lambda adapters: replace(adapters, documents=flawed(adapters.documents)),
+        )
+    )

@@ -11,8 +11,8 @@ from rich.console import Console
 from tandem.cli.dead_letters import table_of as dead_letters_table
 from tandem.cli.stats import table_of as stats_table
 from tandem.cli.tables import Column, FittedTable
+from tandem.runs.statistics import LagMilliseconds, RunStatistics
 from tandem.user_command.dead_letters import DeadLetter
-from tandem.user_command.statistics import LagMilliseconds, RunStatistics
 from tandem_lab.cli.bench import table_of as bench_table
 from tandem_lab.cli.compare import table_of as compare_table
 from tandem_lab.cli.proof_display import table_of as proof_table

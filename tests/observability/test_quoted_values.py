@@ -37,7 +37,7 @@ async def test_of_what_postgresql_says_only_the_first_line_is_told(instance):
     error.detail = QUOTES
     assert "marker" in str(error)
     with pytest.raises(Unavailable, match="DeadlockDetectedError: deadlock detected") as raised:
-        async with instance.database.connection():
+        async with instance.adapters.database.connection():
             raise error
     assert "marker" not in str(raised.value)
 

@@ -10,10 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tandem.web.application import Application
-from tandem.web.limits import Limits
-from tandem.web.routes import Route
-from tandem.web.serving import serve
+from tandem.http.application import Application
+from tandem.http.limits import Limits
+from tandem.http.routes import Route
+from tandem.http.serving import serve
 
 Serving = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 

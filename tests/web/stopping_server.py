@@ -7,10 +7,10 @@ from datetime import timedelta
 import uvloop
 
 from tandem.app.stop import StopRequest
-from tandem.web import serving
-from tandem.web.application import Application
-from tandem.web.requests import json_response
-from tandem.web.routes import Route
+from tandem.http import serving
+from tandem.http.application import Application
+from tandem.http.requests import json_response
+from tandem.http.routes import Route
 
 # Half a second may be too short for a test on a busy machine to ask once more.
 serving._LINGER_SECONDS = 20.0

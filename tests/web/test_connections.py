@@ -8,10 +8,10 @@ from raw import answer_to, connected
 from web_example import ROUTES
 
 from systems import until
-from tandem.web.limits import Limits
-from tandem.web.requests import StreamResponse, json_response
-from tandem.web.routes import Route
-from tandem.web.sockets import count_connections
+from tandem.http.limits import Limits
+from tandem.http.requests import StreamResponse, json_response
+from tandem.http.routes import Route
+from tandem.http.sockets import count_connections
 
 GET = b"GET /things?seed=%d HTTP/1.1\r\nHost: x\r\n\r\n"
 

@@ -6,9 +6,9 @@ import pytest
 from raw import all_answers, answer_to, connected, flood, memory_bytes, statuses, until_true
 from web_example import ROUTES
 
-from tandem.web.limits import Limits
-from tandem.web.requests import StreamResponse, json_response
-from tandem.web.routes import Route
+from tandem.http.limits import Limits
+from tandem.http.requests import StreamResponse, json_response
+from tandem.http.routes import Route
 
 MEBIBYTE = 1 << 20
 GET = b"GET /things?seed=s HTTP/1.1\r\n"

@@ -16,11 +16,11 @@ from tokens_for_tests import (
 )
 
 from systems import until
-from tandem.web.door import LockedDoor
-from tandem.web.requests import json_response
-from tandem.web.routes import Right, Route
-from tandem.web.token_keys import public_keys
-from tandem.web.tokens import TokenRules
+from tandem.http.door import LockedDoor
+from tandem.http.requests import json_response
+from tandem.http.routes import Right, Route
+from tandem.http.token_keys import public_keys
+from tandem.http.tokens import TokenRules
 
 
 async def fine(_):

@@ -3,9 +3,9 @@
 import pytest
 from web_example import ROUTES
 
-from tandem.web.door import OpenDoor
-from tandem.web.requests import json_response
-from tandem.web.routes import Route
+from tandem.http.door import OpenDoor
+from tandem.http.requests import json_response
+from tandem.http.routes import Route
 
 QUERY = "/things?seed=s"
 

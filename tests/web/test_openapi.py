@@ -4,8 +4,8 @@ import pytest
 from openapi_spec_validator import validate
 from web_example import ROUTES
 
-from tandem.web.openapi import openapi_route
-from tandem.web.routes import Route
+from tandem.http.openapi import openapi_route
+from tandem.http.routes import Route
 
 
 @pytest.fixture

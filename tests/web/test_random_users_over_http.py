@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from openapi_spec_validator import validate
 
+from tandem.http.openapi import openapi_document
 from tandem.random_users import RandomUsersController
-from tandem.web.openapi import openapi_document
 
 PATH = "/api/v1/random-users"
 

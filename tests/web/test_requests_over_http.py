@@ -9,11 +9,11 @@ import httpx
 import pytest
 from web_example import ROUTES
 
-from tandem.web.application import Application
-from tandem.web.limits import Limits
-from tandem.web.problems import ProblemError
-from tandem.web.requests import Response
-from tandem.web.routes import Route
+from tandem.http.application import Application
+from tandem.http.limits import Limits
+from tandem.http.problems import ProblemError
+from tandem.http.requests import Response
+from tandem.http.routes import Route
 
 
 @pytest.fixture

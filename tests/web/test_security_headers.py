@@ -3,8 +3,8 @@
 import pytest
 from web_example import ROUTES
 
-from tandem.web.requests import StreamResponse
-from tandem.web.routes import Route
+from tandem.http.requests import StreamResponse
+from tandem.http.routes import Route
 
 EXPECTED = {
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tandem.web.security_headers import content_security_policy
-from tandem.web.static import static_routes
+from tandem.http.security_headers import content_security_policy
+from tandem.http.static import static_routes
 
 
 @pytest.fixture

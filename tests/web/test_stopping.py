@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tandem.web.application import Application
-from tandem.web.serving import serve
-from tandem.web.sockets import ListenError
+from tandem.http.application import Application
+from tandem.http.serving import serve
+from tandem.http.sockets import ListenError
 
 SERVER = Path(__file__).with_name("stopping_server.py")
 _NO_TIME = timedelta(0)

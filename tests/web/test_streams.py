@@ -5,9 +5,9 @@ import asyncio
 import httpx
 import pytest
 
-from tandem.web.problems import ProblemError
-from tandem.web.requests import StreamResponse
-from tandem.web.routes import Route
+from tandem.http.problems import ProblemError
+from tandem.http.requests import StreamResponse
+from tandem.http.routes import Route
 
 
 def stream_route(chunks, **options) -> Route:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from web_example import ROUTES
 
-from tandem.web import swagger
-from tandem.web.openapi import openapi_route
-from tandem.web.swagger import swagger_routes
+from tandem.http import swagger
+from tandem.http.openapi import openapi_route
+from tandem.http.swagger import swagger_routes
 
 FILES = Path(swagger.__file__).with_name("swagger_ui")
 

@@ -6,10 +6,10 @@ import msgspec
 import pytest
 from web_example import ROUTES, Number, create
 
-from tandem.web.decoding import RequestDecoder
-from tandem.web.problems import ProblemError, ProblemPlace
-from tandem.web.requests import NoArguments
-from tandem.web.routes import Route
+from tandem.http.decoding import RequestDecoder
+from tandem.http.problems import ProblemError, ProblemPlace
+from tandem.http.requests import NoArguments
+from tandem.http.routes import Route
 
 CREATE, _, FIND = (RequestDecoder(route) for route in ROUTES)
 

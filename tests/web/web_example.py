@@ -5,8 +5,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from tandem.web.requests import NoArguments, Request, Response, json_response
-from tandem.web.routes import Route
+from tandem.http.requests import NoArguments, Request, Response, json_response
+from tandem.http.routes import Route
 
 Number = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Code = Annotated[str, Meta(pattern="^[a-z]+$", description="Small letters only.", examples=["abc"])]

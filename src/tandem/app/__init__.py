@@ -1,6 +1,7 @@
 """One instance: everything wired together, its health and its metrics."""
 
-from tandem.app.bootstrap import Instance, run_instance
+from tandem.app.adapters import Adapters
+from tandem.app.bootstrap import Adapt, Instance, run_instance, wire
 from tandem.app.serve import serve_instance
 
-__all__ = ["Instance", "run_instance", "serve_instance"]
+__all__ = ["Adapt", "Adapters", "Instance", "run_instance", "serve_instance", "wire"]

@@ -16,9 +16,9 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from tandem.app.bootstrap import Instance
+from tandem.delivery.flow_state import FlowState
+from tandem.http.totals import HttpTotals
 from tandem.telemetry import Histogram
-from tandem.user_command.flow_state import FlowState
-from tandem.web.totals import HttpTotals
 
 # Name, what it counts, and the counter of `kernel.coalescer.BatchTotals` that it shows.
 COALESCER_COUNTERS = [
@@ -75,14 +75,14 @@ class InstanceCollector(Collector):
         )
 
     def _stages(self) -> Iterator[Metric]:
-        committed = self._instance.repository.totals
+        committed = self._instance.adapters.users.totals
         users = CounterMetricFamily(
             "tandem_stage_users", "Users that have passed a stage here.", labels=["stage"]
         )
         users.add_metric(["stored"], committed.created)
-        users.add_metric(["projected"], self._instance.query_service.projected)
+        users.add_metric(["projected"], self._instance.flow.query_service.projected)
         users.add_metric(["synchronized"], committed.synchronized)
-        users.add_metric(["set_aside"], self._instance.set_aside.totals.items)
+        users.add_metric(["set_aside"], self._instance.flow.set_aside.totals.items)
         yield users
         yield CounterMetricFamily(
             "tandem_taken_over_users",
@@ -90,7 +90,9 @@ class InstanceCollector(Collector):
             value=committed.taken_over,
         )
         yield CounterMetricFamily(
-            "tandem_recovered_users", "Pending users taken up again.", value=self._instance.recovery.claimed
+            "tandem_recovered_users",
+            "Pending users taken up again.",
+            value=self._instance.flow.recovery.claimed,
         )
         lag = HistogramMetricFamily(
             "tandem_lag_seconds", "From CREATED to SYNCRONIZED, of users synchronized here.", labels=[]
@@ -99,7 +101,7 @@ class InstanceCollector(Collector):
         yield lag
 
     def _coalescers(self) -> Iterator[Metric]:
-        coalescers = self._instance.coalescers
+        coalescers = self._instance.flow.coalescers
         sizes = HistogramMetricFamily("tandem_batch_items", "Items in a batch.", labels=["coalescer"])
         durations = HistogramMetricFamily(
             "tandem_batch_duration_seconds", "How long a batch was in flight.", labels=["coalescer"]
@@ -140,18 +142,20 @@ class InstanceCollector(Collector):
         ready = float(instance.why_not_ready is None)
         yield _gauge("tandem_ready", "Whether this instance can take a command.", ready)
         yield _gauge(
-            "tandem_lease_held", "Whether PostgreSQL renewed the lease last time.", instance.lease.held
+            "tandem_lease_held",
+            "Whether PostgreSQL renewed the lease last time.",
+            instance.adapters.lease.held,
         )
         yield _gauges(
             "tandem_postgres_connections",
             "Connections to PostgreSQL.",
             "state",
-            instance.database.connections,
+            instance.adapters.database.connections,
         )
         delays = HistogramMetricFamily(
             "tandem_event_loop_delay_seconds", "How late the event loop was, measured four times a second."
         )
-        _add(delays, [], instance.loop_delays)
+        _add(delays, [], instance.background.loop_delays)
         yield delays
         version = metadata.version("tandem-cqrs")
         info = GaugeMetricFamily("tandem_instance_info", "Which instance.", labels=["app_id", "version"])

@@ -4,9 +4,9 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from tandem.config import Settings, SettingsError
-from tandem.web.door import Door, LockedDoor, OpenDoor
-from tandem.web.token_keys import Key, KeyFileError, public_keys
-from tandem.web.tokens import TokenRules
+from tandem.http.door import Door, LockedDoor, OpenDoor
+from tandem.http.token_keys import Key, KeyFileError, public_keys
+from tandem.http.tokens import TokenRules
 
 
 def door_of(settings: Settings) -> Door:

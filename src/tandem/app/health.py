@@ -13,10 +13,10 @@ from typing import Any
 import msgspec
 
 from tandem.app.bootstrap import Instance
+from tandem.http.problems import ProblemError
+from tandem.http.requests import Request, Response, json_response
+from tandem.http.routes import Route
 from tandem.user_command.history import HistoryState
-from tandem.web.problems import ProblemError
-from tandem.web.requests import Request, Response, json_response
-from tandem.web.routes import Route
 
 # Of the users that PostgreSQL has lost, so many are counted.
 MOST_LOST = 1_000
@@ -108,9 +108,9 @@ class HealthController:
     async def flow(self, request: Request[Any, Any, None]) -> Response:
         """200, or 503: a user waits for too long, was set aside or was lost, or MongoDB lacks an index."""
         del request
-        if missing := self._instance.missing_indexes:
+        if missing := self._instance.background.missing_indexes:
             raise ProblemError(503, missing)
-        letters, error = await self._instance.dead_letters.count()
+        letters, error = await self._instance.adapters.dead_letters.count()
         if letters:
             some = "1 dead letter" if letters == 1 else f"{letters} dead letters"
             detail = (
@@ -119,23 +119,23 @@ class HealthController:
             )
             raise ProblemError(503, detail)
         history = await self._history()
-        oldest = round(await self._instance.repository.oldest_pending_seconds(), 3)
+        oldest = round(await self._instance.adapters.pending.oldest_seconds(), 3)
         limit = self._instance.settings.max_pending_age_seconds
         if oldest > limit:
             detail = (
                 f"The oldest pending user has waited {oldest:.0f} s for MongoDB (limit: {limit:.0f} s). "
                 "Nothing is lost: it arrives once MongoDB takes writes again."
             )
-            if trouble := self._instance.query_service.trouble:
+            if trouble := self._instance.flow.query_service.trouble:
                 detail += f" This instance's last try: {trouble}."
             raise ProblemError(503, detail)
         return json_response(FlowHealth("flowing", oldest, history))
 
     async def _history(self) -> HistoryState:
         """The history of PostgreSQL; a problem where MongoDB has users of one that is lost."""
-        history, never_given = await self._instance.history.state()
-        suspects = await self._instance.witness.ids_between(never_given, MOST_LOST)
-        if lost := await self._instance.history.unknown(suspects):
+        history, never_given = await self._instance.adapters.history.state()
+        suspects = await self._instance.adapters.witness.ids_between(never_given, MOST_LOST)
+        if lost := await self._instance.adapters.history.unknown(suspects):
             some = "1 user" if len(lost) == 1 else f"{len(lost)} users"
             more = " or more" if len(lost) == MOST_LOST else ""
             detail = (

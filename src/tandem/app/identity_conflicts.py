@@ -5,14 +5,14 @@ It needs both sides: the user is a dead letter in PostgreSQL, the document to re
 
 import msgspec
 
+from tandem.http.problems import ProblemError
+from tandem.http.requests import NoArguments, Request, Response, json_response
+from tandem.http.routes import Route
 from tandem.user import Profile, StoredUser
 from tandem.user_command.dead_letters import TAG, DeadLetters, DeadLetterWithState, Retried, no_letter
 from tandem.user_command.user_path import UserPath
 from tandem.user_query.repository import DocumentChanged
 from tandem.user_query.service import UserQueryService
-from tandem.web.problems import ProblemError
-from tandem.web.requests import NoArguments, Request, Response, json_response
-from tandem.web.routes import Route
 
 
 class IdentityConflictsController:

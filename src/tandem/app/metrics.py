@@ -8,18 +8,19 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from tandem.app.bootstrap import Instance
 from tandem.app.collector import InstanceCollector
-from tandem.user_command.flow_state import FlowStates
-from tandem.web.requests import Request, Response
-from tandem.web.routes import Route
-from tandem.web.totals import HttpTotals
+from tandem.delivery.flow_state import FlowStates
+from tandem.http.requests import Request, Response
+from tandem.http.routes import Route
+from tandem.http.totals import HttpTotals
+from tandem.user_command.repository import KIND
 
 
 class MetricsController:
     """Shows this instance's metrics; each instance is scraped on its own port."""
 
     def __init__(self, instance: Instance, http: HttpTotals) -> None:
-        self._flow_states = FlowStates(instance.reads)
-        self._mongodb_answers = instance.mongodb_answers
+        self._flow_states = FlowStates(instance.adapters.reads, KIND)
+        self._mongodb_answers = instance.adapters.mongodb_answers
         self._collector = InstanceCollector(instance, http)
         self._registry = CollectorRegistry()
         self._registry.register(self._collector)

@@ -11,37 +11,37 @@ from importlib import metadata, resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tandem.app.bootstrap import Instance, run_instance
+from tandem.app.bootstrap import Adapt, Instance, as_they_are, run_instance
 from tandem.app.door import door_of
 from tandem.app.health import HealthController
 from tandem.app.identity_conflicts import IdentityConflictsController
-from tandem.app.live import LiveController
 from tandem.app.metrics import MetricsController
 from tandem.app.stop import StopRequest
 from tandem.config import Settings, SettingsError
+from tandem.delivery.idempotency import InvalidKey, KeyReused, StillOpen
+from tandem.http.application import Application
+from tandem.http.door import Door, LockedDoor
+from tandem.http.limits import Answers
+from tandem.http.openapi import openapi_route
+from tandem.http.problems import ProblemError, ProblemPlace, bad_field, bad_parameter
+from tandem.http.routes import Route
+from tandem.http.security_headers import content_security_policy
+from tandem.http.serving import serve
+from tandem.http.static import static_routes
+from tandem.http.swagger import swagger_routes
+from tandem.http.totals import HttpTotals
 from tandem.kernel import Overloaded, Unavailable
 from tandem.random_users import RandomUsersController
+from tandem.runs.described import DescribedController
+from tandem.runs.live import LiveController
+from tandem.runs.runs import RunsController
 from tandem.user import InvalidField
 from tandem.user_command.controller import UserCommandController
 from tandem.user_command.dead_letters import DeadLettersController
-from tandem.user_command.described import DescribedController
-from tandem.user_command.idempotency import InvalidKey, KeyReused, StillOpen
 from tandem.user_command.rows import UnreadableUser
-from tandem.user_command.runs import RunsController
 from tandem.user_command.user_path import IdsUsedUp
 from tandem.user_query.controller import UserQueryController
 from tandem.user_query.indexes import MissingIndex
-from tandem.web.application import Application
-from tandem.web.door import Door, LockedDoor
-from tandem.web.limits import Answers
-from tandem.web.openapi import openapi_route
-from tandem.web.problems import ProblemError, ProblemPlace, bad_field, bad_parameter
-from tandem.web.routes import Route
-from tandem.web.security_headers import content_security_policy
-from tandem.web.serving import serve
-from tandem.web.static import static_routes
-from tandem.web.swagger import swagger_routes
-from tandem.web.totals import HttpTotals
 
 if TYPE_CHECKING:
     from tandem.app.tracing import Tracing
@@ -60,12 +60,12 @@ def application(instance: Instance, door: Door) -> Application:
     routes: list[Route] = []
     totals = HttpTotals()
     for controller in (
-        UserCommandController(instance.commands, instance.command_service, instance.statistics),
-        RunsController(instance.statistics),
-        DescribedController(instance.reads),
-        UserQueryController(instance.query_service, instance.completeness.through),
-        DeadLettersController(instance.dead_letters),
-        IdentityConflictsController(instance.dead_letters, instance.query_service),
+        UserCommandController(instance.flow.commands, instance.flow.command_service),
+        RunsController(instance.adapters.statistics),
+        DescribedController(instance.adapters.reads),
+        UserQueryController(instance.flow.query_service, instance.adapters.completeness.through),
+        DeadLettersController(instance.adapters.dead_letters),
+        IdentityConflictsController(instance.adapters.dead_letters, instance.flow.query_service),
         RandomUsersController(),
         HealthController(instance),
         MetricsController(instance, totals),
@@ -142,7 +142,11 @@ def _tracing_of(settings: Settings) -> AbstractAsyncContextManager["Tracing"]:
     return tracing
 
 
-async def serve_instance(settings: Settings, on_ready: Callable[[int], None] | None = None) -> None:
+async def serve_instance(
+    settings: Settings,
+    on_ready: Callable[[int], None] | None = None,
+    adapt: Adapt = as_they_are,
+) -> None:
     """Run an instance until SIGTERM or SIGINT, then finish what it has in hand.
 
     When one comes before the instance has started, it gives up.
@@ -154,7 +158,7 @@ async def serve_instance(settings: Settings, on_ready: Callable[[int], None] | N
     """
     stop = StopRequest()
     try:
-        async with open_application(settings) as app:
+        async with open_application(settings, adapt) as app:
             stop.wait_for_it()
             await serve(
                 app,
@@ -170,7 +174,7 @@ async def serve_instance(settings: Settings, on_ready: Callable[[int], None] | N
 
 
 @asynccontextmanager
-async def open_application(settings: Settings) -> AsyncIterator[Answers]:
+async def open_application(settings: Settings, adapt: Adapt = as_they_are) -> AsyncIterator[Answers]:
     """An instance that works, and what answers for it; at the end it finishes what it has in hand.
 
     Raises: see `serve_instance`.
@@ -178,7 +182,7 @@ async def open_application(settings: Settings) -> AsyncIterator[Answers]:
     door = door_of(settings)
     async with AsyncExitStack() as stack:
         tracing = await stack.enter_async_context(_tracing_of(settings)) if settings.traces_url else None
-        instance = await stack.enter_async_context(run_instance(settings))
+        instance = await stack.enter_async_context(run_instance(settings, adapt))
         app = application(instance, door)
         calm_garbage_collector()
         yield app if tracing is None else tracing.follow(app, instance)

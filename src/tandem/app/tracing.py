@@ -28,8 +28,8 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from tandem.app.bootstrap import Instance
 from tandem.config import Settings
-from tandem.web.application import Application
-from tandem.web.requests import RawHeaders, RawRequest, Response, StreamResponse
+from tandem.http.application import Application
+from tandem.http.requests import RawHeaders, RawRequest, Response, StreamResponse
 
 logger = logging.getLogger(__name__)
 
@@ -104,8 +104,8 @@ class Tracing:
 
     def follow(self, app: Application, instance: Instance) -> "TracedAnswers":
         """Make spans of what this application answers, and of the batches of its instance's flow."""
-        for coalescer in instance.commands.coalescers:
-            coalescer.watcher = self.batch_done
+        for coalescer in instance.flow.commands.coalescers:
+            coalescer.observers.append(self.batch_done)
         return TracedAnswers(app, self)
 
     def follows(self, headers: RawHeaders) -> Context | None:

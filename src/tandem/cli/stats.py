@@ -9,7 +9,7 @@ from rich.console import Console
 
 from tandem.cli.http import address_options, ask, base_url
 from tandem.cli.tables import Column, FittedTable
-from tandem.user_command.statistics import RunStatistics
+from tandem.runs.statistics import RunStatistics
 
 COLUMNS = (
     Column("seed", fold_at=20, is_number=False),

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
-from tandem.web.routes import Right
-from tandem.web.token_keys import KeyFileError, private_key
-from tandem.web.tokens import new_token
+from tandem.http.routes import Right
+from tandem.http.token_keys import KeyFileError, private_key
+from tandem.http.tokens import new_token
 
 _RIGHTS = click.Choice([str(right) for right in Right])
 

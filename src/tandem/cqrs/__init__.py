@@ -15,8 +15,11 @@
 A user that MongoDB refuses for good takes another way out: `RefusedUserEvent` ──► `UserSaga.user_refused` ──►
 `SetAsideUserCommand`, and it is a dead letter.
 
+Each handler takes one command. The bus takes the handlers of a batch forward by turns, and a side is asked
+once for all of them.
+
 Everything after the first commit may be interrupted at any point: that a user is pending is a row in
-PostgreSQL, and `user_command.recovery` starts the flow again for it with another `CreateUserQueryCommand`.
+PostgreSQL, and `delivery.recovery` starts the flow again for it with another `CreateUserQueryCommand`.
 Each step can therefore be repeated, and repeating it changes nothing.
 """
 
@@ -24,7 +27,6 @@ from tandem.cqrs.aggregates import UserCommandAggregate, UserEventCommandAggrega
 from tandem.cqrs.commands import (
     CreateUserCommand,
     CreateUserQueryCommand,
-    Idempotency,
     SetAsideUserCommand,
     SynchronizeUserCommand,
 )
@@ -36,6 +38,7 @@ from tandem.cqrs.handlers import (
     SynchronizeUserCommandHandler,
 )
 from tandem.cqrs.saga import UserSaga
+from tandem.delivery.idempotency import Idempotency
 
 __all__ = [
     "CreateUserCommand",

@@ -1,17 +1,9 @@
 """What can be asked for. The described system's names are kept."""
 
-import msgspec
-
 from tandem.cqrs.aggregates import UserCommandAggregate, UserEventCommandAggregate
+from tandem.delivery.idempotency import Idempotency
 from tandem.kernel import Command
 from tandem.user import Profile, StoredUser
-
-
-class Idempotency(msgspec.Struct, frozen=True, gc=False):
-    """What makes a repeated command known: the client's key, and a hash of what came with it."""
-
-    key: str
-    fingerprint: bytes
 
 
 class CreateUserCommand(Command[UserCommandAggregate], frozen=True, gc=False):

@@ -1,10 +1,11 @@
 """The handlers of the flow, and what they ask of the two sides.
 
-A handler is given a batch: the command bus gathers it. What it asks of a side is written here as a protocol,
-so that neither side's package, nor its database, is known to the flow or to the other side.
+A handler is given one command and answers one result. That many are carried out together is the business of
+the command bus and of the two sides (`kernel.gathered`). What a handler asks of a side is written here as a
+protocol, so that neither side's package, nor its database, is known to the flow or to the other side.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable
 from typing import Protocol
 
 from tandem.cqrs.aggregates import UserCommandAggregate, UserEventCommandAggregate
@@ -21,66 +22,57 @@ from tandem.user import StoredUser
 class CommandSide(Protocol):
     """What the flow asks of PostgreSQL; `user_command.UserCommandService` is it."""
 
-    async def create(
-        self, commands: Sequence[CreateUserCommand]
-    ) -> Sequence[UserCommandAggregate | Exception]:
-        """Commit the users and their CREATED events together: all of them or none.
+    def create(self, command: CreateUserCommand) -> Awaitable[UserCommandAggregate]:
+        """Commit the user and its CREATED event together.
 
         A command whose key was used before gets the user of then, or an error where it is another command.
         """
 
-    async def synchronize(self, commands: Sequence[SynchronizeUserCommand]) -> None:
-        """Record SYNCRONIZED for each user that is pending at this version; others are left as they are."""
+    def synchronize(self, command: SynchronizeUserCommand) -> Awaitable[None]:
+        """Record SYNCRONIZED, if the user is pending at this version."""
 
-    async def set_aside(self, commands: Sequence[SetAsideUserCommand]) -> None:
-        """Make each user that is pending at this version a dead letter; others are left as they are."""
+    def set_aside(self, command: SetAsideUserCommand) -> Awaitable[None]:
+        """Make the user a dead letter, if it is pending at this version."""
 
 
 class QuerySide(Protocol):
     """What the flow asks of MongoDB; `user_query.UserQueryService` is it."""
 
-    async def create(self, users: Sequence[StoredUser]) -> Sequence[UserEventCommandAggregate]:
-        """Write the documents, acknowledged by majority; some may be refused for good."""
+    def create(self, user: StoredUser) -> Awaitable[UserEventCommandAggregate]:
+        """Write the document, acknowledged by majority, or say that it is refused for good."""
 
 
 class CreateUserCommandHandler:
-    """Creates users on the command side and announces them."""
+    """Creates a user on the command side and announces it."""
 
     def __init__(self, users: CommandSide, events: EventBus) -> None:
         self._users = users
         self._events = events
 
-    async def execute(
-        self, commands: Sequence[CreateUserCommand]
-    ) -> Sequence[UserCommandAggregate | Exception]:
-        """Commit a batch; each command gets its aggregate, or the error that it alone has."""
-        results = await self._users.create(commands)
-        aggregates = [result for result in results if isinstance(result, UserCommandAggregate)]
-        for aggregate in aggregates:
-            aggregate.create_on_query()
-        self._events.publish_from(aggregates)
-        return results
+    async def execute(self, command: CreateUserCommand) -> UserCommandAggregate:
+        """Commit the user, and tell the query side."""
+        aggregate = await self._users.create(command)
+        aggregate.create_on_query()
+        self._events.publish_from([aggregate])
+        return aggregate
 
 
 class CreateUserQueryHandler:
-    """Brings committed users to the query side and announces what became of them."""
+    """Brings a committed user to the query side and announces what became of it."""
 
     def __init__(self, users: QuerySide, events: EventBus) -> None:
         self._users = users
         self._events = events
 
-    async def execute(
-        self, commands: Sequence[CreateUserQueryCommand]
-    ) -> Sequence[UserEventCommandAggregate]:
-        """Write a batch; each command gets its aggregate."""
-        aggregates = await self._users.create([command.user for command in commands])
-        for aggregate in aggregates:
-            if aggregate.refusal is None:
-                aggregate.add_synchronized_status()
-            else:
-                aggregate.add_refused_status()
-        self._events.publish_from(aggregates)
-        return aggregates
+    async def execute(self, command: CreateUserQueryCommand) -> UserEventCommandAggregate:
+        """Write the document, and tell the command side."""
+        aggregate = await self._users.create(command.user)
+        if aggregate.refusal is None:
+            aggregate.add_synchronized_status()
+        else:
+            aggregate.add_refused_status()
+        self._events.publish_from([aggregate])
+        return aggregate
 
 
 class SynchronizeUserCommandHandler:
@@ -89,19 +81,17 @@ class SynchronizeUserCommandHandler:
     def __init__(self, users: CommandSide) -> None:
         self._users = users
 
-    async def execute(self, commands: Sequence[SynchronizeUserCommand]) -> Sequence[None]:
-        """Write back a batch."""
-        await self._users.synchronize(commands)
-        return [None] * len(commands)
+    async def execute(self, command: SynchronizeUserCommand) -> None:
+        """Write back what the query side has."""
+        await self._users.synchronize(command)
 
 
 class SetAsideUserCommandHandler:
-    """Sets users aside that the query side refused for good."""
+    """Sets a user aside that the query side refused for good."""
 
     def __init__(self, users: CommandSide) -> None:
         self._users = users
 
-    async def execute(self, commands: Sequence[SetAsideUserCommand]) -> Sequence[None]:
-        """Set a batch aside."""
-        await self._users.set_aside(commands)
-        return [None] * len(commands)
+    async def execute(self, command: SetAsideUserCommand) -> None:
+        """Make it a dead letter."""
+        await self._users.set_aside(command)

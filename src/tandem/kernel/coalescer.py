@@ -119,8 +119,8 @@ class Coalescer(Generic[T, R]):
         self.coalescing = coalescing or Coalescing()
         self.totals = BatchTotals()
         #: Told of each batch when it has ended: this coalescer's name, the items, and how long it took in
-        #: seconds. It must not raise.
-        self.watcher: Callable[[str, Sequence[T], float], None] | None = None
+        #: seconds. They must not raise.
+        self.observers: list[Callable[[str, Sequence[T], float], None]] = []
         self._handler = handler
         self._waiting: deque[_Entry[T, R]] = deque()
         self._in_flight: dict[asyncio.Task[None], Sequence[_Entry[T, R]]] = {}
@@ -210,8 +210,8 @@ class Coalescer(Generic[T, R]):
                 self._in_flight[lane] = ()
                 seconds = time.perf_counter() - started
                 self._count(size, seconds)
-                if self.watcher is not None:
-                    self.watcher(self.name, [entry.item for entry in batch], seconds)
+                if self.observers:
+                    self._tell_observers([entry.item for entry in batch], seconds)
         finally:
             # No await since the last look at what waits, so an item that comes later finds a free lane.
             for entry in self._in_flight.pop(lane):
@@ -226,6 +226,10 @@ class Coalescer(Generic[T, R]):
         if wait > 0 and len(self._waiting) < self.coalescing.max_batch:
             await asyncio.sleep(wait)
         self._last_start = time.perf_counter()
+
+    def _tell_observers(self, items: Sequence[T], seconds: float) -> None:
+        for observe in self.observers:
+            observe(self.name, items, seconds)
 
     def _count(self, size: int, seconds: float) -> None:
         totals = self.totals

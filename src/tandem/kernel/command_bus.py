@@ -1,12 +1,13 @@
 """The command bus: dispatch is one table, from a command's type to its one handler."""
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
 from tandem.kernel.coalescer import Coalescer, Coalescing
 from tandem.kernel.errors import NoHandler
+from tandem.kernel.gathered import gathered
 from tandem.kernel.messages import Command
 
 R = TypeVar("R")
@@ -16,8 +17,9 @@ C = TypeVar("C", bound=Command[Any])
 class CommandBus:
     """Sends each command to its one handler.
 
-    A handler takes one command at a time (`register`) or, where many arrive together, a batch of them
-    (`register_coalesced`). Who sends a command cannot tell the difference.
+    A handler takes one command (`register`). Where many arrive together, what it asks of a port is asked for
+    all of them at once (`register_gathered`), or it takes a batch itself (`register_coalesced`). Who sends a
+    command cannot tell the difference.
     """
 
     def __init__(self) -> None:
@@ -36,6 +38,21 @@ class CommandBus:
 
         alone = coalescing or Coalescing(max_batch=1, lanes=64)
         return self.register_coalesced(command_type, one_by_one, alone)
+
+    def register_gathered(
+        self,
+        command_type: type[C],
+        handler: Callable[[C], Coroutine[Any, Any, Any]],
+        coalescing: Coalescing | None = None,
+    ) -> Coalescer[C, Any]:
+        """Let `handler` carry out commands of exactly this type: one a call, and many calls by turns.
+
+        It may await nothing but operations that are `Gathered`; each is carried out once for the batch.
+
+        Raises:
+            ValueError: the type has a handler already.
+        """
+        return self.register_coalesced(command_type, gathered(handler), coalescing)
 
     def register_coalesced(
         self,

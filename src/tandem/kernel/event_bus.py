@@ -40,22 +40,25 @@ class EventBus:
 
     def publish_from(self, aggregates: Iterable[AggregateRoot]) -> None:
         """Publish all that was applied to `aggregates`, in order."""
-        self.publish(event for aggregate in aggregates for event in aggregate.take_events())
+        for aggregate in aggregates:
+            self.publish(aggregate.take_events())
 
     def publish(self, events: Iterable[Event]) -> None:
         """Tell `events` to their subscribers, then send the commands that the sagas make of them."""
         for event in events:
             for subscriber in self._subscribers.get(type(event), ()):
-                self._guarded(subscriber, event)
+                try:
+                    subscriber(event)
+                except Exception:
+                    _log_failure(subscriber, event)
             for step in self._sagas.get(type(event), ()):
-                command = self._guarded(step, event)
-                if command is not None:
-                    self._guarded(self._commands.dispatch, command)
+                try:
+                    command = step(event)
+                    if command is not None:
+                        self._commands.dispatch(command)
+                except Exception:
+                    _log_failure(step, event)
 
-    @staticmethod
-    def _guarded(listener: Callable[[Any], Any], argument: object) -> Any:
-        try:
-            return listener(argument)
-        except Exception:
-            logger.exception("%r failed on %s", listener, type(argument).__name__)
-            return None
+
+def _log_failure(listener: Callable[[Any], object], event: Event) -> None:
+    logger.exception("%r failed on %s", listener, type(event).__name__)

@@ -8,10 +8,10 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from tandem.http.requests import NoArguments, Request, StreamResponse
+from tandem.http.routes import Right, Route
 from tandem.random_users.users import VERSION, RandomUser, random_users
 from tandem.user.profile import Seed
-from tandem.web.requests import NoArguments, Request, StreamResponse
-from tandem.web.routes import Right, Route
 
 # Users made without a pause: some 5 ms, in which the event loop can do nothing else.
 _CHUNK = 100

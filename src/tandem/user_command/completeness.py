@@ -18,9 +18,9 @@ import time
 from datetime import timedelta
 
 from tandem.kernel import Unavailable
-from tandem.user_command.database import Database
+from tandem.postgres.database import Database
+from tandem.postgres.sessions import Session
 from tandem.user_command.queries import QUERIES
-from tandem.user_command.sessions import Session
 
 PATIENCE = timedelta(seconds=2)
 # All who ask within that time share one answer.
@@ -68,13 +68,13 @@ class Completeness:
         async with self._database.connection(PATIENCE) as connection:
             await self._settle(connection)
             # A statement of its own, so that its snapshot sees what those transactions have committed.
-            lowest = await connection.fetchval(QUERIES["lowest_pending"])
+            lowest = await connection.fetchval(QUERIES["lowest_pending"].sql)
         return self._settled if lowest is None else min(self._settled, lowest - 1)
 
     async def _settle(self, connection: Session) -> None:
         """Raise `_settled` as far as transactions have ended by now."""
         if self._next is None:
-            [(last_id, per_session)] = await connection.fetch(QUERIES["last_user_id"])
+            [(last_id, per_session)] = await connection.fetch(QUERIES["last_user_id"].sql)
             if per_session != 1:
                 msg = "prm_user_id_seq gives ids ahead to sessions; alter it to CACHE 1"
                 raise Unavailable(msg)
@@ -90,5 +90,5 @@ class Completeness:
         self._next = last_id, waited_for
 
     async def _takers(self, connection: Session) -> frozenset[str]:
-        rows = await connection.fetch(QUERIES["takers_of_ids"])
+        rows = await connection.fetch(QUERIES["takers_of_ids"].sql)
         return frozenset(row["virtualtransaction"] for row in rows)

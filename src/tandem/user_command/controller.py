@@ -6,17 +6,16 @@ import re
 import msgspec
 
 from tandem.cqrs import CreateUserCommand, UserCommandAggregate
+from tandem.delivery.idempotency import StillOpen, idempotency_of
+from tandem.http.problems import ProblemError
+from tandem.http.requests import Headers, NoArguments, RawHeaders, Request, Response, json_response
+from tandem.http.routes import Right, Route
 from tandem.kernel import CommandBus
 from tandem.user import UserInput, normalize
 from tandem.user.profile import Seed
-from tandem.user_command.idempotency import StillOpen, idempotency_of
 from tandem.user_command.service import UserCommandService
-from tandem.user_command.statistics import RunStatistics, Statistics
 from tandem.user_command.user_path import UserPath
 from tandem.user_command.views import CreatedUser, UserRows
-from tandem.web.problems import ProblemError
-from tandem.web.requests import Headers, NoArguments, RawHeaders, Request, Response, json_response
-from tandem.web.routes import Right, Route
 
 # W3C Trace Context, version 00, with the flag `sampled`; all zeros name no trace, and no span.
 _SAMPLED = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-0[13579bdf]")
@@ -32,19 +31,12 @@ class RunQuery(msgspec.Struct, frozen=True):
     seed: Seed
 
 
-class StatisticsQuery(msgspec.Struct, frozen=True):
-    """Which run to show; all without it."""
-
-    seed: Seed | None = None
-
-
 class UserCommandController:
     """Takes commands, and shows what PostgreSQL holds."""
 
-    def __init__(self, commands: CommandBus, service: UserCommandService, statistics: Statistics) -> None:
+    def __init__(self, commands: CommandBus, service: UserCommandService) -> None:
         self._commands = commands
         self._service = service
-        self._statistics = statistics
 
     def routes(self) -> list[Route]:
         """The routes of the command side."""
@@ -84,17 +76,6 @@ class UserCommandController:
                 right=Right.QUERY,
                 tag="command side (PostgreSQL)",
             ),
-            Route(
-                "GET",
-                "/api/v1/stats",
-                self.stats,
-                "Statistics of runs, a row for each seed and instance",
-                query_type=StatisticsQuery,
-                answers={200: list[RunStatistics]},
-                problems=(503,),
-                tag="statistics",
-                description="Counts are exact; lag percentiles (from histogram buckets) within 5 %.",
-            ),
         ]
 
     async def create(self, request: Request[NoArguments, RunQuery, UserInput]) -> Response:
@@ -125,10 +106,6 @@ class UserCommandController:
         if rows is None:
             raise ProblemError(404, f"There is no user with id {request.path.id}.")
         return json_response(rows)
-
-    async def stats(self, request: Request[NoArguments, StatisticsQuery, None]) -> Response:
-        """The statistics of one run or of all."""
-        return json_response(await self._statistics.runs(request.query.seed))
 
 
 def _traceparent_of(headers: RawHeaders) -> str | None:

@@ -6,12 +6,14 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from tandem.user_command.database import Database
-from tandem.user_command.idempotency import StillOpen
+from tandem.delivery.dead_letters import DeadLetterRows
+from tandem.http.problems import ProblemError
+from tandem.http.requests import NoArguments, Request, Response, json_response
+from tandem.http.routes import Route
+from tandem.postgres.database import Database
+from tandem.user_command.queries import QUERIES
+from tandem.user_command.repository import KIND
 from tandem.user_command.user_path import HIGHEST_ID, UserPath
-from tandem.web.problems import ProblemError
-from tandem.web.requests import NoArguments, Request, Response, json_response
-from tandem.web.routes import Route
 
 TAG = "dead letters"
 
@@ -49,11 +51,11 @@ class LettersQuery(msgspec.Struct, frozen=True):
     after: Annotated[int, Meta(ge=0, le=HIGHEST_ID, description="Only users with a higher id.")] = 0
 
 
-class DeadLetters:
-    """The dead letters in PostgreSQL."""
+class DeadLetters(DeadLetterRows):
+    """The dead letters of users, in PostgreSQL."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        super().__init__(database, KIND, QUERIES["retry_dead_letters"])
 
     async def page(self, limit: int, after: int) -> list[DeadLetter]:
         """At most `limit` of users with ids above `after`, ascending.
@@ -61,7 +63,7 @@ class DeadLetters:
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        rows = await self._database.fetch("list_dead_letters", after, limit)
+        rows = await self._database.fetch(QUERIES["list_dead_letters"], after, limit)
         return [DeadLetter(*row) for row in rows]
 
     async def find(self, user_id: int) -> DeadLetterWithState | None:
@@ -70,37 +72,12 @@ class DeadLetters:
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        rows = await self._database.fetch("find_dead_letter", user_id)
+        rows = await self._database.fetch(QUERIES["find_dead_letter"], user_id)
         if not rows:
             return None
         columns = dict(rows[0])
         state = _shown(columns.pop("state"))
         return DeadLetterWithState(**columns, state=state)
-
-    async def retry(self, user_id: int | None = None) -> int:
-        """Make the dead letter of this user pending again, or at most 1,000 of all. How many they were.
-
-        Of all, those are left out that another transaction has locked.
-
-        Raises:
-            StillOpen: another transaction has locked the one of this user.
-            Unavailable: PostgreSQL does not answer.
-        """
-        rows = await self._database.fetch("retry_dead_letters", user_id)
-        retried = int(rows[0]["retried"])
-        if not retried and user_id is not None and await self.find(user_id) is not None:
-            msg = f"Another transaction has locked the dead letter of user {user_id}; try again in a moment."
-            raise StillOpen(msg)
-        return retried
-
-    async def count(self) -> tuple[int, str]:
-        """How many there are, counted no further than 1,000, and the error of the first; empty without one.
-
-        Raises:
-            Unavailable: PostgreSQL does not answer.
-        """
-        rows = await self._database.fetch("count_dead_letters")
-        return int(rows[0]["letters"]), rows[0]["error"] or ""
 
 
 class DeadLettersController:

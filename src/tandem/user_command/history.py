@@ -21,9 +21,9 @@ import asyncpg
 import msgspec
 
 from tandem.kernel import Unavailable
-from tandem.user_command.database import Database
+from tandem.postgres.database import Database
+from tandem.postgres.sessions import Session
 from tandem.user_command.queries import QUERIES
-from tandem.user_command.sessions import Session
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class History:
         Raises:
             ReadOnlySQLTransactionError: it may not write.
         """
-        row = await session.fetchrow(QUERIES["look_at_server"])
+        row = await session.fetchrow(QUERIES["look_at_server"].sql)
         assert row is not None  # noqa: S101 - narrows the type: the query has one row
         if row["read_only"]:
             msg = "the session is read-only"
@@ -103,7 +103,7 @@ class History:
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        rows = await self._database.fetch("histories")
+        rows = await self._database.fetch(QUERIES["histories"])
         last = rows[-1]
         timeline = int(last["history"].split("/")[1]) if last["history"] else 0
         state = HistoryState(timeline, last["number"], last["noted_at"], last["first_id"])
@@ -115,7 +115,7 @@ class History:
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        return [row["id"] for row in await self._database.fetch("unknown_ids", ids)] if ids else []
+        return [row["id"] for row in await self._database.fetch(QUERIES["unknown_ids"], ids)] if ids else []
 
     async def _go_on(self, session: Session, found: tuple[str, datetime]) -> None:
         try:
@@ -123,7 +123,7 @@ class History:
         except Unavailable:
             # Not waited for: both may be away at once. The margin stands in for it, and it is asked again.
             highest, is_certain = 0, False
-        for row in await session.fetch(QUERIES["note_history"], found[0], highest, SKIPPED_IDS):
+        for row in await session.fetch(QUERIES["note_history"].sql, found[0], highest, SKIPPED_IDS):
             self._say(row)
         if self._seen is not None and found != self._seen:
             # What sessions of the server before have told, such as the ids of countries, may not hold here.

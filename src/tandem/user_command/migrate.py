@@ -16,7 +16,7 @@ import asyncpg
 import msgspec
 
 from tandem.kernel import Backoff, UnsuitableServer
-from tandem.user_command.database import Database, unreachable
+from tandem.postgres.database import Database, unreachable
 from tandem.user_command.lock_holders import who_blocks, who_holds
 from tandem.user_command.schema import Applied, Migration, Schema, require_known_or_additive, this_schema
 

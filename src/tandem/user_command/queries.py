@@ -1,14 +1,5 @@
-"""The queries of `queries.sql`, by their names."""
+"""The queries of `users.sql`, by their names."""
 
-import re
-from importlib import resources
+from tandem.postgres.queries import load_queries
 
-
-def load_queries() -> dict[str, str]:
-    """Name to SQL of every query in `queries.sql`; each begins with a line `-- name: ...`."""
-    text = resources.files(__package__).joinpath("queries.sql").read_text("utf-8")
-    parts = re.split(r"^-- name: (\w+)$", text, flags=re.MULTILINE)
-    return {name: sql.strip() for name, sql in zip(parts[1::2], parts[2::2], strict=True)}
-
-
-QUERIES = load_queries()
+QUERIES = load_queries(__package__ or "", "users.sql")

@@ -6,9 +6,11 @@ from typing import Any
 import asyncpg
 
 from tandem.kernel import Unavailable
+from tandem.postgres.database import Database
+from tandem.postgres.queries import Query
 from tandem.user import Profile
 from tandem.user.profile import Timezone
-from tandem.user_command.database import Database
+from tandem.user_command.queries import QUERIES
 
 # There are some 250 countries; whoever sends others all the time must not fill our memory.
 MOST_REMEMBERED = 10_000
@@ -65,7 +67,7 @@ class ReferenceIds:
             self._countries.clear()
         unknown = sorted(names - self._countries.keys())
         # Two statements: the first one's snapshot does not see what another transaction has just added.
-        rows = await self._added("add_countries", "find_countries", unknown)
+        rows = await self._added(QUERIES["add_countries"], QUERIES["find_countries"], unknown)
         self._countries |= {row["name"]: row["id"] for row in rows}
 
     async def _learn_timezones(self, timezones: set[Timezone]) -> None:
@@ -73,10 +75,10 @@ class ReferenceIds:
             self._timezones.clear()
         unknown = sorted(timezones - self._timezones.keys(), key=str)
         columns = [zone.offset for zone in unknown], [zone.description for zone in unknown]
-        rows = await self._added("add_timezones", "find_timezones", *columns)
+        rows = await self._added(QUERIES["add_timezones"], QUERIES["find_timezones"], *columns)
         self._timezones |= {Timezone(row["utc_offset"], row["description"]): row["id"] for row in rows}
 
-    async def _added(self, add: str, find: str, *columns: list[Any]) -> list[asyncpg.Record]:
+    async def _added(self, add: Query, find: Query, *columns: list[Any]) -> list[asyncpg.Record]:
         if not columns[0]:
             return []
         server = self._database.server

@@ -8,21 +8,23 @@ import asyncpg
 import msgspec
 
 from tandem.cqrs import CreateUserCommand, SetAsideUserCommand, SynchronizeUserCommand
+from tandem.delivery.held_keys import HeldKeys
+from tandem.delivery.idempotency import HeldUp, KeyTaken, Known
+from tandem.delivery.pending import Unreadable
 from tandem.kernel import Unavailable
+from tandem.postgres.database import Database
+from tandem.postgres.faults import is_refusal, state_of
 from tandem.user import Profile, StoredUser
-from tandem.user_command.database import Database
-from tandem.user_command.faults import is_refusal, state_of
-from tandem.user_command.held_keys import HeldKeys
-from tandem.user_command.idempotency import HeldUp, KeyedUser, KeyTaken
+from tandem.user_command.queries import QUERIES
 from tandem.user_command.reference_data import ReferenceIds
 from tandem.user_command.rows import UnreadableUser, row_of, stored_user, traceparents_of
 from tandem.user_command.totals import StageTotals
 from tandem.user_command.user_path import IdsUsedUp
 from tandem.user_command.views import UserRows
 
-# An own user that this process does not hold is only forgotten after this long: before, the answer to the
-# commit that made it pending may still be on its way here.
-OWN_GRACE_SECONDS = 2.0
+# What users are called in the tables and queries of `delivery`.
+KIND = "user"
+SAME_KEY = "uses the same key"
 KEY_INDEX = "prm_user_idempotency_key"
 # Those of all tables that have a user's id as their key, or in it.
 ID_INDEXES = {
@@ -44,7 +46,7 @@ class UserCommandRepository:
         self._database = database
         self._reads = reads or database
         self._app_id = app_id
-        self._keys = HeldKeys(database)
+        self._keys = HeldKeys(database, QUERIES["find_held_keys"])
         #: Why PostgreSQL refuses to create users, in a sentence for anybody; None while it does not.
         self.refusal: str | None = None
         #: Called when the sequence has given an id that is taken.
@@ -77,9 +79,9 @@ class UserCommandRepository:
         server = self._database.server
         await self._ids.learn(command.profile for command in commands)
         if held_up := [command for command in commands if not self._ids.knows(command.profile)]:
-            raise HeldUp(held_up)
+            raise HeldUp(held_up, "adds the same country or time zone")
         if held_up := await self._keys.held(commands):
-            raise HeldUp(held_up)
+            raise HeldUp(held_up, SAME_KEY)
         rows = await self._insert(commands, incarnation, server)
         self.totals.created += len(rows)
         return [
@@ -95,7 +97,7 @@ class UserCommandRepository:
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        rows = await self._database.fetch("ids_left")
+        rows = await self._database.fetch(QUERIES["ids_left"])
         return bool(rows[0]["some_left"])
 
     async def try_creating(self, incarnation: int) -> None:
@@ -107,7 +109,7 @@ class UserCommandRepository:
         if self.refusal is not None:
             nobody: list[object] = []
             arguments = (nobody, self._app_id, incarnation, None, None)
-            await self._database.fetch("create_users", *arguments, within=PATIENCE)
+            await self._database.fetch(QUERIES["create_users"], *arguments, within=PATIENCE)
             self.refusal = None
 
     async def _insert(
@@ -117,7 +119,7 @@ class UserCommandRepository:
         limit = KEY_PATIENCE if any(command.idempotency for command in commands) else None
         arguments = (rows_in, self._app_id, incarnation, traceparents_of(commands), limit)
         try:
-            return await self._database.fetch("create_users", *arguments, server=server)
+            return await self._database.fetch(QUERIES["create_users"], *arguments, server=server)
         except asyncpg.UniqueViolationError as error:
             if error.constraint_name == KEY_INDEX:
                 raise KeyTaken from error
@@ -130,20 +132,18 @@ class UserCommandRepository:
         except Unavailable as error:
             if not self._keys.is_held(error.__cause__):
                 raise
-            raise HeldUp(await self._keys.held(commands)) from error
+            raise HeldUp(await self._keys.held(commands), SAME_KEY) from error
 
-    async def find_by_keys(self, keys: Sequence[str]) -> dict[str, KeyedUser]:
+    async def find_by_keys(self, keys: Sequence[str]) -> dict[str, Known[StoredUser]]:
         """The users that these keys have created, by key; a key without user is missing.
 
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        rows = await self._database.fetch("find_users_by_keys", keys)
+        rows = await self._database.fetch(QUERIES["find_users_by_keys"], keys)
         return {
             # Its answer needs no more of the profile, and so does not depend on a state that can be read.
-            key: KeyedUser(
-                fingerprint, StoredUser(user_id, seed, app_id, 1, created_at, Profile(email=email))
-            )
+            key: Known(fingerprint, StoredUser(user_id, seed, app_id, 1, created_at, Profile(email=email)))
             for key, fingerprint, user_id, seed, app_id, created_at, email in rows
         }
 
@@ -158,7 +158,7 @@ class UserCommandRepository:
             [command.version for command in commands],
             [command.error for command in commands],
         )
-        await self._database.fetch("set_aside_users", *columns, self._app_id)
+        await self._database.fetch(QUERIES["set_aside_users"], *columns, self._app_id)
 
     async def synchronize(self, commands: Sequence[SynchronizeUserCommand]) -> None:
         """Record SYNCRONIZED for each user that is still pending at this version.
@@ -177,46 +177,22 @@ class UserCommandRepository:
     async def _synchronize(self, ids: list[int], version: int) -> list[asyncpg.Record]:
         arguments = (ids, version, self._app_id)
         try:
-            return await self._database.fetch("synchronize_users", *arguments, ROW_PATIENCE)
+            return await self._database.fetch(QUERIES["synchronize_users"], *arguments, ROW_PATIENCE)
         except Unavailable as error:
             if not isinstance(error.__cause__, asyncpg.LockNotAvailableError):
                 raise
         # Somebody has locked a user. It stays pending, and recovery comes back to it; the others go on.
-        return await self._database.fetch("synchronize_users", *arguments, None)
+        return await self._database.fetch(QUERIES["synchronize_users"], *arguments, None)
 
-    async def claim(
-        self, incarnation: int, held: Sequence[int], most: int
-    ) -> tuple[list[StoredUser], list[SetAsideUserCommand]]:
-        """Take over pending users that nobody works on, oldest first, at most `most`.
-
-        That is who belongs to an incarnation whose lease has ended, and who belongs to this one but is not
-        among `held`: dropped when memory was full, or committed although the answer was lost. Also answers
-        what to do with those whose stored state cannot be read.
+    async def read_pending(
+        self, ids: Sequence[int], versions: Sequence[int]
+    ) -> Sequence[StoredUser | Unreadable]:
+        """The stored users of these ids, each at the version at which it is pending.
 
         Raises:
-            Unavailable: PostgreSQL does not answer.
+            Unavailable: PostgreSQL does not answer, or has found one of them damaged.
         """
-        claimed = await self._database.fetch("claim_pending", incarnation, held, most, OWN_GRACE_SECONDS)
-        if not claimed:
-            return [], []
-        ids, versions = [row["user_id"] for row in claimed], [row["version"] for row in claimed]
-        found = await self._states(ids, versions)
-        users = [one for one in found if isinstance(one, StoredUser)]
-        return users, [one for one in found if isinstance(one, SetAsideUserCommand)]
-
-    async def _states(self, ids: list[int], versions: list[int]) -> list[StoredUser | SetAsideUserCommand]:
-        """The stored states; where PostgreSQL finds one damaged, that one alone is to be set aside."""
-        try:
-            return [stored_user(row) for row in await self._database.fetch("find_states", ids, versions)]
-        except Unavailable as error:
-            if not isinstance(error.__cause__, asyncpg.InternalServerError):
-                raise
-            if len(ids) == 1:
-                why = f"cannot be read: PostgreSQL says {type(error.__cause__).__name__}"
-                return [SetAsideUserCommand(ids[0], versions[0], why)]
-        middle = len(ids) // 2
-        first = await self._states(ids[:middle], versions[:middle])
-        return first + await self._states(ids[middle:], versions[middle:])
+        return [stored_user(row) for row in await self._database.fetch(QUERIES["find_states"], ids, versions)]
 
     async def find(self, user_id: int) -> UserRows | None:
         """The normalized rows and the events of one user.
@@ -225,17 +201,8 @@ class UserCommandRepository:
             UnreadableUser: its rows are in a form that no version of this program has written.
             Unavailable: PostgreSQL does not answer.
         """
-        rows = await self._reads.fetch("find_user", user_id)
+        rows = await self._reads.fetch(QUERIES["find_user"], user_id)
         try:
             return msgspec.json.decode(rows[0][0], type=UserRows) if rows else None
         except msgspec.MsgspecError as error:
             raise UnreadableUser(user_id, str(error)) from error
-
-    async def oldest_pending_seconds(self) -> float:
-        """How long the oldest pending user has been waiting, in seconds; 0 when none is.
-
-        Raises:
-            Unavailable: PostgreSQL does not answer.
-        """
-        rows = await self._reads.fetch("oldest_pending")
-        return float(rows[0]["age"]) if rows else 0.0

@@ -6,7 +6,8 @@ from datetime import datetime
 import asyncpg
 import msgspec
 
-from tandem.cqrs import CreateUserCommand, SetAsideUserCommand
+from tandem.cqrs import CreateUserCommand
+from tandem.delivery.pending import Unreadable
 from tandem.user import Dated, Location, Profile, StoredUser
 from tandem.user.profile import Coordinates, Identity, Login, Name, Picture, Street
 from tandem.user_command.reference_data import ReferenceIds
@@ -85,15 +86,15 @@ def row_of(command: CreateUserCommand, ids: ReferenceIds) -> tuple[object, ...]:
     )
 
 
-def stored_user(row: asyncpg.Record) -> StoredUser | SetAsideUserCommand:
-    """The user of a row of `find_states`, or the command to set it aside where that cannot be read.
+def stored_user(row: asyncpg.Record) -> StoredUser | Unreadable:
+    """The user of a row of `find_states`, or why that cannot be read.
 
     The reason names the field and what is wrong with it, never what it holds.
     """
     try:
         profile = decode_state(_whole(row))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        return SetAsideUserCommand(row["id"], row["pending_version"], f"cannot be read: {error}")
+        return Unreadable(row["id"], row["pending_version"], f"cannot be read: {error}")
     columns = (row["id"], row["seed"], row["app_id"], row["pending_version"], row["created_at"])
     return StoredUser(*columns, profile, row["traceparent"])
 

@@ -14,7 +14,8 @@ import asyncpg
 import msgspec
 
 from tandem.kernel import Unavailable, UnsuitableServer
-from tandem.user_command.database import Database
+from tandem.postgres.database import Database
+from tandem.user_command.queries import QUERIES
 
 _FILES = resources.files(__package__).joinpath("migrations")
 _ADDITIVE = {"-- additive: yes": True, "-- additive: no": False}
@@ -121,7 +122,7 @@ async def require_migrated(database: Database, schema: Schema | None = None) -> 
     """
     schema = schema or this_schema()
     try:
-        applied = [Applied(**dict(row)) for row in await database.fetch("applied_migrations")]
+        applied = [Applied(**dict(row)) for row in await database.fetch(QUERIES["applied_migrations"])]
     except Unavailable as error:
         if not isinstance(error.__cause__, _NOT_MIGRATED):
             raise

@@ -6,15 +6,15 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from tandem.http.problems import ProblemError
+from tandem.http.requests import NoArguments, Request, Response, StreamResponse, json_response
+from tandem.http.routes import Right, Route
 from tandem.user.profile import Email, Profile, Seed
 from tandem.user_query.database import HIGHEST_ID
 from tandem.user_query.document import Document, encode_document
 from tandem.user_query.lists import FIRST_PIECE
 from tandem.user_query.search import Conditions
 from tandem.user_query.service import UserQueryService
-from tandem.web.problems import ProblemError
-from tandem.web.requests import NoArguments, Request, Response, StreamResponse, json_response
-from tandem.web.routes import Right, Route
 
 TAG = "query side (MongoDB)"
 COMPLETE_THROUGH = "Complete-Through"

@@ -17,10 +17,10 @@ from datetime import timedelta
 import msgspec
 
 from tandem.cqrs import CreateUserCommand, SynchronizeUserCommand
+from tandem.delivery.lease import Lease
+from tandem.postgres.database import Database
 from tandem.random_users import random_users
 from tandem.user import UserInput, normalize
-from tandem.user_command.database import Database
-from tandem.user_command.lease import Lease
 from tandem.user_command.repository import UserCommandRepository
 from tandem.user_query.database import open_client, users_of
 from tandem.user_query.document import document_of

@@ -1,5 +1,5 @@
 -- The PostgreSQL half of one user, as one statement and one transaction, for pgbench: the rows of create_users
--- (src/tandem/user_command/queries.sql) without its counters. Each user has an address of its own; all else,
+-- (src/tandem/user_command/users.sql) without its counters. Each user has an address of its own; all else,
 -- given as variables by one_at_a_time.py, is one made-up user's.
 WITH input AS MATERIALIZED (
     SELECT nextval('prm_user_id_seq') AS id, now() AS created_at

@@ -12,12 +12,12 @@ import uvloop
 
 from tandem.app.stop import StopRequest
 from tandem.config import SettingsError, load_settings
+from tandem.http.application import Application
+from tandem.http.requests import NoArguments, Request, Response, json_response
+from tandem.http.routes import Route
+from tandem.http.serving import serve
 from tandem.user_query.controller import EmailQuery, UserDocument
 from tandem.user_query.database import open_client, users_of
-from tandem.web.application import Application
-from tandem.web.requests import NoArguments, Request, Response, json_response
-from tandem.web.routes import Route
-from tandem.web.serving import serve
 
 
 async def main() -> None:

@@ -20,9 +20,9 @@ import msgspec
 import uvloop
 
 from tandem.cqrs import CreateUserCommand
+from tandem.postgres.database import Database
 from tandem.random_users import random_users
 from tandem.user import UserInput, normalize
-from tandem.user_command.database import Database
 from tandem.user_command.repository import UserCommandRepository
 from tandem.user_query.database import Users, open_client
 from tandem.user_query.document import document_of

@@ -26,7 +26,7 @@ from tandem_stack.ports import free_port, http_status
 # Instances without any counting, as far as it can be taken away: the calls are still made.
 UNCOUNTED = """
 from tandem.telemetry.histogram import Histogram
-from tandem.web.totals import RouteTotals
+from tandem.http.totals import RouteTotals
 RouteTotals.count = lambda self, status, seconds: None
 Histogram.observe = lambda self, value, times=1: None
 from tandem.cli import main

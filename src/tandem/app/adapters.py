@@ -1,0 +1,104 @@
+"""The parts of an instance that talk to the outside: `wire` is given them, and a test may give others."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+
+from tandem.config import Settings
+from tandem.delivery.lease import Lease
+from tandem.delivery.pending import PendingRows
+from tandem.postgres.database import READING_CONNECTIONS, Database
+from tandem.runs.samples import RunSamples
+from tandem.runs.statistics import Statistics
+from tandem.user import StoredUser
+from tandem.user_command.completeness import Completeness
+from tandem.user_command.dead_letters import DeadLetters
+from tandem.user_command.history import History
+from tandem.user_command.repository import KIND, UserCommandRepository
+from tandem.user_command.schema import require_migrated
+from tandem.user_query.database import (
+    Client,
+    answers,
+    missing_indexes,
+    open_client,
+    require_suitable,
+    users_of,
+)
+from tandem.user_query.repository import UserQueryRepository
+from tandem.user_query.search import UserSearch
+from tandem.user_query.witness import Witness
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adapters:
+    """Everything that talks to PostgreSQL and MongoDB, connected and ready."""
+
+    database: Database
+    #: The same sessions, of which what people ask may take a share.
+    reads: Database
+    lease: Lease
+    pending: PendingRows[StoredUser]
+    #: Users in PostgreSQL.
+    users: UserCommandRepository
+    #: Users in MongoDB.
+    documents: UserQueryRepository
+    search: UserSearch
+    history: History
+    witness: Witness
+    dead_letters: DeadLetters
+    completeness: Completeness
+    statistics: Statistics
+    samples: RunSamples
+    mongodb_answers: Callable[[], Awaitable[bool]]
+    #: What MongoDB's collection lacks, in a sentence; empty: nothing.
+    missing_indexes: Callable[[], Awaitable[str]]
+
+
+def adapters_of(settings: Settings, database: Database, client: Client) -> Adapters:
+    """Those of these two connections."""
+    reads = database.sharing(READING_CONNECTIONS)
+    collection = users_of(client)
+    witness = Witness(collection)
+    history = History(database, witness.highest_id)
+    users = UserCommandRepository(database, settings.app_id, reads)
+    users.on_taken_id = history.doubt
+    return Adapters(
+        database=database,
+        reads=reads,
+        lease=Lease(database, settings.app_id, timedelta(seconds=settings.lease_seconds)),
+        pending=PendingRows(database, KIND, users.read_pending, reads),
+        users=users,
+        documents=UserQueryRepository(collection),
+        search=UserSearch(collection),
+        history=history,
+        witness=witness,
+        dead_letters=DeadLetters(reads),
+        completeness=Completeness(reads),
+        statistics=Statistics(reads),
+        samples=RunSamples(reads),
+        mongodb_answers=partial(answers, client),
+        missing_indexes=partial(missing_indexes, client),
+    )
+
+
+@asynccontextmanager
+async def connected(settings: Settings) -> AsyncIterator[Adapters]:
+    """Connect to both databases, and disconnect at the end.
+
+    Raises:
+        UnsuitableServer: one of the two servers cannot be used; says why and what to do.
+    """
+    deadline = timedelta(seconds=settings.database_timeout_seconds)
+    client = open_client(settings.mongodb_url, name=settings.app_id, deadline=deadline)
+    await require_suitable(client, settings.mongodb_url)
+    database = await Database.connect(settings.postgres_url, name=settings.app_id, deadline=deadline)
+    try:
+        await require_migrated(database)
+        if not settings.allow_unsafe_durability:
+            await database.require_durability()
+        yield adapters_of(settings, database, client)
+    finally:
+        await database.close()
+        await client.close()

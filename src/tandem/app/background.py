@@ -1,0 +1,72 @@
+"""What runs in the background of an instance: loops that no error ends."""
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from tandem.delivery.lease import SECONDS_BETWEEN_RENEWALS
+from tandem.delivery.recovery import SECONDS_BETWEEN_LOOKS
+from tandem.kernel import keep_running
+from tandem.runs.in_hand import in_hand_by_run
+from tandem.telemetry import Histogram, measure_loop_delay
+
+if TYPE_CHECKING:
+    from tandem.app.bootstrap import Instance
+
+logger = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_LOOKS_AT_INDEXES = 5.0
+
+
+class Background:
+    """Lease, recovery, and whoever looks at a database now and then."""
+
+    def __init__(self, instance: "Instance") -> None:
+        self._instance = instance
+        self.loop_delays = Histogram()
+        #: What MongoDB's collection lacks, in a sentence, and what to do; empty: nothing.
+        self.missing_indexes = ""
+
+    async def run(self) -> None:
+        """All loops, for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(keep_running("lease", self.renew_lease))
+            tasks.create_task(keep_running("recovery", self._recover))
+            tasks.create_task(keep_running("indexes", self._look_at_indexes))
+            tasks.create_task(keep_running("history", self._instance.adapters.history.look_again))
+            tasks.create_task(keep_running("live view", self._instance.live.run_once))
+            tasks.create_task(measure_loop_delay(self.loop_delays))
+
+    async def renew_lease(self) -> float:
+        """Tell that we live, and what is in hand; and learn whether users can be created again."""
+        flow, adapters = self._instance.flow, self._instance.adapters
+        in_hand = in_hand_by_run(
+            flow.creates.held(),
+            flow.write_back.held(),
+            flow.claimed_users.by_run,
+            self._instance.settings.app_id,
+        )
+        ready = self._instance.why_not_ready is None
+        await adapters.lease.renew(flow.creates.waiting, in_hand, ready=ready)
+        await flow.command_service.look_for_ids()
+        await adapters.users.try_creating(adapters.lease.incarnation)
+        return SECONDS_BETWEEN_RENEWALS
+
+    async def _look_at_indexes(self) -> float:
+        """Somebody may drop the collection; MongoDB makes a new one with the next write, without indexes."""
+        missing = await self._instance.adapters.missing_indexes()
+        if missing:
+            missing += (
+                ", which `tandem migrate` makes again. Was the collection dropped, its users are to be sent "
+                "again: see Backup and restore in docs/operations.md."
+            )
+        if missing != self.missing_indexes:
+            logger.log(logging.ERROR if missing else logging.INFO, "%s", missing or "All indexes are there.")
+        self.missing_indexes = missing
+        return SECONDS_BETWEEN_LOOKS_AT_INDEXES
+
+    async def _recover(self) -> float:
+        # Who stops takes up nothing more: there might be no end to it.
+        if self._instance.draining:
+            return SECONDS_BETWEEN_LOOKS
+        return await self._instance.flow.recovery.run_once()

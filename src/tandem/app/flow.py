@@ -1,0 +1,126 @@
+"""What flows: the buses, the handlers and sagas of users, and the services of both sides."""
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from tandem.app.adapters import Adapters
+from tandem.config import Settings
+from tandem.cqrs import (
+    CreateUserCommand,
+    CreateUserCommandHandler,
+    CreateUserQueryCommand,
+    CreateUserQueryEvent,
+    CreateUserQueryHandler,
+    RefusedUserEvent,
+    SetAsideUserCommand,
+    SetAsideUserCommandHandler,
+    SynchronizedUserEvent,
+    SynchronizeUserCommand,
+    SynchronizeUserCommandHandler,
+    UserSaga,
+)
+from tandem.delivery.pending import Unreadable
+from tandem.delivery.recovery import Recovery
+from tandem.kernel import Backoff, Coalescer, Coalescing, CommandBus, EventBus
+from tandem.runs.in_hand import ClaimedUsers
+from tandem.user import StoredUser
+from tandem.user_command.service import UserCommandService
+from tandem.user_query.service import UserQueryService
+
+# Nobody waits for these: fewer and larger batches save MongoDB two thirds of its time for a lone browser, and
+# cost a user up to so much lag. See docs/performance.md.
+PROJECTION_PACE = timedelta(milliseconds=20)
+WRITE_BACK_PACE = timedelta(milliseconds=10)
+
+
+class UserFlow:
+    """The way of users through this process, from a command to SYNCRONIZED."""
+
+    def __init__(self, settings: Settings, adapters: Adapters) -> None:
+        self._drain_time = timedelta(seconds=settings.drain_seconds)
+        self.commands = CommandBus()
+        self.events = EventBus(self.commands)
+        self.command_service = UserCommandService(adapters.users, adapters.lease)
+        self.query_service = UserQueryService(adapters.documents, adapters.search, settings.app_id)
+        self._register_handlers(settings)
+        self._register_sagas()
+        self.recovery = Recovery(adapters.pending, adapters.lease, _ResumedUsers(self))
+        self.claimed_users = ClaimedUsers()
+        self.recovery.observers.append(self.claimed_users.count)
+
+    def _register_handlers(self, settings: Settings) -> None:
+        """A command to its handler."""
+        create = CreateUserCommandHandler(self.command_service, self.events)
+        project = CreateUserQueryHandler(self.query_service, self.events)
+        write_back = SynchronizeUserCommandHandler(self.command_service)
+        set_aside = SetAsideUserCommandHandler(self.command_service)
+        on_their_way = Coalescing(
+            max_batch=settings.max_batch, max_waiting=settings.max_in_projection, retry=Backoff()
+        )
+        projecting = msgspec.structs.replace(on_their_way, pace=PROJECTION_PACE)
+        writing_back = msgspec.structs.replace(on_their_way, pace=WRITE_BACK_PACE)
+        self.creates: Coalescer[CreateUserCommand, Any] = self.commands.register_gathered(
+            CreateUserCommand,
+            create.execute,
+            # A batch may wait a moment for somebody else's transaction with the same key: others pass it by.
+            Coalescing(max_batch=settings.max_batch, max_waiting=settings.max_waiting_commands, lanes=2),
+        )
+        self.projection: Coalescer[CreateUserQueryCommand, Any] = self.commands.register_gathered(
+            CreateUserQueryCommand, project.execute, projecting
+        )
+        self.write_back: Coalescer[SynchronizeUserCommand, Any] = self.commands.register_gathered(
+            SynchronizeUserCommand, write_back.execute, writing_back
+        )
+        self.set_aside: Coalescer[SetAsideUserCommand, Any] = self.commands.register_gathered(
+            SetAsideUserCommand, set_aside.execute, on_their_way
+        )
+
+    def _register_sagas(self) -> None:
+        """An event to the command that follows from it."""
+        self.events.saga(CreateUserQueryEvent, UserSaga.user_created)
+        self.events.saga(SynchronizedUserEvent, UserSaga.user_synchronized)
+        self.events.saga(RefusedUserEvent, UserSaga.user_refused)
+
+    @property
+    def coalescers(self) -> list[Coalescer[Any, Any]]:
+        """All of them, those of the reads as well."""
+        return [*self.commands.coalescers, *self.query_service.coalescers]
+
+    async def finish(self) -> None:
+        """Bring to its end what is in hand, as far as the time to drain allows; the rest is recovered."""
+        await self.commands.drain(self._drain_time)
+        self.stop()
+
+    def stop(self) -> None:
+        """Give up what is in hand. Whatever was committed is recovered."""
+        for coalescer in self.coalescers:
+            coalescer.stop()
+
+
+class _ResumedUsers:
+    """The same way, as recovery asks for it; see `delivery.recovery.Flow`."""
+
+    def __init__(self, flow: UserFlow) -> None:
+        self._flow = flow
+
+    def resume(self, work: StoredUser) -> bool:
+        """Bring this user to MongoDB."""
+        return self._flow.commands.dispatch(CreateUserQueryCommand(work))
+
+    def set_aside(self, unreadable: Unreadable) -> bool:
+        """Make this user a dead letter."""
+        command = SetAsideUserCommand(unreadable.id, unreadable.version, unreadable.error)
+        return self._flow.commands.dispatch(command)
+
+    def room(self) -> int:
+        """Half of the room is left to new users, so that a long backlog does not delay them."""
+        projection = self._flow.projection
+        return projection.coalescing.max_waiting // 2 - projection.waiting
+
+    def held(self) -> list[int]:
+        """The ids of all that wait, or are in a batch."""
+        projected = [command.user.id for command in self._flow.projection.held()]
+        written_back = [command.user_id for command in self._flow.write_back.held()]
+        return projected + written_back + [command.user_id for command in self._flow.set_aside.held()]

@@ -1,0 +1,53 @@
+"""Dead letters: work that was set aside, because it is refused for good or nobody can read it."""
+
+from tandem.delivery.idempotency import StillOpen
+from tandem.delivery.queries import queries_of
+from tandem.postgres.database import Database
+from tandem.postgres.queries import Query
+
+
+class DeadLetterRows:
+    """The dead letters of one kind of work.
+
+    Args:
+        database: where they are.
+        kind: the kind's name, as in its tables.
+        retry: the kind's own query that makes letters pending again: that of the id that it is given, or at
+            most 1,000 of all where it is given null. It leaves those out that another transaction has locked,
+            and answers how many they were as `retried`.
+    """
+
+    def __init__(self, database: Database, kind: str, retry: Query) -> None:
+        self._database = database
+        self._kind = kind
+        self._queries = queries_of(kind)
+        self._retry = retry
+
+    async def retry(self, work_id: int | None = None) -> int:
+        """Make this dead letter pending again, or at most 1,000 of all. How many they were.
+
+        Of all, those are left out that another transaction has locked.
+
+        Raises:
+            StillOpen: another transaction has locked this one.
+            Unavailable: PostgreSQL does not answer.
+        """
+        rows = await self._database.fetch(self._retry, work_id)
+        retried = int(rows[0]["retried"])
+        if retried or work_id is None or not await self._exists(work_id):
+            return retried
+        letter = f"the dead letter of {self._kind} {work_id}"
+        msg = f"Another transaction has locked {letter}; try again in a moment."
+        raise StillOpen(msg)
+
+    async def _exists(self, work_id: int) -> bool:
+        return bool(await self._database.fetch(self._queries["is_dead_letter"], work_id))
+
+    async def count(self) -> tuple[int, str]:
+        """How many there are, counted no further than 1,000, and the error of the first; empty without one.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer.
+        """
+        rows = await self._database.fetch(self._queries["count_dead_letters"])
+        return int(rows[0]["letters"]), rows[0]["error"] or ""

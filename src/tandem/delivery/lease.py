@@ -1,0 +1,80 @@
+"""The lease: how an instance shows that it lives, by PostgreSQL's clock alone."""
+
+import logging
+from collections.abc import Mapping
+from datetime import timedelta
+
+import msgspec
+
+from tandem.delivery.queries import LEASE_QUERIES
+from tandem.kernel import Unavailable
+from tandem.postgres.database import Database
+from tandem.postgres.faults import state_of
+
+logger = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_RENEWALS = 1.0
+
+
+class Lease:
+    """One life of this instance. Pending rows carry its `incarnation`; when it ends, others take them."""
+
+    def __init__(self, database: Database, app_id: str, duration: timedelta) -> None:
+        self._database = database
+        self._app_id = app_id
+        self._seconds = duration.total_seconds()
+        self.incarnation = 0
+        #: Whether PostgreSQL answered the last renewal.
+        self.held = False
+        #: Why it did not, in a sentence without full stop that anybody may read.
+        self.trouble = "PostgreSQL does not answer"
+        # When no answer comes, this is noticed, and told by `/health/ready`, before the lease runs out and
+        # others take this instance's work.
+        self._patience = 0.75 * (duration - timedelta(seconds=SECONDS_BETWEEN_RENEWALS))
+
+    async def begin(self, within: timedelta | None = None) -> None:
+        """Register this life.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer.
+        """
+        rows = await self._database.fetch(
+            LEASE_QUERIES["register_instance"], self._app_id, self._seconds, within=within
+        )
+        self.incarnation = rows[0]["incarnation"]
+        self.held = True
+
+    async def renew(self, waiting: int, in_hand: Mapping[str, object], *, ready: bool) -> None:
+        """Prolong the lease, and tell how many commands wait here, what is in hand, and if we are ready.
+
+        `in_hand` is whatever others shall read of this life; it is stored as JSON, and not looked at.
+        Without PostgreSQL it is not held; the next renewal may have it back. Who was frozen for so long that
+        its row was cleared away begins a new life.
+        """
+        try:
+            state = (self._seconds, waiting, ready, msgspec.json.encode(in_hand).decode())
+            if not await self._database.fetch(
+                LEASE_QUERIES["renew_lease"], self.incarnation, *state, self._app_id, within=self._patience
+            ):
+                await self.begin(self._patience)
+                logger.warning("The lease of %s ended long ago; it begins a new life.", self._app_id)
+        except Unavailable as error:
+            if self.held:
+                logger.warning("The lease of %s cannot be renewed: %s", self._app_id, error)
+            self.held = False
+            self.trouble = state_of(error.__cause__)
+            if isinstance(error.__cause__, TimeoutError):
+                # Where one connection is silent, so are the others: find that out now, not one by one.
+                self._database.end_sessions()
+        else:
+            if not self.held:
+                logger.info("The lease of %s is renewed again.", self._app_id)
+            self.held = True
+
+    async def end(self) -> None:
+        """Give the lease back, so that nobody has to wait for it to run out."""
+        self.held = False
+        try:
+            await self._database.fetch(LEASE_QUERIES["end_lease"], self.incarnation)
+        except Unavailable as error:
+            logger.warning("The lease of %s could not be ended and will run out: %s", self._app_id, error)

@@ -1,0 +1,158 @@
+"""From one request to one answer. A framework would cost 2 to 6 times as much."""
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Any
+from urllib.parse import unquote_plus
+
+import msgspec
+
+from tandem.http.decoding import RequestDecoder
+from tandem.http.door import Door
+from tandem.http.problems import ProblemError
+from tandem.http.requests import RawHeaders, RawRequest, Response, StreamResponse
+from tandem.http.routes import Route, Router
+from tandem.http.totals import HttpTotals, RouteTotals
+
+logger = logging.getLogger(__name__)
+
+#: Only totals and logs see this one. The number is nginx's; HTTP has none.
+CLIENT_LEFT = Response(499)
+
+_SEED = re.compile(rb"(?:^|&)seed=([^&]{1,400})")
+_TRACE_ID = re.compile("[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+class _Handler:
+    """One route, made ready to be called."""
+
+    def __init__(self, route: Route, totals: RouteTotals) -> None:
+        self.endpoint = route.endpoint
+        self.right = route.right
+        self.cancel_on_disconnect = route.cancel_on_disconnect
+        self.decoder = RequestDecoder(route)
+        self.totals = totals
+
+
+class Application:
+    """Answers requests. Every error becomes `application/problem+json`; an unforeseen one is logged as well.
+
+    Args:
+        routes: what is served.
+        translate: exceptions (and their subclasses) that mean something to the client, and what they mean.
+        door: who is let in; None: everybody.
+        totals: where answers are counted.
+    """
+
+    def __init__(
+        self,
+        routes: Iterable[Route],
+        *,
+        translate: Mapping[type[Exception], Callable[[Any], ProblemError]] | None = None,
+        door: Door | None = None,
+        totals: HttpTotals | None = None,
+    ) -> None:
+        self.totals = totals or HttpTotals()
+        self._router = Router(
+            (route.method, route.path, _Handler(route, self.totals.of(route))) for route in routes
+        )
+        self._translate = dict(translate or {})
+        self._door = door
+
+    async def answer(self, request: RawRequest) -> Response | StreamResponse:
+        """The answer, whatever happens."""
+        started = time.perf_counter()
+        totals = self.totals.unrouted
+        try:
+            handler, parameters = self._router.find(request.method, request.path)
+            totals = handler.totals
+            answer = await self._answer(request, handler, parameters)
+            if isinstance(answer, StreamResponse) and not answer.endless and request.method != "HEAD":
+                # What fails before anything is sent can still become a problem.
+                answer = msgspec.structs.replace(answer, first=await anext(answer.chunks, b""))
+        except asyncio.CancelledError:
+            answer = ProblemError(503, "This instance was stopped while it worked on the request.").response()
+        except Exception as error:
+            answer = self._problem(error, request).response()
+        seconds = time.perf_counter() - started
+        totals.count(answer.status, seconds)
+        if logger.isEnabledFor(logging.DEBUG):
+            said = (request.method, _path_of(request), answer.status, seconds * 1000)
+            logger.debug("%s %s %d in %.1f ms", *said, extra=_correlation(request))
+        return answer
+
+    def route_of(self, request: RawRequest) -> str:
+        """The template of the route that this request goes to, as the totals call it."""
+        try:
+            handler, _ = self._router.find(request.method, request.path)
+        except ProblemError:
+            return self.totals.unrouted.path
+        return handler.totals.path
+
+    async def _answer(
+        self, request: RawRequest, handler: _Handler, parameters: dict[str, bytes]
+    ) -> Response | StreamResponse:
+        if self._door is not None:
+            self._door.admit(request, handler.right)
+        decoder = handler.decoder
+        body = b""
+        if decoder.takes_body:
+            _check_media_type(request.headers)
+            body = await request.body()
+        asked = handler.endpoint(decoder.decode(parameters, request.query, body, request.headers))
+        return await (_unless_client_leaves(asked, request) if handler.cancel_on_disconnect else asked)
+
+    def _problem(self, error: Exception, request: RawRequest) -> ProblemError:
+        if isinstance(error, ProblemError):
+            return error
+        for kind in type(error).__mro__:
+            if kind in self._translate:
+                return self._translate[kind](error)
+        said = (request.method, _path_of(request))
+        logger.error("%s %s failed", *said, exc_info=error, extra=_correlation(request))
+        return ProblemError(500, "The server failed to answer. Its log says why.")
+
+
+async def _unless_client_leaves(
+    asked: Coroutine[Any, Any, Response | StreamResponse], request: RawRequest
+) -> Response | StreamResponse:
+    """What is asked for; when the client leaves before, it is cancelled, and the answer is for nobody."""
+    working = asyncio.ensure_future(asked)
+    leaving = asyncio.ensure_future(request.until_client_left())
+    try:
+        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else CLIENT_LEFT
+    finally:
+        for task in (working, leaving):
+            task.cancel()
+        await asyncio.gather(working, leaving, return_exceptions=True)
+
+
+def _path_of(request: RawRequest) -> str:
+    """What may stand in a log: the query may hold somebody's address."""
+    return request.path.decode("latin-1")
+
+
+def _correlation(request: RawRequest) -> dict[str, str]:
+    """The run and the trace that a request says it belongs to (W3C Trace Context)."""
+    found = {}
+    if seed := _SEED.search(request.query):
+        found["seed"] = unquote_plus(seed[1].decode("latin-1"))
+    if trace := _TRACE_ID.match(request.headers.get("traceparent", "")):
+        found["trace_id"] = trace[1]
+    return found
+
+
+def _check_media_type(headers: RawHeaders) -> None:
+    if "content-encoding" in headers:
+        raise ProblemError(415, "Send the body without a Content-Encoding.")
+    media_type = headers.get("content-type", "")
+    if media_type != "application/json" and not _is_json(media_type):
+        raise ProblemError(415, "Send the body as Content-Type: application/json.")
+
+
+def _is_json(media_type: str) -> bool:
+    return media_type.partition(";")[0].strip().lower() == "application/json"

@@ -1,0 +1,124 @@
+"""The application as ASGI 3, for any server that speaks it; what bounds clients there is that server's."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from typing import Any
+
+from tandem.http.application import CLIENT_LEFT
+from tandem.http.bodies import BROKEN_OFF, length_of, read_within, too_slow
+from tandem.http.heads import CLOSE, bad_head, check_head, headers_of
+from tandem.http.limits import Answers, Limits
+from tandem.http.problems import ProblemError
+from tandem.http.requests import Headers, RawRequest, Response, StreamResponse
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class AsgiApplication:
+    """Answers HTTP. Lifespans are for who makes it, and there are no WebSockets."""
+
+    def __init__(self, app: Answers, limits: Limits | None = None) -> None:
+        self.limits = limits or Limits()
+        self._app = app
+        #: Set when endless streams are to end.
+        self.stopping = asyncio.Event()
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """One request."""
+        pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+        request = _Request(scope, pairs, receive, self.limits)
+        try:
+            check_head(scope["http_version"], request.headers, pairs)
+        except ProblemError as problem:
+            self._app.totals.refused[problem.status] += 1
+            answer: Response | StreamResponse = problem.response()
+        else:
+            answer = await self._app.answer(request)
+        if isinstance(answer, StreamResponse):
+            await self._send_stream(answer, request, send)
+        elif answer is not CLIENT_LEFT:
+            length = () if answer.status in (204, 304) else (("Content-Length", str(len(answer.body))),)
+            await send(_start(answer, (*length, *(() if request.keeps_alive else (CLOSE,)))))
+            await send(
+                {"type": "http.response.body", "body": b"" if request.method == "HEAD" else answer.body}
+            )
+
+    async def _send_stream(self, answer: StreamResponse, request: "_Request", send: Send) -> None:
+        """Send it; what fails half way is the server's to show, and its log has it."""
+        try:
+            await send(_start(answer))
+            if request.method != "HEAD":
+                await self._send_chunks(answer, request, send)
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            close = getattr(answer.chunks, "aclose", None)
+            if close is not None:
+                await close()
+
+    async def _send_chunks(self, answer: StreamResponse, request: "_Request", send: Send) -> None:
+        sending = asyncio.ensure_future(_send_all(answer, send))
+        ends: list[asyncio.Future[Any]] = [asyncio.ensure_future(request.until_client_left())]
+        if answer.endless:
+            ends.append(asyncio.ensure_future(self.stopping.wait()))
+        try:
+            await asyncio.wait((sending, *ends), return_when=asyncio.FIRST_COMPLETED)
+            if sending.done():
+                sending.result()
+        finally:
+            for task in (sending, *ends):
+                task.cancel()
+            await asyncio.gather(sending, *ends, return_exceptions=True)
+
+
+class _Request(RawRequest):
+    """A request that a server has the head of."""
+
+    __slots__ = ("_limits", "_receive", "keeps_alive")
+
+    def __init__(
+        self, scope: Message, pairs: list[tuple[str, str]], receive: Receive, limits: Limits
+    ) -> None:
+        path = scope.get("raw_path") or scope["path"].replace("%", "%25").encode()
+        super().__init__(scope["method"], path, scope["query_string"], headers_of(pairs))
+        self._receive = receive
+        self._limits = limits
+        #: See `tandem.http.rsgi`: what follows a body in chunks is not believed.
+        self.keeps_alive = "transfer-encoding" not in self.headers
+
+    async def body(self) -> bytes:
+        length = length_of(self.headers)
+        if length == 0:
+            return b""
+        try:
+            async with asyncio.timeout(self._limits.body_seconds):
+                return await read_within(self._chunks(), length, self._limits)
+        except TimeoutError:
+            raise too_slow() from None
+
+    async def _chunks(self) -> AsyncIterator[bytes]:
+        more = True
+        while more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise bad_head(BROKEN_OFF)
+            yield message.get("body", b"")
+            more = message.get("more_body", False)
+
+    async def until_client_left(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+
+async def _send_all(answer: StreamResponse, send: Send) -> None:
+    if answer.first:
+        await send({"type": "http.response.body", "body": answer.first, "more_body": True})
+    async for chunk in answer.chunks:
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+
+
+def _start(answer: Response | StreamResponse, more: Headers = ()) -> Message:
+    headers = (("Content-Type", answer.media_type), *answer.security, *answer.headers, *more)
+    lines = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    return {"type": "http.response.start", "status": answer.status, "headers": lines}

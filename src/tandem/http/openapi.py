@@ -1,0 +1,190 @@
+"""The OpenAPI 3.1 document, made of the same routes and types that serve and validate."""
+
+from collections.abc import Iterable, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from tandem.http.problems import PROBLEM_JSON, Problem
+from tandem.http.requests import EVENT_STREAM, JSON, Request, Response
+from tandem.http.routes import Route
+
+Json = dict[str, Any]
+
+_ALWAYS = (500,)
+_WITH_ARGUMENTS = (400,)
+_WITH_BODY = (400, 408, 413, 415)
+_SCOPES = "A JSON Web Token whose claim `scope` names rights: `command`, `query`, `operator`."
+
+
+def openapi_route(
+    routes: Iterable[Route], *, title: str, version: str, description: str = "", locked: bool = False
+) -> Route:
+    """`GET /api-json`: the document of `routes` and of itself; `locked`, when they want access tokens."""
+
+    async def answer(_: Request[Any, Any, Any]) -> Response:
+        return Response(200, document)
+
+    answers = {200: dict[str, Any]}
+    route = Route("GET", "/api-json", answer, "This document", answers=answers, tag="operation", right=None)
+    whole = openapi_document([*routes, route], title=title, version=version, description=description)
+    if locked:
+        _lock(whole, [*routes, route])
+    document = msgspec.json.encode(whole)
+    return route
+
+
+def openapi_document(routes: Sequence[Route], *, title: str, version: str, description: str = "") -> Json:
+    """The document as JSON-like Python."""
+    documented = [route for route in routes if route.documented]
+    schemas = _Schemas(documented)
+    paths: dict[str, Json] = {}
+    for route in documented:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas)
+    tags = dict.fromkeys(route.tag for route in documented if route.tag)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": title, "version": version, "description": description},
+        "paths": paths,
+        "tags": [{"name": tag} for tag in tags],
+        "components": {"schemas": schemas.components},
+    }
+
+
+def _lock(document: Json, routes: Iterable[Route]) -> None:
+    """Say which routes want an access token, with which right, and how they refuse."""
+    document["components"]["securitySchemes"] = {
+        "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": _SCOPES}
+    }
+    problem = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    challenge = {"WWW-Authenticate": _header("What is wanted (RFC 6750).")}
+    for route in routes:
+        if route.documented and route.right is not None:
+            operation = document["paths"][route.path][route.method.lower()]
+            operation["security"] = [{"token": [route.right]}]
+            for status in (401, 403):
+                refusal = {**_response(route, status, problem), "headers": challenge}
+                operation["responses"][str(status)] = refusal
+
+
+class _Schemas:
+    """The schema of every type that the routes name; structs live in `components` and are referred to."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        arguments: list[Any] = []
+        bodies: list[Any] = [Problem]
+        for route in routes:
+            arguments += [route.path_type, route.query_type]
+            bodies += [wanted for wanted in (route.body_type, *route.answers.values()) if wanted is not None]
+        types = list({repr(wanted): wanted for wanted in (*arguments, *bodies)}.values())
+        schemas, self.components = msgspec.json.schema_components(
+            types, ref_template="#/components/schemas/{name}"
+        )
+        self._schemas = {repr(wanted): schema for wanted, schema in zip(types, schemas, strict=True)}
+        # Arguments are told one by one, as parameters.
+        self._arguments = {
+            key: self.components.pop(_name(self._schemas[key])) for key in dict.fromkeys(map(repr, arguments))
+        }
+
+    def of(self, wanted: Any) -> Json:
+        """The schema to write where a value of this type stands."""
+        return self._schemas[repr(wanted)]
+
+    def parameters(self, wanted: type, place: str) -> list[Json]:
+        """The fields of a path or query type."""
+        schema = self._arguments[repr(wanted)]
+        required = schema.get("required", ())
+        return [
+            _parameter(name, place, field, required=name in required)
+            for name, field in schema.get("properties", {}).items()
+        ]
+
+
+def _name(schema: Json) -> str:
+    return str(schema["$ref"]).rpartition("/")[2]
+
+
+def _parameter(name: str, place: str, schema: Json, *, required: bool) -> Json:
+    # A parameter is absent or has a value: that its field may be None is no business of the client.
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+    if len(kinds) == 1:
+        schema = {**schema, **kinds[0]}
+        del schema["anyOf"]
+    schema = {key: value for key, value in schema.items() if not (key == "default" and value is None)}
+    parameter: Json = {"name": name, "in": place, "required": required, "schema": schema}
+    if "description" in schema:
+        parameter["description"] = schema.pop("description")
+    if "examples" in schema:
+        parameter["example"] = schema.pop("examples")[0]
+    return parameter
+
+
+def _operation(route: Route, schemas: _Schemas) -> Json:
+    parameters = schemas.parameters(route.path_type, "path") + schemas.parameters(route.query_type, "query")
+    parameters += [
+        {
+            "name": name,
+            "in": "header",
+            "required": False,
+            "description": sentence,
+            "schema": {"type": "string"},
+        }
+        for name, sentence in route.request_headers.items()
+    ]
+    operation: Json = {
+        "summary": route.summary,
+        "operationId": _operation_id(route),
+        "responses": _responses(route, schemas, has_arguments=bool(parameters)),
+    }
+    if route.tag:
+        operation["tags"] = [route.tag]
+    if route.description:
+        operation["description"] = route.description
+    if parameters:
+        operation["parameters"] = parameters
+    if route.body_type is not None:
+        operation["requestBody"] = {
+            "required": True,
+            "content": {JSON: {"schema": schemas.of(route.body_type)}},
+        }
+    return operation
+
+
+def _operation_id(route: Route) -> str:
+    words = route.path.replace("{", "").replace("}", "").replace("/", " ").replace("-", " ").split()
+    return "_".join([route.method.lower(), *words]).replace(".", "_")
+
+
+def _responses(route: Route, schemas: _Schemas, *, has_arguments: bool) -> Json:
+    responses = {}
+    for status, wanted in route.answers.items():
+        schema = wanted and _sent_as(route, schemas.of(wanted))
+        content = {route.media_type: {"schema": schema}} if schema else {}
+        responses[str(status)] = _response(route, status, content)
+    problems = {*route.problems, *_ALWAYS}
+    problems.update(_WITH_ARGUMENTS if has_arguments else (), _WITH_BODY if route.body_type else ())
+    for status in sorted(problems):
+        responses[str(status)] = _response(route, status, {PROBLEM_JSON: {"schema": schemas.of(Problem)}})
+    return responses
+
+
+def _sent_as(route: Route, schema: Json) -> Json:
+    """The schema of what is sent: of a stream's each event, whose `data` has the answer as text."""
+    if route.media_type != EVENT_STREAM:
+        return schema
+    data = {"type": "string", "contentMediaType": JSON, "contentSchema": schema}
+    return {"type": "object", "properties": {"data": data}, "required": ["data"]}
+
+
+def _response(route: Route, status: int, content: Json) -> Json:
+    response: Json = {"description": HTTPStatus(status).phrase}
+    if content:
+        response["content"] = content
+    if status in route.headers:
+        response["headers"] = {name: _header(sentence) for name, sentence in route.headers[status].items()}
+    return response
+
+
+def _header(sentence: str) -> Json:
+    return {"description": sentence, "schema": {"type": "string"}}

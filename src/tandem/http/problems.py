@@ -1,0 +1,81 @@
+"""Errors as answers: `application/problem+json` (RFC 9457)."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+
+import msgspec
+
+from tandem.http.requests import Headers, Response
+
+PROBLEM_JSON = "application/problem+json"
+
+_encode_json = msgspec.json.Encoder().encode
+
+
+class ProblemPlace(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that is wrong with a request, and where: in a parameter, or in the body."""
+
+    detail: str
+    #: The name of a path or query parameter.
+    parameter: str = ""
+    #: A JSON Pointer into the body as a URI fragment (RFC 6901, section 6), `#/location/postcode`.
+    pointer: str = ""
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What went wrong with a request. With the type `about:blank` the title is that of the status."""
+
+    type: str
+    title: str
+    status: int
+    detail: str = ""
+    errors: list[ProblemPlace] = []
+
+
+class ProblemError(Exception):
+    """Raise it anywhere below an endpoint to answer with a problem.
+
+    `detail` is for the person who sent the request: what is wrong, and what to do about it.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        detail: str = "",
+        *,
+        errors: Sequence[ProblemPlace] = (),
+        headers: Headers = (),
+        title: str | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.title = title or HTTPStatus(status).phrase
+        self.detail = detail
+        self.errors = tuple(errors)
+        self.headers = headers
+
+    def problem(self) -> Problem:
+        """The body of the answer."""
+        return Problem(
+            type="about:blank",
+            title=self.title,
+            status=self.status,
+            detail=self.detail,
+            errors=list(self.errors),
+        )
+
+    def response(self) -> Response:
+        """The whole answer."""
+        return Response(self.status, _encode_json(self.problem()), PROBLEM_JSON, self.headers)
+
+
+def bad_parameter(parameter: str, detail: str) -> ProblemError:
+    """400 for one parameter of the path or the query."""
+    place = ProblemPlace(parameter=parameter, detail=detail)
+    return ProblemError(400, f"The parameter {parameter!r} {detail}.", errors=[place])
+
+
+def bad_field(pointer: str, detail: str) -> ProblemError:
+    """400 for one field of the body; `pointer` like `#/location/postcode`, `#` for the body itself."""
+    where = "The body" if pointer == "#" else f"The field {pointer.removeprefix('#/')!r}"
+    return ProblemError(400, f"{where} {detail}.", errors=[ProblemPlace(pointer=pointer, detail=detail)])

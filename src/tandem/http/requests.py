@@ -1,0 +1,107 @@
+"""What an endpoint is given and what it gives back."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, Generic, TypeAlias, TypeVar
+
+import msgspec
+
+from tandem.http import security_headers
+
+Headers: TypeAlias = security_headers.Headers
+
+P = TypeVar("P")
+Q = TypeVar("Q")
+B = TypeVar("B")
+
+#: Names in small letters; of several with one name the first.
+RawHeaders = dict[str, str]
+
+JSON = "application/json"
+EVENT_STREAM = "text/event-stream"
+
+_encode_json = msgspec.json.Encoder().encode
+
+
+class NoArguments(msgspec.Struct, frozen=True):
+    """The path or the query of a route that takes nothing there."""
+
+
+class RawRequest:
+    """One request as it came. The adapter of each server has one of its own, which can read on.
+
+    Args:
+        method: as it was sent.
+        path: percent-encoded.
+        query: percent-encoded, without the question mark.
+        headers: this request's alone.
+    """
+
+    __slots__ = ("headers", "method", "path", "query")
+
+    def __init__(self, method: str, path: bytes, query: bytes, headers: RawHeaders) -> None:
+        self.method = method
+        self.path = path
+        self.query = query
+        self.headers = headers
+
+    async def body(self) -> bytes:
+        """All of the body. To be asked for once.
+
+        Raises:
+            ProblemError: it is too long (413), too slow (408), or breaks off (400).
+        """
+        return b""
+
+    async def until_client_left(self) -> None:
+        """Return when the client has gone; it may never go."""
+        await asyncio.get_running_loop().create_future()
+
+
+class Request(msgspec.Struct, Generic[P, Q, B], frozen=True, gc=False):
+    """One request, decoded: `path`, `query` and `body` are instances of the types that the route names.
+
+    A route without a body type gets `body=None` and `raw_body=b""`.
+    """
+
+    path: P
+    query: Q
+    body: B
+    raw_body: bytes = b""
+    headers: RawHeaders = {}
+
+    def header(self, name: str) -> str | None:
+        """The header of that name (in any case), or None."""
+        return self.headers.get(name.lower())
+
+
+class Response(msgspec.Struct, frozen=True, gc=False):
+    """A whole answer. `headers` come on top of Content-Type, Content-Length and the `security` headers."""
+
+    status: int = 200
+    body: bytes = b""
+    media_type: str = JSON
+    headers: Headers = ()
+    security: Headers = security_headers.DATA
+
+
+class StreamResponse(msgspec.Struct, frozen=True):
+    """An answer sent chunk by chunk, without ever holding it whole.
+
+    The iterator is closed when the client leaves. An `endless` stream (server-sent events) is also ended
+    when the server stops; any other is then finished first.
+    """
+
+    chunks: AsyncIterator[bytes]
+    media_type: str = JSON
+    status: int = 200
+    headers: Headers = ()
+    endless: bool = False
+    security: Headers = security_headers.DATA
+    #: What comes before the chunks; the application looks for the first one before it sends the head.
+    first: bytes = b""
+
+
+def json_response(value: Any, status: int = 200, headers: Headers = ()) -> Response:
+    """Encode `value` with msgspec (structs, dicts, datetimes ...) as a JSON answer."""
+    return Response(status, _encode_json(value), JSON, headers)

@@ -1,0 +1,200 @@
+"""The application as RSGI, which Granian speaks: from its scope to `RawRequest`, and back from answers."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
+
+from granian.rsgi import HTTPProtocol, ProtocolClosed, Scope
+
+from tandem.http.application import CLIENT_LEFT
+from tandem.http.bodies import BROKEN_OFF, length_of, read_within, too_slow
+from tandem.http.heads import CLOSE, bad_head, check_head, headers_of
+from tandem.http.limits import Answers, Limits
+from tandem.http.problems import ProblemError, bad_parameter
+from tandem.http.requests import RawHeaders, RawRequest, Response, StreamResponse
+from tandem.http.rsgi_streams import StreamSender
+
+_READING = frozenset(("GET", "HEAD"))
+
+
+class RsgiApplication:
+    """Answers what Granian has read. It never raises.
+
+    Args:
+        app: what answers.
+        limits: what a client may send and how long it may take.
+        port: ours; by it and its own address a connection is found.
+    """
+
+    def __init__(self, app: Answers, limits: Limits, port: int) -> None:
+        self.limits = limits
+        self.totals = app.totals
+        self._app = app
+        self._port = port
+        self._loop = asyncio.get_running_loop()
+        #: Set when the server stops: connections close after their next answer, endless streams end.
+        self.stopping = asyncio.Event()
+        #: The requests in hand.
+        self.tasks: set[asyncio.Task[Any]] = set()
+        #: Those that wait for their body, and since when: a timer for each would cost more than all else.
+        self._receiving: dict[asyncio.Task[Any], float] = {}
+        self._overdue: set[asyncio.Task[Any]] = set()
+
+    async def __call__(self, scope: Scope, proto: HTTPProtocol) -> None:
+        """One request."""
+        task = asyncio.current_task(self._loop)
+        assert task is not None  # noqa: S101 - narrows the type: Granian makes one for each request
+        self.tasks.add(task)
+        try:
+            request = _Request(scope, proto, self, task)
+            answer = request.refusal or await self._app.answer(request)
+            if request.owes_body and request.refusal is None:
+                await request.discard_body()
+            headers = [("Content-Type", answer.media_type), *answer.security, *answer.headers]
+            if self.stopping.is_set() or request.is_last:
+                headers.append(CLOSE)
+            if isinstance(answer, StreamResponse):
+                sender = StreamSender(proto, scope.client, self._port, self.stopping)
+                await sender.send(answer, headers, head_only=request.method == "HEAD")
+            elif answer is not CLIENT_LEFT:
+                self._send(answer, headers, proto)
+        finally:
+            self.tasks.discard(task)
+
+    def _send(self, answer: Response, headers: list[tuple[str, str]], proto: HTTPProtocol) -> None:
+        if answer.body:
+            proto.response_bytes(answer.status, headers, answer.body)
+        else:
+            proto.response_empty(answer.status, headers)
+
+    async def body_of(self, request: "_Request", proto: HTTPProtocol) -> bytes:
+        """All of the body of this request.
+
+        Raises:
+            ProblemError: see `RawRequest.body`.
+        """
+        length = length_of(request.headers)
+        if length == 0:
+            return b""
+        task = request.task
+        self._receiving[task] = self._loop.time()
+        try:
+            if length is not None and length <= self.limits.body_bytes:
+                return await proto()
+            return await read_within(_chunks(proto), length, self.limits)
+        except ProtocolClosed:
+            raise bad_head(BROKEN_OFF) from None
+        except asyncio.CancelledError:
+            if task not in self._overdue:
+                raise
+            task.uncancel()
+            self.totals.refused[408] += 1
+            raise too_slow() from None
+        except ProblemError as problem:
+            self.totals.refused[problem.status] += 1
+            raise
+        finally:
+            del self._receiving[task]
+            self._overdue.discard(task)
+
+    def give_up_slow_bodies(self) -> None:
+        """To be called every second or so."""
+        latest = self._loop.time() - self.limits.body_seconds
+        for task in [task for task, since in self._receiving.items() if since < latest]:
+            self._overdue.add(task)
+            task.cancel()
+
+
+class _Request(RawRequest):
+    """A request that Granian has the head of."""
+
+    __slots__ = ("_app", "_proto", "owes_body", "refusal", "task")
+
+    def __init__(
+        self, scope: Scope, proto: HTTPProtocol, app: RsgiApplication, task: asyncio.Task[Any]
+    ) -> None:
+        pairs = scope.headers.items()
+        # Granian has decoded the path, once.
+        path = scope.path.replace("%", "%25")
+        headers = headers_of(pairs)
+        super().__init__(scope.method, path.encode(), scope.query_string.encode(), headers)
+        self.task = task
+        self._proto = proto
+        self._app = app
+        #: Whether a body is still to be read.
+        self.owes_body = "content-length" in headers or "transfer-encoding" in headers
+        #: The answer to a head that is against the rules.
+        self.refusal: Response | None = None
+        try:
+            self._check(scope, pairs)
+        except ProblemError as problem:
+            app.totals.refused[problem.status] += 1
+            self.refusal = problem.response()
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the connection must close after the answer.
+
+        Where a length was given beside chunks, Granian passes over it, and does not say so: somebody else may
+        have read another request than we have, and what follows could be anything (RFC 9112, section 6.3).
+        """
+        return "transfer-encoding" in self.headers
+
+    def _check(self, scope: Scope, pairs: list[tuple[str, str]]) -> None:
+        """See to what servers leave to the application.
+
+        Raises:
+            ProblemError: 400 or 501, what is wrong with the head.
+        """
+        check_head(scope.http_version, self.headers, pairs)
+        authority = scope.authority
+        if authority is not None:
+            # The target is a whole URL: what it says counts, and not Host.
+            self.headers["host"] = authority
+        if self.method not in _READING:
+            _require_ascii(scope, self.headers)
+
+    async def body(self) -> bytes:
+        self.owes_body = False
+        return await self._app.body_of(self, self._proto)
+
+    async def discard_body(self) -> None:
+        """Read what nobody has asked for: who still writes when we close may not see the answer."""
+        if "expect" in self.headers:
+            return  # who asks before it writes is told by the answer
+        with suppress(ProblemError, asyncio.CancelledError):
+            await self.body()
+
+    async def until_client_left(self) -> None:
+        await self._proto.client_disconnect()
+
+
+def _require_ascii(scope: Scope, headers: RawHeaders) -> None:
+    """Granian leaves out headers whose values are not ASCII. A command without its key would be another one.
+
+    Raises:
+        ProblemError: 400 that names one.
+    """
+    names = scope.headers.keys()
+    if len(names) > len(headers):
+        for name in names:
+            if name not in headers:
+                raise bad_parameter(name.title(), "has characters that are not ASCII")
+
+
+async def _chunks(proto: HTTPProtocol) -> AsyncIterator[bytes]:
+    """The body piece by piece.
+
+    Raises:
+        ProblemError: 400, it broke off, or trailers followed it, which nobody here has a use for. Granian
+            tells of either by an empty piece more than the one that ends every body.
+    """
+    empty = 0
+    async for chunk in proto:
+        if chunk:
+            yield chunk
+        else:
+            empty += 1
+    if empty > 1:
+        raise bad_head(BROKEN_OFF)

@@ -1,0 +1,109 @@
+"""Sending an answer chunk by chunk through Granian, at its client's pace, and stopping when that leaves."""
+
+import asyncio
+import logging
+
+from granian._granian import RSGIHTTPStreamTransport
+from granian.rsgi import HTTPProtocol, ProtocolClosed
+
+from tandem.http.requests import StreamResponse
+from tandem.http.sockets import Peer
+
+logger = logging.getLogger(__name__)
+
+# Granian takes all chunks at once, however slowly the client reads. So after so many bytes we ask the kernel
+# what of them has been read; for shorter answers never.
+_BYTES_BETWEEN_LOOKS = 262_144
+_MAX_UNREAD_BYTES = 131_072
+_SECONDS_BETWEEN_LOOKS = 0.01
+
+
+class StreamSender:
+    """Sends one stream.
+
+    Args:
+        proto: Granian's.
+        client: the client's address, as Granian has it.
+        port: ours.
+        stopping: set when the server stops.
+    """
+
+    def __init__(self, proto: HTTPProtocol, client: str, port: int, stopping: asyncio.Event) -> None:
+        self._proto = proto
+        self._client = client
+        self._port = port
+        self._stopping = stopping
+
+    async def send(self, answer: StreamResponse, headers: list[tuple[str, str]], *, head_only: bool) -> None:
+        """Send `answer` until it ends, the client leaves, or (endless ones) the server stops.
+
+        Where some of it is missing the connection is cut, since Granian would end it as if it were whole.
+        """
+        try:
+            # As long as this is there, the answer has not ended.
+            transport = self._proto.response_stream(answer.status, headers)
+            if not head_only and not await self._send_until(answer, transport):
+                peer = Peer(self._client, self._port)
+                peer.cut()
+                peer.close()
+            del transport
+        finally:
+            close = getattr(answer.chunks, "aclose", None)
+            if close is not None:
+                await close()
+
+    async def _send_until(self, answer: StreamResponse, transport: RSGIHTTPStreamTransport) -> bool:
+        """Whether the answer came to an end that the client may take for one."""
+        sending = asyncio.ensure_future(self._send_chunks(answer, transport))
+        leaving = asyncio.ensure_future(self._client_left())
+        stopped = asyncio.ensure_future(_wait(self._stopping))
+        ends = (sending, leaving, stopped) if answer.endless else (sending, leaving)
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if sending.done():
+                sending.result()
+            return sending.done() or self._stopping.is_set()
+        except ProtocolClosed:
+            return True  # the client has gone
+        except asyncio.CancelledError:
+            return False
+        except Exception:
+            logger.exception("An answer broke off half way")
+            return False
+        finally:
+            for task in (sending, leaving, stopped):
+                task.cancel()
+            await asyncio.gather(sending, leaving, stopped, return_exceptions=True)
+
+    async def _send_chunks(self, answer: StreamResponse, transport: RSGIHTTPStreamTransport) -> None:
+        peer: Peer | None = None
+        sent = len(answer.first)
+        try:
+            if answer.first:
+                await transport.send_bytes(answer.first)
+            async for chunk in answer.chunks:
+                if chunk:
+                    await transport.send_bytes(chunk)
+                sent += len(chunk)
+                if sent >= _BYTES_BETWEEN_LOOKS:
+                    sent = 0
+                    peer = peer or Peer(self._client, self._port)
+                    await _until_read(peer)
+        finally:
+            if peer is not None:
+                peer.close()
+
+    async def _client_left(self) -> None:
+        # What Granian returns can be awaited, but lacks much of a future.
+        await self._proto.client_disconnect()
+
+
+async def _until_read(peer: Peer) -> None:
+    # Granian's own thread writes; let it come first.
+    await asyncio.sleep(0)
+    while peer.unread_bytes > _MAX_UNREAD_BYTES:  # noqa: ASYNC110 - the kernel tells nobody
+        await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
+
+
+async def _wait(event: asyncio.Event) -> None:
+    await event.wait()

@@ -1,0 +1,154 @@
+"""Serves an application by Granian in the caller's event loop, and stops in an order that loses no request.
+
+Granian's embedded server calls itself experimental. Besides its interface, only the place where it makes its
+listening socket is used: it is given ours. tests/web holds it to all that is promised here.
+"""
+
+import asyncio
+import os
+import resource
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+from granian.net import SocketHolder
+from granian.server.embed import Server
+
+from tandem.http.limits import Answers, Limits
+from tandem.http.rsgi import RsgiApplication
+from tandem.http.sockets import BACKLOG, count_connections, listen, stop_listening
+
+# When we stop: how long connections that are kept alive get to ask once more and be told `Connection: close`.
+# Closing them at once would break a request that is already on its way, and nobody may resend a POST.
+_LINGER_SECONDS = 0.5
+# Once everything is answered, or the time to drain is over: for the last words to reach clients. No longer,
+# since Granian waits for half heads, too.
+_LAST_WORDS_SECONDS = 5.0
+_MOST_FILES = 65_536
+# Databases, logs, the loop: what else is open. Granian does not know what to do when it may open no more.
+_OTHER_FILES = 200
+
+
+async def serve(  # noqa: PLR0913
+    app: Answers,
+    address: tuple[str, int],
+    *,
+    stop: Callable[[], Awaitable[Any]],
+    drain: timedelta,
+    limits: Limits | None = None,
+    on_ready: Callable[[int], None] | None = None,
+) -> None:
+    """Serve `app` until `stop` returns, then drain and return.
+
+    To drain: the listening socket closes first, then what is in hand is answered, for at most `drain`.
+
+    Args:
+        app: what answers.
+        address: an address of this machine, and a port: 0 for any free one.
+        stop: what to wait for.
+        drain: the longest time that requests in hand get to finish.
+        limits: what a client may send and how long it may take.
+        on_ready: called with the port once connections are accepted.
+
+    Raises:
+        ListenError: the port is taken, or the address is not ours.
+    """
+    limits = limits or Limits()
+    listener = listen(*address, answer_seconds=limits.answer_seconds)
+    port = listener.getsockname()[1]
+    limits = msgspec.structs.replace(limits, connections=min(limits.connections, _allow_files()))
+    application = RsgiApplication(app, limits, port)
+    app.totals.count_connections = lambda: count_connections(port)
+    server = _Server(application, listener, limits)
+    serving = asyncio.ensure_future(server.serve())
+    clock = asyncio.ensure_future(_keep_time(application))
+    try:
+        # Begins as soon as the loop gets round to it; who connects before is accepted then.
+        if on_ready is not None:
+            on_ready(port)
+        await _first(serving, asyncio.ensure_future(stop()))
+        if serving.done():
+            serving.result()  # tells why
+    finally:
+        application.stopping.set()
+        stop_listening(listener)
+        await _drain(server, serving, application, port, drain.total_seconds())
+        clock.cancel()
+
+
+class _Server(Server):
+    """Granian in this event loop, on a socket that listens already."""
+
+    def __init__(self, application: RsgiApplication, listener: socket.socket, limits: Limits) -> None:
+        super().__init__(
+            application,
+            interface=Interfaces.RSGI,
+            http=HTTPModes.http1,
+            websockets=False,
+            backlog=BACKLOG,
+            backpressure=limits.connections,
+            http1_settings=HTTP1Settings(
+                header_read_timeout=int(limits.head_seconds * 1000), max_buffer_size=limits.head_bytes
+            ),
+            log_level=LogLevels.error,
+            # What it logs goes where all logs go.
+            log_dictconfig={"incremental": True, "handlers": {}, "loggers": {}},
+        )
+        self._listener = listener
+
+    def _init_shared_socket(self) -> None:
+        # Granian closes it by itself, so it gets a number of its own.
+        number = os.dup(self._listener.fileno())
+        # Its types are not up to date.
+        self._shd = SocketHolder(number, False, BACKLOG)  # type: ignore[assignment,call-arg]
+        self._sfd = number  # type: ignore[assignment]
+
+
+def _allow_files() -> int:
+    """Allow as many open files as may be, often far more than the usual 1,024. So many connections fit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return _MOST_FILES if allowed == resource.RLIM_INFINITY else max(1, allowed - _OTHER_FILES)
+
+
+async def _keep_time(application: RsgiApplication) -> None:
+    tick = min(1.0, application.limits.body_seconds)
+    while True:
+        await asyncio.sleep(tick)
+        application.give_up_slow_bodies()
+
+
+async def _drain(
+    server: _Server, serving: "asyncio.Task[None]", application: RsgiApplication, port: int, seconds: float
+) -> None:
+    """Answer what is in hand, close the connections."""
+    lingered = 0.0
+    while lingered < min(_LINGER_SECONDS, seconds) and count_connections(port):
+        await asyncio.sleep(0.02)
+        lingered += 0.02
+    server.stop()  # type: ignore[no-untyped-call]
+    deadline = asyncio.get_running_loop().time() + seconds
+    while application.tasks and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    for task in application.tasks:
+        task.cancel()
+    await asyncio.wait((serving,), timeout=_LAST_WORDS_SECONDS)
+
+
+async def _first(*tasks: "asyncio.Future[Any]") -> None:
+    """Wait for one of them."""
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        with suppress(asyncio.CancelledError):
+            for task in tasks[1:]:
+                task.cancel()

@@ -1,0 +1,66 @@
+"""Files as routes. They are read once, at the start: nothing that a request says can reach another file."""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from tandem.http.requests import Request, Response
+from tandem.http.routes import Route
+from tandem.http.security_headers import security_headers
+
+_MEDIA_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".ico": "image/vnd.microsoft.icon",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
+    ".webmanifest": "application/manifest+json",
+    ".woff2": "font/woff2",
+}
+
+
+class StaticFile:
+    """One file in memory, answered whole, or with 304 to who has it already."""
+
+    def __init__(self, path: Path, policy: str) -> None:
+        content = path.read_bytes()
+        self._etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+        headers = (("ETag", self._etag),)
+        security = security_headers(policy, "no-cache")
+        media_type = _MEDIA_TYPES.get(path.suffix, "application/octet-stream")
+        self._whole = Response(200, content, media_type, headers, security)
+        self._unchanged = Response(304, b"", media_type, headers, security)
+
+    async def answer(self, request: Request[Any, Any, Any]) -> Response:
+        """The endpoint."""
+        known = request.header("If-None-Match")
+        return self._unchanged if known and self._etag in known else self._whole
+
+
+def static_routes(folder: Path, prefix: str, policy: str, index_paths: Iterable[str] = ()) -> list[Route]:
+    """A route for each file below `folder`; `page.css` is served at `{prefix}/page.css`.
+
+    Args:
+        folder: holds files of ours, few and small. Symbolic links and hidden files are left out.
+        prefix: without a slash at the end.
+        policy: the Content-Security-Policy of its pages.
+        index_paths: where else `index.html` is served.
+
+    Raises:
+        FileNotFoundError: there is no `index.html` although `index_paths` names places for it.
+    """
+    files = {
+        f"{prefix}/{path.relative_to(folder).as_posix()}": StaticFile(path, policy)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.is_symlink() and not path.name.startswith(".")
+    }
+    for index_path in index_paths:
+        files[index_path] = StaticFile(folder / "index.html", policy)
+    return [
+        Route("GET", path, file.answer, "A file", right=None, documented=False)
+        for path, file in files.items()
+    ]

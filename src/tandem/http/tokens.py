@@ -1,0 +1,96 @@
+"""Access tokens: JSON Web Tokens (RFC 7519) whose claim `scope` names rights, separated by spaces."""
+
+import time
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+import jwt
+import msgspec
+
+from tandem.http.routes import Right
+from tandem.http.token_keys import Key
+
+# By how much the clock of who makes tokens may differ from an instance's.
+_CLOCK_SKEW_SECONDS = 30
+# A longer one is not even looked at.
+_MAX_TOKEN_BYTES = 8_192
+
+
+class TokenError(Exception):
+    """A token is not valid; the message says why, for who sent it."""
+
+
+class Access(NamedTuple):
+    """What a token lets its bearer do, and until when, in seconds since 1970."""
+
+    rights: frozenset[Right]
+    until: float
+
+
+class TokenRules(msgspec.Struct, frozen=True):
+    """Which tokens are accepted."""
+
+    #: One of them must have signed it.
+    keys: Sequence[Key]
+    #: Whom the token must be made for: a key may sign for other services, too.
+    audience: str
+    #: Who must have made it; empty: whoever has the key.
+    issuer: str = ""
+
+    def access(self, token: str) -> Access:
+        """What this token lets its bearer do.
+
+        Raises:
+            TokenError: it is not signed with one of the keys, has expired, or is not for us.
+        """
+        if len(token) > _MAX_TOKEN_BYTES:
+            msg = f"it has more than {_MAX_TOKEN_BYTES} bytes"
+            raise TokenError(msg)
+        claims = self._claims(token)
+        scope = claims.get("scope", "")
+        if not isinstance(scope, str):
+            msg = "its scope must be one string: rights with spaces between them"
+            raise TokenError(msg)
+        rights = frozenset(right for right in Right if right in scope.split())
+        return Access(rights, float(claims["exp"]) + _CLOCK_SKEW_SECONDS)
+
+    def _claims(self, token: str) -> dict[str, Any]:
+        for key in self.keys:
+            try:
+                return jwt.decode(
+                    token,
+                    key.key,
+                    algorithms=[key.algorithm],
+                    audience=self.audience,
+                    issuer=self.issuer or None,
+                    leeway=_CLOCK_SKEW_SECONDS,
+                    options={"require": ["exp", "aud"]},
+                )
+            except (jwt.InvalidSignatureError, jwt.InvalidAlgorithmError):
+                continue
+            except jwt.ExpiredSignatureError:
+                msg = "it has expired"
+                raise TokenError(msg) from None
+            except jwt.InvalidTokenError as error:
+                raise TokenError(_in_words(error)) from None
+        msg = "it is not signed with a key known here"
+        raise TokenError(msg)
+
+
+def new_token(key: Key, rights: Iterable[Right], lifetime: timedelta, **claims: str) -> str:
+    """A token with these rights, signed with a private key; `claims` like `aud` and `sub` come on top."""
+    now = int(time.time())
+    times = {"iat": now, "exp": now + int(lifetime.total_seconds())}
+    return jwt.encode({**times, "scope": " ".join(rights), **claims}, key.key, algorithm=key.algorithm)
+
+
+def _in_words(error: jwt.InvalidTokenError) -> str:
+    """Why a token is refused, in words of ours: the library's may repeat what the token says."""
+    reasons: dict[type[Exception], str] = {
+        jwt.MissingRequiredClaimError: "it lacks a claim that it needs: exp, aud, or iss",
+        jwt.InvalidAudienceError: "it was made for another service (its claim aud)",
+        jwt.InvalidIssuerError: "it was made by somebody else (its claim iss)",
+        jwt.ImmatureSignatureError: "it is not valid yet",
+    }
+    return reasons.get(type(error), "it is not a valid JSON Web Token")

@@ -1,0 +1,1 @@
+"""PostgreSQL as every room uses it: sessions, deadlines, errors translated once."""

@@ -1,0 +1,240 @@
+"""PostgreSQL as the command side uses it: open sessions, a deadline on every call, errors of one kind."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from typing import Any, Self
+
+import asyncpg
+
+from tandem.kernel import Unavailable, UnsuitableServer
+from tandem.postgres.faults import (
+    DRIVER_ERRORS,
+    LOST,
+    all_sessions_end,
+    is_items_fault,
+    is_refusal,
+    session_stays,
+    state_of,
+)
+from tandem.postgres.queries import Query, load_queries
+from tandem.postgres.sessions import Session, Sessions
+
+logger = logging.getLogger(__name__)
+
+QUERIES = load_queries(__package__ or "", "postgres.sql")
+OLDEST_VERSION = 18
+UNREADABLE_URL = "its URL cannot be read: percent-encode what is special in the password"
+MOST_TRIES = 4
+
+# Of an instance: two batches of creates, a write-back, recovery and the lease each find one that nobody else
+# takes, because all that is only read shares the other three (`Database.sharing`).
+CONNECTIONS = 8
+READING_CONNECTIONS = 3
+
+# Each statement is planned once and its plan kept (planning costs as much as a batch of one). A plan made in
+# the first minute must serve for millions of rows, so that scanning a whole table is no option.
+SESSION_SETTINGS = {
+    "jit": "off",
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "synchronous_commit": "on",
+    "timezone": "UTC",
+}
+
+
+class Database:
+    """The sessions of one instance. Each `fetch` of a query is one transaction with a deadline."""
+
+    def __init__(
+        self, sessions: Sessions, deadline: timedelta, share: asyncio.Semaphore | None = None
+    ) -> None:
+        """Use `sessions`, of which `share` may bound how many are used at a time."""
+        self._sessions = sessions
+        self._deadline = deadline
+        self._share = share
+        # The last refusal that was logged: the same one is not logged again and again.
+        self._logged: tuple[str, str] | None = None
+
+    @classmethod
+    async def connect(
+        cls, url: str, *, name: str, deadline: timedelta, connections: int = CONNECTIONS
+    ) -> Self:
+        """Open a first session; the others follow in the background.
+
+        Raises:
+            UnsuitableServer: the server cannot be reached, or is too old; says which address was tried.
+        """
+        milliseconds = int(deadline.total_seconds() * 1000)
+        settings = SESSION_SETTINGS | {
+            "application_name": f"tandem {name}",
+            "statement_timeout": str(milliseconds),
+            "idle_in_transaction_session_timeout": str(2 * milliseconds),
+        }
+        sessions = Sessions(url, settings, deadline, connections)
+        try:
+            await sessions.open_first()
+        except (*DRIVER_ERRORS, ValueError) as error:
+            raise UnsuitableServer(unreachable(url, error)) from error
+        database = cls(sessions, deadline)
+        try:
+            await database.require_version()
+        except BaseException:
+            await database.close()
+            raise
+        return database
+
+    async def inspect_with(self, inspect: Callable[[Session], Awaitable[None]]) -> None:
+        """From now on, lend only sessions that `inspect` has seen; those that are open are ended.
+
+        Raises:
+            Unavailable: no session could be opened that it lets pass.
+        """
+        self._sessions.inspect = inspect
+        self._sessions.end_all()
+        async with self.connection():
+            """One has passed."""
+
+    def sharing(self, connections: int) -> "Database":
+        """The same sessions, for work that never takes more of them at a time than so many."""
+        return Database(self._sessions, self._deadline, asyncio.Semaphore(connections))
+
+    async def require_version(self) -> None:
+        """Refuse a server that is too old.
+
+        Raises:
+            UnsuitableServer: says which version was found and which is needed.
+        """
+        async with self.connection() as connection:
+            found = connection.get_server_version()
+        if found.major < OLDEST_VERSION:
+            msg = f"PostgreSQL {found.major} is too old: Tandem needs {OLDEST_VERSION} or newer."
+            raise UnsuitableServer(msg)
+
+    async def require_durability(self) -> None:
+        """Refuse a server that could lose a commit in a crash.
+
+        Raises:
+            UnsuitableServer: names the settings.
+        """
+        rows = await self.fetch(QUERIES["durability"])
+        unsafe = sorted(row["name"] for row in rows if row["setting"] == "off")
+        if unsafe:
+            msg = (
+                f"PostgreSQL could lose acknowledged users in a crash: {', '.join(unsafe)} is off. "
+                "Turn it on, or set ALLOW_UNSAFE_DURABILITY=true to go on all the same."
+            )
+            raise UnsuitableServer(msg)
+
+    @asynccontextmanager
+    async def connection(
+        self, within: timedelta | None = None, server: int | None = None
+    ) -> AsyncIterator[Session]:
+        """Lend a connection for at most the deadline, or for less (`within`).
+
+        Only one to the server with the number `server`, if that is given.
+
+        Raises:
+            Unavailable: PostgreSQL cannot be reached, did not answer in time, or is in a state in which it
+                refuses everybody. Its `__cause__` is what the driver raised.
+            PostgresError: one item's own fault.
+        """
+        session = None
+        useless = True
+        seconds = min(self._deadline, within or self._deadline).total_seconds()
+        try:
+            async with AsyncExitStack() as share, asyncio.timeout(seconds):
+                if self._share is not None:
+                    await share.enter_async_context(self._share)
+                session = await self._sessions.lend()
+                if server is not None and server != self.server:
+                    useless = False
+                    msg = "Another PostgreSQL has taken over meanwhile"
+                    raise Unavailable(msg)
+                yield session
+            useless = session.is_in_transaction()
+        except DRIVER_ERRORS as error:
+            useless = not session_stays(error)
+            if all_sessions_end(error):
+                self._sessions.end_all()
+            if session is not None and is_items_fault(error):
+                raise
+            msg = f"{state_of(error)} ({_said(error)})"
+            raise Unavailable(msg) from error
+        finally:
+            # Whatever else broke off a call, such as a cancellation, has left it in the middle of an answer.
+            if session is not None:
+                self._sessions.give_back(session, useless=useless)
+
+    async def fetch(
+        self, query: Query, *arguments: Any, within: timedelta | None = None, server: int | None = None
+    ) -> list[asyncpg.Record]:
+        """The rows of the query, in a transaction of its own.
+
+        One that has lost against another transaction is tried again, a few times.
+
+        Raises:
+            Unavailable: as `connection` does.
+        """
+        for _ in range(MOST_TRIES - 1):
+            try:
+                return await self._fetch_once(query, arguments, within, server)
+            except Unavailable as error:
+                self._log_refusal(query, error)
+                if not isinstance(error.__cause__, LOST):
+                    raise
+        return await self._fetch_once(query, arguments, within, server)
+
+    async def _fetch_once(
+        self, query: Query, arguments: tuple[Any, ...], within: timedelta | None, server: int | None
+    ) -> list[asyncpg.Record]:
+        async with self.connection(within, server) as connection:
+            rows: list[asyncpg.Record] = await connection.fetch(query.sql, *arguments)
+            return rows
+
+    def _log_refusal(self, query: Query, error: Unavailable) -> None:
+        cause = error.__cause__
+        if is_refusal(cause) and self._logged != (found := (query.name, type(cause).__name__)):
+            self._logged = found
+            logger.warning("%s: %s", query.name, error)
+
+    @property
+    def connections(self) -> dict[str, int]:
+        """How many connections are in use, idle, and could still be opened."""
+        used, idle = self._sessions.used, self._sessions.idle
+        return {"used": used, "idle": idle, "unopened": max(0, self._sessions.size - used - idle)}
+
+    async def close(self) -> None:
+        """Close all connections, by force where the server does not answer."""
+        await self._sessions.close()
+
+    @property
+    def server(self) -> int:
+        """The number of the server, from 0: what one said may not hold at the next, promoted or restored."""
+        return self._sessions.server
+
+    def end_sessions(self) -> None:
+        """End all sessions, those in use when they are given back; others are opened."""
+        self._sessions.end_all()
+
+    def another_server(self) -> None:
+        """Another server has taken the place of the one before: end the sessions to that one."""
+        self._sessions.another_server()
+
+
+def _said(error: BaseException) -> str:
+    """The error's class and its first line alone: those that follow it may quote a row."""
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+
+
+def unreachable(url: str, error: BaseException) -> str:
+    """A sentence that says which address was tried, without the password, and how to start a server."""
+    address = (url.rpartition("@")[2] if "@" in url else url.partition("://")[2]).partition("?")[0]
+    # Who cannot read a URL quotes a piece of it, which may be one of the password.
+    what = UNREADABLE_URL if isinstance(error, ValueError) else str(error) or type(error).__name__
+    return (
+        f"PostgreSQL cannot be used at {address} ({what}). Check POSTGRES_URL "
+        "and that the server runs; `tandem up` starts one of its own."
+    )

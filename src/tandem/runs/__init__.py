@@ -1,0 +1,1 @@
+"""Runs: their statistics, the described query, and the live view."""

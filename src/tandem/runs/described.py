@@ -1,0 +1,113 @@
+"""The described system's own statistics query over HTTP: run as it is written, over the whole table."""
+
+import asyncio
+from datetime import datetime
+from time import perf_counter
+
+import asyncpg
+import msgspec
+
+from tandem.http.problems import ProblemError
+from tandem.http.requests import NoArguments, Request, Response, json_response
+from tandem.http.routes import Route
+from tandem.kernel import Unavailable
+from tandem.postgres.database import Database
+from tandem.runs.queries import QUERIES
+from tandem.user.profile import Seed
+
+SQL = QUERIES["described_statistics"].sql
+COLUMNS = ["seed", "app_id", "total", "min", "max", "duration"]
+# Less than a call to PostgreSQL may take, so that it is the server who gives up, and says so.
+PATIENCE_SECONDS = 8
+MOST_ROWS = 1_000
+
+# Seed, app id, how many users, the first and the last of them, and the pair of both.
+DescribedRow = tuple[str, str, int, datetime, datetime, tuple[datetime, datetime]]
+
+
+class DescribedStatistics(msgspec.Struct, frozen=True, rename="camel"):
+    """The query and its result."""
+
+    sql: str
+    columns: list[str]
+    #: The first 1,000, of all runs or of the one asked for.
+    rows: list[DescribedRow]
+    #: How many rows the query had.
+    rows_in_all: int
+    #: How long it took.
+    seconds: float
+
+
+class DescribedQuery(msgspec.Struct, frozen=True):
+    """Which run's rows to show; all without it."""
+
+    seed: Seed | None = None
+
+
+class DescribedController:
+    """Runs the described query, one at a time."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._running = asyncio.Lock()
+
+    def routes(self) -> list[Route]:
+        """The one route."""
+        return [
+            Route(
+                "GET",
+                "/api/v1/stats/described",
+                self.run,
+                "The described system's statistics query, and its result",
+                query_type=DescribedQuery,
+                answers={200: DescribedStatistics},
+                headers={503: {"Retry-After": "Seconds to wait before trying again."}},
+                problems=(503,),
+                tag="statistics",
+                description=(
+                    "It reads every user, whichever run is asked for: `seed` chooses among the rows of its "
+                    f"result. One at a time runs on an instance, for at most {PATIENCE_SECONDS} seconds."
+                ),
+            )
+        ]
+
+    async def run(self, request: Request[NoArguments, DescribedQuery, None]) -> Response:
+        """Run the query and show its rows."""
+        if self._running.locked():
+            raise _not_now("The query is running already; one at a time is enough for a database.", 2)
+        seed = request.query.seed
+        async with self._running:
+            started = perf_counter()
+            found = await self._rows()
+            seconds = round(perf_counter() - started, 4)
+        rows = [row for row in found if seed is None or row[0] == seed]
+        return json_response(
+            DescribedStatistics(
+                sql=SQL,
+                columns=COLUMNS,
+                rows=rows[:MOST_ROWS],
+                rows_in_all=len(found),
+                seconds=seconds,
+            )
+        )
+
+    async def _rows(self) -> list[DescribedRow]:
+        try:
+            async with self._database.connection() as connection, connection.transaction(readonly=True):
+                # Scanning the table is what the query asks for, and sessions here avoid it otherwise.
+                await connection.execute(
+                    f"SET LOCAL enable_seqscan = on; SET LOCAL statement_timeout = '{PATIENCE_SECONDS}s'"
+                )
+                return [(*row,) for row in await connection.fetch(SQL)]
+        except Unavailable as error:
+            if not isinstance(error.__cause__, asyncpg.QueryCanceledError):
+                raise
+            detail = (
+                f"There are too many users for this query: it took longer than {PATIENCE_SECONDS} s and was "
+                "stopped. /api/v1/runs and /api/v1/stats answer from counters, at once."
+            )
+            raise _not_now(detail, 60) from None
+
+
+def _not_now(detail: str, seconds: int) -> ProblemError:
+    return ProblemError(503, detail, headers=(("Retry-After", str(seconds)),))

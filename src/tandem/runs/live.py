@@ -1,0 +1,58 @@
+"""The live view over HTTP: a stream of server-sent events."""
+
+from typing import Any
+
+import msgspec
+
+from tandem.http.problems import ProblemError
+from tandem.http.requests import EVENT_STREAM, Request, StreamResponse
+from tandem.http.routes import Route
+from tandem.runs.live_feed import LiveFeed
+from tandem.runs.live_run import LiveEvent
+from tandem.user.profile import Seed
+
+# nginx may not keep events back.
+AT_ONCE = (("X-Accel-Buffering", "no"),)
+DESCRIPTION = (
+    "Server-sent events without end: one at once, then one a second, each `data:` with one JSON object. The "
+    "first one has the run's history. Every instance tells the same. When a stream ends, open another."
+)
+
+
+class LiveQuery(msgspec.Struct, frozen=True):
+    """Which run to watch."""
+
+    seed: Seed
+
+
+class LiveController:
+    """Lets people watch a run."""
+
+    def __init__(self, feed: LiveFeed) -> None:
+        self._feed = feed
+
+    def routes(self) -> list[Route]:
+        """The one route."""
+        return [
+            Route(
+                "GET",
+                "/api/v1/live",
+                self.watch,
+                "Watch a run",
+                query_type=LiveQuery,
+                answers={200: LiveEvent},
+                headers={503: {"Retry-After": "Seconds to wait before trying again."}},
+                problems=(503,),
+                tag="statistics",
+                media_type=EVENT_STREAM,
+                description=DESCRIPTION,
+            )
+        ]
+
+    async def watch(self, request: Request[Any, LiveQuery, None]) -> StreamResponse:
+        """The stream of one run."""
+        seed = request.query.seed
+        if not self._feed.has_room_for(seed):
+            detail = "Too many are watching through this instance. Try again in a few seconds."
+            raise ProblemError(503, detail, headers=(("Retry-After", "5"),))
+        return StreamResponse(self._feed.watch(seed), EVENT_STREAM, headers=AT_ONCE, endless=True)

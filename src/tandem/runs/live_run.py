@@ -1,0 +1,266 @@
+"""One watched run: what its watchers are told, made of two sources. Nothing here waits for anything.
+
+The counters in PostgreSQL are exact, but know nothing of users that are not committed yet, nor of those that
+MongoDB has acknowledged and PostgreSQL has not recorded. Those the instances tell of, once a second, with
+their leases. So an instance's word is up to two seconds older than the counters: what it had in hand then is
+counted only as far as the counters have not moved on since.
+"""
+
+from collections import Counter, deque
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from tandem.runs.samples import CreatorCounts, Life, RunCounters, Sample, Snapshot
+from tandem.runs.statistics import lag_percentiles
+
+# An instance renews its lease every second. Who has missed one is silent: frozen, or cut off.
+SILENT_AFTER_SECONDS = 2.0
+# An instance that is gone, and took no part in the run, is shown for this long.
+SHOWN_AFTER_END_SECONDS = 60.0
+MOST_HISTORY = 600
+# Another instance keeps its samples up to two seconds late; they are read again for so long.
+LATE_SECONDS = 5
+
+State = Literal["ready", "busy", "silent", "gone"]
+HistoryRow = tuple[int, int, int, int, int, float | None, float | None]
+
+
+class Stages(msgspec.Struct, frozen=True):
+    """How many users of the run have come how far; each stage counts those that went further, too."""
+
+    accepted: int = 0
+    stored: int = 0
+    projected: int = 0
+    synchronized: int = 0
+
+
+class LiveLag(msgspec.Struct, frozen=True):
+    """Milliseconds from CREATED to SYNCRONIZED: the median of the last second, and percentiles of the run."""
+
+    now: float | None = None
+    p50: float | None = None
+    p99: float | None = None
+
+
+class LiveInstance(msgspec.Struct, frozen=True, rename="camel"):
+    """An instance, and its part in the run: counts are of the users that it created."""
+
+    app_id: str
+    #: Which life it is; null if it ended so long ago that nothing else is known.
+    incarnation: int | None
+    #: Ready for commands; busy (or stopping); silent: connected, but without a sign of life; gone: it ended.
+    state: State
+    #: Commands of all runs that wait here for PostgreSQL.
+    queue: int
+    total: int
+    synchronized: int
+    pending: int
+    #: Its users that others have finished.
+    taken_over: int
+    #: Users of others that it has taken up, by who created them; kept for an hour.
+    took_over_from: dict[str, int]
+    started_at: datetime | None
+    #: Seconds since its last sign of life.
+    silent_seconds: float | None
+
+
+class LiveDatabases(msgspec.Struct, frozen=True):
+    """Which database answers."""
+
+    postgresql: Literal["up", "down"]
+    mongodb: Literal["up", "down"]
+
+    @classmethod
+    def of(cls, *, postgresql: bool, mongodb: bool) -> "LiveDatabases":
+        """The two states."""
+        return cls("up" if postgresql else "down", "up" if mongodb else "down")
+
+
+class LiveEvent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One event of the stream, once a second. With PostgreSQL down it repeats what was last known."""
+
+    seed: str
+    #: When the numbers were read, by PostgreSQL's clock; null if they never were.
+    at: datetime | None = None
+    #: Who answers.
+    app_id: str
+    stages: Stages = Stages()
+    dead_letters: int = 0
+    pending: int = 0
+    #: How long the oldest pending user has waited: the lag of now. Null where none is pending, or where
+    #: other runs' users have been pending for longer than all of this one's.
+    oldest_pending_seconds: float | None = None
+    #: The same of all runs together: no user of this run has waited for longer.
+    oldest_pending_of_all_seconds: float | None = None
+    lag_ms: LiveLag = LiveLag()
+    instances: list[LiveInstance] = []
+    databases: LiveDatabases
+    #: In the first event only: epoch second, the four stages, `lagMs.now` then, and for how many milliseconds
+    #: the oldest pending user had waited (0 where none was pending). At most 600 of the seconds in which
+    #: something changed.
+    history: list[HistoryRow] | UnsetType = UNSET
+
+
+class LiveRun:
+    """What is known of one watched run."""
+
+    def __init__(self, seed: str, app_id: str) -> None:
+        self.seed = seed
+        self.event = LiveEvent(
+            seed=seed, app_id=app_id, databases=LiveDatabases.of(postgresql=False, mongodb=False)
+        )
+        self._history: dict[int, HistoryRow] = {}
+        self._recent: deque[Sample] = deque(maxlen=3)
+        self._lags: Counter[int] | None = None
+
+    @property
+    def since(self) -> int:
+        """From which second on kept samples are still to be read."""
+        return max(self._history, default=0) - LATE_SECONDS
+
+    @property
+    def worth_keeping(self) -> list[Sample]:
+        """The last sample but one, if something changed around it: a run that rests adds nothing."""
+        if len(self._recent) < 2:
+            return []
+        *before, sample, after = self._recent
+        neighbours = {_progress(neighbour) for neighbour in (*before, after)}
+        return [] if neighbours == {_progress(sample)} else [sample]
+
+    @property
+    def first_event(self) -> LiveEvent:
+        """The event for who has just come, with the history."""
+        return msgspec.structs.replace(self.event, history=[row for _, row in sorted(self._history.items())])
+
+    def take(self, counters: RunCounters, snapshot: Snapshot) -> None:
+        """Take in what was read: from here on, the event says it."""
+        lag = self._lag(counters.lags)
+        counts = {counts.app_id: counts for counts in counters.counts}
+        stages = self._stages(list(counts.values()), snapshot.lives)
+        letters = sum(creator.dead_letters for creator in counts.values())
+        pending = stages.stored - stages.synchronized - letters
+        oldest = counters.oldest_pending_seconds if pending > 0 else None
+        self._recent.append(
+            Sample(
+                seed=self.seed,
+                at_second=int(snapshot.at.timestamp()),
+                accepted=stages.accepted,
+                stored=stages.stored,
+                projected=stages.projected,
+                synchronized=stages.synchronized,
+                lag_ms=lag.now,
+                oldest_pending_ms=0 if pending == 0 else oldest and oldest * 1000,
+            )
+        )
+        self._remember(counters.samples)
+        self.event = msgspec.structs.replace(
+            self.event,
+            at=snapshot.at,
+            stages=stages,
+            dead_letters=letters,
+            pending=pending,
+            oldest_pending_seconds=oldest,
+            oldest_pending_of_all_seconds=snapshot.oldest_pending_seconds,
+            lag_ms=lag,
+            instances=instances_of(self.seed, counts, snapshot.lives),
+        )
+
+    def tell(self, databases: LiveDatabases) -> None:
+        """Say which database answers."""
+        self.event = msgspec.structs.replace(self.event, databases=databases)
+
+    def _stages(self, counts: Sequence[CreatorCounts], lives: Sequence[Life]) -> Stages:
+        stored = sum(creator.total for creator in counts)
+        synchronized = sum(creator.synchronized for creator in counts)
+        # Who is silent may have ended what it had in hand, or never will.
+        heard = [life for life in lives if life.connected and life.silent_seconds <= SILENT_AFTER_SECONDS]
+        parts = [life.in_hand[self.seed] for life in heard if self.seed in life.in_hand]
+        then = list(self._recent)[-2:]
+        stored_since, synchronized_since = stored, synchronized
+        if then:
+            stored_since, synchronized_since = stored - then[0].stored, synchronized - then[0].synchronized
+        accepted = stored + max(0, sum(part.creating for part in parts) - stored_since)
+        projected = synchronized + max(0, sum(part.writing_back for part in parts) - synchronized_since)
+        return Stages(accepted, stored, min(projected, stored), synchronized)
+
+    def _lag(self, buckets: Sequence[tuple[int, int]]) -> LiveLag:
+        lags = Counter(dict(buckets))
+        latest = lags - self._lags if self._lags is not None else Counter()
+        self._lags = lags
+        now, whole = lag_percentiles(sorted(latest.items())), lag_percentiles(buckets)
+        return LiveLag(
+            now=now.p50 if now else None, p50=whole.p50 if whole else None, p99=whole.p99 if whole else None
+        )
+
+    def _remember(self, samples: Sequence[Sample]) -> None:
+        for sample in samples:
+            self._history[sample.at_second] = (
+                sample.at_second,
+                sample.accepted,
+                sample.stored,
+                sample.projected,
+                sample.synchronized,
+                sample.lag_ms,
+                sample.oldest_pending_ms,
+            )
+        for second in sorted(self._history)[:-MOST_HISTORY]:
+            del self._history[second]
+
+
+def _progress(sample: Sample) -> tuple[int, int, int, int, bool]:
+    """What of a sample tells that something happened. A wait alone grows evenly: its two ends are enough."""
+    return (
+        sample.accepted,
+        sample.stored,
+        sample.projected,
+        sample.synchronized,
+        bool(sample.oldest_pending_ms),
+    )
+
+
+def instances_of(seed: str, counts: dict[str, CreatorCounts], lives: Sequence[Life]) -> list[LiveInstance]:
+    """Each instance in its newest life: those that run, have just ended, or had part in this run."""
+    newest: dict[str, Life] = {}
+    took_over: dict[str, Counter[str]] = {}
+    for life in lives:
+        newest.setdefault(life.app_id, life)
+        if seed in life.in_hand and life.in_hand[seed].took_over:
+            took_over.setdefault(life.app_id, Counter()).update(life.in_hand[seed].took_over)
+    shown = counts.keys() | took_over.keys()
+    shown |= {life.app_id for life in newest.values() if _is_shown(life)}
+    return [
+        _instance(counts.get(app_id, CreatorCounts(app_id)), newest.get(app_id), took_over.get(app_id, {}))
+        for app_id in sorted(shown)
+    ]
+
+
+def _is_shown(life: Life) -> bool:
+    return life.connected or life.silent_seconds <= SHOWN_AFTER_END_SECONDS
+
+
+def _instance(counts: CreatorCounts, life: Life | None, took_over_from: dict[str, int]) -> LiveInstance:
+    return LiveInstance(
+        app_id=counts.app_id,
+        incarnation=life.incarnation if life else None,
+        state=_state(life),
+        queue=life.waiting if life and life.connected else 0,
+        total=counts.total,
+        synchronized=counts.synchronized,
+        pending=counts.total - counts.synchronized - counts.dead_letters,
+        taken_over=counts.taken_over,
+        took_over_from=dict(took_over_from),
+        started_at=life.started_at if life else None,
+        silent_seconds=round(life.silent_seconds, 1) if life else None,
+    )
+
+
+def _state(life: Life | None) -> State:
+    if life is None or not life.connected:
+        return "gone"
+    if life.silent_seconds > SILENT_AFTER_SECONDS:
+        return "silent"
+    return "ready" if life.ready else "busy"

@@ -1,0 +1,138 @@
+"""Runs over HTTP: their list, page by page, and their statistics, a row for each run and instance."""
+
+import base64
+from datetime import UTC, datetime
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from tandem.http.problems import bad_parameter
+from tandem.http.requests import NoArguments, Request, Response, json_response
+from tandem.http.routes import Route
+from tandem.runs.statistics import LagMilliseconds, RunStatistics, RunTotals, Statistics
+from tandem.user.profile import Seed
+
+_Seed = Annotated[str, Meta(max_length=100, pattern=r"^[^\x00]+$")]
+decode_place = msgspec.json.Decoder(tuple[Annotated[datetime, Meta(tz=True)], _Seed]).decode
+
+Cursor = Annotated[str, Meta(max_length=1_000, description="The `next` of the page before.")]
+
+
+class Run(msgspec.Struct, frozen=True, rename="camel"):
+    """One run, whichever instances had part in it."""
+
+    seed: str
+    total: int
+    synchronized: int
+    pending: int
+    #: Users that MongoDB refused for good; they are not pending any more.
+    dead_letters: int
+    #: Users that were synchronized by another instance than the one that created them.
+    taken_over: int
+    #: The instances that created its users.
+    instances: list[str]
+    first_created_at: datetime
+    last_created_at: datetime
+    duration_seconds: float
+    #: Users created per second between the first and the last; null where that is no time at all.
+    users_per_second: float | None
+    lag_ms: LagMilliseconds | None
+
+    @classmethod
+    def of(cls, totals: RunTotals) -> "Run":
+        """The answer for these counters."""
+        duration = (totals.last_created_at - totals.first_created_at).total_seconds()
+        return cls(
+            seed=totals.seed,
+            total=totals.total,
+            synchronized=totals.synchronized,
+            pending=totals.total - totals.synchronized - totals.dead_letters,
+            dead_letters=totals.dead_letters,
+            taken_over=totals.taken_over,
+            instances=totals.instances,
+            first_created_at=totals.first_created_at,
+            last_created_at=totals.last_created_at,
+            duration_seconds=duration,
+            users_per_second=round(totals.total / duration, 1) if duration else None,
+            lag_ms=totals.lag_ms,
+        )
+
+
+class RunsPage(msgspec.Struct, frozen=True):
+    """Some runs, and where the next ones begin; null after the last."""
+
+    runs: list[Run]
+    next: str | None
+
+
+class RunsQuery(msgspec.Struct, frozen=True):
+    """Which runs to list."""
+
+    limit: Annotated[int, Meta(ge=1, le=200, description="How many at most.")] = 50
+    before: Cursor = ""
+
+
+class StatisticsQuery(msgspec.Struct, frozen=True):
+    """Which run to show; all without it."""
+
+    seed: Seed | None = None
+
+
+class RunsController:
+    """Lists runs, and shows their statistics."""
+
+    def __init__(self, statistics: Statistics) -> None:
+        self._statistics = statistics
+
+    def routes(self) -> list[Route]:
+        """The two routes."""
+        return [
+            Route(
+                "GET",
+                "/api/v1/runs",
+                self.page,
+                "Runs, those with the newest users first",
+                query_type=RunsQuery,
+                answers={200: RunsPage},
+                problems=(503,),
+                tag="statistics",
+                description="The cost grows with the number of runs, not with that of users.",
+            ),
+            Route(
+                "GET",
+                "/api/v1/stats",
+                self.stats,
+                "Statistics of runs, a row for each seed and instance",
+                query_type=StatisticsQuery,
+                answers={200: list[RunStatistics]},
+                problems=(503,),
+                tag="statistics",
+                description="Counts are exact; lag percentiles (from histogram buckets) within 5 %.",
+            ),
+        ]
+
+    async def page(self, request: Request[NoArguments, RunsQuery, None]) -> Response:
+        """A page of runs."""
+        query = request.query
+        totals = await self._statistics.newest(query.limit, _place(query.before) if query.before else None)
+        more = len(totals) == query.limit
+        return json_response(RunsPage([Run.of(run) for run in totals], _cursor(totals[-1]) if more else None))
+
+    async def stats(self, request: Request[NoArguments, StatisticsQuery, None]) -> Response:
+        """The statistics of one run or of all."""
+        return json_response(await self._statistics.runs(request.query.seed))
+
+
+def _cursor(last: RunTotals) -> str:
+    place = msgspec.json.encode((last.last_created_at, last.seed))
+    return base64.urlsafe_b64encode(place).decode()
+
+
+def _place(cursor: str) -> tuple[datetime, str]:
+    try:
+        moment, seed = decode_place(base64.urlsafe_b64decode(cursor))
+        # Within 14 hours of either end of time, there may be no such moment in UTC.
+        return moment.astimezone(UTC), seed
+    except (ValueError, OverflowError):
+        raise bad_parameter("before", "must be the `next` of another page") from None

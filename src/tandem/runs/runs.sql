@@ -1,0 +1,119 @@
+-- Every query about runs: a name, a sentence, the SQL. Python builds none from pieces.
+
+-- name: statistics
+-- One row for each run and instance, from the counters.
+SELECT seed, app_id, sum(total)::bigint AS total, sum(synchronized)::bigint AS synchronized,
+       sum(taken_over)::bigint AS taken_over, sum(dead_letters)::bigint AS dead_letters,
+       min(first_created_at) AS first_created_at, max(last_created_at) AS last_created_at
+FROM prm_user_count WHERE $1::text IS NULL OR seed = $1
+GROUP BY seed, app_id ORDER BY seed, app_id;
+
+-- name: lags
+-- How many users of each run and instance fell into each bucket of lag.
+SELECT seed, app_id, bucket, sum(users)::bigint AS users
+FROM prm_user_lag WHERE $1::text IS NULL OR seed = $1
+GROUP BY seed, app_id, bucket ORDER BY seed, app_id, bucket;
+
+-- name: list_runs
+-- Runs, those with the newest users first: at most $3, after the one of this time and seed.
+SELECT seed, sum(total)::bigint AS total, sum(synchronized)::bigint AS synchronized,
+       sum(taken_over)::bigint AS taken_over, sum(dead_letters)::bigint AS dead_letters,
+       array_agg(DISTINCT app_id) AS instances,
+       min(first_created_at) AS first_created_at, max(last_created_at) AS last_created_at
+FROM prm_user_count
+GROUP BY seed
+HAVING max(last_created_at) IS NOT NULL
+   AND ($1::timestamptz IS NULL OR (max(last_created_at), seed) < ($1, $2::text))
+ORDER BY max(last_created_at) DESC, seed DESC LIMIT $3;
+
+-- name: lags_of_runs
+-- How many users of each of these runs fell into each bucket of lag.
+SELECT seed, bucket, sum(users)::bigint AS users
+FROM prm_user_lag WHERE seed = ANY ($1::text[])
+GROUP BY seed, bucket ORDER BY seed, bucket;
+
+-- name: described_statistics
+select seed, app_id,
+count(*) total,
+min(created_at), max(created_at),
+(max(created_at), min(created_at)) duration
+from prm_user
+group by seed, app_id
+order by 1, 2
+
+-- name: keep_samples
+-- Keeps samples of runs ($1), and clears away what is too much or too old if $2. Not together with the long answer of
+-- sample_runs: an instance that is frozen while it is sent would hold up everybody who keeps the same seconds. Nor is
+-- another transaction waited for that keeps one of them.
+WITH limited AS MATERIALIZED (
+    SELECT set_config('lock_timeout', '100ms', true)
+), kept AS (
+    INSERT INTO prm_run_sample
+    SELECT s.* FROM limited, json_populate_recordset(NULL::prm_run_sample, $1::text::json) s ORDER BY seed, at_second
+    ON CONFLICT DO NOTHING
+), ranked AS MATERIALIZED (
+    SELECT seed, at_second, row_number() OVER (PARTITION BY seed ORDER BY at_second DESC) AS place
+    FROM prm_run_sample WHERE $2
+)
+DELETE FROM prm_run_sample s USING ranked r
+WHERE $2 AND s.seed = r.seed AND s.at_second = r.at_second
+  AND (r.place > 600 OR r.at_second < extract(epoch FROM now() - interval '1 day'));
+
+-- name: sample_runs
+-- All that the live view asks, once a second: what the counters say of the runs $1, their samples from the
+-- seconds $2 on, and the instances, as one JSON object (the names are those of run_samples.Snapshot).
+WITH watched AS MATERIALIZED (
+    SELECT * FROM unnest($1::text[], $2::bigint[]) AS w (seed, since)
+), sessions AS MATERIALIZED (
+    SELECT DISTINCT application_name AS name FROM pg_stat_activity WHERE datname = current_database()
+), longest AS MATERIALIZED (
+    SELECT user_id, created_at FROM prm_user_pending ORDER BY user_id LIMIT 100
+), oldest AS MATERIALIZED (
+    SELECT u.seed, extract(epoch FROM now() - min(p.created_at))::float8 AS seconds
+    FROM longest p
+    CROSS JOIN LATERAL (SELECT seed FROM prm_user WHERE id = p.user_id LIMIT 1) u
+    GROUP BY u.seed
+)
+SELECT json_build_object(
+    'at', now(),
+    'oldestPendingSeconds', (SELECT extract(epoch FROM now() - min(created_at))::float8 FROM longest),
+    'runs', (
+        SELECT json_agg(json_build_object(
+            'seed', w.seed,
+            'oldestPendingSeconds', (SELECT seconds FROM oldest o WHERE o.seed = w.seed),
+            'counts', (
+                SELECT coalesce(json_agg(c), '[]') FROM (
+                    SELECT app_id AS "appId", sum(total)::bigint AS total,
+                           sum(synchronized)::bigint AS synchronized, sum(taken_over)::bigint AS "takenOver",
+                           sum(dead_letters)::bigint AS "deadLetters"
+                    FROM prm_user_count WHERE seed = w.seed GROUP BY app_id
+                ) c
+            ),
+            'lags', (
+                SELECT coalesce(json_agg(json_build_array(bucket, users) ORDER BY bucket), '[]') FROM (
+                    SELECT bucket, sum(users)::bigint AS users
+                    FROM prm_user_lag WHERE seed = w.seed GROUP BY bucket
+                ) l
+            ),
+            'samples', (
+                SELECT coalesce(json_agg(s), '[]') FROM (
+                    SELECT * FROM prm_run_sample
+                    WHERE seed = w.seed AND at_second >= w.since ORDER BY at_second DESC LIMIT 600
+                ) s
+            )
+        )) FROM watched w
+    ),
+    'lives', (
+        SELECT coalesce(json_agg(l), '[]') FROM (
+            SELECT incarnation, app_id AS "appId", started_at AS "startedAt", waiting, ready,
+                   extract(epoch FROM now() - renewed_at)::float8 AS "silentSeconds",
+                   EXISTS (SELECT FROM sessions WHERE name = left('tandem ' || app_id, 63)) AS connected,
+                   (
+                       SELECT coalesce(json_object_agg(key, value), '{}') FROM jsonb_each(in_hand)
+                       WHERE key = ANY ($1::text[])
+                   ) AS "inHand"
+            FROM tandem_instance ORDER BY incarnation DESC LIMIT 200
+        ) l
+    )
+);
+

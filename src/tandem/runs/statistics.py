@@ -1,0 +1,138 @@
+"""Statistics of runs: exact counts and lag percentiles, from counters that the flow keeps in PostgreSQL."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import accumulate
+
+import msgspec
+
+from tandem.postgres.database import Database
+from tandem.runs.queries import QUERIES
+from tandem.user_command.totals import BUCKET_GROWTH
+
+
+class LagMilliseconds(msgspec.Struct, frozen=True):
+    """Percentiles of the time from CREATED to SYNCRONIZED, each within 5 % of the true one."""
+
+    p50: float
+    p95: float
+    p99: float
+
+
+class RunStatistics(msgspec.Struct, frozen=True, rename="camel"):
+    """What one instance (`prm_user.app_id`) created in one run."""
+
+    seed: str
+    app_id: str
+    total: int
+    synchronized: int
+    pending: int
+    #: Users that were synchronized by another instance than the one that created them.
+    taken_over: int
+    #: Users that MongoDB refused for good; they are not pending any more.
+    dead_letters: int
+    first_created_at: datetime | None
+    last_created_at: datetime | None
+    duration_seconds: float
+    #: Users created per second between the first and the last; null where that is no time at all.
+    users_per_second: float | None
+    lag_ms: LagMilliseconds | None
+
+
+class RunTotals(msgspec.Struct, frozen=True):
+    """The counters of one run, of all instances together."""
+
+    seed: str
+    total: int
+    synchronized: int
+    taken_over: int
+    dead_letters: int
+    instances: list[str]
+    first_created_at: datetime
+    last_created_at: datetime
+    lag_ms: LagMilliseconds | None
+
+
+class Statistics:
+    """Reads the counters. The cost grows with runs and instances, not with users."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def runs(self, seed: str | None = None) -> list[RunStatistics]:
+        """A row for each run and instance, or for those of one run, in order of seed and instance.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer.
+        """
+        counts = await self._database.fetch(QUERIES["statistics"], seed)
+        lags: defaultdict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
+        for row in await self._database.fetch(QUERIES["lags"], seed):
+            lags[row["seed"], row["app_id"]].append((row["bucket"], row["users"]))
+        return [_run(dict(row), lags[row["seed"], row["app_id"]]) for row in counts]
+
+    async def newest(self, limit: int, before: tuple[datetime, str] | None = None) -> list[RunTotals]:
+        """At most `limit` runs, in descending order of when their last user was created, and of their seeds.
+
+        Args:
+            limit: how many.
+            before: only runs that follow this place: a last creation and a seed.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer.
+        """
+        rows = await self._database.fetch(QUERIES["list_runs"], *(before or (None, None)), limit)
+        lags: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
+        for seed, bucket, users in await self._database.fetch(
+            QUERIES["lags_of_runs"], [row["seed"] for row in rows]
+        ):
+            lags[seed].append((bucket, users))
+        return [RunTotals(**dict(row), lag_ms=lag_percentiles(lags[row["seed"]])) for row in rows]
+
+
+def _run(row: dict[str, object], lags: Sequence[tuple[int, int]]) -> RunStatistics:
+    counted = msgspec.convert(row, _Counted)
+    duration = 0.0
+    if counted.first_created_at and counted.last_created_at:
+        duration = (counted.last_created_at - counted.first_created_at).total_seconds()
+    return RunStatistics(
+        seed=counted.seed,
+        app_id=counted.app_id,
+        total=counted.total,
+        synchronized=counted.synchronized,
+        pending=counted.total - counted.synchronized - counted.dead_letters,
+        taken_over=counted.taken_over,
+        dead_letters=counted.dead_letters,
+        first_created_at=counted.first_created_at,
+        last_created_at=counted.last_created_at,
+        duration_seconds=duration,
+        users_per_second=round(counted.total / duration, 1) if duration else None,
+        lag_ms=lag_percentiles(lags),
+    )
+
+
+class _Counted(msgspec.Struct, frozen=True):
+    seed: str
+    app_id: str
+    total: int
+    synchronized: int
+    taken_over: int
+    dead_letters: int
+    first_created_at: datetime | None
+    last_created_at: datetime | None
+
+
+def lag_percentiles(buckets: Sequence[tuple[int, int]]) -> LagMilliseconds | None:
+    """The percentiles of a histogram of (bucket, users), in order of buckets; None of an empty one."""
+    if not buckets:
+        return None
+    return LagMilliseconds(*(_percentile(buckets, share) for share in (0.50, 0.95, 0.99)))
+
+
+def _percentile(buckets: Sequence[tuple[int, int]], share: float) -> float:
+    """The nearest-rank percentile: the middle of the bucket that the user at this share falls into."""
+    rank = share * sum(users for _, users in buckets)
+    reached = accumulate(users for _, users in buckets)
+    bucket = next(bucket for (bucket, _), users in zip(buckets, reached, strict=True) if users >= rank)
+    return round(float(BUCKET_GROWTH ** (bucket - 0.5)), 2)
