@@ -11,7 +11,6 @@ from tandem.cqrs import (
     CreateUserQueryEvent,
     SynchronizedUserEvent,
     SynchronizeUserCommand,
-    UserSaga,
 )
 from tandem.kernel import Unavailable
 from tandem.user import Profile, StoredUser
@@ -139,11 +138,3 @@ async def test_connections_that_the_server_ends_are_replaced(system, instance):
             continue
     assert users > 1
     await system.until_synchronized(users)
-
-
-def test_the_saga_is_two_pure_functions():
-    user = StoredUser(7, "s", "a", 1, None, Profile("a@b"))
-    assert UserSaga.user_created(CreateUserQueryEvent(user)) == CreateUserQueryCommand(user)
-    assert UserSaga.user_synchronized(SynchronizedUserEvent(7, 1, "run")) == SynchronizeUserCommand(
-        7, 1, "run"
-    )

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import msgspec
 
 from places import DATA
-from tandem_lab.bench.results import Measurement, Report
+from tandem_lab.bench.results import Measurement, Report, Staleness
+from tandem_lab.histogram import Percentiles
 
 SAMPLE = DATA / "sample_report.json"
 
@@ -50,4 +51,21 @@ def quiet(*measurements: Measurement, **changes: object) -> Report:
         report,
         measurements=list(measurements),
         environment=report.environment | {"others_busy": 0.0} | changes,
+    )
+
+
+def everything() -> Report:
+    """A report in which every section has something."""
+    grown = [each for n in range(1, 7) for each in closed([n * 900.0, n * 910.0, n * 890.0], n)]
+    more = [yardstick(kind, [500.0, 505.0]) for kind in ("frozen floor", "plain way", "one at a time in C")]
+    opened = [each for each in sample().measurements if each.kind == "open"]
+    return msgspec.structs.replace(
+        sample(),
+        measurements=[
+            *(msgspec.structs.replace(each, instances=6) for each in opened),
+            *grown,
+            *(each for rounds in more for each in rounds),
+            *(reads(kind, 1500.0) for kind in ("read by id", "read by e-mail", "list", "plain find_one")),
+        ],
+        staleness=Staleness(500, 0.25, Percentiles(1.0, 2.0, 3.0, 4.0, 5.0)),
     )

@@ -6,7 +6,6 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from places import ROOT
 from systems import until
-from tandem.telemetry import Histogram
 
 PAGE = ROOT / "docs" / "observability.md"
 URL = "/api/v1/user-command?seed=counted"
@@ -21,15 +20,6 @@ async def told_by(served) -> dict[tuple[str, ...], float]:
         for family in families
         for sample in family.samples
     }
-
-
-def test_a_bound_belongs_to_its_own_bucket_and_counts_add_up():
-    histogram = Histogram((1.0, 2.0))
-    for value in (0.5, 1.0, 1.5, 2.0, 9.0):
-        histogram.observe(value)
-    histogram.observe(1.25, times=2)
-    assert histogram.cumulative() == [(1.0, 2), (2.0, 6), (float("inf"), 7)]
-    assert (histogram.count, histogram.total) == (7, 16.5)
 
 
 async def test_requests_are_counted_by_route_and_status_never_by_what_a_client_sent(serve, system):

@@ -5,10 +5,10 @@ import json
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa
-from tokens_for_tests import ANOTHER, OURS, private_pem, public_pem, token
 
 from tandem.web.token_keys import KeyFileError, private_key, public_keys
 from tandem.web.tokens import TokenRules
+from tokens_for_tests import ANOTHER, OURS, private_pem, public_pem, token
 
 STRONG_RSA = rsa.generate_private_key(65_537, 2_048)
 WEAK_RSA = rsa.generate_private_key(65_537, 1_024)

@@ -4,12 +4,12 @@ import tracemalloc
 
 import msgspec
 import pytest
-from web_example import ROUTES, Number, create
 
 from tandem.web.decoding import RequestDecoder
 from tandem.web.problems import ProblemError, ProblemPlace
 from tandem.web.requests import NoArguments
 from tandem.web.routes import Route
+from web_example import ROUTES, Number, create
 
 CREATE, _, FIND = (RequestDecoder(route) for route in ROUTES)
 

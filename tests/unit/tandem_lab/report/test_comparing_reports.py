@@ -5,8 +5,8 @@ import json
 import msgspec
 import pytest
 from click.testing import CliRunner
-from reports import SAMPLE, closed, quiet, sample, yardstick
 
+from reports import SAMPLE, closed, quiet, sample, yardstick
 from tandem.cli import main
 from tandem_lab.report.compare import compare_reports
 

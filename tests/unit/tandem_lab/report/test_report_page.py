@@ -1,14 +1,12 @@
-"""The report's page: what it says, and that a browser shows it anywhere."""
+"""The report's page: what it says."""
 
 import re
 from html.parser import HTMLParser
 
 import msgspec
-import pytest
-from reports import closed, quiet, reads, sample, yardstick
 
-from tandem_lab.bench.results import GeneratorCost, Staleness
-from tandem_lab.histogram import Percentiles
+from reports import closed, everything, quiet, sample, yardstick
+from tandem_lab.bench.results import GeneratorCost
 from tandem_lab.report import ThresholdOutcome, write_report
 from tandem_lab.report.format import number
 from tandem_lab.report.metrics import metrics_of
@@ -30,23 +28,6 @@ def tags_of(html):
     parser.handle_starttag = lambda tag, _: tags.append(tag)
     parser.feed(html)
     return tags
-
-
-def everything():
-    """A report in which every section has something."""
-    grown = [each for n in range(1, 7) for each in closed([n * 900.0, n * 910.0, n * 890.0], n)]
-    more = [yardstick(kind, [500.0, 505.0]) for kind in ("frozen floor", "plain way", "one at a time in C")]
-    opened = [each for each in sample().measurements if each.kind == "open"]
-    return msgspec.structs.replace(
-        sample(),
-        measurements=[
-            *(msgspec.structs.replace(each, instances=6) for each in opened),
-            *grown,
-            *(each for rounds in more for each in rounds),
-            *(reads(kind, 1500.0) for kind in ("read by id", "read by e-mail", "list", "plain find_one")),
-        ],
-        staleness=Staleness(500, 0.25, Percentiles(1.0, 2.0, 3.0, 4.0, 5.0)),
-    )
 
 
 def test_a_report_needs_nothing_from_anywhere():
@@ -252,27 +233,3 @@ def test_a_command_line_with_bytes_that_are_no_text_can_be_written(tmp_path):
     report = msgspec.structs.replace(sample(), command=["tandem", b"\xff".decode(errors="surrogateescape")])
     write_report(report, tmp_path / "report.html")
     assert "\\udcff" in (tmp_path / "report.html").read_text()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1600])
-async def test_a_browser_shows_it_without_a_request_an_error_or_sideways_scrolling(
-    browser, tmp_path, width, scheme
-):
-    path = tmp_path / "report.html"
-    write_report(everything(), path, [ThresholdOutcome("at least 9,000 users/s", "5,628", met=False)])
-    page = await browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    complaints, requests = [], []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda request: requests.append(request.url))
-    await page.goto(path.as_uri())
-    assert await page.evaluate("document.documentElement.scrollWidth") == width
-    pictures = await page.locator("svg[role=img]").evaluate_all(
-        "charts => charts.map(chart => [chart.querySelector('title').textContent, chart.clientWidth > 200])"
-    )
-    await page.close()
-    assert len(pictures) == 5
-    assert all(title and is_wide for title, is_wide in pictures)
-    assert complaints == []
-    assert requests == [path.as_uri()]

@@ -5,9 +5,9 @@ import re
 from datetime import UTC, datetime
 
 import pytest
-from reports import closed, quiet, sample
 from rich.console import Console
 
+from reports import closed, quiet, sample
 from tandem.cli.dead_letters import table_of as dead_letters_table
 from tandem.cli.stats import table_of as stats_table
 from tandem.cli.tables import Column, FittedTable

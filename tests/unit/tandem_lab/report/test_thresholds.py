@@ -2,8 +2,8 @@
 
 import msgspec
 import pytest
-from reports import closed, quiet, reads, sample, yardstick
 
+from reports import closed, quiet, reads, sample, yardstick
 from tandem_lab.histogram import Percentiles
 from tandem_lab.report.headlines import HEADLINES
 from tandem_lab.report.thresholds import Threshold, judge, parse_threshold
