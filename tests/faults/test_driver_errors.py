@@ -10,7 +10,8 @@ import pytest
 from obstacles import failing_mongodb, sessions_of
 from pymongo import helpers_shared
 
-from systems import commands, create, until
+from systems import commands, create
+from waiting import until
 from tandem.kernel import Unavailable
 from tandem.user_command.faults import DRIVER_ERRORS, is_items_fault, session_stays, state_of
 from tandem.user_query.database import UNSENDABLE

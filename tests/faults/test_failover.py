@@ -10,7 +10,8 @@ from proxy import Proxy, port_of, through
 from standby import copy_cluster, standby_of
 
 from servers import Databases, Server
-from systems import System, commands, create, until
+from systems import System, commands, create
+from waiting import until
 from tandem.app import run_instance
 from tandem.cqrs import CreateUserCommand
 from tandem.kernel import Unavailable

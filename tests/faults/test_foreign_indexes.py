@@ -4,7 +4,8 @@ import msgspec
 import pytest
 from bson import Decimal128
 
-from systems import commands, create, until
+from systems import commands, create
+from waiting import until
 from tandem.user import Profile, StoredUser
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from systems import run_tandem, until
+from waiting import until
+from command_line import run_tandem
 
 READS_BY_INDEX = [
     "/api/v1/user-query/search?seed=run",

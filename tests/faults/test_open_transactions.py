@@ -8,7 +8,8 @@ import pytest
 from ledger import Load, check_databases, send
 from obstacles import sessions_of
 
-from systems import commands, create, until
+from systems import commands, create
+from waiting import until
 from tandem.app import run_instance
 from tandem.cqrs import CreateUserCommand, Idempotency
 from tandem.user import Location, Profile

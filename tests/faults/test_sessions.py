@@ -7,7 +7,8 @@ import asyncpg
 from ledger import Load, send
 from obstacles import Sessions, sessions_of
 
-from systems import commands, create, until
+from systems import commands, create
+from waiting import until
 from tandem.kernel import Unavailable
 from tandem.user_command.database import CONNECTIONS, READING_CONNECTIONS
 

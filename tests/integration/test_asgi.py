@@ -8,7 +8,7 @@ from asyncio.subprocess import PIPE
 
 import httpx
 
-from systems import until
+from waiting import until
 from tandem_stack.ports import free_port
 
 USER = {"email": "jane@example.com"}

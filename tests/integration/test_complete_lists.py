@@ -8,7 +8,8 @@ import asyncpg
 import httpx
 import pytest
 
-from systems import ServedInstance, commands, create, until
+from systems import ServedInstance, commands, create
+from waiting import until
 from tandem.cqrs import SetAsideUserCommand
 from tandem.kernel import Unavailable
 from tandem.user_command import completeness

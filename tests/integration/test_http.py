@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from places import RANDOM_USER_ANSWERS
-from systems import Servings, open_system, until
+from systems import Servings, open_system
+from waiting import until
 from tandem.random_users import random_users
 
 URL = "/api/v1/user-command?seed=http"

@@ -5,7 +5,8 @@ import json
 import msgspec
 import pytest
 
-from systems import run_tandem, until
+from waiting import until
+from command_line import run_tandem
 from tandem.user_query.controller import FoundUsers, UserDocument
 
 HIGHEST_ID = 2**53 - 1

@@ -6,7 +6,8 @@ import contextlib
 import msgspec
 import pytest
 
-from systems import commands, create, until
+from systems import commands, create
+from waiting import until
 from tandem.app.live import LiveController, LiveQuery
 from tandem.app.live_feed import MOST_RUNS, MOST_WATCHERS, OPENING
 from tandem.user_command.database import SESSION_SETTINGS

@@ -19,7 +19,8 @@ from schemas import (
     with_one_more,
 )
 
-from systems import commands, create, run_tandem
+from systems import commands, create
+from command_line import run_tandem
 from tandem.kernel import UnsuitableServer
 from tandem.user_command.migrate import ADVISORY_LOCK, Patience, migrate
 from tandem.user_command.schema import this_schema

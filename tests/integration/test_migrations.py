@@ -6,7 +6,8 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from systems import run_tandem, until
+from waiting import until
+from command_line import run_tandem
 from tandem.kernel import UnsuitableServer
 from tandem.user_command.database import Database
 from tandem.user_command.migrate import migrate

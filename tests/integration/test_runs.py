@@ -5,7 +5,8 @@ import asyncio
 import asyncpg
 import pytest
 
-from systems import commands, create, until
+from systems import commands, create
+from waiting import until
 from tandem.app import run_instance
 from tandem.user_command.queries import QUERIES
 

@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from servers import Server
-from systems import run_tandem, until
+from waiting import until
+from command_line import run_tandem
 from tandem.kernel import UnsuitableServer
 from tandem.user_query.database import may_pass, require_suitable
 from tandem_stack import mongodb

@@ -4,7 +4,9 @@ import asyncio
 
 import pytest
 
-from systems import commands, create, run_tandem, until
+from systems import commands, create
+from waiting import until
+from command_line import run_tandem
 from tandem.app import run_instance
 from tandem.cqrs import CreateUserCommand, Idempotency
 from tandem.user import Profile

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from places import ROOT
-from up_process import eventually
+from waiting import eventually
 
 DOCKERFILE = (ROOT / "docker" / "Dockerfile").read_text()
 # Debian's own Python: that of a developer may lie where another account cannot reach it.

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 import httpx
 import msgspec
 
-from systems import System, until
+from systems import System
+from waiting import until
 from tandem.random_users import random_users
 
 # Answers that say "try again"; every other one but 201 is a fault of the server's.

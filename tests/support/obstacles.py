@@ -9,7 +9,8 @@ import asyncpg
 from pymongo import AsyncMongoClient
 
 from servers import Servers
-from systems import System, until
+from systems import System
+from waiting import until
 
 # The collection's inserts, as MongoDB's failpoint names them.
 PROJECTION = ["insert"]

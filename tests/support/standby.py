@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from servers import Server, Servers
-from systems import until
+from waiting import until
 from tandem_stack.data_folder import open_data_folder
 from tandem_stack.ports import free_port
 from tandem_stack.postgres import Postgres

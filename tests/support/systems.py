@@ -3,8 +3,7 @@
 import asyncio
 import os
 import signal
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -14,7 +13,6 @@ from typing import Any
 import asyncpg
 import httpx
 import msgspec
-import pytest
 from pymongo import AsyncMongoClient
 
 from tandem.config import Settings
@@ -24,8 +22,8 @@ from tandem.user import UserInput, normalize
 from tandem.user_command.migrate import migrate
 from tandem.user_query.database import create_indexes
 from tandem_stack.ports import free_port
-
-PATIENCE_SECONDS = 60
+from waiting import until
+from command_line import TANDEM
 
 
 @dataclass
@@ -62,32 +60,6 @@ class System:
         done = await self.count("select count(*) from prm_user where status = 'SYNCRONIZED'")
         pending = await self.count("select count(*) from prm_user_pending")
         return (done, pending) == (users, 0)
-
-
-async def until(condition: Callable[[], Awaitable[bool]], what: str) -> None:
-    """Wait until `condition` holds; fail after a minute."""
-    try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not await condition():
-                await asyncio.sleep(0.02)
-    except TimeoutError:
-        pytest.fail(f"not within {PATIENCE_SECONDS} s: {what}")
-
-
-async def run_tandem(*arguments: str, **environment: str) -> tuple[int, str]:
-    """Run the command line to its end: exit code and all that it printed."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tandem",
-        *arguments,
-        env=os.environ | environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    output, _ = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, output.decode()
 
 
 @asynccontextmanager
@@ -160,9 +132,7 @@ class Servings:
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
                 *wrapper,
-                sys.executable,
-                "-m",
-                "tandem",
+                *TANDEM,
                 "serve",
                 env=os.environ | known | environment,
                 stdout=output,

@@ -5,31 +5,11 @@ import contextlib
 import re
 import resource
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import httpx
 
-from systems import ServedInstance, until
-from tandem_stack.data_folder import open_data_folder
-from tandem_stack.nginx import Nginx
-from tandem_stack.ports import accepts_connections, free_port
-from tandem_stack.processes import Process
 
 ANSWER = re.compile(rb"HTTP/1\.1 (\d{3}) ")
-
-
-@contextlib.asynccontextmanager
-async def load_balancer(place: Path, served: ServedInstance) -> AsyncIterator[int]:
-    """nginx with the local stack's configuration in front of this instance; its port."""
-    port = free_port()
-    nginx = Nginx(open_data_folder(place / f"nginx-{port}"), port, [served.client.base_url.port or 0])
-    nginx.prepare()
-    process = Process.start(nginx.part.program)
-    try:
-        await until(lambda: accepts_connections(port), "nginx listens")
-        yield port
-    finally:
-        await process.kill()
 
 
 @contextlib.asynccontextmanager

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from systems import until
+from waiting import until
 
 PLACE = "/v1/traces"
 

@@ -4,11 +4,10 @@ import json
 import os
 import signal
 import subprocess
-import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,24 +16,8 @@ import pytest
 
 from tandem_stack.ports import free_port, free_ports_in_a_row
 from tandem_stack.processes import children
-
-PATIENCE = 60.0
-
-
-def run_tandem(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
-    """Run a command of the command line to its end."""
-    command = [sys.executable, "-m", "tandem", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False, **options)
-
-
-def eventually(question: Callable[[], Any], what: str) -> Any:
-    """Ask until the answer is truthy, and return it."""
-    deadline = time.monotonic() + PATIENCE
-    while not (answer := question()):
-        if time.monotonic() > deadline:
-            pytest.fail(f"still not so after {PATIENCE:.0f} s: {what}")
-        time.sleep(0.05)
-    return answer
+from command_line import TANDEM, finished
+from waiting import PATIENCE_SECONDS
 
 
 def is_alive(pid: int) -> bool:
@@ -52,8 +35,8 @@ class Up:
         self.data_dir = data_dir
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        ports = ["--port", str(self.port), "--instance-port", str(free_ports_in_a_row(2))]
-        command = [*prefix, sys.executable, "-m", "tandem", "up", "--instances", "2", *ports]
+        ports = ["--port", str(self.port), "--instance-port", str(free_ports_in_a_row(3))]
+        command = [*prefix, *TANDEM, "up", "--instances", "2", *ports]
         self.process = subprocess.Popen(
             [*command, "--data-dir", str(data_dir), *options],
             stdout=subprocess.PIPE,
@@ -72,7 +55,7 @@ class Up:
         pytest.fail(f"`tandem up` ended without saying {words!r}:\n{''.join(self.said)}")
 
     def status(self) -> dict[str, Any]:
-        return json.loads(run_tandem("status", "--data-dir", self.data_dir, "--json").stdout)
+        return json.loads(finished("status", "--data-dir", self.data_dir, "--json").stdout)
 
     def pids(self) -> dict[str, int | None]:
         """The process id of each part by its name."""
@@ -95,7 +78,7 @@ class Up:
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Ask it to end, and wait until it has; returns its exit code."""
         self.process.send_signal(number)
-        self.said += self.process.communicate(timeout=PATIENCE)[0].splitlines()
+        self.said += self.process.communicate(timeout=PATIENCE_SECONDS)[0].splitlines()
         return self.process.returncode
 
     def _answer(self, request: urllib.request.Request) -> tuple[int, Any]:
@@ -104,6 +87,17 @@ class Up:
                 return response.status, json.load(response)
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)
+
+
+@contextmanager
+def run_up(data_dir: Path, *options: str, **process: Any) -> Iterator[Up]:
+    """A stack that runs, for as long as the block takes."""
+    running = Up(data_dir, *options, **process)
+    try:
+        running.until_it_says("Tandem is running")
+        yield running
+    finally:
+        running.end()
 
 
 class StartStack(Protocol):

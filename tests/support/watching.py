@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from systems import PATIENCE_SECONDS
+from waiting import PATIENCE_SECONDS
 
 Event = dict[str, Any]
 

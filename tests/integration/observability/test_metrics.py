@@ -5,7 +5,7 @@ import re
 from prometheus_client.parser import text_string_to_metric_families
 
 from places import ROOT
-from systems import until
+from waiting import until
 
 PAGE = ROOT / "docs" / "observability.md"
 URL = "/api/v1/user-command?seed=counted"

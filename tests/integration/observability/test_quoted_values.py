@@ -4,7 +4,7 @@ import asyncpg
 import pytest
 from pymongo import errors
 
-from systems import run_tandem
+from command_line import run_tandem
 from tandem.kernel import Unavailable
 from tandem.user_query.database import described, translated
 

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from systems import run_tandem
+from command_line import run_tandem
 from tandem.app.tracing import _server_of
 from tandem_stack.ports import free_port
 from trace_collector import CALLER, FOLLOWED, REQUEST, STEPS, TRACE, run_collector

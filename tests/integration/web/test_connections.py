@@ -7,7 +7,7 @@ import pytest
 from raw import answer_to, connected
 from web_example import ROUTES
 
-from systems import until
+from waiting import until
 from tandem.web.limits import Limits
 from tandem.web.requests import StreamResponse, json_response
 from tandem.web.routes import Route
@@ -64,9 +64,10 @@ async def test_a_connection_that_asks_nothing_is_closed(serving):
 
 
 async def test_a_client_that_waits_for_us_is_never_overdue(serving):
-    may_answer = asyncio.Event()
+    is_asked, may_answer = asyncio.Event(), asyncio.Event()
 
     async def slow(_):
+        is_asked.set()
         await may_answer.wait()
         return json_response("late")
 
@@ -74,7 +75,12 @@ async def test_a_client_that_waits_for_us_is_never_overdue(serving):
     route = Route("GET", "/slow", slow, "Slow")
     async with serving([route], short) as client, connected(client) as (reader, writer):
         writer.write(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
-        await asyncio.sleep(0.3)
+        await is_asked.wait()
+        # A head begun after that is overdue: the times have passed for the one that waits, too.
+        async with connected(client) as (late_reader, late_writer):
+            late_writer.write(b"GET /slow")
+            with contextlib.suppress(ConnectionError):
+                assert await asyncio.wait_for(late_reader.read(), 10) == b""
         may_answer.set()
         assert (await answer_to(reader))[1] == b'"late"'
 

@@ -15,7 +15,7 @@ from tokens_for_tests import (
     with_other_claims,
 )
 
-from systems import until
+from waiting import until
 from tandem.web.door import LockedDoor
 from tandem.web.requests import json_response
 from tandem.web.routes import Right, Route

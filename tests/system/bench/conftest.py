@@ -7,18 +7,14 @@ import pytest
 
 from tandem_lab.bench.probe import Probe
 from tandem_stack.status import read_status
-from up_process import Up
+from up_process import Up, run_up
 
 
 @pytest.fixture(scope="package")
 def stack(new_place: Callable[[], Path]) -> Iterator[Up]:
     """`tandem up` with two instances, for all tests of this folder."""
-    running = Up(new_place() / "stack", "--instances", "2")
-    try:
-        running.until_it_says("Tandem is running")
+    with run_up(new_place() / "stack", "--instances", "2") as running:
         yield running
-    finally:
-        running.end()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from yardsticks import USER_TABLES, counts, looked_into, stages, urls_of
 
-from systems import until
+from waiting import until
 from tandem.random_users import random_user
 from tandem_stack.ports import free_port
 

@@ -9,7 +9,7 @@ from tandem_lab.bench.results import Report
 from tandem_lab.bench.scale import Scale, ScalePlan
 from tandem_lab.report.findings import instances_ratios
 from tandem_lab.report.runs import runs_of
-from up_process import run_tandem
+from command_line import finished
 
 
 def test_every_second_round_goes_from_the_most_instances_down():
@@ -28,7 +28,7 @@ def test_every_second_round_goes_from_the_most_instances_down():
 def test_every_number_of_instances_gets_the_same_load_on_a_stack_of_its_own(new_place):
     file = new_place() / "scale.json"
     options = ("--rounds", "1", "--seconds", "1", "--connections", "8", "--connections-of-one", "2,8")
-    finished = run_tandem(
+    ended = finished(
         "scale",
         "--quick",
         "--data-dir",
@@ -39,8 +39,8 @@ def test_every_number_of_instances_gets_the_same_load_on_a_stack_of_its_own(new_
         "--json",
         file,
     )
-    assert finished.returncode == 0, finished.stderr
-    assert "users per CPU second" in finished.stdout
+    assert ended.returncode == 0, ended.stderr
+    assert "users per CPU second" in ended.stdout
     report = msgspec.json.decode(file.read_bytes(), type=Report)
     found = [(each.instances, each.through_nginx, each.connections) for each in report.measurements]
     assert found == [(1, True, 8), (2, True, 8), (1, False, 8), (1, False, 2)]
@@ -51,6 +51,6 @@ def test_every_number_of_instances_gets_the_same_load_on_a_stack_of_its_own(new_
 
 
 def test_a_list_of_instances_that_is_none_says_so(tmp_path):
-    finished = run_tandem("scale", "--data-dir", tmp_path / "none", "--instances", "1,x")
-    assert finished.returncode == 2
-    assert "is no list of numbers" in " ".join(finished.stderr.split())
+    ended = finished("scale", "--data-dir", tmp_path / "none", "--instances", "1,x")
+    assert ended.returncode == 2
+    assert "is no list of numbers" in " ".join(ended.stderr.split())

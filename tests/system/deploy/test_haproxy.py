@@ -14,7 +14,8 @@ import pytest
 
 from places import ROOT
 from servers import run_servers
-from systems import Servings, open_system, until
+from systems import Servings, open_system
+from waiting import until
 from tandem_stack.ports import free_port
 from upstreams import (
     GET,

@@ -13,7 +13,7 @@ import pytest
 
 from balancers import WORDS, fill_in, load_balancer
 from name_server import name_server
-from systems import until
+from waiting import until
 from tandem_stack.nginx import server_lines
 from tandem_stack.ports import free_port
 

@@ -15,7 +15,7 @@ from new_servers import INFRA, new_postgres, run_script
 from pymongo import AsyncMongoClient
 from pymongo.errors import OperationFailure
 
-from systems import until
+from waiting import until
 from tandem.user_command.migrate import migrate
 from tandem.user_query.database import create_indexes
 from tandem_stack.data_folder import DataFolder, open_data_folder

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 from playwright.async_api import expect
-from stack import Stack
+from page_stack import Stack
 from visit import Visit, user
 
 HOSTILE = "<img src=x onerror='document.title=`taken over`'>"

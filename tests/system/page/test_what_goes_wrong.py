@@ -5,7 +5,7 @@ from collections import defaultdict
 import pytest
 from lossy_relay import losing_answers
 from playwright.async_api import Request, Response
-from stack import Stack
+from page_stack import Stack
 from visit import Visit, user
 
 COMMANDS = "**/api/v1/user-command?*"

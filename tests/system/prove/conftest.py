@@ -5,15 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from up_process import Up
+from up_process import Up, run_up
 
 
 @pytest.fixture(scope="module")
 def stack(new_place: Callable[[], Path]) -> Iterator[Up]:
     """`tandem up` with three instances, for a whole module."""
-    running = Up(new_place() / "stack", "--instances", "3")
-    try:
-        running.until_it_says("Tandem is running")
+    with run_up(new_place() / "stack", "--instances", "3") as running:
         yield running
-    finally:
-        running.end()

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from places import SUPPORT
-from systems import run_tandem
+from command_line import run_tandem
 
 USERS = 1_200
 

@@ -8,10 +8,10 @@ import sys
 import psutil
 import pytest
 
-from systems import run_tandem
+from command_line import run_tandem
 from tandem_lab.proof.plan import FAULTS
 from tandem_lab.proof.stack import process_state
-from up_process import eventually
+from waiting import eventually
 
 
 async def prove(stack, *options):

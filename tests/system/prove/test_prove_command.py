@@ -6,7 +6,7 @@ from asyncio.subprocess import PIPE, STDOUT
 
 import pytest
 
-from systems import run_tandem
+from command_line import run_tandem
 from tandem_lab.errors import LabError
 from tandem_lab.proof.plan import Plan
 from tandem_lab.proof.prove import prove

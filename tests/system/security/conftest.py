@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from systems import run_tandem
+from command_line import run_tandem
 
 
 @dataclass(frozen=True)

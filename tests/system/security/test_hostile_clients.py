@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from targets import assert_answers_others, crowd, load_balancer, statuses
+from nginx_in_front import run_nginx
+from targets import assert_answers_others, crowd, statuses
 
 from systems import Servings, open_system
 
@@ -20,7 +21,7 @@ async def ports(servers, new_place) -> AsyncIterator[dict[str, int]]:
     async with open_system(await servers.new_databases()) as system:
         servings = Servings(system, place)
         served = await servings("attacked")
-        async with load_balancer(place, served) as port:
+        async with run_nginx(place, [served.client.base_url.port]) as port:
             yield {"an instance": served.client.base_url.port, "the load balancer": port}
         assert served.process.returncode is None
         assert "Traceback" not in served.log.read_text()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from systems import run_tandem
+from command_line import run_tandem
 
 UNUSED = {"POSTGRES_URL": "postgresql://nobody@127.0.0.1:1/none", "MONGODB_URL": "mongodb://127.0.0.1:1"}
 COMMAND, QUERY, OPERATOR = "command", "query", "operator"

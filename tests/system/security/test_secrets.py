@@ -8,9 +8,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from systems import run_tandem
-from up_process import Up
-from up_process import run_tandem as run_to_end
+from command_line import run_tandem
+from up_process import Up, run_up
+from command_line import finished
 
 PERSON = "olivia.wexford@mail.example"
 # In all that is printed of it, and escaped as in a URL.
@@ -21,13 +21,9 @@ MEANT = ("b%40ttery-staple", "b@ttery-staple")
 @pytest.fixture(scope="module")
 def stack(new_place) -> Iterator[Up]:
     """A running stack that has created somebody."""
-    running = Up(new_place() / "data")
-    try:
-        running.until_it_says("Tandem is running")
+    with run_up(new_place() / "data") as running:
         assert running.post_user(PERSON, "secrets")[0] == 201
         yield running
-    finally:
-        running.end()
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +71,8 @@ def test_others_get_into_no_folder_of_the_stack(stack):
 
 
 def test_the_status_shows_passwords_only_to_who_asks_for_them(stack, secrets):
-    plain = run_to_end("status", "--data-dir", stack.data_dir).stdout.encode()
-    asked_for = run_to_end("status", "--data-dir", stack.data_dir, "--json").stdout.encode()
+    plain = finished("status", "--data-dir", stack.data_dir).stdout.encode()
+    asked_for = finished("status", "--data-dir", stack.data_dir, "--json").stdout.encode()
     assert [secret for secret in secrets if secret in plain] == []
     assert [secret for secret in secrets if secret in asked_for]
 

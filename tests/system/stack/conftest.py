@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from up_process import StartStack, Up
+from up_process import StartStack, Up, run_up
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +33,5 @@ def start_stack() -> Iterator[StartStack]:
 @pytest.fixture(scope="module")
 def stack(place: Path) -> Iterator[Up]:
     """One stack for a whole module."""
-    running = Up(place / "shared")
-    try:
-        running.until_it_says("Tandem is running")
+    with run_up(place / "shared") as running:
         yield running
-    finally:
-        running.end()

@@ -9,7 +9,9 @@ import pytest
 
 from tandem_stack.ports import free_port
 from tandem_stack.processes import children
-from up_process import StartStack, Up, eventually, is_alive, run_tandem
+from up_process import StartStack, Up, is_alive
+from waiting import eventually
+from command_line import finished
 
 
 def all_gone(pids: list[int]) -> bool:
@@ -31,7 +33,7 @@ def test_down_ends_every_process_and_the_next_up_finds_the_data_on_other_ports_t
     status, user = stack.post_user("a@example.org", seed="kept")
     assert status == 201
     processes = stack.all_processes()
-    ended = run_tandem("down", "--data-dir", stack.data_dir)
+    ended = finished("down", "--data-dir", stack.data_dir)
     assert (ended.returncode, ended.stdout) == (0, "The stack has ended.\n")
     assert all_gone(processes[1:])
     assert stack.process.wait(10) == 0
@@ -67,7 +69,7 @@ def test_nothing_stays_behind_when_half_of_up_is_killed_even_what_was_stopped(
     os.kill(guard if victim == "tandem up itself" else supervisor, signal.SIGKILL)
     eventually(lambda: all_gone([supervisor, *others]), "every process has ended")
     assert stack.process.wait(10) != 0
-    assert run_tandem("status", "--data-dir", stack.data_dir).returncode == 1
+    assert finished("status", "--data-dir", stack.data_dir).returncode == 1
 
 
 @pytest.mark.slow
@@ -111,10 +113,10 @@ def test_a_stack_runs_on_when_nobody_listens_to_it_any_more(place: Path, start_s
 
 
 def test_down_and_status_say_that_nothing_runs(tmp_path: Path):
-    assert "No stack is running" in run_tandem("down", "--data-dir", tmp_path).stdout
-    status = run_tandem("status", "--data-dir", tmp_path)
+    assert "No stack is running" in finished("down", "--data-dir", tmp_path).stdout
+    status = finished("status", "--data-dir", tmp_path)
     assert (status.returncode, "No stack is running" in status.stdout) == (1, True)
-    as_json = run_tandem("status", "--data-dir", tmp_path / "none", "--json")
+    as_json = finished("status", "--data-dir", tmp_path / "none", "--json")
     assert as_json.returncode == 1
     assert '"url": null' in as_json.stdout
     assert list(tmp_path.iterdir()) == []

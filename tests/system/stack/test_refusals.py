@@ -13,13 +13,14 @@ from tandem_stack.mongodb import MongoDB, find_mongod
 from tandem_stack.ports import free_port
 from tandem_stack.processes import Process, Program
 from tandem_stack.programs import Wheel, require_wheel
-from up_process import requires_root, run_tandem
+from up_process import requires_root
+from command_line import finished
 
 
 def up(data_dir: Path, *options: str) -> str:
     """Run an `up` that must refuse; returns its one sentence."""
     ports = ("--port", str(free_port()), "--instance-port", str(free_port()))
-    refused = run_tandem("up", "--data-dir", data_dir, "--instances", "1", *ports, *options)
+    refused = finished("up", "--data-dir", data_dir, "--instances", "1", *ports, *options)
     assert refused.returncode != 0
     lines = refused.stderr.strip().splitlines()
     assert len(lines) == 1, refused.stderr

@@ -12,7 +12,9 @@ import psutil
 import pytest
 
 from tandem_stack.processes import children
-from up_process import Up, eventually, run_tandem
+from up_process import Up
+from waiting import eventually
+from command_line import finished
 
 
 def test_users_posted_through_the_load_balancer_are_shared_equally_and_arrive(stack: Up):
@@ -39,7 +41,7 @@ def test_the_status_names_running_processes_and_the_owners_urls(stack: Up):
 
 
 def test_the_status_for_people_shows_no_password(stack: Up):
-    shown = run_tandem("status", "--data-dir", stack.data_dir)
+    shown = finished("status", "--data-dir", stack.data_dir)
     assert shown.returncode == 0
     assert "instance-2" in shown.stdout
     assert "tandem_owner" not in shown.stdout
@@ -71,7 +73,7 @@ def test_everything_listens_on_one_local_address_only(stack: Up):
 
 
 def test_a_second_up_on_the_same_folder_is_refused(stack: Up):
-    refused = run_tandem("up", "--data-dir", stack.data_dir)
+    refused = finished("up", "--data-dir", stack.data_dir)
     assert refused.returncode != 0
     assert "is running on" in refused.stderr
     assert "tandem down" in refused.stderr
@@ -79,7 +81,7 @@ def test_a_second_up_on_the_same_folder_is_refused(stack: Up):
 
 
 def test_a_port_that_is_taken_is_named_with_the_option_to_change_it(stack: Up, place: Path):
-    refused = run_tandem("up", "--data-dir", place / "other", "--port", str(stack.port))
+    refused = finished("up", "--data-dir", place / "other", "--port", str(stack.port))
     assert refused.returncode != 0
     assert f"Port {stack.port}" in refused.stderr
     assert "--port" in refused.stderr

@@ -233,14 +233,23 @@ def test_backoff_grows_but_never_beyond_its_longest(tries):
     assert len(set(waits)) > 1
 
 
-async def test_paced_batches_let_more_arrive_and_a_lone_item_still_goes_at_once():
+async def test_paced_batches_let_more_arrive_and_a_lone_item_still_goes_at_once(monkeypatch):
     recorder = Recorder(open_gate=True)
-    coalescer = Coalescer("test", recorder, Coalescing(pace=timedelta(seconds=0.5)))
+    coalescer = Coalescer("test", recorder, Coalescing(pace=timedelta(days=1)))
+    waits, pace_is_over = asyncio.Event(), asyncio.Event()
+
+    async def wait_for_the_pace(_: float) -> None:
+        waits.set()
+        await pace_is_over.wait()
+
+    monkeypatch.setattr(asyncio, "sleep", wait_for_the_pace)
     assert await coalescer.submit(1) == 10
     assert recorder.batches == [[1]]
     second = coalescer.submit(2)
-    await asyncio.sleep(0.01)
-    assert await asyncio.gather(second, coalescer.submit(3)) == [20, 30]
+    await asyncio.wait_for(waits.wait(), 5)
+    third = coalescer.submit(3)
+    pace_is_over.set()
+    assert await asyncio.gather(second, third) == [20, 30]
     assert recorder.batches == [[1], [2, 3]]
 
 

@@ -13,7 +13,8 @@ import httpx
 import psutil
 from pymongo import AsyncMongoClient
 
-from systems import run_tandem, until
+from waiting import until
+from command_line import run_tandem
 
 
 @dataclass(frozen=True)
