@@ -24,7 +24,7 @@ test: ## run every check and test
 	@./test.sh $(ARGS)
 
 quick: lint types ## run the checks, and the tests that take seconds
-	@$(BIN)/pytest tests/kernel tests/user tests/random_users tests/docs -m 'not slow' $(ARGS)
+	@$(BIN)/pytest tests/unit tests/docs $(ARGS)
 
 lint: dev ## check style and import rules
 	@$(BIN)/ruff check

@@ -7,8 +7,9 @@ import sys
 
 import pytest
 import reference
-from doc_pages import ROOT, fences, files_below, pages, prose, without_fences
 
+from doc_pages import fences, files_below, pages, prose, without_fences
+from places import ROOT
 from tandem.cli import commands
 
 README = (ROOT / "README.md").read_text()

@@ -6,8 +6,9 @@ import itertools
 import re
 
 import pytest
-from doc_pages import ROOT, Fence, fences
 
+from doc_pages import Fence, fences
+from places import ROOT
 from tandem import kernel
 
 PAGE = ROOT / "docs" / "kernel.md"

@@ -4,7 +4,8 @@ import re
 import subprocess
 
 import pytest
-from doc_pages import ROOT
+
+from places import ROOT
 
 MAKEFILE = (ROOT / "Makefile").read_text()
 TARGETS = re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE)

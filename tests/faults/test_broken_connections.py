@@ -3,10 +3,10 @@
 import asyncio
 
 import pytest
+
 from ledger import Load, check_agreement, check_databases, send
 from proxy import Proxy, port_of, through
-
-from systems import until
+from waiting import until
 
 USERS = 60
 USER = b'{"email": "a@example.com"}'

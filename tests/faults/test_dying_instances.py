@@ -4,10 +4,10 @@ import signal
 import subprocess
 
 import pytest
+
 from ledger import Load, check_agreement
 from obstacles import failing_mongodb, locked, sessions_of
-
-from systems import until
+from waiting import until
 
 OUT_OF_DISK_SPACE = 14031
 USERS = 60

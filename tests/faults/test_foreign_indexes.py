@@ -4,8 +4,9 @@ import msgspec
 import pytest
 from bson import Decimal128
 
-from systems import commands, create, until
+from systems import commands, create
 from tandem.user import Profile, StoredUser
+from waiting import until
 
 
 async def until_arrived_and_set_aside(system, arrived: int, letters: int) -> None:

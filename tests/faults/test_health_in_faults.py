@@ -2,8 +2,7 @@
 
 from ledger import Load
 from proxy import Proxy, port_of, through
-
-from systems import until
+from waiting import until
 
 
 async def health(client) -> tuple[int, int, int]:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from systems import run_tandem, until
+from command_line import run_tandem
+from waiting import until
 
 READS_BY_INDEX = [
     "/api/v1/user-query/search?seed=run",

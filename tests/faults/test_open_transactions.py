@@ -5,16 +5,17 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
+
 from ledger import Load, check_databases, send
 from obstacles import sessions_of
-
-from systems import commands, create, held_before_mongodb, until
+from systems import commands, create, held_before_mongodb
 from tandem.app import run_instance
 from tandem.cqrs import CreateUserCommand, Idempotency
 from tandem.delivery.idempotency import StillOpen
 from tandem.runs.samples import RunSamples, Sample
 from tandem.user import Location, Profile
 from tandem.user.profile import Timezone
+from waiting import until
 
 OTHERS = 12
 HOLD_KEYS = (

@@ -8,12 +8,13 @@ from pathlib import Path
 import asyncpg
 import httpx
 import pytest
-from ledger import Load, check_agreement
 from pymongo import AsyncMongoClient
 
-from systems import System, until
+from ledger import Load, check_agreement
+from systems import System
 from tandem_stack.status import InstanceStatus, Status, read_status
-from up_process import Up
+from up_process import Up, run_up
+from waiting import until
 
 USERS_BETWEEN = 150
 
@@ -21,12 +22,8 @@ USERS_BETWEEN = 150
 @pytest.fixture
 def stack(new_place: Callable[[], Path]) -> Iterator[Up]:
     """What `tandem up` starts, with three instances."""
-    running = Up(new_place() / "rolling", "--instances", "3")
-    try:
-        running.until_it_says("Tandem is running")
+    with run_up(new_place() / "rolling", "--instances", "3") as running:
         yield running
-    finally:
-        running.end()
 
 
 def status_of(stack: Up) -> Status:

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+
 from ledger import check_agreement
 from lives import STEPS, Life
-
 from systems import System, commands, open_system
 from tandem.cqrs import CreateUserCommand, Idempotency
 from tandem.kernel import KernelError
@@ -150,12 +150,12 @@ class Sequences(RuleBasedStateMachine):
             await self._begin()
             living = [life.instance.adapters.lease.incarnation for life in self._lives]
             await self._end_leases("and incarnation <> all($1)", living)
-            # First others do the work of the frozen, and then these do it as well.
-            await self._look_around()
-            await asyncio.sleep(ANSWER_SECONDS)
-            for life in self._lives:
-                life.go_on()
             async with asyncio.timeout(HEALING_SECONDS):
+                # First others do the work of the frozen, and then these do it as well.
+                while await self._system.count("select count(*) from prm_user_pending"):
+                    await self._look_around()
+                for life in self._lives:
+                    life.go_on()
                 while left := [self._sent[key] for key in self._sent.keys() - self._acknowledged.keys()]:
                     await self._send(self._lives[-1], left)
             await self._check()

@@ -4,12 +4,13 @@ import asyncio
 from contextlib import suppress
 
 import asyncpg
+
 from ledger import Load, send
 from obstacles import Sessions, sessions_of
-
-from systems import commands, create, until
+from systems import commands, create
 from tandem.kernel import Unavailable
 from tandem.postgres.database import CONNECTIONS, READING_CONNECTIONS
+from waiting import until
 
 KEPT = 2
 

@@ -3,7 +3,9 @@
 import msgspec
 import pytest
 
-from systems import commands, create, run_tandem, until
+from command_line import run_tandem
+from systems import commands, create
+from waiting import until
 
 VALIDATOR = {"email": {"$not": {"$regex": "^refused"}}}
 

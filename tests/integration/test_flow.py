@@ -11,7 +11,6 @@ from tandem.cqrs import (
     CreateUserQueryEvent,
     SynchronizedUserEvent,
     SynchronizeUserCommand,
-    UserSaga,
 )
 from tandem.kernel import Unavailable
 from tandem.user import Profile, StoredUser
@@ -49,8 +48,8 @@ async def test_many_users_share_few_batches(system, instance):
     users = await create(instance, commands(1000))
     await system.until_synchronized(1000)
     assert len({user.id for user in users}) == 1000
-    assert instance.flow.creates.totals.batches < 50
-    assert instance.flow.projection.totals.batches < 50
+    assert instance.flow.creates.totals.batches * 10 < len(users)
+    assert instance.flow.projection.totals.batches * 10 < len(users)
 
 
 async def test_answers_belong_to_their_commands(system, instance):
@@ -110,10 +109,10 @@ async def test_no_row_points_to_a_user_that_is_not_there(system, instance):
         assert orphans == 0, table
 
 
-async def test_without_postgresql_a_command_is_refused_and_nothing_is_half_done(system, instance):
+async def test_a_command_that_fails_in_its_last_table_leaves_nothing_half_done(system, instance):
     (command,) = commands(1)
     await system.postgres.execute("alter table prm_user_picture rename to hidden")
-    with pytest.raises(Exception, match="prm_user_picture"):
+    with pytest.raises(asyncpg.UndefinedTableError, match="prm_user_picture"):
         await instance.flow.commands.execute(command)
     await system.postgres.execute("alter table hidden rename to prm_user_picture")
     assert await system.count("select count(*) from prm_user") == 0
@@ -139,11 +138,3 @@ async def test_connections_that_the_server_ends_are_replaced(system, instance):
             continue
     assert users > 1
     await system.until_synchronized(users)
-
-
-def test_the_saga_is_two_pure_functions():
-    user = StoredUser(7, "s", "a", 1, None, Profile("a@b"))
-    assert UserSaga.user_created(CreateUserQueryEvent(user)) == CreateUserQueryCommand(user)
-    assert UserSaga.user_synchronized(SynchronizedUserEvent(7, 1, "run")) == SynchronizeUserCommand(
-        7, 1, "run"
-    )

@@ -2,15 +2,15 @@
 
 import asyncio
 import json
-from pathlib import Path
 
 import msgspec
 import pytest
 
-from systems import Servings, open_system, until
+from places import RANDOM_USER_ANSWERS
+from systems import Servings, open_system
 from tandem.random_users import random_users
+from waiting import until
 
-ANSWERS = Path(__file__).parents[3] / "shared" / "data" / "randomuser"
 URL = "/api/v1/user-command?seed=http"
 
 
@@ -43,10 +43,7 @@ async def read_back(client, user_id: int) -> dict:
 
 
 def real_users() -> list[dict]:
-    paths = [ANSWERS / name for name in ("v1.3-200-us.json", "v1.4-111.json")]
-    if not all(path.exists() for path in paths):
-        pytest.skip(f"{ANSWERS} is not here: the real answers lie beside the checkout")
-    return [user for path in paths for user in json.loads(path.read_text("utf-8"))["results"]]
+    return [user for path in RANDOM_USER_ANSWERS for user in json.loads(path.read_text("utf-8"))["results"]]
 
 
 async def test_real_users_are_read_back_field_by_field(system, client):

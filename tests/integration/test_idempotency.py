@@ -6,7 +6,7 @@ import asyncpg
 import httpx
 import pytest
 
-from systems import until
+from waiting import until
 
 URL = "/api/v1/user-command?seed=keys"
 USER = {"email": "once@example.com"}

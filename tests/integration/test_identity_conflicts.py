@@ -2,7 +2,8 @@
 
 import pytest
 
-from systems import run_tandem, until
+from command_line import run_tandem
+from waiting import until
 
 JANE = {"email": "jane@example.com", "name": {"first": "Jane", "last": "Doe"}, "dob": {"age": 30}}
 LOST = {

@@ -6,13 +6,14 @@ import contextlib
 import msgspec
 import pytest
 
-from systems import commands, create, until
+from systems import commands, create
 from tandem.http.problems import ProblemError
 from tandem.http.requests import Request
 from tandem.postgres.database import SESSION_SETTINGS
 from tandem.runs.live import LiveController, LiveQuery
 from tandem.runs.live_feed import MOST_RUNS, MOST_WATCHERS, OPENING
 from tandem.runs.queries import QUERIES
+from waiting import until
 from watching import instance_in, watch
 
 URL = "/api/v1/user-command?seed=watched"

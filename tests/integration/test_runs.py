@@ -5,9 +5,10 @@ import asyncio
 import asyncpg
 import pytest
 
-from systems import commands, create, until
+from systems import commands, create
 from tandem.app import run_instance
 from tandem.runs.queries import QUERIES
+from waiting import until
 
 
 @pytest.fixture

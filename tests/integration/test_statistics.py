@@ -1,12 +1,7 @@
 """Statistics agree with the described query, which runs verbatim."""
 
-import math
-
-import pytest
-
 from systems import commands, create
 from tandem.app import run_instance
-from tandem.runs.statistics import lag_percentiles
 
 DESCRIBED_QUERY = """
 select seed, app_id,
@@ -46,24 +41,3 @@ async def test_no_two_commits_wait_for_the_same_counter(system, instance):
         )
         await create(instance, commands(10))
         await system.until_synchronized(10)
-
-
-@pytest.mark.parametrize("lag_ms", [1.5, 3, 17.2, 480, 12_345])
-def test_a_percentile_is_within_five_percent(lag_ms):
-
-    bucket = math.ceil(math.log(lag_ms) / math.log(1.1))
-    percentiles = lag_percentiles([(bucket, 1000)])
-    assert percentiles is not None
-    assert percentiles.p50 == percentiles.p99 == pytest.approx(lag_ms, rel=0.05)
-
-
-def test_percentiles_follow_the_ranks():
-    percentiles = lag_percentiles([(10, 50), (20, 45), (30, 4), (40, 1)])
-    assert percentiles is not None
-    assert [percentiles.p50, percentiles.p95, percentiles.p99] == [
-        pytest.approx(1.1 ** (bucket - 0.5), abs=0.01) for bucket in (10, 20, 30)
-    ]
-
-
-def test_nobody_has_no_percentiles():
-    assert lag_percentiles([]) is None

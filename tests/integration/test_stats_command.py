@@ -2,7 +2,7 @@
 
 import json
 
-from systems import run_tandem
+from command_line import run_tandem
 
 
 async def test_stats_shows_a_table_and_the_answer_as_it_is(system, serve):

@@ -4,11 +4,13 @@ import asyncio
 
 import pytest
 
-from systems import commands, create, held_before_mongodb, run_tandem, until
+from command_line import run_tandem
+from systems import commands, create, held_before_mongodb
 from tandem.app import run_instance
 from tandem.cqrs import CreateUserCommand, Idempotency
 from tandem.delivery.recovery import MOST_A_CLAIM
 from tandem.user import Profile
+from waiting import until
 
 STATE = "update prm_user_event set event_data = {} where user_id = $1 and event_type = 'CREATED'"
 LONG_NAME = "event_data || jsonb_build_object('name', jsonb_build_object('first', repeat('secret ', 30)))"

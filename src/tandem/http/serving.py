@@ -1,7 +1,7 @@
 """Serves an application by Granian in the caller's event loop, and stops in an order that loses no request.
 
 Granian's embedded server calls itself experimental. Besides its interface, only the place where it makes its
-listening socket is used: it is given ours. tests/web holds it to all that is promised here.
+listening socket is used: it is given ours. tests/integration/http holds it to all that is promised here.
 """
 
 import asyncio

@@ -1,0 +1,131 @@
+"""The whole stack behind the page, as an operator has it: what runs, and what can be done to it."""
+
+import json
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+from pymongo import AsyncMongoClient
+
+from command_line import run_tandem
+from waiting import until
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running `tandem up` of three instances."""
+
+    port: int
+    data_dir: Path
+
+    @property
+    def url(self) -> str:
+        """The page's address."""
+        return f"http://127.0.0.1:{self.port}/"
+
+    async def instances(self) -> list[dict[str, Any]]:
+        """`app_id`, `port` and `pid` of each."""
+        found: list[dict[str, Any]] = (await self._status())["instances"]
+        return found
+
+    async def kill(self, instance: dict[str, Any]) -> None:
+        """End an instance as a crash would."""
+        os.kill(instance["pid"], signal.SIGKILL)
+
+    async def until_restarted(self, instance: dict[str, Any]) -> None:
+        """Wait until another process is ready in a killed instance's place."""
+
+        async def is_ready() -> bool:
+            now = {each["app_id"]: each["pid"] for each in await self.instances()}[instance["app_id"]]
+            return now not in {None, instance["pid"]} and await _is_ready(instance["port"])
+
+        await until(is_ready, f"{instance['app_id']} is back")
+
+    async def until_synchronized(self, seed: str) -> None:
+        """Wait until none of this run's users is pending."""
+
+        async def is_synchronized() -> bool:
+            async with httpx.AsyncClient() as client:
+                rows = (await client.get(f"{self.url}api/v1/stats", params={"seed": seed})).json()
+            return all(row["pending"] == 0 for row in rows)
+
+        await until(is_synchronized, f"{seed} is synchronized")
+
+    @asynccontextmanager
+    async def without_mongodb(self) -> AsyncIterator[None]:
+        """Meanwhile, MongoDB is there but answers nothing."""
+        with frozen((await self._status())["mongodb"]["pid"]):
+            yield
+
+    @asynccontextmanager
+    async def without_postgresql(self) -> AsyncIterator[None]:
+        """Meanwhile, PostgreSQL is there but answers nothing, on old connections or new ones."""
+        server = (await self._status())["postgres"]["pid"]
+        with ExitStack() as ice:
+            for pid in (server, *children_of(server)):
+                ice.enter_context(frozen(pid))
+            yield
+
+    @asynccontextmanager
+    async def without_instances(self) -> AsyncIterator[None]:
+        """Meanwhile, all instances are dead; afterwards they are started again."""
+        victims = await self.instances()
+        with frozen(parent_of(victims[0]["pid"])):  # which would start them again at once
+            for victim in victims:
+                await self.kill(victim)
+            yield
+        for victim in victims:
+            await self.until_restarted(victim)
+
+    @asynccontextmanager
+    async def refusing(self, start_of_email: str) -> AsyncIterator[None]:
+        """Meanwhile, let MongoDB refuse every user whose address begins like this."""
+        url = (await self._status())["mongodb"]["url"]
+        client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(url)
+        database = client.get_default_database()
+        validator = {"email": {"$not": {"$regex": f"^{start_of_email}"}}}
+        await database.command("collMod", "users", validator=validator)
+        try:
+            yield
+        finally:
+            await database.command("collMod", "users", validator={})
+            await client.close()
+
+    async def _status(self) -> dict[str, Any]:
+        _, output = await run_tandem("status", "--data-dir", str(self.data_dir), "--json")
+        status: dict[str, Any] = json.loads(output)
+        return status
+
+
+@contextmanager
+def frozen(pid: int) -> Iterator[None]:
+    """Meanwhile, this process does nothing."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def parent_of(pid: int) -> int:
+    """The process that started this one."""
+    return psutil.Process(pid).ppid()
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that this one has started."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+async def _is_ready(port: int) -> bool:
+    async with httpx.AsyncClient() as client:
+        try:
+            return (await client.get(f"http://127.0.0.1:{port}/health/ready")).status_code == 200
+        except httpx.TransportError:
+            return False

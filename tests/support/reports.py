@@ -1,0 +1,71 @@
+"""Reports for the tests: a real one, and others made of its measurements."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from places import DATA
+from tandem_lab.bench.results import Measurement, Report, Staleness
+from tandem_lab.histogram import Percentiles
+
+SAMPLE = DATA / "sample_report.json"
+
+
+def sample() -> Report:
+    """A real report, made while other programs kept the machine busy; its series are thinned out."""
+    return msgspec.json.decode(SAMPLE.read_bytes(), type=Report)
+
+
+def closed(rates: Sequence[float], instances: int = 1, cpu_us: float = 100.0) -> list[Measurement]:
+    """Rounds of a closed load that went at these rates."""
+    first = sample().measurements[0]
+    return [
+        msgspec.structs.replace(
+            first,
+            round=number,
+            instances=instances,
+            per_second={"accepted": rate, "synchronized": rate},
+            cpu_us_per_user={"instances": cpu_us, "postgres": 40.0},
+        )
+        for number, rate in enumerate(rates, 1)
+    ]
+
+
+def yardstick(kind: str, rates: Sequence[float]) -> list[Measurement]:
+    """Rounds of a yardstick."""
+    return [
+        Measurement(kind=kind, round=number, users=1000, seconds=1.0, per_second={"synchronized": rate})
+        for number, rate in enumerate(rates, 1)
+    ]
+
+
+def reads(kind: str, rate: float) -> Measurement:
+    """One round of reads, of the service or of a yardstick."""
+    return Measurement(kind=kind, round=1, users=1000, seconds=1.0, connections=50, per_second={"read": rate})
+
+
+def quiet(*measurements: Measurement, **changes: object) -> Report:
+    """A report of these measurements, from a machine that did nothing else."""
+    report = sample()
+    return msgspec.structs.replace(
+        report,
+        measurements=list(measurements),
+        environment=report.environment | {"others_busy": 0.0} | changes,
+    )
+
+
+def everything() -> Report:
+    """A report in which every section has something."""
+    grown = [each for n in range(1, 7) for each in closed([n * 900.0, n * 910.0, n * 890.0], n)]
+    more = [yardstick(kind, [500.0, 505.0]) for kind in ("frozen floor", "plain way", "one at a time in C")]
+    opened = [each for each in sample().measurements if each.kind == "open"]
+    return msgspec.structs.replace(
+        sample(),
+        measurements=[
+            *(msgspec.structs.replace(each, instances=6) for each in opened),
+            *grown,
+            *(each for rounds in more for each in rounds),
+            *(reads(kind, 1500.0) for kind in ("read by id", "read by e-mail", "list", "plain find_one")),
+        ],
+        staleness=Staleness(500, 0.25, Percentiles(1.0, 2.0, 3.0, 4.0, 5.0)),
+    )

@@ -1,0 +1,56 @@
+"""`tandem scale`: stacks of its own, the same users at every number of instances."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from command_line import finished
+from tandem_lab.bench.results import Report
+from tandem_lab.bench.scale import Scale, ScalePlan
+from tandem_lab.report.findings import instances_ratios
+from tandem_lab.report.runs import runs_of
+
+
+def test_every_second_round_goes_from_the_most_instances_down():
+    plan = ScalePlan(rounds=2, instances=(1, 2), connections=8)
+    assert [step.what for step in Scale(Path("none"), plan).steps()] == [
+        "round 1 of 2: 1 behind nginx, 8 connections",
+        "round 1 of 2: 2 behind nginx, 8 connections",
+        "round 1 of 2: one without nginx",
+        "round 2 of 2: one without nginx",
+        "round 2 of 2: 2 behind nginx, 8 connections",
+        "round 2 of 2: 1 behind nginx, 8 connections",
+    ]
+
+
+@pytest.mark.slow
+def test_every_number_of_instances_gets_the_same_load_on_a_stack_of_its_own(new_place):
+    file = new_place() / "scale.json"
+    options = ("--rounds", "1", "--seconds", "1", "--connections", "8", "--connections-of-one", "2,8")
+    ended = finished(
+        "scale",
+        "--quick",
+        "--data-dir",
+        file.with_name("none"),
+        "--instances",
+        "1,2",
+        *options,
+        "--json",
+        file,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "users per CPU second" in ended.stdout
+    report = msgspec.json.decode(file.read_bytes(), type=Report)
+    found = [(each.instances, each.through_nginx, each.connections) for each in report.measurements]
+    assert found == [(1, True, 8), (2, True, 8), (1, False, 8), (1, False, 2)]
+    assert [len(each.users_of_instances) for each in report.measurements] == [1, 2, 1, 1]
+    assert [ratio.of.split()[0] for ratio in instances_ratios(runs_of(report))] == ["1", "2"]
+    assert "one instance behind nginx carries" in file.with_suffix(".html").read_text()
+    assert {path.name for path in file.parent.iterdir()} == {"scale.json", "scale.html"}
+
+
+def test_a_list_of_instances_that_is_none_says_so(tmp_path):
+    ended = finished("scale", "--data-dir", tmp_path / "none", "--instances", "1,x")
+    assert ended.returncode == 2
+    assert "is no list of numbers" in " ".join(ended.stderr.split())

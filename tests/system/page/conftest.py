@@ -1,0 +1,32 @@
+"""The page as a person meets it: a whole stack started by the command line, and a real browser."""
+
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser
+
+from page_stack import Stack
+from up_process import run_up
+from visit import Visit
+
+
+@pytest.fixture(scope="session")
+def stack(new_place: Callable[[], Path]) -> Iterator[Stack]:
+    """A stack of three instances, on ports and in a folder of its own."""
+    environment = os.environ | {"ALLOWED_HOSTS": "tandem.test"}
+    with run_up(new_place() / "page", "--instances", "3", env=environment) as running:
+        yield Stack(running.port, running.data_dir)
+
+
+@pytest.fixture
+async def visit(browser: Browser, stack: Stack) -> AsyncIterator[Visit]:
+    """A visit with the page open. The test fails if the page leaves an error in the console."""
+    page = await browser.new_page(viewport={"width": 1280, "height": 900})
+    visit = Visit(page, stack.url)
+    visit.watch()
+    await visit.open()
+    yield visit
+    await page.close()
+    assert visit.complaints == []

@@ -1,0 +1,235 @@
+"""The report's page: what it says."""
+
+import re
+from html.parser import HTMLParser
+
+import msgspec
+
+from reports import closed, everything, quiet, sample, yardstick
+from tandem_lab.bench.results import GeneratorCost
+from tandem_lab.report import ThresholdOutcome, write_report
+from tandem_lab.report.format import number
+from tandem_lab.report.metrics import metrics_of
+from tandem_lab.report.page import page_of
+
+HOSTILE = "</style><script>alert(1)</script><img src=x onerror=alert(1)>\"'&"
+
+
+def text_of(html):
+    """What a reader sees, roughly."""
+    body = html[html.index("<body>") :]
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body))
+
+
+def tags_of(html):
+    """The elements that a browser would make."""
+    tags = []
+    parser = HTMLParser()
+    parser.handle_starttag = lambda tag, _: tags.append(tag)
+    parser.feed(html)
+    return tags
+
+
+def test_a_report_needs_nothing_from_anywhere():
+    html = page_of(everything())
+    assert re.findall(r"<(?:script|link|iframe|object|img)\b[^>]*>", html) == [
+        '<link rel="icon" href="data:,">'
+    ]
+    assert re.findall(r"https?:|@import|url\(", html) == []
+
+
+def test_every_number_of_every_measurement_is_on_the_page():
+    report, text = sample(), text_of(page_of(sample()))
+    missing = [
+        (measurement.kind, metric.name, value)
+        for measurement in report.measurements
+        for metric, value in metrics_of(measurement).items()
+        if number(value) not in text
+    ]
+    assert missing == []
+
+
+def test_the_answer_comes_first_with_its_spread():
+    text = text_of(page_of(quiet(*closed([900.0, 1000.0, 1100.0]))))
+    answer = text[: text.index("What was measured")]
+    assert "1,000 users a second" in answer
+    assert "the median of 3 rounds, between 900 and 1,100" in answer
+    assert "fsync = on" in answer
+
+
+def test_lag_and_answers_at_half_of_the_saturation_are_in_the_answer():
+    text = text_of(page_of(sample()))
+    half = next(each for each in sample().measurements if each.rate_due == 2814.0)
+    assert f"At 50% of that, {number(half.per_second['synchronized'])} users a second" in text
+    assert f"99% within {number(half.lag_ms.p99)} ms" in text
+
+
+def test_the_best_of_a_round_is_what_a_yardstick_counts_with():
+    both = [*yardstick("one at a time in C", [100.0]), *yardstick("one at a time in C", [400.0])]
+    text = text_of(page_of(quiet(*closed([1000.0]), *both)))
+    assert "ratio to “one at a time in C” 2.50" in text
+
+
+def test_thresholds_are_met_or_missed_in_words():
+    outcomes = [
+        ThresholdOutcome("lag p99 under 50 ms", "27.5 ms", met=True),
+        ThresholdOutcome("at least 9,000 users/s", "5,628 users/s", met=False),
+    ]
+    text = text_of(page_of(sample(), outcomes))
+    assert "1 of 2 thresholds met, 1 missed." in text
+    assert "✓ met lag p99 under 50 ms: measured 27.5 ms" in text
+    assert "✗ missed at least 9,000 users/s: measured 5,628 users/s" in text
+
+
+def test_a_page_without_thresholds_speaks_of_none():
+    assert "thresholds" not in text_of(page_of(sample()))
+
+
+def test_a_busy_machine_is_warned_of_and_a_quiet_one_is_not():
+    assert "Other programs kept 1.99 cores busy" in text_of(page_of(sample()))
+    assert "Other programs" not in text_of(page_of(quiet(*closed([1000.0]))))
+
+
+def test_programs_that_were_busy_later_are_warned_of_too():
+    disturbed = msgspec.structs.replace(closed([1000.0])[0], others_busy=0.9)
+    text = text_of(page_of(quiet(disturbed, *closed([1000.0]))))
+    assert "0.00 cores busy when this began, and up to 0.90 in 1 of the" in text
+    assert "What limits it cannot be told" in text_of(page_of(quiet(disturbed)))
+
+
+def test_a_yardstick_that_was_disturbed_otherwise_than_the_service_is_named():
+    ours = msgspec.structs.replace(closed([1000.0])[0], others_busy=0.9)
+    alike = msgspec.structs.replace(yardstick("plain way", [500.0])[0], others_busy=0.8)
+    quieter = msgspec.structs.replace(yardstick("frozen floor", [500.0])[0], others_busy=0.1)
+    text = text_of(page_of(quiet(ours, alike, quieter)))
+    assert "disturbed the service and these unevenly: frozen floor in round 1." in text
+
+
+def test_who_waited_for_a_core_or_the_disk_is_told_beside_the_limit():
+    full = msgspec.structs.replace(
+        closed([1000.0])[0],
+        users=10_000,
+        seconds=10.0,
+        cpu_us_per_user={"instances": 970.0, "postgres": 100.0},
+        waiting_for_core={"postgres": 0.8, "instances": 0.3, "nginx": 0.01},
+        waiting_for_disk=0.4,
+    )
+    text = text_of(page_of(quiet(full)))
+    assert "Ready but without a core were, in threads: PostgreSQL (0.8), instances (0.3)." in text
+    assert "0.4 cores were idle while something waited for the disk." in text
+
+
+def test_what_was_left_out_is_said_in_the_answer():
+    report = msgspec.structs.replace(quiet(*closed([1000.0])), left_out=["The yardstick “x” is left out: y."])
+    text = text_of(page_of(report))
+    assert "The yardstick “x” is left out: y." in text[: text.index("What was measured")]
+
+
+def test_the_ratio_stands_beside_the_best_of_a_yardsticks_loads():
+    some = [
+        msgspec.structs.replace(yardstick("one at a time in C", [rate])[0], connections=clients)
+        for clients, rate in [(6, 100.0), (32, 400.0)]
+    ]
+    text = text_of(page_of(quiet(*closed([1000.0]), *some)))
+    assert "one at a time in C, 6 connections 100 pgbench" in text
+    assert "one at a time in C, 32 connections 400 2.50 pgbench" in text
+
+
+def scaled():
+    """A report of `tandem scale`: one without nginx under several loads, then one and three behind it."""
+    one = [
+        msgspec.structs.replace(each, connections=connections)
+        for connections in (200, 400, 6)
+        for each in closed([900.0 + connections, 910.0 + connections])
+    ]
+    behind = [
+        msgspec.structs.replace(each, through_nginx=True)
+        for instances, rate in [(1, 1000.0), (3, 1500.0)]
+        for each in closed([rate, rate + 10.0], instances)
+    ]
+    return msgspec.structs.replace(quiet(*one, *behind), kind="scale")
+
+
+def test_the_answer_of_a_report_on_scaling_speaks_of_instances():
+    text = text_of(page_of(scaled()))
+    answer = text[: text.index("What was measured")]
+    assert "With 200 connections, one instance behind nginx carries 1,005 users a second" in answer
+    assert "3 instances carry 1,505: 3.00 times as many instances, 1.50 times as many users" in answer
+    assert "3 instances behind nginx bring 1.00 times as many users" in answer
+
+
+def test_fewer_cores_than_programs_are_no_coherency():
+    assert "This machine has 2 cores for up to 7 busy programs" in text_of(page_of(scaled()))
+    many = msgspec.structs.replace(scaled(), environment={"machine": {"cores": 64}})
+    assert "busy programs" not in text_of(page_of(many))
+
+
+def test_the_curve_over_connections_is_that_of_the_instance_that_was_asked_with_several():
+    text = text_of(page_of(scaled()))
+    curve = text[text.index("How it grows with connections") : text.index("Every number, by load")]
+    assert "Throughput by connections connections users/s speed-up efficiency 6 911" in curve
+
+
+def test_a_generator_near_its_limit_is_warned_of():
+    busy = msgspec.structs.replace(closed([1000.0])[0], generator=GeneratorCost(10.0, 0.93, 1.0))
+    assert "used 93% of its one core" in text_of(page_of(quiet(busy)))
+
+
+def test_what_limits_the_service_is_named_on_a_quiet_machine_only():
+    full = msgspec.structs.replace(closed([1000.0], cpu_us=970.0)[0], users=10_000, seconds=10.0)
+    full = msgspec.structs.replace(full, cpu_us_per_user={"instances": 970.0, "postgres": 100.0})
+    assert "instances saturates: it uses 97% of the one core that it can" in text_of(page_of(quiet(full)))
+    busy = text_of(page_of(quiet(full, others_busy=1.0)))
+    assert "saturates" not in busy
+    assert "What limits it cannot be told" in busy
+
+
+def test_failed_requests_are_warned_of():
+    failing = msgspec.structs.replace(closed([1000.0])[0], statuses={"201": 900, "503": 70, "timeout": 7})
+    assert "77 requests were not answered 201" in text_of(page_of(quiet(failing)))
+
+
+def test_durability_that_is_off_is_warned_of():
+    report = quiet(*closed([1000.0]), postgres={"fsync": "off", "synchronous_commit": "on"})
+    assert "PostgreSQL ran with fsync = off" in text_of(page_of(report))
+
+
+def test_scaling_shows_the_fit_only_for_several_instances():
+    assert "Universal Scalability Law" in text_of(page_of(everything()))
+    assert "Universal Scalability Law" not in text_of(page_of(sample()))
+
+
+def test_scaling_that_cannot_be_told_says_so():
+    report = quiet(*closed([1000.0], 1), *closed([1900.0], 2))
+    assert "not identifiable: 2 different N and 2 measurements are too few" in text_of(page_of(report))
+
+
+def test_a_load_of_which_nothing_arrived_can_still_be_shown():
+    assert "One instance carries 0 users a second" in text_of(
+        page_of(quiet(*closed([0.0, 0.0]), *yardstick("plain way", [0.0])))
+    )
+
+
+def test_a_report_without_any_measurement_says_what_is_missing():
+    assert "no closed load" in text_of(page_of(quiet()))
+
+
+def test_hostile_text_stays_text():
+    report = quiet(
+        *closed([1000.0]),
+        *yardstick(HOSTILE, [1.0]),
+        machine={"processor": HOSTILE, "cores": 2},
+        revision=HOSTILE,
+        **{HOSTILE: {HOSTILE: HOSTILE}},
+    )
+    report = msgspec.structs.replace(report, command=["tandem", HOSTILE], begun_at=HOSTILE)
+    html = page_of(report, [ThresholdOutcome(HOSTILE, HOSTILE, met=False)])
+    assert {"script", "img"} & set(tags_of(html)) == set()
+    assert tags_of(html).count("style") == 1
+    assert "alert(1)" in text_of(html)
+
+
+def test_a_command_line_with_bytes_that_are_no_text_can_be_written(tmp_path):
+    report = msgspec.structs.replace(sample(), command=["tandem", b"\xff".decode(errors="surrogateescape")])
+    write_report(report, tmp_path / "report.html")
+    assert "\\udcff" in (tmp_path / "report.html").read_text()

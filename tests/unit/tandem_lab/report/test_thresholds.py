@@ -1,0 +1,107 @@
+"""Thresholds: how they are written, and what they are held against."""
+
+import msgspec
+import pytest
+
+from reports import closed, quiet, reads, sample, yardstick
+from tandem_lab.histogram import Percentiles
+from tandem_lab.report.headlines import HEADLINES
+from tandem_lab.report.thresholds import Threshold, judge, parse_threshold
+
+
+def with_latency(measurement, p50, **changes):
+    return msgspec.structs.replace(measurement, post_ms=Percentiles(p50, p50, p50, p50, p50), **changes)
+
+
+def judged(report, text):
+    (outcome,) = judge(report, [parse_threshold(text)])
+    return outcome
+
+
+@pytest.mark.parametrize("text", ["lag-p99-at-half<50", " lag-p99-at-half < 50.0 "])
+def test_a_threshold_is_a_name_a_comparison_and_a_number(text):
+    assert parse_threshold(text) == Threshold("lag-p99-at-half", "<", 50.0)
+
+
+@pytest.mark.parametrize("text", ["", "lag-p99-at-half", "lag-p99-at-half=50", "lag-p99-at-half<fast", "<50"])
+def test_what_is_no_threshold_is_refused_with_an_example(text):
+    with pytest.raises(ValueError, match="Write one like ratio-to-frozen-floor"):
+        parse_threshold(text)
+
+
+def test_a_name_that_is_none_is_refused_with_all_that_there_are():
+    with pytest.raises(ValueError, match="users-per-second, ratio-to-frozen-floor"):
+        parse_threshold("speed>=1")
+
+
+@pytest.mark.parametrize(
+    ("comparison", "met"), [(">=1000", True), ("<=1000", True), (">1000", False), ("<1000", False)]
+)
+def test_every_comparison_means_what_it_says(comparison, met):
+    outcome = judged(quiet(*closed([900.0, 1000.0, 1100.0])), f"users-per-second{comparison}")
+    assert outcome.met is met
+    assert outcome.measured == "1,000 users/s"
+
+
+def test_what_was_not_measured_is_missed():
+    outcome = judged(quiet(), "users-per-second>=0")
+    assert (outcome.met, outcome.measured) == (False, "nothing")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("ratio-to-frozen-floor", "frozen floor"),
+        ("ratio-to-current-floor", "current floor"),
+        ("ratio-to-plain-way", "plain way"),
+        ("ratio-to-pgbench", "one at a time in C"),
+    ],
+)
+def test_a_ratio_to_a_yardstick_is_taken_round_by_round(name, kind):
+    report = quiet(*closed([100.0, 200.0, 300.0]), *yardstick(kind, [100.0, 400.0, 1200.0]))
+    assert HEADLINES[name].value(report) == 0.5
+
+
+def test_an_answer_is_held_against_pgbench_at_as_many_clients():
+    ours = with_latency(closed([100.0])[0], 3.0, connections=6)
+    (theirs,) = yardstick("one at a time in C", [100.0])
+    report = quiet(
+        *closed([1000.0]),
+        ours,
+        with_latency(theirs, 2.0, connections=6),
+        with_latency(theirs, 9.0, connections=32),
+    )
+    assert HEADLINES["answer-p50-to-pgbench"].value(report) == 1.5
+
+
+def test_half_of_the_saturation_is_the_open_load_nearest_to_it():
+    half = next(each for each in sample().measurements if each.rate_due == 2814.0)
+    found = {name: HEADLINES[name].value(sample()) for name in ("lag-p99-at-half", "answer-p99-at-half")}
+    assert found == {"lag-p99-at-half": half.lag_ms.p99, "answer-p99-at-half": half.post_ms.p99}
+
+
+def test_reads_have_their_rates_and_ratios():
+    report = quiet(
+        *(reads(kind, rate) for kind, rate in [("read by e-mail", 900.0), ("plain find_one", 100.0)]),
+        msgspec.structs.replace(reads("read by e-mail", 450.0), rate_due=450.0),
+        *(reads(kind, rate) for kind, rate in [("document in MongoDB", 50.0), ("join in PostgreSQL", 100.0)]),
+    )
+    names = ("reads-by-email", "reads-to-find-one", "document-to-join", "reads-by-id")
+    assert [HEADLINES[name].value(report) for name in names] == [900.0, 9.0, 0.5, None]
+
+
+def test_instances_behind_nginx_are_held_against_one_without_by_their_cpu():
+    direct = closed([1000.0], instances=1, cpu_us=60.0)
+    three = [
+        msgspec.structs.replace(each, through_nginx=True)
+        for each in closed([2000.0], instances=3, cpu_us=85.0)
+    ]
+    # With 40 us of PostgreSQL: 100 us a user to 125.
+    assert HEADLINES["three-instances-to-one"].value(quiet(*direct, *three)) == 0.8
+
+
+def test_cpu_failures_and_disturbance_can_be_demanded_too():
+    failing = msgspec.structs.replace(closed([1000.0])[0], statuses={"201": 9, "503": 1}, others_busy=0.7)
+    report = quiet(failing)
+    names = ("cpu-of-instances", "cpu-of-servers", "failed-requests", "others-busy")
+    assert [HEADLINES[name].value(report) for name in names] == [100.0, 140.0, 1, 0.7]
