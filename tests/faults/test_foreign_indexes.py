@@ -84,14 +84,14 @@ async def test_replacing_an_older_version_sorts_its_errors_the_same_way(system, 
         StoredUser(user.id, user.seed, user.app_id, 2, user.created_at, Profile(email))
         for user, email in zip(users, ("first@x", taken, "third@x"), strict=True)
     ]
-    outcome = await instance.flow.query_service.create_all(later[1:])
+    outcome = await instance.flow.query_service.create(later[1:])
     assert [aggregate.refusal is None for aggregate in outcome] == [False, True]
     assert "no_twins" in outcome[0].refusal
     assert (await system.users.find_one({"_id": users[1].id}))["version"] == 1
     assert (await system.users.find_one({"_id": users[2].id}))["version"] == 2
     # Once the address is free, it goes through.
     for user in later[:2]:
-        (outcome,) = await instance.flow.query_service.create_all([user])
+        (outcome,) = await instance.flow.query_service.create([user])
         assert outcome.refusal is None
 
 

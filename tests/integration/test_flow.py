@@ -81,7 +81,7 @@ async def test_redelivery_in_any_order_leaves_the_highest_version(system, instan
         changed = StoredUser(
             user.id, user.seed, user.app_id, version, user.created_at, Profile(f"v{version}@example.com")
         )
-        await instance.flow.query_service.create_all([changed])
+        await instance.flow.query_service.create([changed])
     document = await system.users.find_one({"_id": user.id})
     assert (document["version"], document["email"]) == (3, "v3@example.com")
 

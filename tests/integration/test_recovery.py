@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from systems import commands, create, held_before_mongodb
+from systems import commands, create, held_before_mongodb, until
 from tandem.app import run_instance
 
 LEASE_SECONDS = 2.0
@@ -125,6 +125,12 @@ async def test_kill_9_in_mid_run_loses_nothing_that_was_acknowledged(system, ser
     await victim.kill()
     await asyncio.gather(*clients)
 
+    async def has_nothing_under_way() -> bool:
+        """PostgreSQL still ends a statement of a client that is dead."""
+        sessions = "select count(*) from pg_stat_activity where application_name = 'tandem victim'"
+        return await system.count(f"{sessions} and datname = current_database()") == 0
+
+    await until(has_nothing_under_way, "the victim's sessions ended")
     committed = await system.count("select count(*) from prm_user")
     assert committed >= len(acknowledged)
     await system.until_synchronized(committed)

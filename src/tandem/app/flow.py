@@ -67,10 +67,10 @@ class UserFlow:
             # A batch may wait a moment for somebody else's transaction with the same key: others pass it by.
             Coalescing(max_batch=settings.max_batch, max_waiting=settings.max_waiting_commands, lanes=2),
         )
-        self.projection: Coalescer[CreateUserQueryCommand, Any] = self.commands.register_gathered(
+        self.projection: Coalescer[CreateUserQueryCommand, Any] = self.commands.register_coalesced(
             CreateUserQueryCommand, project.execute, projecting
         )
-        self.write_back: Coalescer[SynchronizeUserCommand, Any] = self.commands.register_gathered(
+        self.write_back: Coalescer[SynchronizeUserCommand, Any] = self.commands.register_coalesced(
             SynchronizeUserCommand, write_back.execute, writing_back
         )
         self.set_aside: Coalescer[SetAsideUserCommand, Any] = self.commands.register_gathered(

@@ -1,11 +1,14 @@
 """The handlers of the flow, and what they ask of the two sides.
 
-A handler is given one command and answers one result. That many are carried out together is the business of
-the command bus and of the two sides (`kernel.gathered`). What a handler asks of a side is written here as a
-protocol, so that neither side's package, nor its database, is known to the flow or to the other side.
+A handler that somebody waits for is given one command and answers one result. That many are carried out
+together is the business of the command bus and of the sides (`kernel.gathered`). The two that bring committed
+users on their way, where nobody waits, are given batches: that is cheaper, see decision 25.
+
+What a handler asks of a side is written here as a protocol, so that neither side's package, nor its database,
+is known to the flow or to the other side.
 """
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
 from tandem.cqrs.aggregates import UserCommandAggregate, UserEventCommandAggregate
@@ -28,18 +31,18 @@ class CommandSide(Protocol):
         A command whose key was used before gets the user of then, or an error where it is another command.
         """
 
-    def synchronize(self, command: SynchronizeUserCommand) -> Awaitable[None]:
-        """Record SYNCRONIZED, if the user is pending at this version."""
-
     def set_aside(self, command: SetAsideUserCommand) -> Awaitable[None]:
         """Make the user a dead letter, if it is pending at this version."""
+
+    async def synchronize(self, commands: Sequence[SynchronizeUserCommand]) -> None:
+        """Record SYNCRONIZED for each user that is pending at this version; others are left as they are."""
 
 
 class QuerySide(Protocol):
     """What the flow asks of MongoDB; `user_query.UserQueryService` is it."""
 
-    def create(self, user: StoredUser) -> Awaitable[UserEventCommandAggregate]:
-        """Write the document, acknowledged by majority, or say that it is refused for good."""
+    async def create(self, users: Sequence[StoredUser]) -> Sequence[UserEventCommandAggregate]:
+        """Write the documents, acknowledged by majority; some may be refused for good."""
 
 
 class CreateUserCommandHandler:
@@ -58,21 +61,24 @@ class CreateUserCommandHandler:
 
 
 class CreateUserQueryHandler:
-    """Brings a committed user to the query side and announces what became of it."""
+    """Brings committed users to the query side and announces what became of them."""
 
     def __init__(self, users: QuerySide, events: EventBus) -> None:
         self._users = users
         self._events = events
 
-    async def execute(self, command: CreateUserQueryCommand) -> UserEventCommandAggregate:
-        """Write the document, and tell the command side."""
-        aggregate = await self._users.create(command.user)
-        if aggregate.refusal is None:
-            aggregate.add_synchronized_status()
-        else:
-            aggregate.add_refused_status()
-        self._events.publish_from([aggregate])
-        return aggregate
+    async def execute(
+        self, commands: Sequence[CreateUserQueryCommand]
+    ) -> Sequence[UserEventCommandAggregate]:
+        """Write the documents, and tell the command side."""
+        aggregates = await self._users.create([command.user for command in commands])
+        for aggregate in aggregates:
+            if aggregate.refusal is None:
+                aggregate.add_synchronized_status()
+            else:
+                aggregate.add_refused_status()
+        self._events.publish_from(aggregates)
+        return aggregates
 
 
 class SynchronizeUserCommandHandler:
@@ -81,9 +87,10 @@ class SynchronizeUserCommandHandler:
     def __init__(self, users: CommandSide) -> None:
         self._users = users
 
-    async def execute(self, command: SynchronizeUserCommand) -> None:
+    async def execute(self, commands: Sequence[SynchronizeUserCommand]) -> Sequence[None]:
         """Write back what the query side has."""
-        await self._users.synchronize(command)
+        await self._users.synchronize(commands)
+        return [None] * len(commands)
 
 
 class SetAsideUserCommandHandler:

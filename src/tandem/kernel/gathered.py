@@ -67,24 +67,33 @@ class _Turns(Generic[R]):
         self.asked: dict[Gathered[Any, Any], tuple[list[int], list[Any]]] = {}
 
     def take(self, places: Iterable[int], answers: Sequence[Any]) -> None:
-        """Give each of these handlers its answer, and let it go on until it asks again or ends."""
+        """Give each of these handlers its answer, and let it go on until it asks again or ends.
+
+        Every user comes through here twice, so nothing is called that need not be.
+        """
+        handlers, results = self._handlers, self.results
+        last: object = None
         for place, answer in zip(places, answers, strict=True):
-            handler = self._handlers[place]
             try:
-                asked = handler.throw(answer) if isinstance(answer, BaseException) else handler.send(answer)
+                if isinstance(answer, BaseException):
+                    asked = handlers[place].throw(answer)
+                else:
+                    asked = handlers[place].send(answer)
             except StopIteration as end:
-                self.results[place] = end.value
+                results[place] = end.value
+                continue
             except Exception as error:
-                self.results[place] = error
-            else:
-                if type(asked) is not tuple:
-                    msg = f"A gathered handler awaited {asked!r}; it may only await Gathered operations."
-                    raise TypeError(msg)
-                operation, item = asked
-                if operation not in self.asked:
-                    self.asked[operation] = ([], [])
-                self.asked[operation][0].append(place)
-                self.asked[operation][1].append(item)
+                results[place] = error
+                continue
+            if type(asked) is not tuple:
+                msg = f"A gathered handler awaited {asked!r}; it may only await Gathered operations."
+                raise TypeError(msg)
+            operation, item = asked
+            if operation is not last:
+                last = operation
+                asking, asked_for = self.asked.setdefault(operation, ([], []))
+            asking.append(place)
+            asked_for.append(item)
 
     def close(self) -> None:
         """End all that have not ended."""

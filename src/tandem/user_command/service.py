@@ -25,7 +25,6 @@ class UserCommandService:
         #: Whether PostgreSQL had no id left when it was last asked for one.
         self.ids_used_up = False
         self.create = Gathered(self.create_all)
-        self.synchronize = Gathered(self.synchronize_all)
         self.set_aside = Gathered(self.set_aside_all)
 
     async def create_all(
@@ -66,14 +65,13 @@ class UserCommandService:
         if self.ids_used_up:
             self.ids_used_up = not await self._repository.has_ids_left()
 
-    async def synchronize_all(self, commands: Sequence[SynchronizeUserCommand]) -> Sequence[None]:
+    async def synchronize(self, commands: Sequence[SynchronizeUserCommand]) -> None:
         """Record SYNCRONIZED for each user that is pending at this version; others are left as they are.
 
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
         await self._repository.synchronize(commands)
-        return [None] * len(commands)
 
     async def set_aside_all(self, commands: Sequence[SetAsideUserCommand]) -> Sequence[None]:
         """Make each user that is pending at this version a dead letter; others are left as they are.

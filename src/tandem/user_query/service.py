@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from tandem.cqrs import UserEventCommandAggregate
-from tandem.kernel import Coalescer, Coalescing, Gathered, Unavailable
+from tandem.kernel import Coalescer, Coalescing, Unavailable
 from tandem.user import StoredUser
 from tandem.user_query.document import Document, document_of
 from tandem.user_query.identity import fingerprint_in
@@ -35,7 +35,6 @@ class UserQueryService:
         self.projected = 0
         #: What kept the last batch of documents from being written; empty after one that was.
         self.trouble = ""
-        self.create = Gathered(self.create_all)
         self.lists = UserLists(repository)
         self.searches = Share("searches", at_a_time=SEARCHES, most_waiting=200, patience=timedelta(seconds=5))
         self._by_id = Coalescer("read by id", self._read_by_ids, READS)
@@ -46,7 +45,7 @@ class UserQueryService:
         """The two that gather reads: for metrics and the orderly stop."""
         return [self._by_id, self._by_email]
 
-    async def create_all(self, users: Sequence[StoredUser]) -> Sequence[UserEventCommandAggregate]:
+    async def create(self, users: Sequence[StoredUser]) -> Sequence[UserEventCommandAggregate]:
         """Write the users' documents; each aggregate says whether MongoDB refused its user for good.
 
         Raises:
