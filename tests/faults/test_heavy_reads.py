@@ -49,7 +49,7 @@ async def test_a_list_is_the_same_however_many_pieces_it_takes(system, serve, th
 
 async def test_no_piece_of_a_list_of_large_users_is_long(system, instance):
     await put_in(system, 200, size=30_000)
-    pieces = [piece async for piece in instance.query_service.lists.pieces(1000, 0, "run")]
+    pieces = [piece async for piece in instance.query_service.lists.pieces(1000, 0, "run", None)]
     assert max(map(len, pieces[1:])) < 2 * lists.PIECE_SIZE
     assert len(msgspec.json.decode(b"".join(pieces))) == 200
 
@@ -135,8 +135,8 @@ async def test_who_leaves_frees_its_place_and_ends_the_query_at_mongodb(servers,
         service = instance.query_service
         ask = {
             "a search": lambda: service.search(Conditions(seed="run"), 10, 0),
-            "a short list": lambda: service.lists.short(10, 0, "run"),
-            "a long list": lambda: anext(service.lists.pieces(1000, 0, "run")),
+            "a short list": lambda: service.lists.short(10, 0, "run", None),
+            "a long list": lambda: anext(service.lists.pieces(1000, 0, "run", None)),
         }[what]
         async with hanging_reads(servers, system) as hanging:
             tasks = [asyncio.ensure_future(ask()) for _ in range(2)]
@@ -152,7 +152,7 @@ async def test_who_leaves_frees_its_place_and_ends_the_query_at_mongodb(servers,
 
 async def test_a_client_that_takes_its_time_holds_no_query(system, instance):
     await put_in(system, 200)
-    pieces = instance.query_service.lists.pieces(1000, 0, None)
+    pieces = instance.query_service.lists.pieces(1000, 0, None, None)
     await anext(pieces)
     shares = instance.query_service.lists
     assert (shares.long.under_way, shares.queries.under_way) == (1, 0)
@@ -163,7 +163,7 @@ async def test_a_client_that_takes_its_time_holds_no_query(system, instance):
 async def test_a_client_that_takes_too_long_gives_up_its_place(system, instance, monkeypatch):
     await put_in(system, 200)
     monkeypatch.setattr(lists, "LONGEST", timedelta(0))
-    pieces = instance.query_service.lists.pieces(1000, 0, None)
+    pieces = instance.query_service.lists.pieces(1000, 0, None, None)
     await anext(pieces)
     with pytest.raises(Overloaded):
         await anext(pieces)
@@ -171,6 +171,6 @@ async def test_a_client_that_takes_too_long_gives_up_its_place(system, instance,
 
 
 def test_lists_and_searches_are_cancelled_when_their_client_leaves():
-    routes = UserQueryController(None).routes()
+    routes = UserQueryController(None, None).routes()
     marked = {route.path for route in routes if route.cancel_on_disconnect}
     assert marked == {"/api/v1/user-query", "/api/v1/user-query/search"}
