@@ -144,7 +144,7 @@ async def test_a_locked_dead_letter_does_not_hold_up_the_others(system, instance
     locked = f"select from prm_user_dead_letter where user_id = {users[1].id} for update"
     async with open_transaction(system, locked):
         assert await instance.dead_letters.retry() == 2
-        assert await instance.dead_letters.count() == 1
+        assert (await instance.dead_letters.count())[0] == 1
         with pytest.raises(StillOpen):
             await instance.dead_letters.retry(users[1].id)
 

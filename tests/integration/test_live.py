@@ -195,7 +195,7 @@ async def test_other_runs_users_hide_how_long_ones_own_have_waited_and_say_how_l
         "insert into prm_user_pending select id, 1, 0, now() - make_interval(secs => 1000300 - id) "
         "from prm_user where id > 1000000"
     )
-    found = await system.postgres.fetchval(QUERIES["sample_runs"], ["watched", "other"], [0, 0], "[]", False)
+    found = await system.postgres.fetchval(QUERIES["sample_runs"], ["watched", "other"], [0, 0])
     snapshot = msgspec.json.decode(found)
     oldest = {run["seed"]: run["oldestPendingSeconds"] for run in snapshot["runs"]}
     assert oldest["watched"] is None
