@@ -6,11 +6,11 @@ import signal
 import msgspec
 import psutil
 import pytest
+
 from ledger import check_databases, send
 from obstacles import locked, sessions_of
-
-from waiting import until
 from tandem.random_users import random_users
+from waiting import until
 
 # A user that is held in memory takes about 2,800 bytes. What is left is noise: caches, fragments.
 MOST_BYTES_A_USER = 400

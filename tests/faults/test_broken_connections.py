@@ -3,9 +3,9 @@
 import asyncio
 
 import pytest
+
 from ledger import Load, check_agreement, check_databases, send
 from proxy import Proxy, port_of, through
-
 from waiting import until
 
 USERS = 60

@@ -7,15 +7,15 @@ import asyncpg
 import bson.errors
 import pymongo.errors
 import pytest
-from obstacles import failing_mongodb, sessions_of
 from pymongo import helpers_shared
 
+from obstacles import failing_mongodb, sessions_of
 from systems import commands, create
-from waiting import until
 from tandem.kernel import Unavailable
 from tandem.user_command.faults import DRIVER_ERRORS, is_items_fault, session_stays, state_of
 from tandem.user_query.database import UNSENDABLE
 from tandem.user_query.refusals import REFUSED_FOR_GOOD, is_documents_own_fault, sort_errors
+from waiting import until
 
 # By the class of SQLSTATE, its first two characters. All others are states of the server (`faults.py`).
 AN_ITEMS_FAULT = {

@@ -4,9 +4,9 @@ import signal
 import subprocess
 
 import pytest
+
 from ledger import Load, check_agreement
 from obstacles import failing_mongodb, locked, sessions_of
-
 from waiting import until
 
 OUT_OF_DISK_SPACE = 14031

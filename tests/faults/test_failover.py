@@ -5,13 +5,12 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+
 from ledger import Load, send
 from proxy import Proxy, port_of, through
-from standby import copy_cluster, standby_of
-
 from servers import Databases, Server
+from standby import copy_cluster, standby_of
 from systems import System, commands, create
-from waiting import until
 from tandem.app import run_instance
 from tandem.cqrs import CreateUserCommand
 from tandem.kernel import Unavailable
@@ -19,6 +18,7 @@ from tandem.user import Location, Profile
 from tandem.user_command.history import SKIPPED_IDS
 from tandem_stack.data_folder import open_data_folder
 from tandem_stack.ports import free_port
+from waiting import until
 
 BEFORE, LOST, AFTER = 30, 40, 50
 pytestmark = pytest.mark.slow

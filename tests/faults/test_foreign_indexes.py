@@ -5,8 +5,8 @@ import pytest
 from bson import Decimal128
 
 from systems import commands, create
-from waiting import until
 from tandem.user import Profile, StoredUser
+from waiting import until
 
 
 async def until_arrived_and_set_aside(system, arrived: int, letters: int) -> None:

@@ -2,7 +2,6 @@
 
 from ledger import Load
 from proxy import Proxy, port_of, through
-
 from waiting import until
 
 

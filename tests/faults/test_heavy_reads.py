@@ -6,8 +6,8 @@ from datetime import timedelta
 import httpx
 import msgspec
 import pytest
-from obstacles import hanging_reads
 
+from obstacles import hanging_reads
 from tandem.app import run_instance
 from tandem.kernel import Overloaded
 from tandem.user_query import lists, search

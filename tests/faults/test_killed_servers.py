@@ -4,6 +4,7 @@ import signal
 
 import asyncpg
 import pytest
+
 from ledger import Load, check_agreement
 
 USERS_BEFORE, USERS_AFTER = 200, 200

@@ -4,8 +4,8 @@ import asyncio
 import signal
 
 import pytest
-from obstacles import failing_mongodb, locked, sessions_of
 
+from obstacles import failing_mongodb, locked, sessions_of
 from watching import instance_in, watch
 
 URL = "/api/v1/user-command?seed=watched"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from waiting import until
 from command_line import run_tandem
+from waiting import until
 
 READS_BY_INDEX = [
     "/api/v1/user-query/search?seed=run",

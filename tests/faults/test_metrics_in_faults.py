@@ -1,8 +1,8 @@
 """Prometheus is answered while PostgreSQL is not there to be asked."""
 
 from prometheus_client.parser import text_string_to_metric_families
-from proxy import Proxy, port_of, through
 
+from proxy import Proxy, port_of, through
 from waiting import until
 
 OF_THE_WHOLE_FLOW = {"tandem_pending_users", "tandem_oldest_pending_seconds", "tandem_dead_letters"}

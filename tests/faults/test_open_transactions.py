@@ -5,17 +5,17 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
+
 from ledger import Load, check_databases, send
 from obstacles import sessions_of
-
 from systems import commands, create
-from waiting import until
 from tandem.app import run_instance
 from tandem.cqrs import CreateUserCommand, Idempotency
 from tandem.user import Location, Profile
 from tandem.user.profile import Timezone
 from tandem.user_command.idempotency import StillOpen
 from tandem.user_command.run_samples import RunSamples, Sample
+from waiting import until
 
 OTHERS = 12
 HOLD_KEYS = (

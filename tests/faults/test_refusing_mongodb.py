@@ -1,6 +1,7 @@
 """MongoDB refuses for a while: users wait, none is recorded before its acknowledgement, none is set aside."""
 
 import pytest
+
 from ledger import Load, check_agreement
 from obstacles import failing_mongodb
 

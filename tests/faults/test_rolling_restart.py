@@ -8,13 +8,13 @@ from pathlib import Path
 import asyncpg
 import httpx
 import pytest
-from ledger import Load, check_agreement
 from pymongo import AsyncMongoClient
 
+from ledger import Load, check_agreement
 from systems import System
-from waiting import until
 from tandem_stack.status import InstanceStatus, Status, read_status
 from up_process import Up, run_up
+from waiting import until
 
 USERS_BETWEEN = 150
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+
 from ledger import check_agreement
 from lives import STEPS, Life
-
 from systems import System, commands, open_system
 from tandem.cqrs import CreateUserCommand, Idempotency
 from tandem.kernel import KernelError

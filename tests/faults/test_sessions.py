@@ -4,13 +4,13 @@ import asyncio
 from contextlib import suppress
 
 import asyncpg
+
 from ledger import Load, send
 from obstacles import Sessions, sessions_of
-
 from systems import commands, create
-from waiting import until
 from tandem.kernel import Unavailable
 from tandem.user_command.database import CONNECTIONS, READING_CONNECTIONS
+from waiting import until
 
 KEPT = 2
 

@@ -5,7 +5,6 @@ from datetime import timedelta
 
 from ledger import Load, check_agreement
 from obstacles import failing_mongodb
-
 from systems import commands, create
 from tandem.app import run_instance
 from tandem.kernel import Command, CommandBus

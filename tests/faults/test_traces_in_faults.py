@@ -1,7 +1,6 @@
 """A trace goes on where its user does."""
 
 from obstacles import failing_mongodb
-
 from trace_collector import FOLLOWED, REQUEST, STEPS, TRACE, run_collector
 
 OUT_OF_DISK_SPACE = 14031

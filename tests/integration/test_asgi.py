@@ -8,8 +8,8 @@ from asyncio.subprocess import PIPE
 
 import httpx
 
-from waiting import until
 from tandem_stack.ports import free_port
+from waiting import until
 
 USER = {"email": "jane@example.com"}
 

@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 from systems import ServedInstance, commands, create
-from waiting import until
 from tandem.cqrs import SetAsideUserCommand
 from tandem.kernel import Unavailable
 from tandem.user_command import completeness
+from waiting import until
 
 USERS = 2_000
 LIST = "/api/v1/user-query"

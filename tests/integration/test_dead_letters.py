@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
+from command_line import run_tandem
 from systems import commands, create
 from waiting import until
-from command_line import run_tandem
 
 VALIDATOR = {"email": {"$not": {"$regex": "^refused"}}}
 

@@ -8,8 +8,8 @@ import pytest
 
 from places import RANDOM_USER_ANSWERS
 from systems import Servings, open_system
-from waiting import until
 from tandem.random_users import random_users
+from waiting import until
 
 URL = "/api/v1/user-command?seed=http"
 

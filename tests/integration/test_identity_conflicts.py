@@ -2,8 +2,8 @@
 
 import pytest
 
-from waiting import until
 from command_line import run_tandem
+from waiting import until
 
 JANE = {"email": "jane@example.com", "name": {"first": "Jane", "last": "Doe"}, "dob": {"age": 30}}
 LOST = {

@@ -5,9 +5,9 @@ import json
 import msgspec
 import pytest
 
-from waiting import until
 from command_line import run_tandem
 from tandem.user_query.controller import FoundUsers, UserDocument
+from waiting import until
 
 HIGHEST_ID = 2**53 - 1
 

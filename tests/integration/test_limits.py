@@ -8,11 +8,11 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from limits import LIMITS_OF_DATES, profile_of, users, with_moments, without_absent
 
+from limits import LIMITS_OF_DATES, profile_of, users, with_moments, without_absent
 from systems import Servings, open_system
-from waiting import until
 from tandem.user import UserInput, normalize
+from waiting import until
 
 URL = "/api/v1/user-command?seed=limits"
 

@@ -7,13 +7,13 @@ import msgspec
 import pytest
 
 from systems import commands, create
-from waiting import until
 from tandem.app.live import LiveController, LiveQuery
 from tandem.app.live_feed import MOST_RUNS, MOST_WATCHERS, OPENING
 from tandem.user_command.database import SESSION_SETTINGS
 from tandem.user_command.queries import QUERIES
 from tandem.web.problems import ProblemError
 from tandem.web.requests import Request
+from waiting import until
 from watching import instance_in, watch
 
 URL = "/api/v1/user-command?seed=watched"

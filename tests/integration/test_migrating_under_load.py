@@ -6,6 +6,8 @@ from datetime import timedelta
 
 import asyncpg
 import pytest
+
+from command_line import run_tandem
 from schemas import (
     ADDITIVE,
     DEADLINE,
@@ -18,9 +20,7 @@ from schemas import (
     up_to,
     with_one_more,
 )
-
 from systems import commands, create
-from command_line import run_tandem
 from tandem.kernel import UnsuitableServer
 from tandem.user_command.migrate import ADVISORY_LOCK, Patience, migrate
 from tandem.user_command.schema import this_schema

@@ -6,12 +6,12 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from waiting import until
 from command_line import run_tandem
 from tandem.kernel import UnsuitableServer
 from tandem.user_command.database import Database
 from tandem.user_command.migrate import migrate
 from tandem.user_command.schema import this_schema
+from waiting import until
 
 
 async def test_two_migrations_at_a_time_apply_each_file_once(databases):

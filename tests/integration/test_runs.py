@@ -6,9 +6,9 @@ import asyncpg
 import pytest
 
 from systems import commands, create
-from waiting import until
 from tandem.app import run_instance
 from tandem.user_command.queries import QUERIES
+from waiting import until
 
 
 @pytest.fixture

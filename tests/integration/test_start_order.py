@@ -8,9 +8,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from servers import Server
-from waiting import until
 from command_line import run_tandem
+from servers import Server
 from tandem.kernel import UnsuitableServer
 from tandem.user_query.database import may_pass, require_suitable
 from tandem_stack import mongodb
@@ -18,6 +17,7 @@ from tandem_stack.data_folder import open_data_folder
 from tandem_stack.mongodb import MongoDB
 from tandem_stack.ports import accepts_connections, free_port
 from tandem_stack.postgres import Postgres
+from waiting import until
 
 NOBODY = {"POSTGRES_URL": "postgresql://u:secret@127.0.0.1:1/x", "MONGODB_URL": "mongodb://127.0.0.1:1/x"}
 

@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 
-from systems import commands, create
-from waiting import until
 from command_line import run_tandem
+from systems import commands, create
 from tandem.app import run_instance
 from tandem.cqrs import CreateUserCommand, Idempotency
 from tandem.user import Profile
 from tandem.user_command.recovery import MOST_A_CLAIM
+from waiting import until
 
 STATE = "update prm_user_event set event_data = {} where user_id = $1 and event_type = 'CREATED'"
 LONG_NAME = "event_data || jsonb_build_object('name', jsonb_build_object('first', repeat('secret ', 30)))"

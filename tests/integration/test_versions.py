@@ -2,9 +2,9 @@
 
 import asyncpg
 import pytest
-from schemas import ADDITIVE, BREAKING, NEXT, contents, migrate_to, up_to, with_one_more
 
 from command_line import run_tandem
+from schemas import ADDITIVE, BREAKING, NEXT, contents, migrate_to, up_to, with_one_more
 from tandem.kernel import UnsuitableServer
 from tandem.user_command.schema import Migration, this_schema
 

@@ -9,8 +9,8 @@ import httpx
 import msgspec
 
 from systems import System
-from waiting import until
 from tandem.random_users import random_users
+from waiting import until
 
 # Answers that say "try again"; every other one but 201 is a fault of the server's.
 TRY_AGAIN = {502, 503, 504}

@@ -13,8 +13,8 @@ import httpx
 import psutil
 from pymongo import AsyncMongoClient
 
-from waiting import until
 from command_line import run_tandem
+from waiting import until
 
 
 @dataclass(frozen=True)

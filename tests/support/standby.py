@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from servers import Server, Servers
-from waiting import until
 from tandem_stack.data_folder import open_data_folder
 from tandem_stack.ports import free_port
 from tandem_stack.postgres import Postgres
 from tandem_stack.processes import run_to_end
+from waiting import until
 
 
 @dataclass

@@ -15,6 +15,7 @@ import httpx
 import msgspec
 from pymongo import AsyncMongoClient
 
+from command_line import TANDEM
 from tandem.config import Settings
 from tandem.cqrs import CreateUserCommand
 from tandem.random_users import random_users
@@ -23,7 +24,6 @@ from tandem.user_command.migrate import migrate
 from tandem.user_query.database import create_indexes
 from tandem_stack.ports import free_port
 from waiting import until
-from command_line import TANDEM
 
 
 @dataclass

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 
 import httpx
 
-
 ANSWER = re.compile(rb"HTTP/1\.1 (\d{3}) ")
 
 

@@ -14,9 +14,9 @@ from typing import Any, Protocol
 import psutil
 import pytest
 
+from command_line import TANDEM, finished
 from tandem_stack.ports import free_port, free_ports_in_a_row
 from tandem_stack.processes import children
-from command_line import TANDEM, finished
 from waiting import PATIENCE_SECONDS
 
 

@@ -4,14 +4,14 @@ import asyncio
 import contextlib
 
 import pytest
-from raw import answer_to, connected
-from web_example import ROUTES
 
-from waiting import until
+from raw import answer_to, connected
 from tandem.web.limits import Limits
 from tandem.web.requests import StreamResponse, json_response
 from tandem.web.routes import Route
 from tandem.web.sockets import count_connections
+from waiting import until
+from web_example import ROUTES
 
 GET = b"GET /things?seed=%d HTTP/1.1\r\nHost: x\r\n\r\n"
 

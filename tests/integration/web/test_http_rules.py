@@ -3,12 +3,12 @@
 import asyncio
 
 import pytest
-from raw import all_answers, answer_to, connected, flood, memory_bytes, statuses, until_true
-from web_example import ROUTES
 
+from raw import all_answers, answer_to, connected, flood, memory_bytes, statuses, until_true
 from tandem.web.limits import Limits
 from tandem.web.requests import StreamResponse, json_response
 from tandem.web.routes import Route
+from web_example import ROUTES
 
 MEBIBYTE = 1 << 20
 GET = b"GET /things?seed=s HTTP/1.1\r\n"

@@ -5,6 +5,12 @@ import json
 import time
 
 import pytest
+
+from tandem.web.door import LockedDoor
+from tandem.web.requests import json_response
+from tandem.web.routes import Right, Route
+from tandem.web.token_keys import public_keys
+from tandem.web.tokens import TokenRules
 from tokens_for_tests import (
     ANOTHER,
     OURS,
@@ -14,13 +20,7 @@ from tokens_for_tests import (
     unsigned,
     with_other_claims,
 )
-
 from waiting import until
-from tandem.web.door import LockedDoor
-from tandem.web.requests import json_response
-from tandem.web.routes import Right, Route
-from tandem.web.token_keys import public_keys
-from tandem.web.tokens import TokenRules
 
 
 async def fine(_):

@@ -1,11 +1,11 @@
 """Without tokens: pages of other sites may not use a browser that can reach us."""
 
 import pytest
-from web_example import ROUTES
 
 from tandem.web.door import OpenDoor
 from tandem.web.requests import json_response
 from tandem.web.routes import Route
+from web_example import ROUTES
 
 QUERY = "/things?seed=s"
 

@@ -2,10 +2,10 @@
 
 import pytest
 from openapi_spec_validator import validate
-from web_example import ROUTES
 
 from tandem.web.openapi import openapi_route
 from tandem.web.routes import Route
+from web_example import ROUTES
 
 
 @pytest.fixture

@@ -7,13 +7,13 @@ import logging
 
 import httpx
 import pytest
-from web_example import ROUTES
 
 from tandem.web.application import Application
 from tandem.web.limits import Limits
 from tandem.web.problems import ProblemError
 from tandem.web.requests import Response
 from tandem.web.routes import Route
+from web_example import ROUTES
 
 
 @pytest.fixture

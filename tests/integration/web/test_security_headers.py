@@ -1,10 +1,10 @@
 """What every answer tells a browser about itself."""
 
 import pytest
-from web_example import ROUTES
 
 from tandem.web.requests import StreamResponse
 from tandem.web.routes import Route
+from web_example import ROUTES
 
 EXPECTED = {
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",

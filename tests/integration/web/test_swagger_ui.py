@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
-from web_example import ROUTES
 
 from tandem.web import swagger
 from tandem.web.openapi import openapi_route
 from tandem.web.swagger import swagger_routes
+from web_example import ROUTES
 
 FILES = Path(swagger.__file__).with_name("swagger_ui")
 

@@ -7,6 +7,7 @@ import asyncpg
 import msgspec
 import pytest
 
+from command_line import finished
 from tandem_lab.bench import fill
 from tandem_lab.bench.bench import BenchPlan, bench, saturation
 from tandem_lab.bench.generator import Plan
@@ -19,7 +20,6 @@ from tandem_lab.bench.steps import Progress
 from tandem_lab.errors import GeneratorFailed
 from tandem_stack.ports import free_port
 from tandem_stack.status import read_status
-from command_line import finished
 
 
 async def test_a_closed_load_counts_what_both_databases_hold(stack, probe):

@@ -11,11 +11,11 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from yardsticks import USER_TABLES, counts, looked_into, stages, urls_of
 
-from waiting import until
 from tandem.random_users import random_user
 from tandem_stack.ports import free_port
+from waiting import until
+from yardsticks import USER_TABLES, counts, looked_into, stages, urls_of
 
 
 @dataclass

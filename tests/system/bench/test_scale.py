@@ -5,11 +5,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from command_line import finished
 from tandem_lab.bench.results import Report
 from tandem_lab.bench.scale import Scale, ScalePlan
 from tandem_lab.report.findings import instances_ratios
 from tandem_lab.report.runs import runs_of
-from command_line import finished
 
 
 def test_every_second_round_goes_from_the_most_instances_down():

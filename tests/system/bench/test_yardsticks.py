@@ -3,6 +3,7 @@
 import hashlib
 
 import pytest
+
 from yardsticks import USER_TABLES, YARDSTICKS, counts, looked_into, result_of, run, stages
 
 FROZEN = {

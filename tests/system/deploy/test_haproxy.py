@@ -15,7 +15,6 @@ import pytest
 from places import ROOT
 from servers import run_servers
 from systems import Servings, open_system
-from waiting import until
 from tandem_stack.ports import free_port
 from upstreams import (
     GET,
@@ -30,6 +29,7 @@ from upstreams import (
     never_answer,
     run_upstreams,
 )
+from waiting import until
 
 TEMPLATE = ROOT / "src" / "tandem_stack" / "haproxy.cfg.template"
 

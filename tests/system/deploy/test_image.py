@@ -6,13 +6,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from balancers import fill_in, load_balancer
 from containers import Image, build_image, requires_sandbox, until_healthy
 from name_server import name_server
-
 from systems import open_system
-from waiting import until
 from tandem_stack.ports import free_port
+from waiting import until
 
 pytestmark = [requires_sandbox, pytest.mark.slow]
 

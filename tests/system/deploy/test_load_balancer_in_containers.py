@@ -13,9 +13,9 @@ import pytest
 
 from balancers import WORDS, fill_in, load_balancer
 from name_server import name_server
-from waiting import until
 from tandem_stack.nginx import server_lines
 from tandem_stack.ports import free_port
+from waiting import until
 
 
 @pytest.fixture(scope="module")

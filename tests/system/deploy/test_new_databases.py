@@ -11,11 +11,10 @@ from pathlib import Path
 import asyncpg
 import pymongo
 import pytest
-from new_servers import INFRA, new_postgres, run_script
 from pymongo import AsyncMongoClient
 from pymongo.errors import OperationFailure
 
-from waiting import until
+from new_servers import INFRA, new_postgres, run_script
 from tandem.user_command.migrate import migrate
 from tandem.user_query.database import create_indexes
 from tandem_stack.data_folder import DataFolder, open_data_folder
@@ -23,6 +22,7 @@ from tandem_stack.mongodb import find_mongod
 from tandem_stack.ports import accepts_connections, free_port
 from tandem_stack.processes import Process, Program, plain_environment
 from tandem_stack.programs import require_wheel
+from waiting import until
 
 pytestmark = pytest.mark.slow
 

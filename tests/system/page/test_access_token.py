@@ -3,6 +3,7 @@
 import re
 
 from playwright.async_api import Request, Route, expect
+
 from visit import RANDOMUSER, Visit, user
 
 TOKEN = "secret-of-the-operator"

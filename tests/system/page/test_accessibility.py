@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, expect
+
 from page_stack import Stack
 from visit import Visit
 

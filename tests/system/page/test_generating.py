@@ -5,6 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.async_api import Request, expect
+
 from random_user_site import random_user_site, recorded_users
 from visit import RANDOMUSER, Visit, user
 

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 from playwright.async_api import Browser, expect
+
 from page_stack import Stack, frozen, parent_of
 from visit import STAGES, Visit
 

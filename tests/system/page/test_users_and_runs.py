@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 from playwright.async_api import expect
+
 from page_stack import Stack
 from visit import Visit, user
 

@@ -3,8 +3,9 @@
 from collections import defaultdict
 
 import pytest
-from lossy_relay import losing_answers
 from playwright.async_api import Request, Response
+
+from lossy_relay import losing_answers
 from page_stack import Stack
 from visit import Visit, user
 

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from places import SUPPORT
 from command_line import run_tandem
+from places import SUPPORT
 
 USERS = 1_200
 

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from nginx_in_front import run_nginx
-from targets import assert_answers_others, crowd, statuses
 
+from nginx_in_front import run_nginx
 from systems import Servings, open_system
+from targets import assert_answers_others, crowd, statuses
 
 HEAD = b"POST /api/v1/user-command?seed=s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 

@@ -8,9 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from command_line import run_tandem
+from command_line import finished, run_tandem
 from up_process import Up, run_up
-from command_line import finished
 
 PERSON = "olivia.wexford@mail.example"
 # In all that is printed of it, and escaped as in a URL.

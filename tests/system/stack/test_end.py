@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from command_line import finished
 from tandem_stack.ports import free_port
 from tandem_stack.processes import children
 from up_process import StartStack, Up, is_alive
 from waiting import eventually
-from command_line import finished
 
 
 def all_gone(pids: list[int]) -> bool:

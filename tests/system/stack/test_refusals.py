@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from command_line import finished
 from tandem_stack import own_servers
 from tandem_stack.data_folder import DataFolder, open_data_folder
 from tandem_stack.errors import StackError
@@ -14,7 +15,6 @@ from tandem_stack.ports import free_port
 from tandem_stack.processes import Process, Program
 from tandem_stack.programs import Wheel, require_wheel
 from up_process import requires_root
-from command_line import finished
 
 
 def up(data_dir: Path, *options: str) -> str:

@@ -11,10 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from command_line import finished
 from tandem_stack.processes import children
 from up_process import Up
 from waiting import eventually
-from command_line import finished
 
 
 def test_users_posted_through_the_load_balancer_are_shared_equally_and_arrive(stack: Up):
