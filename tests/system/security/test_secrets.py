@@ -76,7 +76,7 @@ def test_the_status_shows_passwords_only_to_who_asks_for_them(stack, secrets):
     assert [secret for secret in secrets if secret in asked_for]
 
 
-@pytest.mark.parametrize("command", ["serve", "migrate"])
+@pytest.mark.parametrize("command", [("serve",), ("migrate", "--wait", "0")], ids=["serve", "migrate"])
 @pytest.mark.parametrize(
     ("variable", "url"),
     [
@@ -93,7 +93,7 @@ def test_the_status_shows_passwords_only_to_who_asks_for_them(stack, secrets):
 async def test_a_url_that_cannot_be_used_is_named_without_its_password(servers, command, variable, url):
     good = {"POSTGRES_URL": servers.postgres_owner_url, "MONGODB_URL": servers.mongodb_owner_url}
     environment = good | {variable: url, "PORT": "1"}
-    exit_code, said = await run_tandem(command, **environment)
+    exit_code, said = await run_tandem(*command, **environment)
     assert exit_code == 1
     assert said.startswith("Error: ")
     assert "Traceback" not in said
