@@ -135,8 +135,8 @@ async def test_who_leaves_frees_its_place_and_ends_the_query_at_mongodb(servers,
         service = instance.flow.query_service
         ask = {
             "a search": lambda: service.search(Conditions(seed="run"), 10, 0),
-            "a short list": lambda: service.lists.short(10, 0, "run"),
-            "a long list": lambda: anext(service.lists.pieces(1000, 0, "run")),
+            "a short list": lambda: service.lists.short(10, 0, "run", None),
+            "a long list": lambda: anext(service.lists.pieces(1000, 0, "run", None)),
         }[what]
         async with hanging_reads(servers, system) as hanging:
             tasks = [asyncio.ensure_future(ask()) for _ in range(2)]

@@ -28,7 +28,7 @@ async def test_a_killed_instance_is_seen_to_be_gone_and_who_took_over_its_users(
             await victim.kill()
             states = [instance_in(await watching.next(), "victim")["state"] for _ in range(SOON)]
         assert "gone" in states
-        # The heir says whom it took over from with its next renewal, up to a second after the last has arrived.
+        # The heir says whom it took over from with its next renewal, up to a second later.
         event = (await watching.until(lambda event: instance_in(event, "survivor")["tookOverFrom"]))[-1]
         event = (await watching.until(lambda event: event["pending"] == 0))[-1]
         gone, heir = instance_in(event, "victim"), instance_in(event, "survivor")
