@@ -1,16 +1,27 @@
 """What keeps a part running, however often it fails and whatever goes wrong while looking after it."""
 
 import asyncio
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tandem_stack.parts import Part
-from tandem_stack.processes import Process, Program
+from tandem_stack.processes import Process, Program, children
 from tandem_stack.stack import end_all
 from tandem_stack.supervisor import Keeper
 
 NO_PAUSE = (0.0,)
+
+
+@pytest.fixture(autouse=True)
+def _spare_what_other_tests_started() -> Iterator[None]:
+    """A keeper kills children of its process that it does not know; here a browser of other tests is one."""
+    others = set(children(os.getpid())) - Process.running
+    Process.running |= others
+    yield
+    Process.running -= others
 
 
 async def is_ready() -> bool:
