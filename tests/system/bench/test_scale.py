@@ -45,7 +45,7 @@ def test_every_number_of_instances_gets_the_same_load_on_a_stack_of_its_own(new_
     found = [(each.instances, each.through_nginx, each.connections) for each in report.measurements]
     assert found == [(1, True, 8), (2, True, 8), (1, False, 8), (1, False, 2)]
     assert [len(each.users_of_instances) for each in report.measurements] == [1, 2, 1, 1]
-    assert [ratio.of.split()[0] for ratio in instances_ratios(runs_of(report))] == ["1", "2"]
+    assert [ratio.id.instances for ratio in instances_ratios(runs_of(report))] == [1, 2]
     assert "one instance behind nginx carries" in file.with_suffix(".html").read_text()
     assert {path.name for path in file.parent.iterdir()} == {"scale.json", "scale.html"}
 

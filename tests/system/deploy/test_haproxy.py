@@ -78,6 +78,11 @@ async def run_haproxy(program: str, place: Path, ports: Sequence[int], **changes
         process.wait()
 
 
+def commands_go_elsewhere(log: Path, port: int) -> bool:
+    """Each backend of HAProxy finds out by itself."""
+    return f"Server commands/instance-{port} is DOWN" in log.read_text()
+
+
 def but_well(behaviour: Behaviour) -> Behaviour:
     """Behaves like this for whoever does not ask how it is."""
 
@@ -282,7 +287,13 @@ async def test_a_frozen_instance_costs_nobody_a_read_or_a_command_with_a_key(
         keyed = [command(number, **{"Idempotency-Key": f"key-{number}"}) for number in range(12)]
         answers = await asyncio.gather(*reads, *keyed)
         assert [answer.status_code for answer in answers] == [200] * 12 + [201] * 12
-        # By now it has been found out, and nobody is sent there, with a key or without.
+        log = tmp_path / f"haproxy-{port}.log"
+
+        async def is_found_out() -> bool:
+            return commands_go_elsewhere(log, ports[0])
+
+        await until(is_found_out, "HAProxy has found out")
+        # From now on nobody is sent there, with a key or without.
         assert [(await command(number)).status_code for number in range(6)] == [201] * 6
         frozen.process.send_signal(signal.SIGCONT)
         await system.until_synchronized(18)
