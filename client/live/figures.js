@@ -1,7 +1,7 @@
 /** Shows the lag, what is pending and refused, and when it is done. */
 
 import { ratesNow } from "/client/live/history.js";
-import { isStalled } from "/client/live/progress.js";
+import { isKnown, isStalled } from "/client/live/progress.js";
 import { element, setText } from "/client/page/dom.js";
 import * as format from "/client/page/format.js";
 
@@ -19,8 +19,8 @@ export function showFigures(sample, history, expectation, isCurrent) {
   setText("lag-now", isCurrent || sample.pending === 0 ? lagNow(sample) : "not known");
   setText("lag-p50", format.milliseconds(sample.lagMs.p50));
   setText("lag-p99", format.milliseconds(sample.lagMs.p99));
-  setText("pending", format.count(sample.pending));
-  setText("dead-letters", format.count(sample.deadLetters));
+  setText("pending", format.count(isKnown(sample) ? sample.pending : null));
+  setText("dead-letters", format.count(isKnown(sample) ? sample.deadLetters : null));
   element("dead-letters").classList.toggle("wrong", sample.deadLetters > 0);
   setText("eta", doneIn(sample, history, expectation, isCurrent));
 }

@@ -16,12 +16,17 @@ import * as format from "/client/page/format.js";
  */
 export function progressOf(connection, sample, history, expectation) {
   const broken = connection.reason;
-  if (!sample || sample.at === null) return broken || (sample ? "PostgreSQL is down, so nothing is known yet." : "Asking how far it is…");
+  if (!sample || !isKnown(sample)) return broken || (sample ? "PostgreSQL is down, so nothing is known yet." : "Asking how far it is…");
   if (broken) return `${broken} ${asOf(sample)}`;
   if (sample.databases.postgresql === "down") return `${isStalled(sample, history) ? stalled(sample) : "PostgreSQL is down."} ${asOf(sample)}`;
   if (sample.stages.accepted === 0) return nothing(expectation);
   if (isStalled(sample, history)) return stalled(sample);
   return howFar(sample, expectation);
+}
+
+/** Whether its numbers were counted: a zero that nobody could ask for says nothing. @param {Sample} sample */
+export function isKnown({ at }) {
+  return at !== null;
 }
 
 /** Whether users wait, and none arrives: at once where a database is down, else after seconds. @param {Sample} sample @param {Point[]} history */

@@ -1,6 +1,7 @@
 /** Shows the four stages: how many users have reached each, how fast, and how many are on their way to it. */
 
 import { ratesNow } from "/client/live/history.js";
+import { isKnown } from "/client/live/progress.js";
 import { element, setText } from "/client/page/dom.js";
 import * as format from "/client/page/format.js";
 
@@ -19,7 +20,7 @@ export function showStages(sample, history, canMove) {
   const rates = ratesNow(history, sample);
   STAGES.forEach((stage, at) => {
     const isMoving = canMove && rates[stage] > 0 && (at < 2 || sample.databases.mongodb === "up");
-    setText(`${stage}-count`, format.count(sample.stages[stage]));
+    setText(`${stage}-count`, format.count(isKnown(sample) ? sample.stages[stage] : null));
     setText(`${stage}-rate`, isMoving ? format.rate(rates[stage]) : "");
     if (at > 0) showTrack(at, isMoving, sample);
   });

@@ -3,11 +3,11 @@
 from collections import defaultdict
 
 import pytest
-from playwright.async_api import Request, Response
+from playwright.async_api import Request, Response, expect
 
 from lossy_relay import losing_answers
 from page_stack import Stack
-from visit import Visit, user
+from visit import STAGES, Visit, user
 
 COMMANDS = "**/api/v1/user-command?*"
 
@@ -118,3 +118,14 @@ async def test_a_server_that_is_gone_stops_the_run(visit: Visit):
 
     assert "took none of the last 12 users" in await visit.text("status")
     assert await visit.page.get_attribute("#generate", "aria-disabled") == "false"
+
+
+@pytest.mark.slow
+async def test_what_nobody_knows_is_not_shown_as_none(visit: Visit, stack: Stack):
+    async with stack.without_postgresql():
+        await visit.open(seed="never-asked-for")
+        await expect(visit.page.locator("#progress")).to_have_text(
+            "PostgreSQL is down, so nothing is known yet.", timeout=60_000
+        )
+        for number in (*(f"{stage}-count" for stage in STAGES), "pending", "dead-letters"):
+            await expect(visit.page.locator(f"#{number}")).to_have_text("–")
