@@ -104,3 +104,13 @@ async def test_an_address_that_is_a_list_hides_nobody(system, client):
     await check_all_reads(client)
     newest = await client.get("/api/v1/user-query/email?email=user@example.com")
     assert newest.json()["_id"] == 1
+
+
+async def test_an_id_of_another_type_of_number_was_given_like_any(system, serve):
+    """Who starts asks MongoDB for the highest id, so that none is given twice."""
+    await system.users.insert_one(USER | {"_id": Decimal128("7")})
+    client = (await serve()).client
+    answer = await client.post("/api/v1/user-command?seed=odd", json={"email": "user@example.com"})
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["id"] > 7
+    assert (await client.get("/health/flow")).json()["history"] is not None

@@ -9,8 +9,8 @@ from tandem.http.problems import ProblemError
 from tandem.http.requests import NoArguments, Request, Response, json_response
 from tandem.http.routes import Route
 from tandem.user import Profile, StoredUser
+from tandem.user.ids import UserPath
 from tandem.user_command.dead_letters import TAG, DeadLetters, DeadLetterWithState, Retried, no_letter
-from tandem.user_command.user_path import UserPath
 from tandem.user_query.repository import DocumentChanged
 from tandem.user_query.service import UserQueryService
 

@@ -38,8 +38,8 @@ from tandem.runs.runs import RunsController
 from tandem.user import InvalidField
 from tandem.user_command.controller import UserCommandController
 from tandem.user_command.dead_letters import DeadLettersController
+from tandem.user_command.ids_used_up import IdsUsedUp
 from tandem.user_command.rows import UnreadableUser
-from tandem.user_command.user_path import IdsUsedUp
 from tandem.user_query.controller import UserQueryController
 from tandem.user_query.indexes import MissingIndex
 

@@ -12,9 +12,9 @@ from tandem.http.requests import Headers, NoArguments, RawHeaders, Request, Resp
 from tandem.http.routes import Right, Route
 from tandem.kernel import CommandBus
 from tandem.user import UserInput, normalize
+from tandem.user.ids import UserPath
 from tandem.user.profile import Seed
 from tandem.user_command.service import UserCommandService
-from tandem.user_command.user_path import UserPath
 from tandem.user_command.views import CreatedUser, UserRows
 
 # W3C Trace Context, version 00, with the flag `sampled`; all zeros name no trace, and no span.

@@ -11,9 +11,9 @@ from tandem.http.problems import ProblemError
 from tandem.http.requests import NoArguments, Request, Response, json_response
 from tandem.http.routes import Route
 from tandem.postgres.database import Database
+from tandem.user.ids import HIGHEST_ID, UserPath
 from tandem.user_command.queries import QUERIES
 from tandem.user_command.repository import KIND
-from tandem.user_command.user_path import HIGHEST_ID, UserPath
 
 TAG = "dead letters"
 

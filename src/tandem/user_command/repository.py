@@ -15,11 +15,11 @@ from tandem.kernel import Unavailable
 from tandem.postgres.database import Database
 from tandem.postgres.faults import is_refusal, state_of
 from tandem.user import Profile, StoredUser
+from tandem.user_command.ids_used_up import IdsUsedUp
 from tandem.user_command.queries import QUERIES
 from tandem.user_command.reference_data import ReferenceIds
 from tandem.user_command.rows import UnreadableUser, row_of, stored_user, traceparents_of
 from tandem.user_command.totals import StageTotals
-from tandem.user_command.user_path import IdsUsedUp
 from tandem.user_command.views import UserRows
 
 # What users are called in the tables and queries of `delivery`.

@@ -11,8 +11,8 @@ from tandem.cqrs import (
 from tandem.delivery.idempotency import Known, once_each
 from tandem.delivery.lease import Lease
 from tandem.kernel import Gathered
+from tandem.user_command.ids_used_up import IdsUsedUp
 from tandem.user_command.repository import UserCommandRepository
-from tandem.user_command.user_path import IdsUsedUp
 from tandem.user_command.views import UserRows
 
 

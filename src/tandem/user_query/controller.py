@@ -9,8 +9,8 @@ from msgspec import Meta
 from tandem.http.problems import ProblemError
 from tandem.http.requests import NoArguments, Request, Response, StreamResponse, json_response
 from tandem.http.routes import Right, Route
+from tandem.user.ids import HIGHEST_ID, UserPath
 from tandem.user.profile import Email, Profile, Seed
-from tandem.user_query.database import HIGHEST_ID
 from tandem.user_query.document import Document, encode_document
 from tandem.user_query.lists import FIRST_PIECE
 from tandem.user_query.search import Conditions
@@ -40,12 +40,6 @@ class UserDocument(Profile, frozen=True, gc=False, kw_only=True, omit_defaults=T
     )
     current_status: str = msgspec.field(name="currentStatus")
     version: int
-
-
-class UserPath(msgspec.Struct, frozen=True):
-    """The path of one user."""
-
-    id: Annotated[int, Meta(ge=1, le=HIGHEST_ID, description="The user's id.")]
 
 
 class PageQuery(msgspec.Struct, frozen=True):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import bson.errors
 import pymongo
@@ -20,6 +21,7 @@ from pymongo.errors import (
 )
 
 from tandem.kernel import Unavailable, UnsuitableServer
+from tandem.user.ids import HIGHEST_ID
 from tandem.user_query.document import Document
 from tandem.user_query.indexes import (
     BY_EMAIL,
@@ -40,8 +42,6 @@ COLLECTION = "users"
 # A server that has not answered by then when an instance starts is taken to be away.
 FIRST_ANSWER_SECONDS = 3
 PING_SECONDS = 0.5
-# Ids stay below 2^53. With both bounds, a read skips what others have put in under ids of other kinds.
-HIGHEST_ID = 2**53 - 1
 MAJORITY = WriteConcern(w="majority", j=True)
 
 # One document's own fault, found by the driver before anything is sent.
@@ -55,6 +55,15 @@ LENIENT: CodecOptions[Document] = CodecOptions(
 
 Client = AsyncMongoClient[Document]
 Users = AsyncCollection[Document]
+Filter = dict[str, Any]
+
+
+def between(filter_: Filter, after: int, through: int | None = None) -> Filter:
+    """Of what matches `filter_`, the users with ids above `after` and up to `through`, or of all above.
+
+    With both bounds, a read skips what others have put in under ids that could be no user's.
+    """
+    return {**filter_, "_id": {"$gt": after, "$lte": HIGHEST_ID if through is None else through}}
 
 
 def open_client(url: str, *, name: str, deadline: timedelta) -> Client:

@@ -5,13 +5,13 @@ from typing import Any
 
 import bson
 from bson.raw_bson import RawBSONDocument
-from pymongo import ASCENDING, ReadPreference, ReplaceOne
+from pymongo import ReadPreference, ReplaceOne
 from pymongo.errors import BulkWriteError
 from pymongo.read_concern import ReadConcern
 from pymongo.results import BulkWriteResult, InsertManyResult
 
 from tandem.kernel import Unavailable
-from tandem.user_query.database import HIGHEST_ID, LENIENT, UNSENDABLE, Users, translated
+from tandem.user_query.database import LENIENT, UNSENDABLE, Filter, Users, between, translated
 from tandem.user_query.document import Document, id_of
 from tandem.user_query.identity import conflict, fingerprint_of, is_somebody_elses
 from tandem.user_query.indexes import BY_EMAIL, BY_ID, BY_SEED
@@ -100,7 +100,7 @@ class UserQueryRepository:
             MissingIndex: the index is not there.
         """
         pipeline: list[Mapping[str, Any]] = [
-            {"$match": {"email": {"$in": emails}, "_id": {"$gt": 0, "$lte": HIGHEST_ID}}},
+            {"$match": between({"email": {"$in": emails}}, 0)},
             {"$sort": {"email": 1, "_id": -1}},
             {"$group": {"_id": "$email", "newest": {"$first": "$$ROOT"}}},
         ]
@@ -121,14 +121,13 @@ class UserQueryRepository:
             Unavailable: MongoDB does not answer.
             MissingIndex: the index is not there.
         """
-        wanted: dict[str, Any] = {"_id": {"$gt": after, "$lte": HIGHEST_ID if through is None else through}}
-        if seed is not None:
-            wanted = {"seed": seed, **wanted}
+        walked: Filter = {} if seed is None else {"seed": seed}
         index = BY_ID if seed is None else BY_SEED
-        ascending = [("_id", ASCENDING)]
         users = self._users if through is None else self._as_of_now
         with translated():
-            found = users.find(wanted, sort=ascending, limit=limit, batch_size=limit + 1, hint=index)
+            found = users.find(
+                between(walked, after, through), sort=BY_ID, limit=limit, batch_size=limit + 1, hint=index
+            )
             return await found.to_list(None)
 
     async def _settle(self, documents: Sequence[Document]) -> dict[int, str]:

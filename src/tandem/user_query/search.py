@@ -7,12 +7,11 @@ no index of its own, for which every user written would have to pay. An answer t
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 import pymongo
 
-from tandem.user_query.database import HIGHEST_ID, Users, translated
+from tandem.user_query.database import Filter, Users, between, translated
 from tandem.user_query.document import encode_document, id_of
 from tandem.user_query.indexes import BY_EMAIL, BY_ID, BY_SEED, Index
 
@@ -23,8 +22,6 @@ PATIENCE_SECONDS = 5
 LONG_ANSWER = 262_144
 # Documents that are taken from MongoDB at a time: at most 2 MB of the largest users.
 MOST_A_BATCH = 50
-
-Filter = dict[str, Any]
 
 
 class Conditions(msgspec.Struct, frozen=True):
@@ -70,11 +67,11 @@ class UserSearch:
             exact = await self._is_known(conditions.email)
             walked, index = _walked(conditions, exact_email=exact)
             end = await self._end(walked, index, after)
-            window = _between(walked, after, end)
+            window = between(walked, after, end)
             matching = {**window, **_others(conditions, exact_email=exact)}
             users, last = await self._collect(matching, index, limit)
             stop = end if last is None else last
-            examined = await self._users.count_documents(_between(walked, after, stop), hint=index)
+            examined = await self._users.count_documents(between(walked, after, stop), hint=index)
         return Found(users, stop, examined)
 
     async def _collect(
@@ -102,7 +99,7 @@ class UserSearch:
 
     async def _end(self, walked: Filter, index: Index, after: int) -> int | None:
         """The id of the last document that may be looked at; None where the rest is few enough."""
-        cursor = self._users.find(_between(walked, after, None), {"_id": 1}, sort=BY_ID, hint=index)
+        cursor = self._users.find(between(walked, after, None), {"_id": 1}, sort=BY_ID, hint=index)
         last = await cursor.skip(MOST_EXAMINED - 1).limit(1).to_list(None)
         return id_of(last[0]) if last else None
 
@@ -114,10 +111,6 @@ def _walked(conditions: Conditions, *, exact_email: bool) -> tuple[Filter, Index
     if conditions.seed:
         return {"seed": conditions.seed}, BY_SEED
     return {}, BY_ID
-
-
-def _between(walked: Filter, after: int, end: int | None) -> Filter:
-    return {**walked, "_id": {"$gt": after, "$lte": HIGHEST_ID if end is None else end}}
 
 
 def _others(conditions: Conditions, *, exact_email: bool) -> Filter:

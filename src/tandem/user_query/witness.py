@@ -4,11 +4,10 @@ from collections.abc import Sequence
 
 import pymongo
 
-from tandem.user_query.database import Users, translated
+from tandem.user_query.database import Users, between, translated
+from tandem.user_query.document import id_of
 
 _SECONDS = 2
-# What else somebody may have put into the collection has no id that could be ours.
-IDS = {"_id": {"$gt": 0, "$lt": 2**53}}
 
 
 class Witness:
@@ -24,8 +23,8 @@ class Witness:
             Unavailable: MongoDB does not answer soon.
         """
         with translated(), pymongo.timeout(_SECONDS):
-            found = await self._users.find_one(IDS, {"_id": 1}, sort=[("_id", pymongo.DESCENDING)])
-        return int(found["_id"]) if found else 0
+            found = await self._users.find_one(between({}, 0), {"_id": 1}, sort=[("_id", pymongo.DESCENDING)])
+        return id_of(found) if found else 0
 
     async def ids_between(self, ranges: Sequence[tuple[int, int]], most: int) -> list[int]:
         """The ids above the first and below the second of one of these pairs; at most `most`.
@@ -38,4 +37,4 @@ class Witness:
         wanted = {"$or": [{"_id": {"$gt": above, "$lt": below}} for above, below in ranges]}
         with translated(), pymongo.timeout(_SECONDS):
             found = await self._users.find(wanted, {"_id": 1}, limit=most, batch_size=most + 1).to_list(None)
-        return [int(document["_id"]) for document in found]
+        return [id_of(document) for document in found]
