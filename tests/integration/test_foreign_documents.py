@@ -113,4 +113,3 @@ async def test_an_id_of_another_type_of_number_was_given_like_any(system, serve)
     answer = await client.post("/api/v1/user-command?seed=odd", json={"email": "user@example.com"})
     assert answer.status_code == 201, answer.text
     assert answer.json()["id"] > 7
-    assert (await client.get("/health/flow")).json()["history"] is not None
