@@ -4,7 +4,6 @@ Each command is loaded only when it is called, so that `tandem down` needs no da
 whose extra is not installed says which one it needs.
 """
 
-import sys
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -93,7 +92,3 @@ class CommandsOfAllPackages(click.Group):
 @click.version_option(package_name="tandem-cqrs", prog_name="tandem")
 def main() -> None:
     """Users are written to PostgreSQL, served from MongoDB, and kept in step by an event flow."""
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -9,11 +9,10 @@ from rich.console import Console
 from tandem.cli.http import address_options, ask, base_url
 from tandem.cli.tables import Column, FittedTable
 from tandem.user_command.dead_letters import DeadLetter, Retried
+from tandem.user_query.identity import fingerprint_in
 
 PATH = "/api/v1/dead-letters"
 PAGE = 1000
-# How the errors begin that --replace is for; see `user_query.identity`.
-IDENTITY_CONFLICT = "identity conflict:"
 
 
 @click.group
@@ -78,7 +77,7 @@ def _replace_all(base: str) -> int:
     replaced = after = 0
     while page := _page(base, after):
         after = page[-1].user_id
-        conflicts = [letter for letter in page if letter.error.startswith(IDENTITY_CONFLICT)]
+        conflicts = [letter for letter in page if fingerprint_in(letter.error) is not None]
         replaced += sum(_retry(f"{base}{PATH}/{letter.user_id}/replace") for letter in conflicts)
     return replaced
 

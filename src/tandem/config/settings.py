@@ -3,10 +3,12 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
+
+from tandem.telemetry.logs import Format, Level
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
@@ -72,11 +74,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     ] = False
 
     log_level: Annotated[
-        Literal["debug", "info", "warning", "error"],
+        Level,
         Meta(description="how much is logged; at `debug` a line for each request, and what errors say"),
     ] = "info"
     log_format: Annotated[
-        Literal["auto", "json", "text"],
+        Format,
         Meta(description="JSON lines or text; `auto`: text where a terminal reads it"),
     ] = "auto"
 

@@ -53,9 +53,7 @@ class AsgiApplication:
                 await self._send_chunks(answer, request, send)
             await send({"type": "http.response.body", "body": b""})
         finally:
-            close = getattr(answer.chunks, "aclose", None)
-            if close is not None:
-                await close()
+            await answer.close()
 
     async def _send_chunks(self, answer: StreamResponse, request: "_Request", send: Send) -> None:
         sending = asyncio.ensure_future(_send_all(answer, send))

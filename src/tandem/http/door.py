@@ -7,14 +7,13 @@ from ipaddress import ip_address
 from typing import Protocol
 
 from tandem.http.problems import ProblemError
-from tandem.http.requests import RawHeaders, RawRequest
+from tandem.http.requests import READING, RawHeaders, RawRequest
 from tandem.http.routes import Right
 from tandem.http.tokens import Access, TokenError, TokenRules
 
 # Verified tokens, so that most requests cost a look into a table. Beyond this the oldest is forgotten.
 _MAX_KNOWN = 1_024
 _CHALLENGE = 'Bearer realm="tandem"'
-_READING = frozenset(("GET", "HEAD"))
 
 
 class Door(Protocol):
@@ -90,7 +89,7 @@ class OpenDoor:
         if host and not self._is_ours(host):
             detail = "Ask by an address or as localhost. Where this name is right, put it into ALLOWED_HOSTS."
             raise ProblemError(421, detail)
-        if request.method not in _READING and _is_cross_site(request.headers, host):
+        if request.method not in READING and _is_cross_site(request.headers, host):
             raise ProblemError(403, "A page of another site has sent this.")
 
 

@@ -45,11 +45,9 @@ class ProblemError(Exception):
         *,
         errors: Sequence[ProblemPlace] = (),
         headers: Headers = (),
-        title: str | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
-        self.title = title or HTTPStatus(status).phrase
         self.detail = detail
         self.errors = tuple(errors)
         self.headers = headers
@@ -58,7 +56,7 @@ class ProblemError(Exception):
         """The body of the answer."""
         return Problem(
             type="about:blank",
-            title=self.title,
+            title=HTTPStatus(self.status).phrase,
             status=self.status,
             detail=self.detail,
             errors=list(self.errors),

@@ -14,6 +14,9 @@ P = TypeVar("P")
 Q = TypeVar("Q")
 B = TypeVar("B")
 
+#: The methods that change nothing.
+READING = frozenset(("GET", "HEAD"))
+
 #: Names in small letters; of several with one name the first.
 RawHeaders = dict[str, str]
 
@@ -100,6 +103,12 @@ class StreamResponse(msgspec.Struct, frozen=True):
     security: Headers = security_headers.DATA
     #: What comes before the chunks; the application looks for the first one before it sends the head.
     first: bytes = b""
+
+    async def close(self) -> None:
+        """Let the iterator end, wherever it is, if it has an end of its own."""
+        close = getattr(self.chunks, "aclose", None)
+        if close is not None:
+            await close()
 
 
 def json_response(value: Any, status: int = 200, headers: Headers = ()) -> Response:

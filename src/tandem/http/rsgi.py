@@ -12,10 +12,8 @@ from tandem.http.bodies import BROKEN_OFF, length_of, read_within, too_slow
 from tandem.http.heads import CLOSE, bad_head, check_head, headers_of
 from tandem.http.limits import Answers, Limits
 from tandem.http.problems import ProblemError, bad_parameter
-from tandem.http.requests import RawHeaders, RawRequest, Response, StreamResponse
+from tandem.http.requests import READING, RawHeaders, RawRequest, Response, StreamResponse
 from tandem.http.rsgi_streams import StreamSender
-
-_READING = frozenset(("GET", "HEAD"))
 
 
 class RsgiApplication:
@@ -152,7 +150,7 @@ class _Request(RawRequest):
         if authority is not None:
             # The target is a whole URL: what it says counts, and not Host.
             self.headers["host"] = authority
-        if self.method not in _READING:
+        if self.method not in READING:
             _require_ascii(scope, self.headers)
 
     async def body(self) -> bytes:

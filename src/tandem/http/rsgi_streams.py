@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from typing import Any
 
 from granian._granian import RSGIHTTPStreamTransport
 from granian.rsgi import HTTPProtocol, ProtocolClosed
@@ -48,18 +49,16 @@ class StreamSender:
                 peer.close()
             del transport
         finally:
-            close = getattr(answer.chunks, "aclose", None)
-            if close is not None:
-                await close()
+            await answer.close()
 
     async def _send_until(self, answer: StreamResponse, transport: RSGIHTTPStreamTransport) -> bool:
         """Whether the answer came to an end that the client may take for one."""
         sending = asyncio.ensure_future(self._send_chunks(answer, transport))
-        leaving = asyncio.ensure_future(self._client_left())
-        stopped = asyncio.ensure_future(_wait(self._stopping))
-        ends = (sending, leaving, stopped) if answer.endless else (sending, leaving)
+        ends: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._client_left())]
+        if answer.endless:
+            ends.append(asyncio.ensure_future(self._stopping.wait()))
         try:
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((sending, *ends), return_when=asyncio.FIRST_COMPLETED)
             if sending.done():
                 sending.result()
             return sending.done() or self._stopping.is_set()
@@ -71,9 +70,9 @@ class StreamSender:
             logger.exception("An answer broke off half way")
             return False
         finally:
-            for task in (sending, leaving, stopped):
+            for task in (sending, *ends):
                 task.cancel()
-            await asyncio.gather(sending, leaving, stopped, return_exceptions=True)
+            await asyncio.gather(sending, *ends, return_exceptions=True)
 
     async def _send_chunks(self, answer: StreamResponse, transport: RSGIHTTPStreamTransport) -> None:
         peer: Peer | None = None
@@ -103,7 +102,3 @@ async def _until_read(peer: Peer) -> None:
     await asyncio.sleep(0)
     while peer.unread_bytes > _MAX_UNREAD_BYTES:  # noqa: ASYNC110 - the kernel tells nobody
         await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
-
-
-async def _wait(event: asyncio.Event) -> None:
-    await event.wait()

@@ -9,7 +9,6 @@ import os
 import resource
 import socket
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -72,7 +71,7 @@ async def serve(  # noqa: PLR0913
         # Begins as soon as the loop gets round to it; who connects before is accepted then.
         if on_ready is not None:
             on_ready(port)
-        await _first(serving, asyncio.ensure_future(stop()))
+        await _until_either(serving, asyncio.ensure_future(stop()))
         if serving.done():
             serving.result()  # tells why
     finally:
@@ -144,11 +143,9 @@ async def _drain(
     await asyncio.wait((serving,), timeout=_LAST_WORDS_SECONDS)
 
 
-async def _first(*tasks: "asyncio.Future[Any]") -> None:
-    """Wait for one of them."""
+async def _until_either(serving: "asyncio.Future[Any]", stop: "asyncio.Future[Any]") -> None:
+    """Wait for one of them; then nobody waits for `stop` any more."""
     try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((serving, stop), return_when=asyncio.FIRST_COMPLETED)
     finally:
-        with suppress(asyncio.CancelledError):
-            for task in tasks[1:]:
-                task.cancel()
+        stop.cancel()

@@ -1,4 +1,4 @@
-"""What tells people how an instance is: plain counters, the trace that a task belongs to, and log lines.
+"""What tells people how an instance is: plain counters, how late the event loop is, and log lines.
 
 Every other package may use it. It knows no library of metrics or traces: `app` shows what is gathered here.
 """

@@ -73,4 +73,4 @@ class UserLists:
 def _next_size(encoded: list[bytes]) -> int:
     """How many users make the next piece, if they are like these."""
     mean = sum(map(len, encoded)) // len(encoded)
-    return max(1, min(MOST_A_PIECE, PIECE_SIZE // max(mean, 1)))
+    return max(1, min(MOST_A_PIECE, PIECE_SIZE // mean))

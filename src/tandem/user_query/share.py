@@ -12,7 +12,7 @@ class Share:
     """What may be under way at a time of one kind of work, so that it leaves room for all others."""
 
     def __init__(self, name: str, *, at_a_time: int, most_waiting: int, patience: timedelta) -> None:
-        self.name = name
+        self._name = name
         self._free = asyncio.Semaphore(at_a_time)
         self._most_waiting = most_waiting
         self._patience = patience
@@ -38,14 +38,14 @@ class Share:
 
     async def _wait_in_line(self) -> None:
         if self.waiting >= self._most_waiting:
-            msg = f"{self.name}: {self.waiting} are waiting already."
+            msg = f"{self._name}: {self.waiting} are waiting already."
             raise Overloaded(msg)
         self.waiting += 1
         try:
             async with asyncio.timeout(self._patience.total_seconds()):
                 await self._free.acquire()
         except TimeoutError:
-            msg = f"{self.name}: waited for {self._patience.total_seconds():.0f} s."
+            msg = f"{self._name}: waited for {self._patience.total_seconds():.0f} s."
             raise Overloaded(msg) from None
         finally:
             self.waiting -= 1
