@@ -105,14 +105,14 @@ class _ResumedUsers:
     def __init__(self, flow: UserFlow) -> None:
         self._flow = flow
 
-    def resume(self, work: StoredUser) -> bool:
+    def resume(self, work: StoredUser) -> None:
         """Bring this user to MongoDB."""
-        return self._flow.commands.dispatch(CreateUserQueryCommand(work))
+        self._flow.commands.dispatch(CreateUserQueryCommand(work))
 
-    def set_aside(self, unreadable: Unreadable) -> bool:
+    def set_aside(self, unreadable: Unreadable) -> None:
         """Make this user a dead letter."""
         command = SetAsideUserCommand(unreadable.id, unreadable.version, unreadable.error)
-        return self._flow.commands.dispatch(command)
+        self._flow.commands.dispatch(command)
 
     def room(self) -> int:
         """Half of the room is left to new users, so that a long backlog does not delay them."""

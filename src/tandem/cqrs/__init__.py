@@ -15,8 +15,8 @@
 A user that MongoDB refuses for good takes another way out: `RefusedUserEvent` ──► `UserSaga.user_refused` ──►
 `SetAsideUserCommand`, and it is a dead letter.
 
-A handler that somebody waits for takes one command: the bus takes the handlers of a batch forward by turns,
-and a side is asked once for all of them. On the rest of the way, nobody waits, and handlers take batches.
+A handler takes one command: the bus takes the handlers of a batch forward by turns, and a side is asked once
+for all of them. Only the two that every user goes through after its answer, when nobody waits, take batches.
 
 Everything after the first commit may be interrupted at any point: that a user is pending is a row in
 PostgreSQL, and `delivery.recovery` starts the flow again for it with another `CreateUserQueryCommand`.

@@ -1,8 +1,8 @@
 """The handlers of the flow, and what they ask of the two sides.
 
-A handler that somebody waits for is given one command and answers one result. That many are carried out
-together is the business of the command bus and of the sides (`kernel.gathered`). The two that bring committed
-users on their way, where nobody waits, are given batches: that is cheaper, see decision 25.
+A handler is given one command and answers one result. That many are carried out together is the business of
+the command bus and of the sides (`kernel.gathered`). Only the two that every user goes through after its
+answer, when nobody waits, are given batches: that is cheaper, see decision 25.
 
 What a handler asks of a side is written here as a protocol, so that neither side's package, nor its database,
 is known to the flow or to the other side.

@@ -28,11 +28,11 @@ SECONDS_BETWEEN_CLAIMS = 0.01
 class Flow(Protocol[Work_contra]):
     """What recovery asks of the way that this kind of work takes through this process."""
 
-    def resume(self, work: Work_contra) -> bool:
-        """Start its flow again. False if there was no room: its row stays, and is found again."""
+    def resume(self, work: Work_contra) -> None:
+        """Start its flow again. Where there is no room for it, its row stays, and is found again."""
 
-    def set_aside(self, unreadable: Unreadable) -> bool:
-        """Take what cannot be read out of the flow. False if there was no room, as in `resume`."""
+    def set_aside(self, unreadable: Unreadable) -> None:
+        """Take what cannot be read out of the flow, if there is room, as in `resume`."""
 
     def room(self) -> int:
         """How many pieces may be claimed now."""

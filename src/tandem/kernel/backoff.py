@@ -1,4 +1,4 @@
-"""How long to wait before another try: the one answer for all of this program."""
+"""How long to wait before another try."""
 
 import random
 from datetime import timedelta

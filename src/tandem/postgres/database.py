@@ -1,4 +1,4 @@
-"""PostgreSQL as the command side uses it: open sessions, a deadline on every call, errors of one kind."""
+"""PostgreSQL as every room uses it: open sessions, a deadline on every call, errors of one kind."""
 
 import asyncio
 import logging
@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import asyncpg
 
+from tandem.config.addresses import unusable_at
 from tandem.kernel import Unavailable, UnsuitableServer
 from tandem.postgres.faults import (
     DRIVER_ERRORS,
@@ -26,11 +27,10 @@ logger = logging.getLogger(__name__)
 
 QUERIES = load_queries(__package__ or "", "postgres.sql")
 OLDEST_VERSION = 18
-UNREADABLE_URL = "its URL cannot be read: percent-encode what is special in the password"
 MOST_TRIES = 4
 
 # Of an instance: two batches of creates, a write-back, recovery and the lease each find one that nobody else
-# takes, because all that is only read shares the other three (`Database.sharing`).
+# takes, because all that people ask for shares the other three (`Database.sharing`).
 CONNECTIONS = 8
 READING_CONNECTIONS = 3
 
@@ -178,21 +178,17 @@ class Database:
         Raises:
             Unavailable: as `connection` does.
         """
-        for _ in range(MOST_TRIES - 1):
+        tries = 0
+        while True:
+            tries += 1
             try:
-                return await self._fetch_once(query, arguments, within, server)
+                async with self.connection(within, server) as connection:
+                    rows: list[asyncpg.Record] = await connection.fetch(query.sql, *arguments)
+                    return rows
             except Unavailable as error:
                 self._log_refusal(query, error)
-                if not isinstance(error.__cause__, LOST):
+                if tries == MOST_TRIES or not isinstance(error.__cause__, LOST):
                     raise
-        return await self._fetch_once(query, arguments, within, server)
-
-    async def _fetch_once(
-        self, query: Query, arguments: tuple[Any, ...], within: timedelta | None, server: int | None
-    ) -> list[asyncpg.Record]:
-        async with self.connection(within, server) as connection:
-            rows: list[asyncpg.Record] = await connection.fetch(query.sql, *arguments)
-            return rows
 
     def _log_refusal(self, query: Query, error: Unavailable) -> None:
         cause = error.__cause__
@@ -231,10 +227,5 @@ def _said(error: BaseException) -> str:
 
 def unreachable(url: str, error: BaseException) -> str:
     """A sentence that says which address was tried, without the password, and how to start a server."""
-    address = (url.rpartition("@")[2] if "@" in url else url.partition("://")[2]).partition("?")[0]
-    # Who cannot read a URL quotes a piece of it, which may be one of the password.
-    what = UNREADABLE_URL if isinstance(error, ValueError) else str(error) or type(error).__name__
-    return (
-        f"PostgreSQL cannot be used at {address} ({what}). Check POSTGRES_URL "
-        "and that the server runs; `tandem up` starts one of its own."
-    )
+    why = None if isinstance(error, ValueError) else str(error) or type(error).__name__
+    return unusable_at(url, "PostgreSQL", "POSTGRES_URL", why)

@@ -10,7 +10,7 @@ from msgspec import Meta
 from tandem.http.problems import bad_parameter
 from tandem.http.requests import NoArguments, Request, Response, json_response
 from tandem.http.routes import Route
-from tandem.runs.statistics import LagMilliseconds, RunStatistics, RunTotals, Statistics
+from tandem.runs.statistics import LagMilliseconds, RunStatistics, RunTotals, Statistics, duration_and_rate
 from tandem.user.profile import Seed
 
 _Seed = Annotated[str, Meta(max_length=100, pattern=r"^[^\x00]+$")]
@@ -42,20 +42,12 @@ class Run(msgspec.Struct, frozen=True, rename="camel"):
     @classmethod
     def of(cls, totals: RunTotals) -> "Run":
         """The answer for these counters."""
-        duration = (totals.last_created_at - totals.first_created_at).total_seconds()
+        duration, rate = duration_and_rate(totals.total, totals.first_created_at, totals.last_created_at)
         return cls(
-            seed=totals.seed,
-            total=totals.total,
-            synchronized=totals.synchronized,
+            **msgspec.structs.asdict(totals),
             pending=totals.total - totals.synchronized - totals.dead_letters,
-            dead_letters=totals.dead_letters,
-            taken_over=totals.taken_over,
-            instances=totals.instances,
-            first_created_at=totals.first_created_at,
-            last_created_at=totals.last_created_at,
             duration_seconds=duration,
-            users_per_second=round(totals.total / duration, 1) if duration else None,
-            lag_ms=totals.lag_ms,
+            users_per_second=rate,
         )
 
 

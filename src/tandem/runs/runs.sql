@@ -61,7 +61,7 @@ WHERE $2 AND s.seed = r.seed AND s.at_second = r.at_second
 
 -- name: sample_runs
 -- All that the live view asks, once a second: what the counters say of the runs $1, their samples from the
--- seconds $2 on, and the instances, as one JSON object (the names are those of run_samples.Snapshot).
+-- seconds $2 on, and the instances, as one JSON object (the names are those of samples.Snapshot).
 WITH watched AS MATERIALIZED (
     SELECT * FROM unnest($1::text[], $2::bigint[]) AS w (seed, since)
 ), sessions AS MATERIALIZED (

@@ -1,9 +1,10 @@
 """Statistics of runs: exact counts and lag percentiles, from counters that the flow keeps in PostgreSQL."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import accumulate
+from typing import Any
 
 import msgspec
 
@@ -91,36 +92,23 @@ class Statistics:
         return [RunTotals(**dict(row), lag_ms=lag_percentiles(lags[row["seed"]])) for row in rows]
 
 
-def _run(row: dict[str, object], lags: Sequence[tuple[int, int]]) -> RunStatistics:
-    counted = msgspec.convert(row, _Counted)
-    duration = 0.0
-    if counted.first_created_at and counted.last_created_at:
-        duration = (counted.last_created_at - counted.first_created_at).total_seconds()
+def _run(row: Mapping[str, Any], lags: Sequence[tuple[int, int]]) -> RunStatistics:
+    duration, rate = duration_and_rate(row["total"], row["first_created_at"], row["last_created_at"])
     return RunStatistics(
-        seed=counted.seed,
-        app_id=counted.app_id,
-        total=counted.total,
-        synchronized=counted.synchronized,
-        pending=counted.total - counted.synchronized - counted.dead_letters,
-        taken_over=counted.taken_over,
-        dead_letters=counted.dead_letters,
-        first_created_at=counted.first_created_at,
-        last_created_at=counted.last_created_at,
+        **row,
+        pending=row["total"] - row["synchronized"] - row["dead_letters"],
         duration_seconds=duration,
-        users_per_second=round(counted.total / duration, 1) if duration else None,
+        users_per_second=rate,
         lag_ms=lag_percentiles(lags),
     )
 
 
-class _Counted(msgspec.Struct, frozen=True):
-    seed: str
-    app_id: str
-    total: int
-    synchronized: int
-    taken_over: int
-    dead_letters: int
-    first_created_at: datetime | None
-    last_created_at: datetime | None
+def duration_and_rate(
+    total: int, first: datetime | None, last: datetime | None
+) -> tuple[float, float | None]:
+    """Seconds from the first creation to the last, and users per second; None where that is no time."""
+    duration = (last - first).total_seconds() if first and last else 0.0
+    return duration, round(total / duration, 1) if duration else None
 
 
 def lag_percentiles(buckets: Sequence[tuple[int, int]]) -> LagMilliseconds | None:

@@ -20,7 +20,6 @@ from tandem.user_command.views import CreatedUser, UserRows
 # W3C Trace Context, version 00, with the flag `sampled`; all zeros name no trace, and no span.
 _SAMPLED = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-0[13579bdf]")
 
-
 # Between the tries of a command that another open transaction is in the way of.
 PAUSES_SECONDS = (0.1, 0.2, 0.4, 0.8)
 

@@ -17,7 +17,9 @@ import msgspec
 
 from tandem.kernel import Backoff, UnsuitableServer
 from tandem.postgres.database import Database, unreachable
+from tandem.postgres.faults import DRIVER_ERRORS
 from tandem.user_command.lock_holders import who_blocks, who_holds
+from tandem.user_command.queries import QUERIES
 from tandem.user_command.schema import Applied, Migration, Schema, require_known_or_additive, this_schema
 
 # Any number will do, as long as everybody who migrates this system takes the same.
@@ -108,7 +110,7 @@ def _explained(url: str) -> Iterator[None]:
     except asyncpg.InsufficientPrivilegeError as error:
         msg = f"PostgreSQL refuses to migrate: {error}. Migrate as the owner of the database."
         raise UnsuitableServer(msg) from error
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except DRIVER_ERRORS as error:
         raise UnsuitableServer(unreachable(url, error)) from error
 
 
@@ -125,7 +127,7 @@ class _Steps:
         """All of it; the names of the migrations that were missing."""
         await self._patiently("This migration", self._keep_out_others)
         await self._apply("The table of migrations", _BOOKKEEPING)
-        rows = await self._connection.fetch("SELECT number, name, additive, checksum FROM tandem_migration")
+        rows = await self._connection.fetch(QUERIES["applied_migrations"].sql)
         applied = [Applied(**dict(row)) for row in rows]
         require_known_or_additive(applied, schema)
         done = {row.number for row in applied}
@@ -187,7 +189,7 @@ class _Steps:
                 return await who_blocks(other, self._connection.get_server_pid())
             finally:
                 other.terminate()
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except DRIVER_ERRORS:
             return "another session"
 
     async def _patiently(self, what: str, attempt: Callable[[], Awaitable[str | None]]) -> None:

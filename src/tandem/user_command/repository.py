@@ -1,4 +1,4 @@
-"""The command side's way to PostgreSQL: each method is one statement, and so one transaction."""
+"""The command side's way to PostgreSQL: what is written of users is written by one statement."""
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence

@@ -20,6 +20,7 @@ from pymongo.errors import (
     PyMongoError,
 )
 
+from tandem.config.addresses import unusable_at
 from tandem.kernel import Unavailable, UnsuitableServer
 from tandem.user.ids import HIGHEST_ID
 from tandem.user_query.document import Document
@@ -36,7 +37,6 @@ from tandem.user_query.refusals import codes_of
 
 OLDEST_VERSION = 5
 AUTHENTICATION_FAILED = 18
-UNREADABLE_URL = "its URL cannot be read: percent-encode what is special in the password"
 DEFAULT_DATABASE = "tandem"
 COLLECTION = "users"
 # A server that has not answered by then when an instance starts is taken to be away.
@@ -197,11 +197,6 @@ def described(error: PyMongoError) -> str:
 
 def unreachable(url: str, error: Exception) -> str:
     """A sentence that says which address was tried, without the password, and how to start a server."""
-    address = (url.rpartition("@")[2] if "@" in url else url.partition("://")[2]).partition("?")[0]
-    # Who cannot read a URL quotes a piece of it, which may be one of the password.
     unreadable = isinstance(error, ValueError | ConfigurationError)
-    what = UNREADABLE_URL if unreadable else str(error).partition(", Timeout:")[0]
-    return (
-        f"MongoDB cannot be used at {address} ({what}). Check MONGODB_URL and that the server runs; "
-        "`tandem up` starts one of its own."
-    )
+    why = None if unreadable else str(error).partition(", Timeout:")[0]
+    return unusable_at(url, "MongoDB", "MONGODB_URL", why)

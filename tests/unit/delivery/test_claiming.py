@@ -30,11 +30,9 @@ class Orders:
 
     def resume(self, work):
         self.under_way.append(int(work.removeprefix("order ")))
-        return True
 
     def set_aside(self, unreadable):
         self.dead.append(unreadable)
-        return True
 
     def room(self):
         return self.free
