@@ -1,5 +1,6 @@
 """The described flow, step by step, against real PostgreSQL and MongoDB."""
 
+import asyncio
 import json
 
 import asyncpg
