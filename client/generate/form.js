@@ -2,6 +2,7 @@
 
 import { MAX_SEED_LENGTH } from "/client/generate/seed.js";
 import { maxUsersOf } from "/client/generate/sources.js";
+import { element } from "/client/page/dom.js";
 import { count as formatCount } from "/client/page/format.js";
 
 /** @typedef {import("/client/generate/run.js").Order} Order */
@@ -68,7 +69,7 @@ export function fillIn(form, order) {
 export function showMaximum(form) {
   const { count } = fields(form);
   count.max = String(maxUsers(form));
-  /** @type {HTMLElement} */ (document.getElementById("count-hint")).dataset.hint = `1 to ${formatCount(maxUsers(form))}`;
+  element("count-hint").dataset.hint = `1 to ${formatCount(maxUsers(form))}`;
   complain(count, "");
 }
 
@@ -105,7 +106,7 @@ function seedComplaint(value) {
  * @returns {HTMLInputElement | null} The input, if there is a complaint.
  */
 function complain(input, complaint) {
-  const hint = /** @type {HTMLElement} */ (document.getElementById(`${input.id}-hint`));
+  const hint = element(`${input.id}-hint`);
   hint.textContent = complaint || (hint.dataset.hint ?? "");
   hint.classList.toggle("wrong", complaint !== "");
   input.setAttribute("aria-invalid", String(complaint !== ""));

@@ -1,6 +1,7 @@
 /** A line chart of what happens over time. Drawn anew once a second at most, from 600 points at most. */
 
 import { draw, setText } from "/client/page/dom.js";
+import { sixtieths } from "/client/page/format.js";
 import { maximumTick, ticks, timeStep } from "/client/live/scale.js";
 
 /** @typedef {import("/client/live/history.js").Rates} Rates */
@@ -159,6 +160,5 @@ function nearest(points, at) {
 
 /** @param {number} seconds @returns {string} Minutes and seconds. */
 function clockOf(seconds) {
-  const whole = Math.max(0, Math.round(seconds));
-  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+  return sixtieths(Math.max(0, Math.round(seconds)));
 }

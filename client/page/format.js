@@ -37,7 +37,7 @@ export function duration(seconds) {
 }
 
 /** @param {number} value @returns {string} Sixties, and what is left of them in two digits. */
-function sixtieths(value) {
+export function sixtieths(value) {
   return `${Math.floor(value / 60)}:${String(Math.floor(value % 60)).padStart(2, "0")}`;
 }
 

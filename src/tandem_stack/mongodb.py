@@ -29,8 +29,6 @@ REPLICA_SET = "tandem"
 # What the owner may besides owning its database: watch the server.
 OWNER_ROLES = ("clusterMonitor",)
 
-USER_NOT_FOUND = 11
-ROLE_NOT_FOUND = 31
 NOT_YET_INITIALIZED = 94
 
 SETTINGS = {

@@ -51,5 +51,5 @@ def pages() -> list[Path]:
 
 
 def prose() -> str:
-    """README and all of docs, as one text."""
+    """Every page, as one text."""
     return "\n".join(page.read_text() for page in pages())

@@ -3,8 +3,8 @@
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,9 @@ import psutil
 from pymongo import AsyncMongoClient
 
 from command_line import run_tandem
+from tandem_lab.proof.stack import stopped
+from tandem_stack.ports import http_status
+from tandem_stack.processes import children
 from waiting import until
 
 
@@ -43,7 +46,9 @@ class Stack:
 
         async def is_ready() -> bool:
             now = {each["app_id"]: each["pid"] for each in await self.instances()}[instance["app_id"]]
-            return now not in {None, instance["pid"]} and await _is_ready(instance["port"])
+            if now in {None, instance["pid"]}:
+                return False
+            return await http_status(instance["port"], "/health/ready") == 200
 
         await until(is_ready, f"{instance['app_id']} is back")
 
@@ -60,7 +65,7 @@ class Stack:
     @asynccontextmanager
     async def without_mongodb(self) -> AsyncIterator[None]:
         """Meanwhile, MongoDB is there but answers nothing."""
-        with frozen((await self._status())["mongodb"]["pid"]):
+        with stopped((await self._status())["mongodb"]["pid"]):
             yield
 
     @asynccontextmanager
@@ -68,15 +73,15 @@ class Stack:
         """Meanwhile, PostgreSQL is there but answers nothing, on old connections or new ones."""
         server = (await self._status())["postgres"]["pid"]
         with ExitStack() as ice:
-            for pid in (server, *children_of(server)):
-                ice.enter_context(frozen(pid))
+            for pid in (server, *children(server)):
+                ice.enter_context(stopped(pid))
             yield
 
     @asynccontextmanager
     async def without_instances(self) -> AsyncIterator[None]:
         """Meanwhile, all instances are dead; afterwards they are started again."""
         victims = await self.instances()
-        with frozen(parent_of(victims[0]["pid"])):  # which would start them again at once
+        with stopped(parent_of(victims[0]["pid"])):  # which would start them again at once
             for victim in victims:
                 await self.kill(victim)
             yield
@@ -103,29 +108,6 @@ class Stack:
         return status
 
 
-@contextmanager
-def frozen(pid: int) -> Iterator[None]:
-    """Meanwhile, this process does nothing."""
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
-
-
 def parent_of(pid: int) -> int:
     """The process that started this one."""
     return psutil.Process(pid).ppid()
-
-
-def children_of(pid: int) -> list[int]:
-    """The processes that this one has started."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-async def _is_ready(port: int) -> bool:
-    async with httpx.AsyncClient() as client:
-        try:
-            return (await client.get(f"http://127.0.0.1:{port}/health/ready")).status_code == 200
-        except httpx.TransportError:
-            return False

@@ -1,4 +1,4 @@
-"""A small interface that the tests of this folder serve."""
+"""A small interface that the tests of HTTP serve."""
 
 from typing import Annotated, Any
 

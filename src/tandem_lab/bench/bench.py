@@ -17,19 +17,16 @@ from tandem_lab.bench.measure import measure_creates
 from tandem_lab.bench.probe import Probe
 from tandem_lab.bench.reads import measure_beside, measure_reads, measure_staleness, read_paths
 from tandem_lab.bench.results import Measurement, Report
-from tandem_lab.bench.steps import Step, Tell, take_steps
+from tandem_lab.bench.steps import OVERHEAD, WARM_UP_CONNECTIONS, Step, Tell, take_steps
 from tandem_lab.bench.tidy import tidy_up
 from tandem_lab.bench.yardsticks import Yardsticks, left_out
 from tandem_lab.errors import YardstickFailed
 from tandem_stack.status import Status
 
-WARM_UP_CONNECTIONS = 50
 # Beside writes, reads come at half of what they can do, and writes at a quarter.
 READ_SHARE, WRITE_SHARE = 0.5, 0.25
 PGBENCH_SECONDS = 2
 TIDYING_SECONDS = 3.0
-# What a load takes besides its seconds: users are prepared before, and arrive after.
-OVERHEAD = 1.7
 
 
 class BenchPlan(msgspec.Struct, frozen=True):

@@ -17,14 +17,11 @@ import msgspec
 from tandem_lab.bench.environment import environment_of
 from tandem_lab.bench.load import Load
 from tandem_lab.bench.measure import measure_creates
-from tandem_lab.bench.own_stack import OwnStack, own_stack
+from tandem_lab.bench.own_stack import OwnStack, address_of, own_stack
 from tandem_lab.bench.probe import Probe
 from tandem_lab.bench.results import Measurement, Report
-from tandem_lab.bench.steps import Step, Tell, take_steps
+from tandem_lab.bench.steps import OVERHEAD, WARM_UP_CONNECTIONS, Step, Tell, take_steps
 
-WARM_UP_CONNECTIONS = 50
-# What a load takes besides its seconds: users are prepared before, and arrive after.
-OVERHEAD = 1.7
 # Starting and ending a stack, in seconds.
 START_AND_END = 5.0
 
@@ -103,7 +100,7 @@ class Scale:
     async def _one(self, round_: int) -> list[Measurement]:
         async with AsyncExitStack() as ends:
             stack, probe = await self._started(ends, 1)
-            url = f"http://127.0.0.1:{stack.running.instances[0].port}"
+            url = address_of(stack.running)
             return [await self._measure(probe, url, each, round_) for each in self._loads_of_one()]
 
     def _loads_of_one(self) -> tuple[int, ...]:

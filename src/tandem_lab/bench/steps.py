@@ -7,6 +7,10 @@ import msgspec
 
 from tandem_lab.bench.results import Measurement
 
+WARM_UP_CONNECTIONS = 50
+# What a load takes besides its seconds: users are prepared before, and arrive after.
+OVERHEAD = 1.7
+
 
 class Step(msgspec.Struct, frozen=True):
     """One thing to do: what, in a few words; about how many seconds it takes; and how it is done."""

@@ -25,6 +25,7 @@ from tandem_lab.cli.common import (
 )
 from tandem_lab.report.findings import ratios
 from tandem_lab.report.format import number
+from tandem_lab.report.metrics import rate_of
 from tandem_lab.report.thresholds import Threshold
 
 COLUMNS = (
@@ -115,7 +116,7 @@ def _row(measurement: Measurement) -> list[str]:
         load += f", {measurement.rate_due:,.0f}/s"
     elif measurement.connections:
         load += f" ({measurement.connections})"
-    rate = measurement.per_second.get("synchronized", measurement.per_second.get("read", 0.0))
+    rate = rate_of(measurement) or 0.0
     row = [load, f"{rate:,.0f}"]
     for found in (measurement.post_ms, measurement.lag_ms):
         row += [f"{found.p50:,.1f}", f"{found.p99:,.1f}"] if found else ["", ""]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tandem_lab.bench.kinds import Kind
 from tandem_lab.bench.results import Report
 from tandem_lab.report.findings import Ratio, half_load, limit_of, warnings
 from tandem_lab.report.format import number, rounds
@@ -105,7 +106,7 @@ def verdict(thresholds: Sequence[ThresholdOutcome]) -> list[Content]:
 
 def _growth(runs: Sequence[Runs], saturated: Runs) -> Content:
     """How much more that is than what the fewest instances carry."""
-    fewest = min(each.key.instances for each in runs if each.key.kind == "closed")
+    fewest = min(each.key.instances for each in runs if each.key.kind == Kind.CLOSED)
     first = saturation_runs(runs, fewest)
     if first is None or fewest == saturated.key.instances or not first.rate.median:
         return None

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from tandem_lab.bench.kinds import Kind
 from tandem_lab.bench.results import Report
 from tandem_lab.report.findings import OTHERS_BUSY, others_busy, ratios
 from tandem_lab.report.metrics import Metric
@@ -14,7 +15,7 @@ from tandem_lab.statistics import Comparison, Spread, compare, median_with_sprea
 Judgement = Literal["better", "worse", "within noise", "too few rounds", "no ratio to zero"]
 
 #: A yardstick that changed says that the machine did.
-UNCHANGING_YARDSTICK = "frozen floor"
+UNCHANGING_YARDSTICK = Kind.FROZEN_FLOOR
 #: What is different in every report, or tells of the code and not of its surroundings.
 NOT_SURROUNDINGS = ("command", "revision", "tandem", "fsync_us", "others_busy", "url")
 #: Of rates the one at the way's end, of latencies the middle and the end: the others follow, or are noise.

@@ -8,7 +8,7 @@ import msgspec
 
 from tandem_lab.bench.kinds import BROWSER_CONNECTIONS, Kind
 from tandem_lab.bench.results import Measurement, Report
-from tandem_lab.report.metrics import COMPONENT_NAMES, rate_of, servers_cpu
+from tandem_lab.report.metrics import component_name, rate_of, servers_cpu
 from tandem_lab.report.runs import Runs, runs_of, saturation_runs
 from tandem_lab.saturation import saturated_component
 from tandem_lab.statistics import Spread, median_with_spread
@@ -217,7 +217,7 @@ def _others_busy_at_first(environment: Mapping[str, Any]) -> float:
 def _waits(measurement: Measurement) -> str:
     """Who was ready and had no core, and what waited for the disk, where that is worth a sentence."""
     waiting = {
-        COMPONENT_NAMES.get(name, name): threads
+        component_name(name): threads
         for name, threads in measurement.waiting_for_core.items()
         if threads >= WAITING
     }

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from math import floor, log10
 
+from tandem_lab.bench.kinds import Kind
 from tandem_lab.histogram import Percentiles
 from tandem_lab.report.bars import Bar, Part, bars, parts_legend
 from tandem_lab.report.chart import Line, Linear, Logarithmic, Percentile, Scale, chart, legend
@@ -84,7 +85,7 @@ def latency(runs: Sequence[Runs]) -> list[Content]:
     """How long clients waited for the answer to a POST, for every share of the requests."""
     measured = [each for each in runs if each.of_service and not each.reads and each.answers().total]
     first = _saturated_and_half(measured)
-    chosen = first + [each for each in measured if each.key.kind == "closed" and each not in first]
+    chosen = first + [each for each in measured if each.key.kind == Kind.CLOSED and each not in first]
     chosen = (chosen + [each for each in measured if each not in chosen][::-1])[:MOST_LINES]
     if not chosen:
         return []
@@ -135,7 +136,7 @@ def open_loop(runs: Sequence[Runs]) -> list[Content]:
     """Latency and lag at a fixed rate, up to the saturation."""
     saturated = saturation_runs(runs)
     instances = saturated.key.instances if saturated else None
-    opened = [each for each in runs if each.key.kind == "open" and instances in {None, each.key.instances}]
+    opened = [each for each in runs if each.key.kind == Kind.OPEN and instances in {None, each.key.instances}]
     opened.sort(key=lambda each: each.typical.rate_due or 0)
     lines = [
         Line(f"{of} {PERCENTILE_NAMES[field]}", f"{of}-{field}", _by_rate(opened, of, field), dots=True)

@@ -23,8 +23,7 @@ import aiohttp
 from pymongo import AsyncMongoClient
 
 from tandem_lab.bench.fill import fill
-from tandem_lab.bench.generator import Plan
-from tandem_lab.bench.load import generate
+from tandem_lab.bench.load import Load, generate, plan_of
 from tandem_lab.bench.own_stack import address_of, own_stack
 from tandem_lab.bench.probe import Probe
 from tandem_stack.status import InstanceStatus, Status
@@ -137,17 +136,9 @@ async def measure_lists(instance: InstanceStatus, base: str, lists: int) -> dict
     return {"lists": lists, **found, **outcome}
 
 
-async def measure_creates(instance: InstanceStatus, base: str, seed: str, searches: int) -> dict[str, Any]:
+async def measure_creates(base: str, seed: str, searches: int) -> dict[str, Any]:
     """Lag and latency of creates at a fixed rate, beside so many searches from the third second on."""
-    plan = Plan(
-        "127.0.0.1",
-        instance.port,
-        SECONDS,
-        connections=50,
-        requests=int(RATE * SECONDS),
-        rate=RATE,
-        seed=seed,
-    )
+    plan = plan_of(base, Load(SECONDS, connections=50, rate=RATE), seed=seed)
 
     async def search() -> dict[str, Any]:
         await asyncio.sleep(3)
@@ -187,15 +178,15 @@ async def main(lists: int, searches: int) -> None:
     async with own_stack(Path(tempfile.gettempdir()) / "heavy-reads", 1) as stack:
         running = stack.running
         (instance,) = running.instances
-        base = f"http://127.0.0.1:{instance.port}"
+        base = address_of(running)
         probe = await Probe.open(running)
-        await fill(probe, address_of(running), SMALL_USERS)
+        await fill(probe, base, SMALL_USERS)
         await probe.close()
         await create_large_users(base)
         for measuring in (
             measure_lists(instance, base, lists),
-            measure_creates(instance, base, "alone", 0),
-            measure_creates(instance, base, "beside", searches),
+            measure_creates(base, "alone", 0),
+            measure_creates(base, "beside", searches),
             measure_leaving(running, base, searches),
         ):
             print(json.dumps(await measuring), flush=True)

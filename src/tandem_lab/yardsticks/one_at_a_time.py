@@ -26,12 +26,12 @@ import asyncpg
 import msgspec
 
 from tandem.random_users import RandomUser, random_user
+from tandem_lab.bench.kinds import BROWSER_CONNECTIONS
 from tandem_lab.yardsticks.places import fresh_schema, server_urls
 from tandem_stack.programs import find_wheel
 
 NAME = "one_at_a_time"
 SCRIPT = Path(__file__).with_suffix(".sql")
-BROWSER_CONNECTIONS = 6
 
 
 def main() -> None:

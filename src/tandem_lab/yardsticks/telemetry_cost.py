@@ -14,7 +14,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 
 from aiohttp import web
 
@@ -129,10 +129,7 @@ async def main(users: int, rounds: int) -> None:
                 async with serving(program, environment) as (pid, port):
                     await measure(pid, port, users // 4, f"warm-{os.getpid()}-{number}-{port}")
                     seed = f"cost-{os.getpid()}-{number}-{port}"
-                    if scraped:
-                        async with scraping(port):
-                            found = await measure(pid, port, users, seed)
-                    else:
+                    async with scraping(port) if scraped else nullcontext():
                         found = await measure(pid, port, users, seed)
                     measured.setdefault(name, []).append(found)
     plain = measured["uncounted"]

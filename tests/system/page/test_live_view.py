@@ -8,7 +8,8 @@ import httpx
 import pytest
 from playwright.async_api import Browser, expect
 
-from page_stack import Stack, frozen, parent_of
+from page_stack import Stack, parent_of
+from tandem_lab.proof.stack import stopped
 from visit import STAGES, Visit, user
 from waiting import until
 
@@ -122,7 +123,7 @@ async def test_an_instance_killed_in_mid_run_is_shown_and_the_run_ends_complete(
     await visit.generate()
     await visit.until("sending")
     await visit.until_samples(1)
-    with frozen(parent_of(victim["pid"])):  # which would start it again before the page saw it gone
+    with stopped(parent_of(victim["pid"])):  # which would start it again before the page saw it gone
         await stack.kill(victim)
         await expect(visit.instance(victim["app_id"]).filter(has_text="gone")).to_be_visible()
     assert await visit.number("accepted-count") < 1_500
@@ -160,7 +161,7 @@ async def test_who_took_over_the_users_of_a_frozen_instance_is_shown(visit: Visi
             await visit.generate()
             await visit.until("synchronizing")
             await expect(shown).to_contain_text("pending")
-            ice.enter_context(frozen(victim["pid"]))
+            ice.enter_context(stopped(victim["pid"]))
         await expect(shown).to_contain_text("silent")
         await visit.until("done")
         took_over = re.compile(rf"Took over [\d,]+ users? of {victim['app_id']}")
