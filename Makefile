@@ -53,4 +53,4 @@ screenshots: dev ## take the pictures in docs/images from a stack of its own
 bench-floor: dev ## measure the floor on the running stack's databases
 	@status=$$($(BIN)/tandem status --json --data-dir $(DATA_DIR)) || { echo 'No stack is running. Start one with: make up'; exit 1; }; \
 	url() { printf '%s' "$$status" | $(BIN)/python -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]]["url"])' "$$1"; }; \
-	POSTGRES_URL=$$(url postgres) MONGODB_URL=$$(url mongodb) $(BIN)/python -m tandem_lab.yardsticks.floor $(ARGS)
+	POSTGRES_URL=$$(url postgres) MONGODB_URL=$$(url mongodb) $(BIN)/python -m tandem_lab.baselines.floor $(ARGS)

@@ -18,7 +18,7 @@ from tandem.app.adapters import adapters_of
 from tandem.app.serve import application
 from tandem.cli import commands, main
 from tandem.config import Settings
-from tandem.http.door import OpenDoor
+from tandem.http.authentication import SameSiteOnly
 from tandem.http.requests import RawRequest
 from tandem.postgres.database import Database
 from tandem.postgres.sessions import Sessions
@@ -150,15 +150,15 @@ def batches_page(instance: Instance) -> str:
     """What is gathered, by the coalescers of an instance with default settings."""
     rows = []
     for coalescer in instance.flow.coalescers:
-        how = coalescer.coalescing
-        pace = how.pace / timedelta(milliseconds=1)
+        how = coalescer.policy
+        interval = how.min_interval / timedelta(milliseconds=1)
         rows.append(
             (
                 coalescer.name,
                 f"{how.max_batch:,}",
                 f"{how.max_waiting:,}",
-                str(how.lanes),
-                f"{pace:g} ms" if pace else "none",
+                str(how.max_in_flight),
+                f"{interval:g} ms" if interval else "none",
                 "yes" if how.retry else "no",
             )
         )
@@ -182,7 +182,7 @@ async def pages() -> dict[str, str]:
     patience = timedelta(seconds=1)
     database = Database(Sessions(settings.postgres_url, {}, patience, size=1), patience)
     instance = wire(settings, adapters_of(settings, database, client))
-    answer = await application(instance, OpenDoor()).answer(RawRequest("GET", b"/api-json", b"", {}))
+    answer = await application(instance, SameSiteOnly()).answer(RawRequest("GET", b"/api-json", b"", {}))
     await client.close()
     return {
         "commands.md": commands_page(),

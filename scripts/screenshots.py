@@ -127,7 +127,7 @@ def animate(browser: Browser, place: Path) -> None:
 
 
 def _strikes(stack: Any) -> dict[int, list[tuple[int, signal.Signals]]]:
-    """Whom which signal strikes after a frame. While MongoDB is away, the victim gets users in hand."""
+    """Whom which signal strikes after a frame. While MongoDB is away, the victim gets users in flight."""
     mongodb, victim = stack["mongodb"]["pid"], stack["instances"][1]["pid"]
     return {
         KILLED_AT_FRAME - 3: [(mongodb, signal.SIGSTOP)],

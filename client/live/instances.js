@@ -1,4 +1,4 @@
-/** Shows each instance: how far its own users are, what it has in hand, and whether it lives. */
+/** Shows each instance: how far its own users are, what it has in flight, and whether it lives. */
 
 import { lifeOf } from "/client/live/happenings.js";
 import { element, keep, make, setText } from "/client/page/dom.js";
@@ -12,7 +12,7 @@ const byName = new Intl.Collator("en", { numeric: true }).compare;
 /**
  * @param {Sample} sample
  * @param {boolean} isCurrent Whether it says how the instances are, and not how they were.
- * @param {boolean} canMove False also where the run is over: what they then had in hand is a second old.
+ * @param {boolean} canMove False also where the run is over: what they then had in flight is a second old.
  */
 export function showInstances({ instances, stages }, isCurrent, canMove) {
   const sorted = [...instances].sort((one, other) => byName(one.appId, other.appId) || (one.incarnation ?? 0) - (other.incarnation ?? 0));
@@ -52,7 +52,7 @@ function stateOf({ state, silentSeconds }) {
 function numbersOf({ total, pending, queue }, stored, canMove) {
   const parts = [`${format.plural(total, "user", "users")}${stored ? `, ${Math.round((total / stored) * 100)} % of the run` : ""}`];
   if (pending > 0) parts.push(`${format.count(pending)} pending`);
-  if (queue > 0 && canMove) parts.push(`${format.count(queue)} in hand`);
+  if (queue > 0 && canMove) parts.push(`${format.count(queue)} in flight`);
   return parts.join(" · ");
 }
 

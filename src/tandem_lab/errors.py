@@ -3,7 +3,7 @@
 LabError
 ├── GeneratorFailed  the load was not carried out
 ├── NotDrained       the users of a run did not arrive in time
-└── YardstickFailed  a yardstick's program failed; the rest of the measurement goes on
+└── BaselineFailed  a baseline's program failed; the rest of the measurement goes on
 """
 
 import click
@@ -21,5 +21,5 @@ class NotDrained(LabError):
     """Users of a run were still on their way when patience ended."""
 
 
-class YardstickFailed(LabError):
-    """A yardstick's program has failed; says which, and its last words."""
+class BaselineFailed(LabError):
+    """A baseline's program has failed; says which, and its last words."""

@@ -4,7 +4,7 @@ D/               0700 (as root 0710, so that the servers' account can pass throu
   memory.json    0600: generated passwords and the databases' ports
   status.json    0600: what runs now
   lock           held while a stack runs on this folder
-  logs/          one file for each part
+  logs/          one file for each service
   servers/       the servers' own files; as root elsewhere, where their account could not reach them here
 """
 
@@ -55,7 +55,7 @@ class DataFolder:
     user: ServerUser | None
 
     def log(self, name: str) -> Path:
-        """The log file of a part; one that has grown too large is set aside first."""
+        """The log file of a service; one that has grown too large is set aside first."""
         log = self.path / "logs" / f"{name}.log"
         if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
             log.rename(log.with_suffix(".log.1"))

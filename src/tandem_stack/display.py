@@ -10,7 +10,7 @@ from rich.table import Table
 
 
 class Display:
-    """Takes the parts' states as they change. Never fails: the terminal may be gone while the stack ends."""
+    """Shows services' states as they change. Never fails: the terminal may be gone before the stack."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -22,7 +22,7 @@ class Display:
             self._live = Live(console=console, auto_refresh=False)
 
     def __call__(self, title: str, state: str) -> None:
-        """A part of the stack has a new state."""
+        """A service of the stack has a new state."""
         self._states[title] = state
         self._safely(self._redraw if self._live else lambda: self._line(f"{title}: {state}"))
 

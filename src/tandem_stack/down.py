@@ -9,7 +9,7 @@ from pathlib import Path
 from tandem_stack.data_folder import holder, is_held
 from tandem_stack.errors import StackError
 
-# Longer than the patience with all parts, one after the other.
+# Longer than the patience with all services, one after the other.
 PATIENCE = 180.0
 _INTERVAL = 0.05
 

@@ -1,4 +1,4 @@
-"""An instance of Tandem itself as a part of the local stack, and the migration that comes before it."""
+"""An instance of Tandem itself as a service of the local stack, and the migration that comes before it."""
 
 import os
 import signal
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from tandem_stack.data_folder import DataFolder
 from tandem_stack.errors import StackError
-from tandem_stack.parts import Part
 from tandem_stack.ports import http_status
 from tandem_stack.processes import Program, how_it_ended, run_to_end
+from tandem_stack.services import Service
 
 # Longer than the instance itself takes at most (DRAIN_SECONDS).
 STOP_PATIENCE = 30
@@ -24,14 +24,14 @@ class DatabaseUrls:
     mongodb: str
 
 
-def instance(folder: DataFolder, number: int, port: int, urls: DatabaseUrls) -> Part:
+def instance(folder: DataFolder, number: int, port: int, urls: DatabaseUrls) -> Service:
     """`tandem serve` as the instance of that number (from 1), with the service role's URLs."""
     name = f"instance-{number}"
 
     async def is_ready() -> bool:
         return await http_status(port, "/health/ready") == 200
 
-    return Part(
+    return Service(
         name=name,
         title=name,
         program=_tandem(

@@ -1,4 +1,4 @@
-"""MongoDB as a part of the local stack: a replica set of one with authentication."""
+"""MongoDB as a service of the local stack: a replica set of one with authentication."""
 
 import os
 import shutil
@@ -13,10 +13,10 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from tandem_stack.data_folder import DataFolder, Memory
 from tandem_stack.errors import StackError
-from tandem_stack.parts import Part, failure
 from tandem_stack.ports import LOCAL, accepts_connections
 from tandem_stack.processes import Program, plain_environment
 from tandem_stack.programs import find_wheel
+from tandem_stack.services import Service, failure
 
 if TYPE_CHECKING:
     from pymongo.asynchronous.database import AsyncDatabase
@@ -73,7 +73,7 @@ class MongoDB:
         return f"mongodb://{role}:{password}@{LOCAL}:{self.port}/{database}?authSource=admin&directConnection=true"
 
     @property
-    def part(self) -> Part:
+    def service(self) -> Service:
         """How it is started, asked and ended."""
         settings = SETTINGS | {
             "--port": str(self.port),
@@ -86,7 +86,7 @@ class MongoDB:
         options += [
             word for name, value in parameters.items() for word in ("--setParameter", f"{name}={value}")
         ]
-        return Part(
+        return Service(
             name=self.name,
             title=self.title,
             program=Program(
@@ -121,7 +121,7 @@ class MongoDB:
         try:
             await self._make_roles(database)
         except PyMongoError as error:
-            raise failure(f"MongoDB could not make its users: {error}", self.part.program) from None
+            raise failure(f"MongoDB could not make its users: {error}", self.service.program) from None
 
     async def _make_roles(self, database: str) -> None:
         privilege = {

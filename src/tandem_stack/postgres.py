@@ -1,4 +1,4 @@
-"""PostgreSQL as a part of the local stack: initialised once, then started with settings for a laptop."""
+"""PostgreSQL as a service of the local stack: initialised once, then started with settings for a laptop."""
 
 import shutil
 import signal
@@ -10,10 +10,10 @@ import asyncpg
 
 from tandem_stack.data_folder import DataFolder, Memory
 from tandem_stack.errors import StackError
-from tandem_stack.parts import Part, failure
 from tandem_stack.ports import LOCAL
 from tandem_stack.processes import Program, how_it_ended, run_to_end
 from tandem_stack.programs import require_wheel
+from tandem_stack.services import Service, failure
 
 DATABASE = "tandem"
 OWNER = "tandem_owner"
@@ -62,11 +62,11 @@ class Postgres:
         return f"postgresql://{role}:{passwords[role]}@{LOCAL}:{self.port}/{database}"
 
     @property
-    def part(self) -> Part:
+    def service(self) -> Service:
         """How it is started, asked and ended."""
         settings = SETTINGS | {"port": str(self.port)}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        return Part(
+        return Service(
             name=self.name,
             title=self.title,
             program=self._program("postgres", "-D", self._cluster, *options),
@@ -119,7 +119,7 @@ class Postgres:
         try:
             await self._make_roles()
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise failure(f"PostgreSQL could not make its roles: {error}", self.part.program) from None
+            raise failure(f"PostgreSQL could not make its roles: {error}", self.service.program) from None
 
     async def _make_roles(self) -> None:
         connection = await self.connect("postgres", "postgres")

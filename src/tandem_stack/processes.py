@@ -72,7 +72,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C in the terminal is for us; we end the parts in order
+                start_new_session=True,  # Ctrl-C in the terminal is for us; we end the services in order
                 preexec_fn=_end_with_parent(os.getpid()),  # noqa: PLW1509 - there are no other threads
                 user=user.uid if user else None,
                 group=user.gid if user else None,

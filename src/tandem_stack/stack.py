@@ -1,4 +1,4 @@
-"""The whole stack: which parts there are, in which order they start and end, and what to check before."""
+"""The whole stack: which services there are, in which order they start and end, and what to check before."""
 
 import asyncio
 import shutil
@@ -13,11 +13,11 @@ from tandem_stack.errors import StackError
 from tandem_stack.instance import DatabaseUrls, instance, migrate
 from tandem_stack.mongodb import MongoDB
 from tandem_stack.nginx import Nginx
-from tandem_stack.parts import Part
 from tandem_stack.ports import LOCAL, free_port, is_free, require_free
 from tandem_stack.postgres import Postgres
 from tandem_stack.processes import end_leftovers
 from tandem_stack.programs import require_wheel
+from tandem_stack.services import Service
 from tandem_stack.status import (
     InstanceStatus,
     LoadBalancerStatus,
@@ -26,7 +26,7 @@ from tandem_stack.status import (
     remove_status,
     write_status,
 )
-from tandem_stack.supervisor import Keeper, Report, end_all
+from tandem_stack.supervisor import Report, Supervisor, end_all
 
 # Two fresh databases take 100 MB; PostgreSQL's log alone may grow to gigabytes.
 LEAST_FREE_BYTES = 512_000_000
@@ -52,13 +52,13 @@ class Options:
 
 
 class Stack:
-    """The parts of one stack. Use: `start`, then wait for whatever you like, then `stop`."""
+    """The services of one stack. Use: `start`, then wait for whatever you like, then `stop`."""
 
     def __init__(self, folder: DataFolder, options: Options, report: Report) -> None:
         self._folder = folder
         self._options = options
         self._tell = report
-        self._keepers: dict[str, Keeper] = {}
+        self._supervisors: dict[str, Supervisor] = {}
         self._owner_urls: dict[str, str] = {}
 
     @property
@@ -75,7 +75,7 @@ class Stack:
         """Start everything, and return when all of it is ready.
 
         Raises:
-            StackError: something is in the way, or a part did not get ready.
+            StackError: something is in the way, or a service did not get ready.
         """
         end_leftovers(self._folder.servers)
         self._check()
@@ -91,13 +91,15 @@ class Stack:
         await self._start(instances)
         load_balancer = Nginx(self._folder, self._options.port, self._options.instance_ports)
         load_balancer.prepare()
-        await self._start([load_balancer.part])
+        await self._start([load_balancer.service])
 
     async def stop(self, hurry: asyncio.Event) -> None:
         """End everything: first the door, then those who answer, then what they store in."""
         databases = {"postgres", "mongodb"}
-        order = ({"nginx"}, self._keepers.keys() - databases - {"nginx"}, databases)
-        groups = [[keeper for name, keeper in self._keepers.items() if name in group] for group in order]
+        order = ({"nginx"}, self._supervisors.keys() - databases - {"nginx"}, databases)
+        groups = [
+            [supervisor for name, supervisor in self._supervisors.items() if name in group] for group in order
+        ]
         await end_all(groups, hurry, self._report)
         remove_status(self._folder.path)
 
@@ -149,7 +151,7 @@ class Stack:
         self._owner_urls[server.name] = server.owner_url()
         self._report(server.title, "initialising")
         await server.initialise()
-        await self._start([server.part])
+        await self._start([server.service])
         await server.make_roles()
         return server.owner_url(), server.service_url()
 
@@ -159,17 +161,17 @@ class Stack:
         await check(url)
         return url, url
 
-    async def _start(self, parts: Iterable[Part]) -> None:
-        """Start parts at the same time; return when all are ready."""
-        keepers = [Keeper(part, self._report) for part in parts]
-        self._keepers |= {keeper.part.name: keeper for keeper in keepers}
+    async def _start(self, services: Iterable[Service]) -> None:
+        """Start services at the same time; return when all are ready."""
+        supervisors = [Supervisor(service, self._report) for service in services]
+        self._supervisors |= {supervisor.service.name: supervisor for supervisor in supervisors}
         async with _together() as group:
-            for keeper in keepers:
-                group.create_task(keeper.start())
+            for supervisor in supervisors:
+                group.create_task(supervisor.start())
 
     def _report(self, title: str, state: str) -> None:
         """Something changed: tell the person, and whoever asks for the status."""
-        with suppress(OSError):  # a full disk is no reason to stop looking after the parts
+        with suppress(OSError):  # a full disk is no reason to stop looking after the services
             self._publish()
         self._tell(title, state)
 
@@ -188,8 +190,8 @@ class Stack:
         write_status(self._folder.path, status)
 
     def _pid(self, name: str) -> int | None:
-        keeper = self._keepers.get(name)
-        return keeper.pid if keeper else None
+        supervisor = self._supervisors.get(name)
+        return supervisor.pid if supervisor else None
 
 
 def _port(asked_for: int | None, last: int, other: int = 0) -> int:

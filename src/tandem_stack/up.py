@@ -8,8 +8,8 @@ import signal
 from tandem_stack.data_folder import hold, holder, open_data_folder
 from tandem_stack.display import Display
 from tandem_stack.errors import StackError
-from tandem_stack.guard import guard_is_gone, run_guarded
 from tandem_stack.stack import Options, Stack
+from tandem_stack.watchdog import run_watched, watchdog_is_gone
 
 # How many files and connections each process may have open, where the machine lets us.
 MAX_OPEN_FILES = 65_536
@@ -30,19 +30,21 @@ def run_stack(options: Options, display: Display) -> int:
             "End it with `tandem down`, or name another folder with --data-dir."
         )
         raise StackError(msg)
-    guard = os.getpid()
-    exit_code = run_guarded(lambda: asyncio.run(_supervise(Stack(folder, options, display), display, guard)))
+    watchdog = os.getpid()
+    exit_code = run_watched(
+        lambda: asyncio.run(_supervise(Stack(folder, options, display), display, watchdog))
+    )
     if exit_code < 0:
         msg = f"The supervisor was ended by signal {-exit_code}; all that it had started has been ended too."
         raise StackError(msg)
     return exit_code
 
 
-async def _supervise(stack: Stack, display: Display, guard: int) -> int:
+async def _supervise(stack: Stack, display: Display, watchdog: int) -> int:
     """Start the stack, wait until we are asked to end, and end it."""
     _allow_many_open_files()
     stop, hurry = asyncio.Event(), asyncio.Event()
-    _listen_for_signals(stop, hurry, guard)
+    _listen_for_signals(stop, hurry, watchdog)
     starting = asyncio.create_task(stack.start())
     stopping = asyncio.create_task(stop.wait())
     try:
@@ -67,13 +69,13 @@ async def _supervise(stack: Stack, display: Display, guard: int) -> int:
         await stack.stop(hurry)
 
 
-def _listen_for_signals(stop: asyncio.Event, hurry: asyncio.Event, guard: int) -> None:
+def _listen_for_signals(stop: asyncio.Event, hurry: asyncio.Event, watchdog: int) -> None:
     """The first signal asks for an orderly end, the second for a quick one."""
     loop = asyncio.get_running_loop()
 
     def on_signal() -> None:
         (hurry if stop.is_set() else stop).set()
-        if guard_is_gone(guard):
+        if watchdog_is_gone(watchdog):
             loop.call_later(ORPHANED_PATIENCE, hurry.set)
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

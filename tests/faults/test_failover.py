@@ -168,7 +168,7 @@ async def test_a_copy_of_the_files_that_is_older_than_mongodb_gives_no_id_again(
         lost = await create(instance, commands(LOST, "lost"))
         await own_system.until_synchronized(BEFORE + LOST)
 
-        copy = Server(files.part)
+        copy = Server(files.service)
         try:
             await copy.until_ready()
             name.move_to(files.port)
@@ -189,7 +189,7 @@ async def test_a_sequence_behind_the_users_is_no_users_fault_and_heals(system):
         await system.postgres.execute("select setval('prm_user_id_seq', 1)")
         with pytest.raises(Unavailable):
             await create(instance, commands(20, "again"))
-        assert instance.flow.creates.totals.failed == 20
+        assert instance.flow.creates.counters.failed == 20
 
         async def is_moved() -> bool:
             return await system.count("select max(number) from tandem_history") == 2

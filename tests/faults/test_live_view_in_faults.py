@@ -62,7 +62,7 @@ async def test_a_frozen_instance_is_silent_until_it_goes_on(serve):
         await watching.until(lambda event: instance_in(event, "frozen")["state"] == "ready")
 
 
-async def test_users_in_hand_are_accepted_before_they_are_stored(system, serve):
+async def test_users_in_flight_are_accepted_before_they_are_stored(system, serve):
     served = await serve("instance-1")
     async with watch(served.client, "watched") as watching, sessions_of(system) as sessions:
         async with locked(system, "prm_user"):

@@ -40,7 +40,7 @@ async def test_with_all_slots_taken_by_others_the_sessions_that_are_held_serve_e
         for pid in sorted(pids)[KEPT:]:
             await sessions.same_role.fetchval("select pg_terminate_backend($1)", pid)
         await until_sessions(sessions, KEPT)
-        # Whatever was in hand when they were ended has been told, and is over.
+        # Whatever was in flight when they were ended has been told, and is over.
         await until_ready(client)
         async with Load([client], 200, at_once=40) as load:
             reads = await asyncio.gather(*(client.get("/api/v1/stats") for _ in range(20)))
@@ -79,7 +79,7 @@ async def test_however_much_is_read_sessions_are_left_for_the_flow(system, insta
     await system.until_synchronized(20)
 
 
-async def test_a_session_that_was_ended_by_an_operator_costs_at_most_what_it_had_in_hand(system, serve):
+async def test_a_session_that_was_ended_by_an_operator_costs_at_most_what_it_had_in_flight(system, serve):
     client = (await serve()).client
     async with sessions_of(system) as sessions:
         before = await until_sessions(sessions, CONNECTIONS)

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from systems import ServedInstance, commands, create
-from tandem.cqrs import SetAsideUserCommand
+from tandem.cqrs import DeadLetterUserCommand
 from tandem.kernel import Unavailable
 from tandem.user_command import completeness
 from waiting import until
@@ -64,7 +64,7 @@ async def test_nobody_is_complete_above_a_pending_user_and_a_dead_letter_holds_u
         *(ids[2], instance.adapters.lease.incarnation),
     )
     assert await through() == ids[2] - 1
-    await instance.adapters.users.set_aside([SetAsideUserCommand(ids[2], 1, "refused")])
+    await instance.adapters.users.set_aside([DeadLetterUserCommand(ids[2], 1, "refused")])
     assert await through() == ids[3]
 
 

@@ -49,8 +49,8 @@ async def test_many_users_share_few_batches(system, instance):
     users = await create(instance, commands(1000))
     await system.until_synchronized(1000)
     assert len({user.id for user in users}) == 1000
-    assert instance.flow.creates.totals.batches * 10 < len(users)
-    assert instance.flow.projection.totals.batches * 10 < len(users)
+    assert instance.flow.creates.counters.batches * 10 < len(users)
+    assert instance.flow.projection.counters.batches * 10 < len(users)
 
 
 async def test_answers_belong_to_their_commands(system, instance):

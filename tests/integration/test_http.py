@@ -277,7 +277,7 @@ async def test_the_page_and_swagger_are_served(shared_client):
         assert "unsafe-inline" not in answer.headers["content-security-policy"] or path == "/api"
 
 
-async def test_sigterm_finishes_what_is_in_hand(system, serve):
+async def test_sigterm_finishes_what_is_in_flight(system, serve):
     served = await serve("leaving")
     posts = [
         asyncio.create_task(served.client.post(URL, json={"email": f"{number}@example.com"}))

@@ -61,7 +61,7 @@ async def test_an_instance_takes_back_what_it_had_no_room_for(system):
     settings = system.settings(max_in_projection=20, max_batch=5)
     async with run_instance(settings, held_before_mongodb(gate)) as instance:
         await create(instance, commands(200))
-        assert instance.flow.projection.totals.refused > 0
+        assert instance.flow.projection.counters.refused > 0
         assert len(instance.flow.projection) <= 20 + 2 * 5
         gate.set()
         await system.until_synchronized(200)

@@ -66,12 +66,12 @@ async def test_it_waits_for_databases_that_start_later_and_for_their_accounts(ne
     try:
         async with migrating("--wait", "300", **urls) as migration:
             await migration.until_it_says("PostgreSQL cannot be used", "Trying again for another")
-            started.append(Server(postgres_files.part))
+            started.append(Server(postgres_files.service))
             await started[-1].until_ready()
             await migration.until_it_says("authentication failed", "Trying again")
             await postgres_files.make_roles()
             await migration.until_it_says("MongoDB cannot be used", "Trying again for another")
-            started.append(Server(mongodb_files.part))
+            started.append(Server(mongodb_files.service))
             await migration.until_it_says("MongoDB", "uthentication", "Trying again")
             await started[-1].until_ready()
             await mongodb_files.make_roles()
@@ -103,7 +103,7 @@ async def test_a_replica_set_that_nobody_has_made_yet_may_be_made_in_a_moment(ne
     folder = open_data_folder(new_place() / "uninitiated")
     files = MongoDB(folder, folder.remember(), free_port(), parameters=mongodb.TEST_PARAMETERS)
     await files.initialise()
-    server = Server(files.part)
+    server = Server(files.service)
     try:
         await until(lambda: accepts_connections(files.port), "mongod listens")
         async with files.administrator() as client:

@@ -38,7 +38,7 @@ async def load_balancer(place: Path, configuration: str, port: int) -> AsyncIter
     config = folder.folder_for_server("nginx") / "nginx.conf"
     config.write_text(configuration)
     folder.hand_over(config)
-    process = Process.start(Nginx(folder, port, []).part.program)
+    process = Process.start(Nginx(folder, port, []).service.program)
     try:
         while not await accepts_connections(port):
             assert process.exit_code is None, folder.log("nginx").read_text()

@@ -54,7 +54,7 @@ class Load:
         await self._senders.__aexit__(*error)
 
     def enough(self) -> None:
-        """Send no more users, once those in hand are acknowledged."""
+        """Send no more users, once those in flight are acknowledged."""
         self._is_enough = True
 
     async def until_more(self, users: int) -> None:

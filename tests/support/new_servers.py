@@ -46,7 +46,7 @@ async def new_postgres(place: Path) -> AsyncIterator[Postgres]:
     folder = open_data_folder(place / "new-postgres")
     postgres = Postgres(folder, folder.remember(), free_port())
     await postgres.initialise()
-    server = Server(postgres.part)
+    server = Server(postgres.service)
     try:
         await server.until_ready()
         for who in ("owner", "service"):
@@ -67,7 +67,7 @@ async def mongodb_on_a_copy(place: Path, data: Path, memory: Memory) -> AsyncIte
     for path in (copy, *copy.rglob("*")):
         folder.hand_over(path)
     await mongodb.initialise()
-    server = Server(mongodb.part)
+    server = Server(mongodb.service)
     try:
         await server.until_ready()
         yield mongodb

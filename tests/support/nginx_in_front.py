@@ -26,7 +26,7 @@ async def run_nginx(place: Path, ports: Sequence[int]) -> AsyncIterator[int]:
     """nginx in front of these ports; its own."""
     nginx = Nginx(open_data_folder(place / f"nginx-{ports[0]}"), free_port(), ports)
     nginx.prepare()
-    process = Process.start(nginx.part.program)
+    process = Process.start(nginx.service.program)
     try:
         async with asyncio.timeout(10):
             while not await accepts_connections(nginx.port):

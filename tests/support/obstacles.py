@@ -112,7 +112,7 @@ class Sessions:
         return set(await self._of(app_id, "array_agg(pid)", "") or [])
 
     async def terminate(self, app_id: str) -> None:
-        """End them; what they had in hand is rolled back."""
+        """End them; what they had in flight is rolled back."""
         await self._of(app_id, "count(pg_terminate_backend(pid))", "")
 
     async def _of(self, app_id: str, what: str, condition: str) -> Any:

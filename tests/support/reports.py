@@ -31,8 +31,8 @@ def closed(rates: Sequence[float], instances: int = 1, cpu_us: float = 100.0) ->
     ]
 
 
-def yardstick(kind: str, rates: Sequence[float]) -> list[Measurement]:
-    """Rounds of a yardstick."""
+def baseline(kind: str, rates: Sequence[float]) -> list[Measurement]:
+    """Rounds of a baseline."""
     return [
         Measurement(kind=kind, round=number, users=1000, seconds=1.0, per_second={"synchronized": rate})
         for number, rate in enumerate(rates, 1)
@@ -40,7 +40,7 @@ def yardstick(kind: str, rates: Sequence[float]) -> list[Measurement]:
 
 
 def reads(kind: str, rate: float) -> Measurement:
-    """One round of reads, of the service or of a yardstick."""
+    """One round of reads, of the service or of a baseline."""
     return Measurement(kind=kind, round=1, users=1000, seconds=1.0, connections=50, per_second={"read": rate})
 
 
@@ -57,7 +57,7 @@ def quiet(*measurements: Measurement, **changes: object) -> Report:
 def everything() -> Report:
     """A report in which every section has something."""
     grown = [each for n in range(1, 7) for each in closed([n * 900.0, n * 910.0, n * 890.0], n)]
-    more = [yardstick(kind, [500.0, 505.0]) for kind in ("frozen floor", "plain way", "one at a time in C")]
+    more = [baseline(kind, [500.0, 505.0]) for kind in ("frozen floor", "plain way", "one at a time in C")]
     opened = [each for each in sample().measurements if each.kind == "open"]
     return msgspec.structs.replace(
         sample(),

@@ -10,10 +10,10 @@ from pathlib import Path
 from tandem_stack import mongodb, postgres
 from tandem_stack.data_folder import open_data_folder
 from tandem_stack.mongodb import MongoDB
-from tandem_stack.parts import Part
 from tandem_stack.ports import free_port
 from tandem_stack.postgres import Postgres
 from tandem_stack.processes import Process
+from tandem_stack.services import Service
 
 
 @dataclass
@@ -29,16 +29,16 @@ class Databases:
 class Server:
     """One server: its process is another one after each `start`."""
 
-    def __init__(self, part: Part) -> None:
-        self._part = part
-        self.process = Process.start(part.program)
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self.process = Process.start(service.program)
 
     async def until_ready(self) -> None:
-        await self._part.until_ready(self.process, self._part.start_patience)
+        await self._service.until_ready(self.process, self._service.start_patience)
 
     async def start(self) -> None:
         """Start it again after its end, and wait until it is ready."""
-        self.process = Process.start(self._part.program)
+        self.process = Process.start(self._service.program)
         await self.until_ready()
 
 
@@ -48,8 +48,8 @@ class Servers(Databases):
     def __init__(self, postgres_files: Postgres, mongodb_files: MongoDB) -> None:
         self.postgres = postgres_files
         self.mongodb = mongodb_files
-        self.postgres_server = Server(postgres_files.part)
-        self.mongodb_server = Server(mongodb_files.part)
+        self.postgres_server = Server(postgres_files.service)
+        self.mongodb_server = Server(mongodb_files.service)
         self._numbers = itertools.count(1)
         super().__init__(**vars(self._urls("tandem")))
 

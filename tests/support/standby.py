@@ -61,7 +61,7 @@ async def standby_of(servers: Servers, place: Path) -> AsyncIterator[Standby]:
     folder = open_data_folder(place / "standby")
     files = dataclasses.replace(servers.postgres, folder=folder, port=free_port())
     await copy_cluster(servers.postgres, files, "--write-recovery-conf")
-    server = Server(files.part)
+    server = Server(files.service)
     try:
         await server.until_ready()
         yield Standby(files, server)

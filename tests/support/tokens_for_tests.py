@@ -1,4 +1,4 @@
-"""Key pairs, files with keys, and tokens, the right ones and the wrong ones."""
+"""Key pairs, files with keys, and tokens, the scope ones and the wrong ones."""
 
 import base64
 import hashlib
@@ -30,7 +30,7 @@ def private_pem(key: Any) -> bytes:
 
 
 def token(key: Any = OURS, algorithm: str = "EdDSA", **claims: Any) -> str:
-    """A token with the right to query for a minute, unless the claims say otherwise; None leaves one out."""
+    """A token with the scope to query for a minute, unless the claims say otherwise; None leaves one out."""
     known = {"exp": int(time.time()) + 60, "aud": "tandem", "scope": "query"} | claims
     given = {name: value for name, value in known.items() if value is not None}
     return jwt.encode(given, key, algorithm=algorithm)

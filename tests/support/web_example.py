@@ -54,11 +54,13 @@ ROUTES = [
         "Make a thing",
         query_type=Search,
         body_type=Thing,
-        answers={201: dict[str, Any]},
+        responses={201: dict[str, Any]},
         problems=(503,),
         headers={201: {"Location": "Where the thing is."}, 503: {"Retry-After": "Seconds to wait."}},
         tag="things",
     ),
-    Route("GET", "/things", search, "Find things", query_type=Search, answers={200: list[Thing]}),
-    Route("GET", "/things/{id}", find, "One thing", path_type=ThingId, answers={200: Thing}, problems=(404,)),
+    Route("GET", "/things", search, "Find things", query_type=Search, responses={200: list[Thing]}),
+    Route(
+        "GET", "/things/{id}", find, "One thing", path_type=ThingId, responses={200: Thing}, problems=(404,)
+    ),
 ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tandem.delivery.lease import SECONDS_BETWEEN_RENEWALS
 from tandem.delivery.recovery import SECONDS_BETWEEN_LOOKS
 from tandem.kernel import keep_running
-from tandem.runs.in_hand import in_hand_by_run
+from tandem.runs.in_flight import in_flight_by_run
 from tandem.telemetry import Histogram, measure_loop_delay
 
 if TYPE_CHECKING:
@@ -38,16 +38,16 @@ class Background:
             tasks.create_task(measure_loop_delay(self.loop_delays))
 
     async def renew_lease(self) -> float:
-        """Tell that we live, and what is in hand; and learn whether users can be created again."""
+        """Renew the lease, publish what is in flight, and learn whether users can be created again."""
         flow, adapters = self._instance.flow, self._instance.adapters
-        in_hand = in_hand_by_run(
-            flow.creates.held(),
-            flow.write_back.held(),
+        in_flight = in_flight_by_run(
+            flow.creates.in_flight(),
+            flow.write_back.in_flight(),
             flow.claimed_users.by_run,
             self._instance.settings.app_id,
         )
         ready = self._instance.why_not_ready is None
-        await adapters.lease.renew(flow.creates.waiting, in_hand, ready=ready)
+        await adapters.lease.renew(flow.creates.waiting, in_flight, ready=ready)
         await flow.command_service.look_for_ids()
         await adapters.users.try_creating(adapters.lease.incarnation)
         return SECONDS_BETWEEN_RENEWALS
@@ -66,7 +66,7 @@ class Background:
         return SECONDS_BETWEEN_LOOKS_AT_INDEXES
 
     async def _recover(self) -> float:
-        # Who stops takes up nothing more: there might be no end to it.
+        # A draining instance claims nothing new, or it might never finish.
         if self._instance.draining:
             return SECONDS_BETWEEN_LOOKS
         return await self._instance.flow.recovery.run_once()

@@ -45,7 +45,7 @@ class Instance:
         if self.adapters.users.refusal is not None:
             return f"{self.adapters.users.refusal}."
         creates = self.flow.creates
-        if creates.waiting >= creates.coalescing.max_waiting:
+        if creates.waiting >= creates.policy.max_waiting:
             return "Too many commands are waiting."
         return None
 

@@ -17,10 +17,10 @@ from prometheus_client.registry import Collector
 
 from tandem.app.bootstrap import Instance
 from tandem.delivery.flow_state import FlowState
-from tandem.http.totals import HttpTotals
+from tandem.http.counters import HttpCounters
 from tandem.telemetry import Histogram
 
-# Name, what it counts, and the counter of `kernel.coalescer.BatchTotals` that it shows.
+# Name, what it counts, and the counter of `kernel.coalescer.BatchCounters` that it shows.
 COALESCER_COUNTERS = [
     ("tandem_batch_retries", "Batches tried again because a server did not answer.", "retries"),
     ("tandem_refused_items", "Items refused because too many were waiting.", "refused"),
@@ -31,7 +31,7 @@ COALESCER_COUNTERS = [
 class InstanceCollector(Collector):
     """Turns an instance's counters into metric families when it is scraped."""
 
-    def __init__(self, instance: Instance, http: HttpTotals) -> None:
+    def __init__(self, instance: Instance, http: HttpCounters) -> None:
         self._instance = instance
         self._http = http
         #: Of all instances together; None while PostgreSQL does not answer.
@@ -56,10 +56,10 @@ class InstanceCollector(Collector):
             "From the whole request to its answer; of a stream, to its beginning.",
             labels=["method", "route"],
         )
-        for totals in self._http.routes:
-            for status, count in totals.statuses.items():
-                answers.add_metric([totals.method, totals.path, str(status)], count)
-            _add(durations, [totals.method, totals.path], totals.seconds)
+        for counters in self._http.routes:
+            for status, count in counters.statuses.items():
+                answers.add_metric([counters.method, counters.path, str(status)], count)
+            _add(durations, [counters.method, counters.path], counters.seconds)
         yield answers
         yield durations
         refused = CounterMetricFamily(
@@ -75,14 +75,14 @@ class InstanceCollector(Collector):
         )
 
     def _stages(self) -> Iterator[Metric]:
-        committed = self._instance.adapters.users.totals
+        committed = self._instance.adapters.users.counters
         users = CounterMetricFamily(
             "tandem_stage_users", "Users that have passed a stage here.", labels=["stage"]
         )
         users.add_metric(["stored"], committed.created)
         users.add_metric(["projected"], self._instance.flow.query_service.projected)
         users.add_metric(["synchronized"], committed.synchronized)
-        users.add_metric(["set_aside"], self._instance.flow.set_aside.totals.items)
+        users.add_metric(["set_aside"], self._instance.flow.set_aside.counters.items)
         yield users
         yield CounterMetricFamily(
             "tandem_taken_over_users",
@@ -107,17 +107,17 @@ class InstanceCollector(Collector):
             "tandem_batch_duration_seconds", "How long a batch was in flight.", labels=["coalescer"]
         )
         for coalescer in coalescers:
-            _add(sizes, [coalescer.name], coalescer.totals.sizes)
-            _add(durations, [coalescer.name], coalescer.totals.durations)
+            _add(sizes, [coalescer.name], coalescer.counters.sizes)
+            _add(durations, [coalescer.name], coalescer.counters.durations)
         yield sizes
         yield durations
         for name, text, attribute in COALESCER_COUNTERS:
             counter = CounterMetricFamily(name, text, labels=["coalescer"])
             for coalescer in coalescers:
-                counter.add_metric([coalescer.name], getattr(coalescer.totals, attribute))
+                counter.add_metric([coalescer.name], getattr(coalescer.counters, attribute))
             yield counter
         waiting = {coalescer.name: coalescer.waiting for coalescer in coalescers}
-        room = {coalescer.name: coalescer.coalescing.max_waiting for coalescer in coalescers}
+        room = {coalescer.name: coalescer.policy.max_waiting for coalescer in coalescers}
         yield _gauges("tandem_waiting_items", "Items that wait for a batch.", "coalescer", waiting)
         yield _gauges("tandem_waiting_items_limit", "Items that may wait.", "coalescer", room)
 

@@ -13,9 +13,9 @@ from tandem.cqrs import (
     CreateUserQueryCommand,
     CreateUserQueryEvent,
     CreateUserQueryHandler,
+    DeadLetterUserCommand,
+    DeadLetterUserCommandHandler,
     RefusedUserEvent,
-    SetAsideUserCommand,
-    SetAsideUserCommandHandler,
     SynchronizedUserEvent,
     SynchronizeUserCommand,
     SynchronizeUserCommandHandler,
@@ -23,16 +23,16 @@ from tandem.cqrs import (
 )
 from tandem.delivery.pending import Unreadable
 from tandem.delivery.recovery import Recovery
-from tandem.kernel import Backoff, Coalescer, Coalescing, CommandBus, EventBus
-from tandem.runs.in_hand import ClaimedUsers
+from tandem.kernel import Backoff, BatchPolicy, Coalescer, CommandBus, EventBus
+from tandem.runs.in_flight import ClaimedUsers
 from tandem.user import StoredUser
 from tandem.user_command.service import UserCommandService
 from tandem.user_query.service import UserQueryService
 
 # Nobody waits for these: fewer and larger batches save MongoDB two thirds of its time for a lone browser, and
 # cost a user up to so much lag. See docs/performance.md.
-PROJECTION_PACE = timedelta(milliseconds=20)
-WRITE_BACK_PACE = timedelta(milliseconds=10)
+PROJECTION_INTERVAL = timedelta(milliseconds=20)
+WRITE_BACK_INTERVAL = timedelta(milliseconds=10)
 
 
 class UserFlow:
@@ -55,17 +55,19 @@ class UserFlow:
         create = CreateUserCommandHandler(self.command_service, self.events)
         project = CreateUserQueryHandler(self.query_service, self.events)
         write_back = SynchronizeUserCommandHandler(self.command_service)
-        set_aside = SetAsideUserCommandHandler(self.command_service)
-        on_their_way = Coalescing(
+        set_aside = DeadLetterUserCommandHandler(self.command_service)
+        on_their_way = BatchPolicy(
             max_batch=settings.max_batch, max_waiting=settings.max_in_projection, retry=Backoff()
         )
-        projecting = msgspec.structs.replace(on_their_way, pace=PROJECTION_PACE)
-        writing_back = msgspec.structs.replace(on_their_way, pace=WRITE_BACK_PACE)
+        projecting = msgspec.structs.replace(on_their_way, min_interval=PROJECTION_INTERVAL)
+        writing_back = msgspec.structs.replace(on_their_way, min_interval=WRITE_BACK_INTERVAL)
         self.creates: Coalescer[CreateUserCommand, Any] = self.commands.register_gathered(
             CreateUserCommand,
             create.execute,
             # A batch may wait a moment for somebody else's transaction with the same key: others pass it by.
-            Coalescing(max_batch=settings.max_batch, max_waiting=settings.max_waiting_commands, lanes=2),
+            BatchPolicy(
+                max_batch=settings.max_batch, max_waiting=settings.max_waiting_commands, max_in_flight=2
+            ),
         )
         self.projection: Coalescer[CreateUserQueryCommand, Any] = self.commands.register_coalesced(
             CreateUserQueryCommand, project.execute, projecting
@@ -73,8 +75,8 @@ class UserFlow:
         self.write_back: Coalescer[SynchronizeUserCommand, Any] = self.commands.register_coalesced(
             SynchronizeUserCommand, write_back.execute, writing_back
         )
-        self.set_aside: Coalescer[SetAsideUserCommand, Any] = self.commands.register_gathered(
-            SetAsideUserCommand, set_aside.execute, on_their_way
+        self.set_aside: Coalescer[DeadLetterUserCommand, Any] = self.commands.register_gathered(
+            DeadLetterUserCommand, set_aside.execute, on_their_way
         )
 
     def _register_sagas(self) -> None:
@@ -89,12 +91,12 @@ class UserFlow:
         return [*self.commands.coalescers, *self.query_service.coalescers]
 
     async def finish(self) -> None:
-        """Bring to its end what is in hand, as far as the time to drain allows; the rest is recovered."""
+        """Bring to its end what is in flight, as far as the time to drain allows; the rest is recovered."""
         await self.commands.drain(self._drain_time)
         self.stop()
 
     def stop(self) -> None:
-        """Give up what is in hand. Whatever was committed is recovered."""
+        """Give up what is in flight. Whatever was committed is recovered."""
         for coalescer in self.coalescers:
             coalescer.stop()
 
@@ -111,16 +113,16 @@ class _ResumedUsers:
 
     def set_aside(self, unreadable: Unreadable) -> None:
         """Make this user a dead letter."""
-        command = SetAsideUserCommand(unreadable.id, unreadable.version, unreadable.error)
+        command = DeadLetterUserCommand(unreadable.id, unreadable.version, unreadable.error)
         self._flow.commands.dispatch(command)
 
     def room(self) -> int:
         """Half of the room is left to new users, so that a long backlog does not delay them."""
         projection = self._flow.projection
-        return projection.coalescing.max_waiting // 2 - projection.waiting
+        return projection.policy.max_waiting // 2 - projection.waiting
 
-    def held(self) -> list[int]:
-        """The ids of all that wait, or are in a batch."""
-        projected = [command.user.id for command in self._flow.projection.held()]
-        written_back = [command.user_id for command in self._flow.write_back.held()]
-        return projected + written_back + [command.user_id for command in self._flow.set_aside.held()]
+    def in_flight(self) -> list[int]:
+        """The ids of all that are on their way here."""
+        projected = [command.user.id for command in self._flow.projection.in_flight()]
+        written_back = [command.user_id for command in self._flow.write_back.in_flight()]
+        return projected + written_back + [command.user_id for command in self._flow.set_aside.in_flight()]

@@ -31,7 +31,7 @@ class IdentityConflictsController:
                 self.replace,
                 "Write one over the other user that MongoDB has under its id",
                 path_type=UserPath,
-                answers={200: Retried},
+                responses={200: Retried},
                 problems=(404, 409, 503),
                 tag=TAG,
                 description="Only for a dead letter that is an identity conflict, and only while MongoDB has "

@@ -9,16 +9,16 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from tandem.app.bootstrap import Instance
 from tandem.app.collector import InstanceCollector
 from tandem.delivery.flow_state import FlowStates
+from tandem.http.counters import HttpCounters
 from tandem.http.requests import Request, Response
 from tandem.http.routes import Route
-from tandem.http.totals import HttpTotals
 from tandem.user_command.repository import KIND
 
 
 class MetricsController:
     """Shows this instance's metrics; each instance is scraped on its own port."""
 
-    def __init__(self, instance: Instance, http: HttpTotals) -> None:
+    def __init__(self, instance: Instance, http: HttpCounters) -> None:
         self._flow_states = FlowStates(instance.adapters.reads, KIND)
         self._mongodb_answers = instance.adapters.mongodb_answers
         self._collector = InstanceCollector(instance, http)
@@ -35,7 +35,7 @@ class MetricsController:
                 "/metrics",
                 self.metrics,
                 summary,
-                answers={200: str},
+                responses={200: str},
                 tag="health",
                 media_type="text/plain",
             )

@@ -11,8 +11,8 @@ from importlib import metadata, resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tandem.app.authentication import authenticator_of
 from tandem.app.bootstrap import Adapt, Instance, as_they_are, run_instance
-from tandem.app.door import door_of
 from tandem.app.health import HealthController
 from tandem.app.identity_conflicts import IdentityConflictsController
 from tandem.app.metrics import MetricsController
@@ -20,7 +20,8 @@ from tandem.app.stop import StopRequest
 from tandem.config import Settings, SettingsError
 from tandem.delivery.idempotency import InvalidKey, KeyReused, StillOpen
 from tandem.http.application import Application
-from tandem.http.door import Door, LockedDoor
+from tandem.http.authentication import Authenticator, TokenAuthenticator
+from tandem.http.counters import HttpCounters
 from tandem.http.limits import Answers
 from tandem.http.openapi import openapi_route
 from tandem.http.problems import ProblemError, ProblemPlace, bad_field, bad_parameter
@@ -29,7 +30,6 @@ from tandem.http.security_headers import content_security_policy
 from tandem.http.serving import serve
 from tandem.http.static import static_routes
 from tandem.http.swagger import swagger_routes
-from tandem.http.totals import HttpTotals
 from tandem.kernel import Overloaded, Unavailable
 from tandem.random_users import RandomUsersController
 from tandem.runs.described import DescribedController
@@ -55,10 +55,10 @@ DESCRIPTION = (
 RANDOM_USER_SITE = "https://randomuser.me"
 
 
-def application(instance: Instance, door: Door) -> Application:
-    """Everything that an instance answers to whom its door lets in."""
+def application(instance: Instance, authenticator: Authenticator) -> Application:
+    """Everything that an instance answers to whom its authenticator lets in."""
     routes: list[Route] = []
-    totals = HttpTotals()
+    counters = HttpCounters()
     for controller in (
         UserCommandController(instance.flow.commands, instance.flow.command_service),
         RunsController(instance.adapters.statistics),
@@ -68,7 +68,7 @@ def application(instance: Instance, door: Door) -> Application:
         IdentityConflictsController(instance.adapters.dead_letters, instance.flow.query_service),
         RandomUsersController(),
         HealthController(instance),
-        MetricsController(instance, totals),
+        MetricsController(instance, counters),
         LiveController(instance.live),
     ):
         routes += controller.routes()
@@ -78,12 +78,17 @@ def application(instance: Instance, door: Door) -> Application:
             title="Tandem",
             version=metadata.version("tandem-cqrs"),
             description=DESCRIPTION,
-            locked=isinstance(door, LockedDoor),
+            locked=isinstance(authenticator, TokenAuthenticator),
         )
     )
     policy = content_security_policy(connect=RANDOM_USER_SITE)
     page = static_routes(client_folder(), "/client", policy, index_paths=("/",))
-    return Application([*routes, *swagger_routes(), *page], translate=TRANSLATE, door=door, totals=totals)
+    return Application(
+        [*routes, *swagger_routes(), *page],
+        translate=TRANSLATE,
+        authenticator=authenticator,
+        counters=counters,
+    )
 
 
 TRANSLATE: dict[type[Exception], Callable[..., ProblemError]] = {
@@ -147,12 +152,12 @@ async def serve_instance(
     on_ready: Callable[[int], None] | None = None,
     adapt: Adapt = as_they_are,
 ) -> None:
-    """Run an instance until SIGTERM or SIGINT, then finish what it has in hand.
+    """Run an instance until SIGTERM or SIGINT, then finish what it has in flight.
 
     When one comes before the instance has started, it gives up.
 
     Raises:
-        SettingsError: its door can neither be locked nor stay open, or it cannot trace.
+        SettingsError: its authenticator can neither be locked nor stay open, or it cannot trace.
         UnsuitableServer: one of the two database servers cannot be used.
         ListenError: the port cannot be had.
     """
@@ -175,14 +180,14 @@ async def serve_instance(
 
 @asynccontextmanager
 async def open_application(settings: Settings, adapt: Adapt = as_they_are) -> AsyncIterator[Answers]:
-    """An instance that works, and what answers for it; at the end it finishes what it has in hand.
+    """An instance that works, and what answers for it; at the end it finishes what it has in flight.
 
     Raises: see `serve_instance`.
     """
-    door = door_of(settings)
+    authenticator = authenticator_of(settings)
     async with AsyncExitStack() as stack:
         tracing = await stack.enter_async_context(_tracing_of(settings)) if settings.traces_url else None
         instance = await stack.enter_async_context(run_instance(settings, adapt))
-        app = application(instance, door)
+        app = application(instance, authenticator)
         calm_garbage_collector()
         yield app if tracing is None else tracing.follow(app, instance)

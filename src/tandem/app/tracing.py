@@ -46,7 +46,7 @@ _OPERATIONS = {
     "CreateUserCommand": ("postgresql", "BATCH INSERT", "prm_user"),
     "CreateUserQueryCommand": ("mongodb", "BATCH insert", "users"),
     "SynchronizeUserCommand": ("postgresql", "BATCH UPDATE", "prm_user"),
-    "SetAsideUserCommand": ("postgresql", "BATCH DELETE", "prm_user_pending"),
+    "DeadLetterUserCommand": ("postgresql", "BATCH DELETE", "prm_user_pending"),
 }
 
 _propagator = TraceContextTextMapPropagator()
@@ -179,7 +179,7 @@ class TracedAnswers:
     """Answers as the application does, and makes spans of the requests that are followed."""
 
     def __init__(self, app: Application, tracing: Tracing) -> None:
-        self.totals = app.totals
+        self.counters = app.counters
         self._app = app
         self._tracing = tracing
 

@@ -1,24 +1,24 @@
-"""`tandem token`: an access token for an instance whose door is locked."""
+"""`tandem token`: an access token for an instance that requires one."""
 
 from datetime import timedelta
 from pathlib import Path
 
 import click
 
-from tandem.http.routes import Right
+from tandem.http.routes import Scope
 from tandem.http.token_keys import KeyFileError, private_key
 from tandem.http.tokens import new_token
 
-_RIGHTS = click.Choice([str(right) for right in Right])
+_SCOPES = click.Choice([str(scope) for scope in Scope])
 
 
 @click.command
 @click.option("--key-file", type=click.Path(path_type=Path), required=True, help="The private key, as PEM.")
-@click.option("--right", "rights", type=_RIGHTS, multiple=True, required=True, help="May be repeated.")
+@click.option("--scope", "scopes", type=_SCOPES, multiple=True, required=True, help="May be repeated.")
 @click.option("--hours", type=click.FloatRange(0.01, 8_784), default=8.0, show_default=True)
 @click.option("--subject", default="", help="Whom it is for; kept in the token, for people.")
 @click.option("--audience", default="tandem", show_default=True, help="As TOKEN_AUDIENCE of the instances.")
-def token(key_file: Path, rights: tuple[str, ...], hours: float, subject: str, audience: str) -> None:
+def token(key_file: Path, scopes: tuple[str, ...], hours: float, subject: str, audience: str) -> None:
     """Print a new access token. It cannot be taken back before it expires: keep it short-lived.
 
     `command` may create users, `query` may read all of them, `operator` may see runs, statistics, metrics and
@@ -33,4 +33,4 @@ def token(key_file: Path, rights: tuple[str, ...], hours: float, subject: str, a
         msg = f"{key_file} cannot be used: {error}"
         raise click.ClickException(msg) from None
     claims = {"aud": audience, "sub": subject} if subject else {"aud": audience}
-    click.echo(new_token(key, map(Right, rights), timedelta(hours=hours), **claims))
+    click.echo(new_token(key, map(Scope, scopes), timedelta(hours=hours), **claims))

@@ -61,7 +61,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
         Seconds, Meta(description="the longest call to a database, before the connection is given up")
     ] = 10.0
     drain_seconds: Annotated[
-        Seconds, Meta(description="how long requests in hand, and then the flow, get when it is told to stop")
+        Seconds,
+        Meta(description="how long requests in flight, then the flow, may take after SIGTERM"),
     ] = 20.0
     max_pending_age_seconds: Annotated[
         Seconds, Meta(description="`/health/flow` answers 503 when the oldest pending user is older")

@@ -13,7 +13,7 @@
                           SynchronizeUserCommandHandler ──► UserCommandService (PostgreSQL, SYNCRONIZED)
 
 A user that MongoDB refuses for good takes another way out: `RefusedUserEvent` ──► `UserSaga.user_refused` ──►
-`SetAsideUserCommand`, and it is a dead letter.
+`DeadLetterUserCommand`, and it is a dead letter.
 
 A handler takes one command: the bus takes the handlers of a batch forward by turns, and a side is asked once
 for all of them. Only the two that every user goes through after its answer, when nobody waits, take batches.
@@ -27,14 +27,14 @@ from tandem.cqrs.aggregates import UserCommandAggregate, UserEventCommandAggrega
 from tandem.cqrs.commands import (
     CreateUserCommand,
     CreateUserQueryCommand,
-    SetAsideUserCommand,
+    DeadLetterUserCommand,
     SynchronizeUserCommand,
 )
 from tandem.cqrs.events import CreateUserQueryEvent, RefusedUserEvent, SynchronizedUserEvent
 from tandem.cqrs.handlers import (
     CreateUserCommandHandler,
     CreateUserQueryHandler,
-    SetAsideUserCommandHandler,
+    DeadLetterUserCommandHandler,
     SynchronizeUserCommandHandler,
 )
 from tandem.cqrs.saga import UserSaga
@@ -46,10 +46,10 @@ __all__ = [
     "CreateUserQueryCommand",
     "CreateUserQueryEvent",
     "CreateUserQueryHandler",
+    "DeadLetterUserCommand",
+    "DeadLetterUserCommandHandler",
     "Idempotency",
     "RefusedUserEvent",
-    "SetAsideUserCommand",
-    "SetAsideUserCommandHandler",
     "SynchronizeUserCommand",
     "SynchronizeUserCommandHandler",
     "SynchronizedUserEvent",

@@ -26,7 +26,7 @@ class CreateUserQueryCommand(Command[UserEventCommandAggregate], frozen=True, gc
         return self.user.traceparent
 
 
-class SetAsideUserCommand(Command[None], frozen=True, gc=False):
+class DeadLetterUserCommand(Command[None], frozen=True, gc=False):
     """Take this version of the user out of the flow: the query side refused it for good."""
 
     user_id: int

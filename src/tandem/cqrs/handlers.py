@@ -15,7 +15,7 @@ from tandem.cqrs.aggregates import UserCommandAggregate, UserEventCommandAggrega
 from tandem.cqrs.commands import (
     CreateUserCommand,
     CreateUserQueryCommand,
-    SetAsideUserCommand,
+    DeadLetterUserCommand,
     SynchronizeUserCommand,
 )
 from tandem.kernel import EventBus
@@ -31,7 +31,7 @@ class CommandSide(Protocol):
         A command whose key was used before gets the user of then, or an error where it is another command.
         """
 
-    def set_aside(self, command: SetAsideUserCommand) -> Awaitable[None]:
+    def set_aside(self, command: DeadLetterUserCommand) -> Awaitable[None]:
         """Make the user a dead letter, if it is pending at this version."""
 
     async def synchronize(self, commands: Sequence[SynchronizeUserCommand]) -> None:
@@ -93,12 +93,12 @@ class SynchronizeUserCommandHandler:
         return [None] * len(commands)
 
 
-class SetAsideUserCommandHandler:
+class DeadLetterUserCommandHandler:
     """Sets a user aside that the query side refused for good."""
 
     def __init__(self, users: CommandSide) -> None:
         self._users = users
 
-    async def execute(self, command: SetAsideUserCommand) -> None:
+    async def execute(self, command: DeadLetterUserCommand) -> None:
         """Make it a dead letter."""
         await self._users.set_aside(command)

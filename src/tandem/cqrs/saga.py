@@ -1,6 +1,6 @@
 """The saga: which event leads to which command. Pure functions; the event bus does the sending."""
 
-from tandem.cqrs.commands import CreateUserQueryCommand, SetAsideUserCommand, SynchronizeUserCommand
+from tandem.cqrs.commands import CreateUserQueryCommand, DeadLetterUserCommand, SynchronizeUserCommand
 from tandem.cqrs.events import CreateUserQueryEvent, RefusedUserEvent, SynchronizedUserEvent
 
 
@@ -18,6 +18,6 @@ class UserSaga:
         return SynchronizeUserCommand(event.user_id, event.version, event.seed, event.traceparent)
 
     @staticmethod
-    def user_refused(event: RefusedUserEvent) -> SetAsideUserCommand:
+    def user_refused(event: RefusedUserEvent) -> DeadLetterUserCommand:
         """What MongoDB refuses for good is set aside, so that the rest goes on."""
-        return SetAsideUserCommand(event.user_id, event.version, event.error, event.traceparent)
+        return DeadLetterUserCommand(event.user_id, event.version, event.error, event.traceparent)

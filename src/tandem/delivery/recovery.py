@@ -37,7 +37,7 @@ class Flow(Protocol[Work_contra]):
     def room(self) -> int:
         """How many pieces may be claimed now."""
 
-    def held(self) -> Sequence[int]:
+    def in_flight(self) -> Sequence[int]:
         """The ids of what is on its way already."""
 
 
@@ -84,7 +84,7 @@ class Recovery(Generic[Work]):
         most = min(MOST_A_CLAIM, self._flow.room())
         if most <= 0:
             return 0
-        claimed = await self._pending.claim(self._lease.incarnation, self._flow.held(), most)
+        claimed = await self._pending.claim(self._lease.incarnation, self._flow.in_flight(), most)
         for work in claimed.work:
             self._flow.resume(work)
         for unreadable in claimed.unreadable:

@@ -10,16 +10,16 @@ from urllib.parse import unquote_plus
 
 import msgspec
 
+from tandem.http.authentication import Authenticator
+from tandem.http.counters import HttpCounters, RouteCounters
 from tandem.http.decoding import RequestDecoder
-from tandem.http.door import Door
 from tandem.http.problems import ProblemError
 from tandem.http.requests import RawHeaders, RawRequest, Response, StreamResponse
 from tandem.http.routes import Route, Router
-from tandem.http.totals import HttpTotals, RouteTotals
 
 logger = logging.getLogger(__name__)
 
-#: Only totals and logs see this one. The number is nginx's; HTTP has none.
+#: Only counters and logs see this one. The number is nginx's; HTTP has none.
 CLIENT_LEFT = Response(499)
 
 _SEED = re.compile(rb"(?:^|&)seed=([^&]{1,400})")
@@ -29,12 +29,12 @@ _TRACE_ID = re.compile("[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 class _Handler:
     """One route, made ready to be called."""
 
-    def __init__(self, route: Route, totals: RouteTotals) -> None:
+    def __init__(self, route: Route, counters: RouteCounters) -> None:
         self.endpoint = route.endpoint
-        self.right = route.right
+        self.scope = route.scope
         self.cancel_on_disconnect = route.cancel_on_disconnect
         self.decoder = RequestDecoder(route)
-        self.totals = totals
+        self.counters = counters
 
 
 class Application:
@@ -43,8 +43,8 @@ class Application:
     Args:
         routes: what is served.
         translate: exceptions (and their subclasses) that mean something to the client, and what they mean.
-        door: who is let in; None: everybody.
-        totals: where answers are counted.
+        authenticator: who is let in; None: everybody.
+        counters: where answers are counted.
     """
 
     def __init__(
@@ -52,23 +52,23 @@ class Application:
         routes: Iterable[Route],
         *,
         translate: Mapping[type[Exception], Callable[[Any], ProblemError]] | None = None,
-        door: Door | None = None,
-        totals: HttpTotals | None = None,
+        authenticator: Authenticator | None = None,
+        counters: HttpCounters | None = None,
     ) -> None:
-        self.totals = totals or HttpTotals()
+        self.counters = counters or HttpCounters()
         self._router = Router(
-            (route.method, route.path, _Handler(route, self.totals.of(route))) for route in routes
+            (route.method, route.path, _Handler(route, self.counters.of(route))) for route in routes
         )
         self._translate = dict(translate or {})
-        self._door = door
+        self._authenticator = authenticator
 
     async def answer(self, request: RawRequest) -> Response | StreamResponse:
         """The answer, whatever happens."""
         started = time.perf_counter()
-        totals = self.totals.unrouted
+        counters = self.counters.unrouted
         try:
             handler, parameters = self._router.find(request.method, request.path)
-            totals = handler.totals
+            counters = handler.counters
             answer = await self._answer(request, handler, parameters)
             if isinstance(answer, StreamResponse) and not answer.endless and request.method != "HEAD":
                 # What fails before anything is sent can still become a problem.
@@ -78,25 +78,25 @@ class Application:
         except Exception as error:
             answer = self._problem(error, request).response()
         seconds = time.perf_counter() - started
-        totals.count(answer.status, seconds)
+        counters.count(answer.status, seconds)
         if logger.isEnabledFor(logging.DEBUG):
             said = (request.method, _path_of(request), answer.status, seconds * 1000)
             logger.debug("%s %s %d in %.1f ms", *said, extra=_correlation(request))
         return answer
 
     def route_of(self, request: RawRequest) -> str:
-        """The template of the route that this request goes to, as the totals call it."""
+        """The template of the route that this request goes to, as the counters call it."""
         try:
             handler, _ = self._router.find(request.method, request.path)
         except ProblemError:
-            return self.totals.unrouted.path
-        return handler.totals.path
+            return self.counters.unrouted.path
+        return handler.counters.path
 
     async def _answer(
         self, request: RawRequest, handler: _Handler, parameters: dict[str, bytes]
     ) -> Response | StreamResponse:
-        if self._door is not None:
-            self._door.admit(request, handler.right)
+        if self._authenticator is not None:
+            self._authenticator.authorize(request, handler.scope)
         decoder = handler.decoder
         body = b""
         if decoder.takes_body:

@@ -32,7 +32,7 @@ class AsgiApplication:
         try:
             check_head(scope["http_version"], request.headers, pairs)
         except ProblemError as problem:
-            self._app.totals.refused[problem.status] += 1
+            self._app.counters.refused[problem.status] += 1
             answer: Response | StreamResponse = problem.response()
         else:
             answer = await self._app.answer(request)

@@ -4,8 +4,8 @@ from typing import Protocol
 
 import msgspec
 
+from tandem.http.counters import HttpCounters
 from tandem.http.requests import RawRequest, Response, StreamResponse
-from tandem.http.totals import HttpTotals
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +27,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class Answers(Protocol):
     """What answers requests, and where that is counted; see `Application`."""
 
-    totals: HttpTotals
+    counters: HttpCounters
 
     async def answer(self, request: RawRequest) -> Response | StreamResponse:
         """The answer, whatever happens."""

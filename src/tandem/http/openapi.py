@@ -15,7 +15,7 @@ Json = dict[str, Any]
 _ALWAYS = (500,)
 _WITH_ARGUMENTS = (400,)
 _WITH_BODY = (400, 408, 413, 415)
-_SCOPES = "A JSON Web Token whose claim `scope` names rights: `command`, `query`, `operator`."
+_SCOPES = "A JSON Web Token whose claim `scope` names scopes: `command`, `query`, `operator`."
 
 
 def openapi_route(
@@ -27,7 +27,7 @@ def openapi_route(
         return Response(200, document)
 
     answers = {200: dict[str, Any]}
-    route = Route("GET", "/api-json", answer, "This document", answers=answers, tag="operation", right=None)
+    route = Route("GET", "/api-json", answer, "This document", responses=answers, tag="operation", scope=None)
     whole = openapi_document([*routes, route], title=title, version=version, description=description)
     if locked:
         _lock(whole, [*routes, route])
@@ -53,16 +53,16 @@ def openapi_document(routes: Sequence[Route], *, title: str, version: str, descr
 
 
 def _lock(document: Json, routes: Iterable[Route]) -> None:
-    """Say which routes want an access token, with which right, and how they refuse."""
+    """Say which routes want an access token, with which scope, and how they refuse."""
     document["components"]["securitySchemes"] = {
         "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": _SCOPES}
     }
     problem = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     challenge = {"WWW-Authenticate": _header("What is wanted (RFC 6750).")}
     for route in routes:
-        if route.documented and route.right is not None:
+        if route.documented and route.scope is not None:
             operation = document["paths"][route.path][route.method.lower()]
-            operation["security"] = [{"token": [route.right]}]
+            operation["security"] = [{"token": [route.scope]}]
             for status in (401, 403):
                 refusal = {**_response(route, status, problem), "headers": challenge}
                 operation["responses"][str(status)] = refusal
@@ -76,7 +76,9 @@ class _Schemas:
         bodies: list[Any] = [Problem]
         for route in routes:
             arguments += [route.path_type, route.query_type]
-            bodies += [wanted for wanted in (route.body_type, *route.answers.values()) if wanted is not None]
+            bodies += [
+                wanted for wanted in (route.body_type, *route.responses.values()) if wanted is not None
+            ]
         types = list({repr(wanted): wanted for wanted in (*arguments, *bodies)}.values())
         schemas, self.components = msgspec.json.schema_components(
             types, ref_template="#/components/schemas/{name}"
@@ -158,7 +160,7 @@ def _operation_id(route: Route) -> str:
 
 def _responses(route: Route, schemas: _Schemas, *, has_arguments: bool) -> Json:
     responses = {}
-    for status, wanted in route.answers.items():
+    for status, wanted in route.responses.items():
         schema = wanted and _sent_as(route, schemas.of(wanted))
         content = {route.media_type: {"schema": schema}} if schema else {}
         responses[str(status)] = _response(route, status, content)

@@ -14,14 +14,14 @@ Endpoint = Callable[[Request[Any, Any, Any]], Coroutine[Any, Any, Response | Str
 T = TypeVar("T")
 
 
-class Right(StrEnum):
-    """What a client may be allowed to do, where the door is locked."""
+class Scope(StrEnum):
+    """What a client may be allowed to do, where access tokens are required."""
 
     #: Create users.
     COMMAND = "command"
     #: Read users: everybody's, since the service knows no tenants.
     QUERY = "query"
-    #: See how the system is, with all its runs, and put right what went wrong.
+    #: See how the system is, with all its runs, and repair what went wrong.
     OPERATOR = "operator"
 
 
@@ -41,20 +41,21 @@ class Route:
     path_type: type = NoArguments
     query_type: type = NoArguments
     body_type: type | None = None
-    #: Status to type of the body, for every answer that is no problem (None: no JSON body).
-    answers: Mapping[int, Any] = field(default_factory=dict)
+    #: Status to type of the body, for every response that is no problem (None: no JSON body).
+    responses: Mapping[int, Any] = field(default_factory=dict)
     #: Statuses answered as problems besides those that follow from the types (400, 413, 415) and 500.
     problems: tuple[int, ...] = ()
     tag: str = ""
     description: str = ""
-    #: The media type of `answers`.
+    #: The media type of `responses`.
     media_type: str = JSON
     #: Status to the headers of its answer, each with a sentence: `{201: {"Location": "Where the user is."}}`.
     headers: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     #: Headers that a request may have, each with a sentence; the endpoint reads them itself.
     request_headers: Mapping[str, str] = field(default_factory=dict)
-    #: What a client must be allowed to do; None: nothing. Who forgets to say it leaves no door open.
-    right: Right | None = Right.OPERATOR
+    #: What a client must be allowed to do. None means public. The default is OPERATOR: a route whose author
+    #: forgot to say it is closed.
+    scope: Scope | None = Scope.OPERATOR
     #: Whether the OpenAPI document has it: pages and their files are no part of the interface.
     documented: bool = True
     #: Whether the endpoint is cancelled when its client leaves before the answer: for costly reads, never for

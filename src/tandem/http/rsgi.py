@@ -27,13 +27,13 @@ class RsgiApplication:
 
     def __init__(self, app: Answers, limits: Limits, port: int) -> None:
         self.limits = limits
-        self.totals = app.totals
+        self.counters = app.counters
         self._app = app
         self._port = port
         self._loop = asyncio.get_running_loop()
         #: Set when the server stops: connections close after their next answer, endless streams end.
         self.stopping = asyncio.Event()
-        #: The requests in hand.
+        #: The requests in flight.
         self.tasks: set[asyncio.Task[Any]] = set()
         #: Those that wait for their body, and since when: a timer for each would cost more than all else.
         self._receiving: dict[asyncio.Task[Any], float] = {}
@@ -87,10 +87,10 @@ class RsgiApplication:
             if task not in self._overdue:
                 raise
             task.uncancel()
-            self.totals.refused[408] += 1
+            self.counters.refused[408] += 1
             raise too_slow() from None
         except ProblemError as problem:
-            self.totals.refused[problem.status] += 1
+            self.counters.refused[problem.status] += 1
             raise
         finally:
             del self._receiving[task]
@@ -127,7 +127,7 @@ class _Request(RawRequest):
         try:
             self._check(scope, pairs)
         except ProblemError as problem:
-            app.totals.refused[problem.status] += 1
+            app.counters.refused[problem.status] += 1
             self.refusal = problem.response()
 
     @property

@@ -45,13 +45,13 @@ async def serve(  # noqa: PLR0913
 ) -> None:
     """Serve `app` until `stop` returns, then drain and return.
 
-    To drain: the listening socket closes first, then what is in hand is answered, for at most `drain`.
+    To drain: the listening socket closes first, then what is in flight is answered, for at most `drain`.
 
     Args:
         app: what answers.
         address: an address of this machine, and a port: 0 for any free one.
         stop: what to wait for.
-        drain: the longest time that requests in hand get to finish.
+        drain: the longest time that requests in flight get to finish.
         limits: what a client may send and how long it may take.
         on_ready: called with the port once connections are accepted.
 
@@ -63,7 +63,7 @@ async def serve(  # noqa: PLR0913
     port = listener.getsockname()[1]
     limits = msgspec.structs.replace(limits, connections=min(limits.connections, _allow_files()))
     application = RsgiApplication(app, limits, port)
-    app.totals.count_connections = lambda: count_connections(port)
+    app.counters.count_connections = lambda: count_connections(port)
     server = _Server(application, listener, limits)
     serving = asyncio.ensure_future(server.serve())
     clock = asyncio.ensure_future(_keep_time(application))
@@ -129,7 +129,7 @@ async def _keep_time(application: RsgiApplication) -> None:
 async def _drain(
     server: _Server, serving: "asyncio.Task[None]", application: RsgiApplication, port: int, seconds: float
 ) -> None:
-    """Answer what is in hand, close the connections."""
+    """Answer what is in flight, close the connections."""
     lingered = 0.0
     while lingered < min(_LINGER_SECONDS, seconds) and count_connections(port):
         await asyncio.sleep(0.02)

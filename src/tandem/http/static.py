@@ -61,6 +61,6 @@ def static_routes(folder: Path, prefix: str, policy: str, index_paths: Iterable[
     for index_path in index_paths:
         files[index_path] = StaticFile(folder / "index.html", policy)
     return [
-        Route("GET", path, file.answer, "A file", right=None, documented=False)
+        Route("GET", path, file.answer, "A file", scope=None, documented=False)
         for path, file in files.items()
     ]

@@ -1,4 +1,4 @@
-"""Access tokens: JSON Web Tokens (RFC 7519) whose claim `scope` names rights, separated by spaces."""
+"""Access tokens: JSON Web Tokens (RFC 7519) whose claim `scope` lists scopes, separated by spaces."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jwt
 import msgspec
 
-from tandem.http.routes import Right
+from tandem.http.routes import Scope
 from tandem.http.token_keys import Key
 
 # By how much the clock of who makes tokens may differ from an instance's.
@@ -24,7 +24,7 @@ class TokenError(Exception):
 class Access(NamedTuple):
     """What a token lets its bearer do, and until when, in seconds since 1970."""
 
-    rights: frozenset[Right]
+    scopes: frozenset[Scope]
     until: float
 
 
@@ -48,12 +48,12 @@ class TokenRules(msgspec.Struct, frozen=True):
             msg = f"it has more than {_MAX_TOKEN_BYTES} bytes"
             raise TokenError(msg)
         claims = self._claims(token)
-        scope = claims.get("scope", "")
-        if not isinstance(scope, str):
-            msg = "its scope must be one string: rights with spaces between them"
+        claimed = claims.get("scope", "")
+        if not isinstance(claimed, str):
+            msg = "its claim scope must be one string: scopes with spaces between them"
             raise TokenError(msg)
-        rights = frozenset(right for right in Right if right in scope.split())
-        return Access(rights, float(claims["exp"]) + _CLOCK_SKEW_SECONDS)
+        scopes = frozenset(scope for scope in Scope if scope in claimed.split())
+        return Access(scopes, float(claims["exp"]) + _CLOCK_SKEW_SECONDS)
 
     def _claims(self, token: str) -> dict[str, Any]:
         for key in self.keys:
@@ -78,11 +78,11 @@ class TokenRules(msgspec.Struct, frozen=True):
         raise TokenError(msg)
 
 
-def new_token(key: Key, rights: Iterable[Right], lifetime: timedelta, **claims: str) -> str:
-    """A token with these rights, signed with a private key; `claims` like `aud` and `sub` come on top."""
+def new_token(key: Key, scopes: Iterable[Scope], lifetime: timedelta, **claims: str) -> str:
+    """A token with these scopes, signed with a private key; `claims` like `aud` and `sub` come on top."""
     now = int(time.time())
     times = {"iat": now, "exp": now + int(lifetime.total_seconds())}
-    return jwt.encode({**times, "scope": " ".join(rights), **claims}, key.key, algorithm=key.algorithm)
+    return jwt.encode({**times, "scope": " ".join(scopes), **claims}, key.key, algorithm=key.algorithm)
 
 
 def _in_words(error: jwt.InvalidTokenError) -> str:

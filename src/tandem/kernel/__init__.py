@@ -12,7 +12,7 @@
 from tandem.kernel.aggregate import AggregateRoot
 from tandem.kernel.background import keep_running
 from tandem.kernel.backoff import Backoff
-from tandem.kernel.coalescer import Coalescer, Coalescing
+from tandem.kernel.coalescer import BatchPolicy, Coalescer
 from tandem.kernel.command_bus import CommandBus
 from tandem.kernel.errors import KernelError, Overloaded, Unavailable, UnsuitableServer
 from tandem.kernel.event_bus import EventBus
@@ -22,8 +22,8 @@ from tandem.kernel.messages import Command, Event
 __all__ = [
     "AggregateRoot",
     "Backoff",
+    "BatchPolicy",
     "Coalescer",
-    "Coalescing",
     "Command",
     "CommandBus",
     "Event",

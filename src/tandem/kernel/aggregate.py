@@ -15,7 +15,7 @@ class AggregateRoot:
         """Record that `event` happened to this aggregate."""
         self._events.append(event)
 
-    def take_events(self) -> list[Event]:
+    def collect_events(self) -> list[Event]:
         """The recorded events in their order; the aggregate holds none afterwards."""
         events, self._events = self._events, []
         return events

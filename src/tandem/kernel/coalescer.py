@@ -2,8 +2,8 @@
 
 A lone item goes at once, as a batch of one; under load the batches grow by themselves, to what arrives in the
 time that one batch takes. Where somebody waits for the outcome there is no timer and no added wait; where
-nobody does, batches may be paced. Gray's and Reuter's group commit is this idea for a log; here it serves
-commands, projection and reads alike.
+nobody does, batches may be kept apart. Gray's and Reuter's group commit is this idea for a log; here it
+serves commands, projection and reads alike.
 """
 
 import asyncio
@@ -28,27 +28,28 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Coalescing(msgspec.Struct, frozen=True):
+class BatchPolicy(msgspec.Struct, frozen=True):
     """How a coalescer batches.
 
-    `max_batch` items go in one call; `max_waiting` may wait, more are refused; `lanes` batches are in flight
-    at a time; with `retry`, a batch that meets `Unavailable` keeps its lane and is tried again for ever. With
-    a `pace`, no two batches begin sooner after each other, unless a full one waits: where a batch costs much
-    whatever its size, and nobody waits for its outcome, fewer and larger ones are worth some milliseconds.
+    `max_batch` items go in one call. `max_waiting` may wait; more are refused. `max_in_flight` batches are
+    carried out at a time. With `retry`, a batch that meets `Unavailable` is tried again for ever, and stays
+    in flight. With a `min_interval`, no two batches begin sooner after each other, unless a full one waits:
+    where a batch costs much whatever its size, and nobody waits for its outcome, fewer and larger ones are
+    worth some milliseconds.
     """
 
     max_batch: int = 500
     max_waiting: int = 10_000
-    lanes: int = 1
+    max_in_flight: int = 1
     retry: Backoff | None = None
-    pace: timedelta = timedelta(0)
+    min_interval: timedelta = timedelta(0)
 
 
 # Upper bounds of batches' sizes.
 _SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)
 
 
-class BatchTotals(msgspec.Struct):
+class BatchCounters(msgspec.Struct):
     """What a coalescer has done since it was made: sums, so that a scraper can take rates of them."""
 
     retries: int = 0
@@ -85,7 +86,7 @@ class _Entry(Generic[T, R]):
         self.future = future
 
     def resolve(self, result: R | BaseException) -> bool:
-        """Hand the result to who waits for it. False if nobody ever did; who has left is not told."""
+        """Hand the result to whoever waits for it. False if nobody ever did."""
         if self.future is None:
             return False
         if not self.future.done():
@@ -113,27 +114,27 @@ class Coalescer(Generic[T, R]):
         self,
         name: str,
         handler: Callable[[Sequence[T]], Awaitable[Sequence[R | BaseException]]],
-        coalescing: Coalescing | None = None,
+        policy: BatchPolicy | None = None,
     ) -> None:
         self.name = name
-        self.coalescing = coalescing or Coalescing()
-        self.totals = BatchTotals()
-        #: Told of each batch when it has ended: this coalescer's name, the items, and how long it took in
-        #: seconds. They must not raise.
+        self.policy = policy or BatchPolicy()
+        self.counters = BatchCounters()
+        #: Called for each batch that has ended, with this coalescer's name, the items, and the seconds it
+        #: took. They must not raise.
         self.observers: list[Callable[[str, Sequence[T], float], None]] = []
         self._handler = handler
         self._waiting: deque[_Entry[T, R]] = deque()
-        self._in_flight: dict[asyncio.Task[None], Sequence[_Entry[T, R]]] = {}
+        self._running: dict[asyncio.Task[None], Sequence[_Entry[T, R]]] = {}
         self._last_start = -math.inf
         self._known_loop: asyncio.AbstractEventLoop | None = None
 
     def __len__(self) -> int:
-        """How many items are held: waiting and in flight."""
-        return len(self._waiting) + sum(map(len, self._in_flight.values()))
+        """How many items were taken and have no result yet."""
+        return len(self._waiting) + sum(map(len, self._running.values()))
 
-    def held(self) -> Iterator[T]:
-        """Every item that is waiting or in flight."""
-        for batch in self._in_flight.values():
+    def in_flight(self) -> Iterator[T]:
+        """Every item that was taken and has no result yet: those that wait, too."""
+        for batch in self._running.values():
             yield from (entry.item for entry in batch)
         yield from (entry.item for entry in self._waiting)
 
@@ -159,19 +160,19 @@ class Coalescer(Generic[T, R]):
         return self._take(_Entry(item, None))
 
     async def drain(self, within: timedelta) -> bool:
-        """Wait until nothing is held. False if something still is when the time is up."""
+        """Wait until all that was taken has its result. False if some has none when the time is up."""
         try:
             async with asyncio.timeout(within.total_seconds()):
-                while self._in_flight:
-                    await asyncio.wait(list(self._in_flight))
+                while self._running:
+                    await asyncio.wait(list(self._running))
         except TimeoutError:
             return False
         return True
 
     def stop(self) -> None:
-        """Give up all that is held. What that was must be a stored fact elsewhere, or it is lost."""
-        for lane in list(self._in_flight):
-            lane.cancel()
+        """Give up all that has no result yet. It must be a stored fact elsewhere, or it is lost."""
+        for worker in list(self._running):
+            worker.cancel()
         while self._waiting:
             self._abandon(self._waiting.popleft())
 
@@ -183,59 +184,60 @@ class Coalescer(Generic[T, R]):
         return self._known_loop
 
     def _take(self, entry: _Entry[T, R]) -> bool:
-        if len(self._waiting) >= self.coalescing.max_waiting:
-            self.totals.refused += 1
+        if len(self._waiting) >= self.policy.max_waiting:
+            self.counters.refused += 1
             return False
         self._waiting.append(entry)
-        if len(self._in_flight) < self.coalescing.lanes:
+        if len(self._running) < self.policy.max_in_flight:
             # The task begins in the loop's next round: what arrives in this round goes with it.
-            lane = self._loop.create_task(self._run_lane(), name=f"{self.name} lane")
-            self._in_flight[lane] = ()
+            worker = self._loop.create_task(self._work(), name=self.name)
+            self._running[worker] = ()
         return True
 
     def _abandon(self, entry: _Entry[T, R]) -> None:
         entry.resolve(Unavailable(f"{self.name}: stopped before the outcome was known."))
 
-    async def _run_lane(self) -> None:
-        lane = asyncio.current_task()
-        assert lane is not None  # noqa: S101 - narrows the type: this coroutine only runs as a task
+    async def _work(self) -> None:
+        """Carry out one batch after the other, until nothing waits."""
+        worker = asyncio.current_task()
+        assert worker is not None  # noqa: S101 - narrows the type: this coroutine only runs as a task
         try:
             while self._waiting:
-                await self._keep_pace()
-                size = min(len(self._waiting), self.coalescing.max_batch)
+                await self._keep_interval()
+                size = min(len(self._waiting), self.policy.max_batch)
                 batch = [self._waiting.popleft() for _ in range(size)]
-                self._in_flight[lane] = batch
+                self._running[worker] = batch
                 started = time.perf_counter()
                 await self._process(batch)
-                self._in_flight[lane] = ()
+                self._running[worker] = ()
                 seconds = time.perf_counter() - started
                 self._count(size, seconds)
                 if self.observers:
-                    self._tell_observers([entry.item for entry in batch], seconds)
+                    self._notify([entry.item for entry in batch], seconds)
         finally:
-            # No await since the last look at what waits, so an item that comes later finds a free lane.
-            for entry in self._in_flight.pop(lane):
+            # No await since the last look at what waits, so an item that comes later starts another worker.
+            for entry in self._running.pop(worker):
                 self._abandon(entry)
 
-    async def _keep_pace(self) -> None:
-        """Let more arrive, if the last batch began less than the pace ago."""
-        pace = self.coalescing.pace.total_seconds()
-        if not pace:
+    async def _keep_interval(self) -> None:
+        """Let more arrive, if the last batch began less than the interval ago."""
+        interval = self.policy.min_interval.total_seconds()
+        if not interval:
             return
-        wait = self._last_start + pace - time.perf_counter()
-        if wait > 0 and len(self._waiting) < self.coalescing.max_batch:
+        wait = self._last_start + interval - time.perf_counter()
+        if wait > 0 and len(self._waiting) < self.policy.max_batch:
             await asyncio.sleep(wait)
         self._last_start = time.perf_counter()
 
-    def _tell_observers(self, items: Sequence[T], seconds: float) -> None:
+    def _notify(self, items: Sequence[T], seconds: float) -> None:
         for observe in self.observers:
             observe(self.name, items, seconds)
 
     def _count(self, size: int, seconds: float) -> None:
-        totals = self.totals
-        totals.largest = max(totals.largest, size)
-        totals.sizes.observe(size)
-        totals.durations.observe(seconds)
+        counters = self.counters
+        counters.largest = max(counters.largest, size)
+        counters.sizes.observe(size)
+        counters.durations.observe(seconds)
 
     async def _process(self, batch: Sequence[_Entry[T, R]]) -> None:
         """Carry out `batch` and resolve all of its entries."""
@@ -254,7 +256,7 @@ class Coalescer(Generic[T, R]):
             results = [error]
         for entry, result in zip(batch, results, strict=True):
             if isinstance(result, BaseException):
-                self.totals.failed += 1
+                self.counters.failed += 1
                 if not entry.resolve(result):
                     logger.error("%s failed and nobody waits for its result", self.name, exc_info=result)
             else:
@@ -269,13 +271,13 @@ class Coalescer(Generic[T, R]):
                 results = await self._handler(items)
             except Unavailable as error:
                 # Where the driver has made this error of a cancellation, there must be no other try.
-                if self.coalescing.retry is None or is_cancelled():
+                if self.policy.retry is None or is_cancelled():
                     raise
                 tries += 1
-                self.totals.retries += 1
+                self.counters.retries += 1
                 if tries == 1:
                     logger.warning("%s: %s; %d wait and are tried again", self.name, error, len(items))
-                await asyncio.sleep(self.coalescing.retry.seconds(tries))
+                await asyncio.sleep(self.policy.retry.seconds(tries))
                 continue
             if len(results) == len(items):
                 return results

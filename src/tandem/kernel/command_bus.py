@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from tandem.kernel.coalescer import Coalescer, Coalescing
+from tandem.kernel.coalescer import BatchPolicy, Coalescer
 from tandem.kernel.errors import NoHandler
 from tandem.kernel.gathered import gathered
 from tandem.kernel.messages import Command
@@ -29,21 +29,21 @@ class CommandBus:
         self,
         command_type: type[C],
         handler: Callable[[C], Awaitable[Any]],
-        coalescing: Coalescing | None = None,
+        policy: BatchPolicy | None = None,
     ) -> Coalescer[C, Any]:
         """Let `handler` carry out commands of exactly this type, one a call."""
 
         async def one_by_one(commands: Sequence[C]) -> Sequence[Any]:
             return [await handler(command) for command in commands]
 
-        alone = coalescing or Coalescing(max_batch=1, lanes=64)
+        alone = policy or BatchPolicy(max_batch=1, max_in_flight=64)
         return self.register_coalesced(command_type, one_by_one, alone)
 
     def register_gathered(
         self,
         command_type: type[C],
         handler: Callable[[C], Coroutine[Any, Any, Any]],
-        coalescing: Coalescing | None = None,
+        policy: BatchPolicy | None = None,
     ) -> Coalescer[C, Any]:
         """Let `handler` carry out commands of exactly this type: one a call, and many calls by turns.
 
@@ -52,13 +52,13 @@ class CommandBus:
         Raises:
             ValueError: the type has a handler already.
         """
-        return self.register_coalesced(command_type, gathered(handler), coalescing)
+        return self.register_coalesced(command_type, gathered(handler), policy)
 
     def register_coalesced(
         self,
         command_type: type[C],
         handler: Callable[[Sequence[C]], Awaitable[Sequence[Any]]],
-        coalescing: Coalescing | None = None,
+        policy: BatchPolicy | None = None,
     ) -> Coalescer[C, Any]:
         """Let `handler` carry out commands of exactly this type, a batch a call.
 
@@ -70,7 +70,7 @@ class CommandBus:
         if command_type in self._coalescers:
             msg = f"{command_type.__name__} has a handler already; a command has exactly one."
             raise ValueError(msg)
-        coalescer = Coalescer(command_type.__name__, handler, coalescing)
+        coalescer = Coalescer(command_type.__name__, handler, policy)
         self._coalescers[command_type] = coalescer
         return coalescer
 

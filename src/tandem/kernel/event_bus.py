@@ -41,7 +41,7 @@ class EventBus:
     def publish_from(self, aggregates: Iterable[AggregateRoot]) -> None:
         """Publish all that was applied to `aggregates`, in order."""
         for aggregate in aggregates:
-            self.publish(aggregate.take_events())
+            self.publish(aggregate.collect_events())
 
     def publish(self, events: Iterable[Event]) -> None:
         """Tell `events` to their subscribers, then send the commands that the sagas make of them."""

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from tandem.http.requests import NoArguments, Request, StreamResponse
-from tandem.http.routes import Right, Route
+from tandem.http.routes import Route, Scope
 from tandem.random_users.users import VERSION, RandomUser, random_users
 from tandem.user.profile import Seed
 
@@ -53,8 +53,8 @@ class RandomUsersController:
                 self.find,
                 "Random users in the format of randomuser.me 1.4",
                 query_type=RandomUsersQuery,
-                answers={200: RandomUsers},
-                right=Right.COMMAND,
+                responses={200: RandomUsers},
+                scope=Scope.COMMAND,
                 tag="random-users",
             )
         ]

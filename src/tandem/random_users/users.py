@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from tandem.random_users.dice import Dice
 from tandem.random_users.nationalities import COMMON, NATIONALITIES, Nationality
+from tandem.random_users.seeded import SeededRandom
 from tandem.user.profile import Coordinates, Dated, Identity, Login, Name, Picture, Street, Timezone
 
 VERSION = "1.4"
@@ -55,22 +55,22 @@ class RandomUser(msgspec.Struct, frozen=True, gc=False):
 
 def random_user(seed: str, index: int) -> RandomUser:
     """The user with the number `index` (from 0) of `seed`: always the same one, with an e-mail of its own."""
-    dice = Dice(f"{index}/{seed}")
-    code, nationality = dice.pick(NATIONALITIES)
-    is_man = dice.below(2) == 0
-    name = _name(dice, nationality, is_man=is_man)
+    random = SeededRandom(f"{index}/{seed}")
+    code, nationality = random.pick(NATIONALITIES)
+    is_man = random.below(2) == 0
+    name = _name(random, nationality, is_man=is_man)
     return RandomUser(
         gender="male" if is_man else "female",
         name=name,
-        location=_location(dice, nationality),
+        location=_location(random, nationality),
         email=f"{_mailbox(f'{name.first}.{name.last}')}.{index + 1}@example.com",
-        login=_login(dice),
-        dob=_dated(dice, 21, 79),
-        registered=_dated(dice, 2, 19),
-        phone=dice.fill(nationality.phone),
-        cell=dice.fill(nationality.cell),
-        id=_identity(dice, nationality),
-        picture=_picture(dice, "men" if is_man else "women"),
+        login=_login(random),
+        dob=_dated(random, 21, 79),
+        registered=_dated(random, 2, 19),
+        phone=random.fill(nationality.phone),
+        cell=random.fill(nationality.cell),
+        id=_identity(random, nationality),
+        picture=_picture(random, "men" if is_man else "women"),
         nat=code,
     )
 
@@ -80,31 +80,31 @@ def random_users(seed: str, first: int, count: int) -> Iterator[RandomUser]:
     return (random_user(seed, index) for index in range(first, first + count))
 
 
-def _name(dice: Dice, nationality: Nationality, *, is_man: bool) -> Name:
+def _name(random: SeededRandom, nationality: Nationality, *, is_man: bool) -> Name:
     if is_man:
         titles, firsts = nationality.male_titles or COMMON.male_titles, nationality.male
     else:
         titles, firsts = nationality.female_titles or COMMON.female_titles, nationality.female
-    return Name(dice.pick(titles), dice.pick(firsts), dice.pick(nationality.last))
+    return Name(random.pick(titles), random.pick(firsts), random.pick(nationality.last))
 
 
-def _location(dice: Dice, nationality: Nationality) -> RandomLocation:
-    city, state = dice.pick(nationality.cities)
-    postcode = dice.fill(nationality.postcode)
+def _location(random: SeededRandom, nationality: Nationality) -> RandomLocation:
+    city, state = random.pick(nationality.cities)
+    postcode = random.fill(nationality.postcode)
     is_text = nationality.postcode_is_text or not postcode.isdecimal()
     return RandomLocation(
-        street=Street(1 + dice.below(9_999), dice.pick(nationality.streets)),
+        street=Street(1 + random.below(9_999), random.pick(nationality.streets)),
         city=city,
         state=state,
         country=nationality.country,
         postcode=postcode if is_text else int(postcode),
-        coordinates=Coordinates(_degrees(dice, 90), _degrees(dice, 180)),
-        timezone=Timezone(*dice.pick(COMMON.timezones)),
+        coordinates=Coordinates(_degrees(random, 90), _degrees(random, 180)),
+        timezone=Timezone(*random.pick(COMMON.timezones)),
     )
 
 
-def _degrees(dice: Dice, limit: int) -> str:
-    return f"{dice.below(limit * 20_000) / 10_000 - limit:.4f}"
+def _degrees(random: SeededRandom, limit: int) -> str:
+    return f"{random.below(limit * 20_000) / 10_000 - limit:.4f}"
 
 
 def _mailbox(name: str) -> str:
@@ -114,27 +114,27 @@ def _mailbox(name: str) -> str:
     return folded if folded.isascii() else mailbox
 
 
-def _login(dice: Dice) -> Login:
-    username = f"{dice.pick(COMMON.adjectives)}{dice.pick(COMMON.animals)}{100 + dice.below(900)}"
-    return Login(str(dice.uuid()), username)
+def _login(random: SeededRandom) -> Login:
+    username = f"{random.pick(COMMON.adjectives)}{random.pick(COMMON.animals)}{100 + random.below(900)}"
+    return Login(str(random.uuid()), username)
 
 
-def _dated(dice: Dice, youngest: int, oldest: int) -> Dated:
+def _dated(random: SeededRandom, youngest: int, oldest: int) -> Dated:
     span = (oldest - youngest) * _YEAR
-    ago = youngest * _YEAR + timedelta(milliseconds=dice.below(span // timedelta(milliseconds=1)))
+    ago = youngest * _YEAR + timedelta(milliseconds=random.below(span // timedelta(milliseconds=1)))
     moment = (_TODAY - ago).isoformat(timespec="milliseconds")
     return Dated(moment.replace("+00:00", "Z"), ago // _YEAR)
 
 
-def _identity(dice: Dice, nationality: Nationality) -> Identity:
+def _identity(random: SeededRandom, nationality: Nationality) -> Identity:
     if nationality.id is None:
         return Identity("", None)
     name, pattern = nationality.id
-    return Identity(name, dice.fill(pattern))
+    return Identity(name, random.fill(pattern))
 
 
-def _picture(dice: Dice, folder: str) -> Picture:
-    portrait = f"{folder}/{dice.below(_PORTRAIT_COUNTS[folder])}.jpg"
+def _picture(random: SeededRandom, folder: str) -> Picture:
+    portrait = f"{folder}/{random.below(_PORTRAIT_COUNTS[folder])}.jpg"
     return Picture(
         large=f"{_PORTRAITS}/{portrait}",
         medium=f"{_PORTRAITS}/med/{portrait}",

@@ -60,7 +60,7 @@ class DescribedController:
                 self.run,
                 "The described system's statistics query, and its result",
                 query_type=DescribedQuery,
-                answers={200: DescribedStatistics},
+                responses={200: DescribedStatistics},
                 headers={503: {"Retry-After": "Seconds to wait before trying again."}},
                 problems=(503,),
                 tag="statistics",

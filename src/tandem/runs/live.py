@@ -40,7 +40,7 @@ class LiveController:
                 self.watch,
                 "Watch a run",
                 query_type=LiveQuery,
-                answers={200: LiveEvent},
+                responses={200: LiveEvent},
                 headers={503: {"Retry-After": "Seconds to wait before trying again."}},
                 problems=(503,),
                 tag="statistics",

@@ -1,9 +1,9 @@
 """One watched run: what its watchers are told, made of two sources. Nothing here waits for anything.
 
 The counters in PostgreSQL are exact, but know nothing of users that are not committed yet, nor of those that
-MongoDB has acknowledged and PostgreSQL has not recorded. Those the instances tell of, once a second, with
-their leases. So an instance's word is up to two seconds older than the counters: what it had in hand then is
-counted only as far as the counters have not moved on since.
+MongoDB has acknowledged and PostgreSQL has not recorded. The instances publish those once a second, with
+their leases. So what an instance has published is up to two seconds older than the counters, and is counted
+only as far as the counters have not moved on since.
 """
 
 from collections import Counter, deque
@@ -176,9 +176,9 @@ class LiveRun:
     def _stages(self, counts: Sequence[CreatorCounts], lives: Sequence[Life]) -> Stages:
         stored = sum(creator.total for creator in counts)
         synchronized = sum(creator.synchronized for creator in counts)
-        # Who is silent may have ended what it had in hand, or never will.
+        # Who is silent may have ended what it had in flight, or never will.
         heard = [life for life in lives if life.connected and life.silent_seconds <= SILENT_AFTER_SECONDS]
-        parts = [life.in_hand[self.seed] for life in heard if self.seed in life.in_hand]
+        parts = [life.in_flight[self.seed] for life in heard if self.seed in life.in_flight]
         then = list(self._recent)[-2:]
         stored_since, synchronized_since = stored, synchronized
         if then:
@@ -228,8 +228,8 @@ def instances_of(seed: str, counts: dict[str, CreatorCounts], lives: Sequence[Li
     took_over: dict[str, Counter[str]] = {}
     for life in lives:
         newest.setdefault(life.app_id, life)
-        if seed in life.in_hand and life.in_hand[seed].took_over:
-            took_over.setdefault(life.app_id, Counter()).update(life.in_hand[seed].took_over)
+        if seed in life.in_flight and life.in_flight[seed].took_over:
+            took_over.setdefault(life.app_id, Counter()).update(life.in_flight[seed].took_over)
     shown = counts.keys() | took_over.keys()
     shown |= {life.app_id for life in newest.values() if _is_shown(life)}
     return [

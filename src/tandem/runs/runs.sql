@@ -111,7 +111,7 @@ SELECT json_build_object(
                    (
                        SELECT coalesce(json_object_agg(key, value), '{}') FROM jsonb_each(in_hand)
                        WHERE key = ANY ($1::text[])
-                   ) AS "inHand"
+                   ) AS "inFlight"
             FROM tandem_instance ORDER BY incarnation DESC LIMIT 200
         ) l
     )

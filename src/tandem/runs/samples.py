@@ -30,8 +30,8 @@ class Sample(msgspec.Struct, frozen=True):
     oldest_pending_ms: float | None = None
 
 
-class RunInHand(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """What one life of an instance has in hand of one run; published with its lease, for the live view."""
+class RunInFlight(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What one life of an instance has in flight of one run; published with its lease, for the live view."""
 
     #: Users that PostgreSQL has not committed yet.
     creating: int = 0
@@ -77,7 +77,7 @@ class Life(msgspec.Struct, frozen=True, rename="camel"):
     silent_seconds: float
     #: Whether an instance of this name has a session at PostgreSQL. That of a killed one ends at once.
     connected: bool
-    in_hand: dict[str, RunInHand]
+    in_flight: dict[str, RunInFlight]
 
 
 class Snapshot(msgspec.Struct, frozen=True, rename="camel"):

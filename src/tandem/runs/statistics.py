@@ -10,7 +10,7 @@ import msgspec
 
 from tandem.postgres.database import Database
 from tandem.runs.queries import QUERIES
-from tandem.user_command.totals import BUCKET_GROWTH
+from tandem.user_command.counters import BUCKET_GROWTH
 
 
 class LagMilliseconds(msgspec.Struct, frozen=True):

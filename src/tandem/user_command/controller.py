@@ -9,7 +9,7 @@ from tandem.cqrs import CreateUserCommand, UserCommandAggregate
 from tandem.delivery.idempotency import StillOpen, idempotency_of
 from tandem.http.problems import ProblemError
 from tandem.http.requests import Headers, NoArguments, RawHeaders, Request, Response, json_response
-from tandem.http.routes import Right, Route
+from tandem.http.routes import Route, Scope
 from tandem.kernel import CommandBus
 from tandem.user import UserInput, normalize
 from tandem.user.ids import UserPath
@@ -47,7 +47,7 @@ class UserCommandController:
                 "Create a user",
                 query_type=RunQuery,
                 body_type=UserInput,
-                answers={201: CreatedUser},
+                responses={201: CreatedUser},
                 request_headers={
                     "Idempotency-Key": "A key of at most 128 printable characters. However often a command "
                     "is sent with it, one user is created, and each answer is that of the first."
@@ -60,7 +60,7 @@ class UserCommandController:
                     503: {"Retry-After": "Seconds to wait before sending it again."},
                 },
                 problems=(422, 503, 507),
-                right=Right.COMMAND,
+                scope=Scope.COMMAND,
                 tag="command side (PostgreSQL)",
                 description="Answered after PostgreSQL has committed the user with its CREATED event.",
             ),
@@ -70,9 +70,9 @@ class UserCommandController:
                 self.find,
                 "One user as normalized rows, with its events",
                 path_type=UserPath,
-                answers={200: UserRows},
+                responses={200: UserRows},
                 problems=(404, 503),
-                right=Right.QUERY,
+                scope=Scope.QUERY,
                 tag="command side (PostgreSQL)",
             ),
         ]

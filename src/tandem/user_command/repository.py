@@ -7,7 +7,7 @@ from datetime import timedelta
 import asyncpg
 import msgspec
 
-from tandem.cqrs import CreateUserCommand, SetAsideUserCommand, SynchronizeUserCommand
+from tandem.cqrs import CreateUserCommand, DeadLetterUserCommand, SynchronizeUserCommand
 from tandem.delivery.held_keys import HeldKeys
 from tandem.delivery.idempotency import HeldUp, KeyTaken, Known
 from tandem.delivery.pending import Unreadable
@@ -15,11 +15,11 @@ from tandem.kernel import Unavailable
 from tandem.postgres.database import Database
 from tandem.postgres.faults import is_refusal, state_of
 from tandem.user import Profile, StoredUser
+from tandem.user_command.counters import StageCounters
 from tandem.user_command.ids_used_up import IdsUsedUp
 from tandem.user_command.queries import QUERIES
 from tandem.user_command.reference_data import ReferenceIds
 from tandem.user_command.rows import UnreadableUser, row_of, stored_user, traceparents_of
-from tandem.user_command.totals import StageTotals
 from tandem.user_command.views import UserRows
 
 # What users are called in the tables and queries of `delivery`.
@@ -53,7 +53,7 @@ class UserCommandRepository:
         self.on_taken_id: Callable[[], None] = lambda: None
         self._ids = ReferenceIds(database)
         #: What has been committed here since this instance began.
-        self.totals = StageTotals()
+        self.counters = StageCounters()
 
     async def create(self, commands: Sequence[CreateUserCommand], incarnation: int) -> list[StoredUser]:
         """Commit users, their CREATED events and their pending rows together; all of them or none.
@@ -83,7 +83,7 @@ class UserCommandRepository:
         if held_up := await self._keys.held(commands):
             raise HeldUp(held_up, SAME_KEY)
         rows = await self._insert(commands, incarnation, server)
-        self.totals.created += len(rows)
+        self.counters.created += len(rows)
         return [
             StoredUser(
                 user_id, command.seed, self._app_id, 1, created_at, command.profile, command.traceparent
@@ -147,7 +147,7 @@ class UserCommandRepository:
             for key, fingerprint, user_id, seed, app_id, created_at, email in rows
         }
 
-    async def set_aside(self, commands: Sequence[SetAsideUserCommand]) -> None:
+    async def set_aside(self, commands: Sequence[DeadLetterUserCommand]) -> None:
         """Make each user that is still pending at this version a dead letter.
 
         Raises:
@@ -172,7 +172,7 @@ class UserCommandRepository:
         for version, ids in ids_of_versions.items():
             # In one order everywhere, so that two instances with the same users cannot lock each other out.
             for ended in await self._synchronize(sorted(ids), version):
-                self.totals.count_synchronized(*ended)
+                self.counters.count_synchronized(*ended)
 
     async def _synchronize(self, ids: list[int], version: int) -> list[asyncpg.Record]:
         arguments = (ids, version, self._app_id)

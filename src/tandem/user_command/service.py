@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from tandem.cqrs import (
     CreateUserCommand,
-    SetAsideUserCommand,
+    DeadLetterUserCommand,
     SynchronizeUserCommand,
     UserCommandAggregate,
 )
@@ -73,7 +73,7 @@ class UserCommandService:
         """
         await self._repository.synchronize(commands)
 
-    async def set_aside_all(self, commands: Sequence[SetAsideUserCommand]) -> Sequence[None]:
+    async def set_aside_all(self, commands: Sequence[DeadLetterUserCommand]) -> Sequence[None]:
         """Make each user that is pending at this version a dead letter; others are left as they are.
 
         Raises:

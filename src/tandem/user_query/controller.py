@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from tandem.http.problems import ProblemError
 from tandem.http.requests import NoArguments, Request, Response, StreamResponse, json_response
-from tandem.http.routes import Right, Route
+from tandem.http.routes import Route, Scope
 from tandem.user.ids import HIGHEST_ID, UserPath
 from tandem.user.profile import Email, Profile, Seed
 from tandem.user_query.document import Document, encode_document
@@ -130,9 +130,9 @@ class UserQueryController:
                 self.page,
                 "Users in order of their ids",
                 query_type=PageQuery,
-                answers={200: list[UserDocument]},
+                responses={200: list[UserDocument]},
                 problems=(503,),
-                right=Right.QUERY,
+                scope=Scope.QUERY,
                 tag=TAG,
                 cancel_on_disconnect=True,
                 description=PAGE,
@@ -144,9 +144,9 @@ class UserQueryController:
                 self.find_newest,
                 "The newest user of an e-mail address",
                 query_type=EmailQuery,
-                answers={200: UserDocument},
+                responses={200: UserDocument},
                 problems=(404, 503),
-                right=Right.QUERY,
+                scope=Scope.QUERY,
                 tag=TAG,
             ),
             Route(
@@ -155,9 +155,9 @@ class UserQueryController:
                 self.search,
                 "Search for users, in order of their ids",
                 query_type=SearchQuery,
-                answers={200: FoundUsers},
+                responses={200: FoundUsers},
                 problems=(503,),
-                right=Right.QUERY,
+                scope=Scope.QUERY,
                 tag=TAG,
                 cancel_on_disconnect=True,
                 description="One request looks at no more than 20,000 documents, and answers with about "
@@ -170,9 +170,9 @@ class UserQueryController:
                 self.find,
                 "One user",
                 path_type=UserPath,
-                answers={200: UserDocument},
+                responses={200: UserDocument},
                 problems=(404, 503),
-                right=Right.QUERY,
+                scope=Scope.QUERY,
                 tag=TAG,
             ),
         ]

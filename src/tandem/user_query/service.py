@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from tandem.cqrs import UserEventCommandAggregate
-from tandem.kernel import Coalescer, Coalescing, Unavailable
+from tandem.kernel import BatchPolicy, Coalescer, Unavailable
 from tandem.user import StoredUser
 from tandem.user_query.document import Document, document_of
 from tandem.user_query.identity import fingerprint_in
@@ -16,7 +16,7 @@ from tandem.user_query.search import Conditions, Found, UserSearch
 from tandem.user_query.share import Share
 
 # One batch in flight: with two the rate is the same, and a read costs a tenth more here, a fifth in MongoDB.
-READS = Coalescing(max_batch=200, max_waiting=5_000)
+READS = BatchPolicy(max_batch=200, max_waiting=5_000)
 
 # Searches at a time: each keeps one of MongoDB's threads, and a part of this one, busy for some 50 ms.
 SEARCHES = 2

@@ -9,18 +9,18 @@ from statistics import median
 
 import msgspec
 
+from tandem_lab.bench.baselines import Baselines, left_out
+from tandem_lab.bench.cleanup import clean_up
 from tandem_lab.bench.environment import environment_of
 from tandem_lab.bench.fill import USERS_A_SECOND, fill
-from tandem_lab.bench.kinds import BROWSER_CONNECTIONS, Kind
 from tandem_lab.bench.load import Load
+from tandem_lab.bench.load_kinds import BROWSER_CONNECTIONS, Kind
 from tandem_lab.bench.measure import measure_creates
 from tandem_lab.bench.probe import Probe
 from tandem_lab.bench.reads import measure_beside, measure_reads, measure_staleness, read_paths
 from tandem_lab.bench.results import Measurement, Report
 from tandem_lab.bench.steps import OVERHEAD, WARM_UP_CONNECTIONS, Step, Tell, take_steps
-from tandem_lab.bench.tidy import tidy_up
-from tandem_lab.bench.yardsticks import Yardsticks, left_out
-from tandem_lab.errors import YardstickFailed
+from tandem_lab.errors import BaselineFailed
 from tandem_stack.status import Status
 
 # Beside writes, reads come at half of what they can do, and writes at a quarter.
@@ -30,7 +30,7 @@ TIDYING_SECONDS = 3.0
 
 
 class BenchPlan(msgspec.Struct, frozen=True):
-    """What to measure. Rounds take closed loads and yardsticks in turn; open loads come after them."""
+    """What to measure. Rounds take closed loads and baselines in turn; open loads come after them."""
 
     seconds: float = 8.0
     rounds: int = 3
@@ -41,7 +41,7 @@ class BenchPlan(msgspec.Struct, frozen=True):
     rates: tuple[float, ...] = ()
     read_connections: int = 50
     stale_users: int = 500
-    yardsticks: tuple[Kind, ...] = (
+    baselines: tuple[Kind, ...] = (
         Kind.FROZEN_FLOOR,
         Kind.CURRENT_FLOOR,
         Kind.ONE_AT_A_TIME,
@@ -64,7 +64,7 @@ QUICK = BenchPlan(
     warm_up_seconds=2.0,
     open_shares=(0.5, 0.9),
     stale_users=100,
-    yardsticks=(Kind.FROZEN_FLOOR, Kind.ONE_AT_A_TIME, Kind.FIND_ONE),
+    baselines=(Kind.FROZEN_FLOOR, Kind.ONE_AT_A_TIME, Kind.FIND_ONE),
     floor_users=15_000,
     clients=(BROWSER_CONNECTIONS, 32),
 )
@@ -111,7 +111,7 @@ class Bench:
     """The steps of a plan. What they measure gathers in `found`: later loads depend on earlier ones."""
 
     def __init__(self, probe: Probe, url: str, plan: BenchPlan, users_already: int) -> None:
-        missing = left_out(plan.yardsticks)
+        missing = left_out(plan.baselines)
         self.found: list[Measurement] = []
         self.left_out = list(missing.values())
         self.users_before = max(plan.users_before, users_already)
@@ -119,8 +119,8 @@ class Bench:
         self._probe = probe
         self._url = url
         self._plan = plan
-        self._yardsticks = Yardsticks(probe)
-        self._available = [name for name in plan.yardsticks if name not in missing]
+        self._baselines = Baselines(probe)
+        self._available = [name for name in plan.baselines if name not in missing]
         self._paths: dict[str, tuple[str, ...]] = {}
 
     def steps(self) -> Iterator[Step]:
@@ -147,19 +147,19 @@ class Bench:
         plan, name = self._plan, f"round {round_} of {self._plan.rounds}"
         largest, *smaller = sorted(plan.connections, reverse=True)
         yield self._closed_step(name, largest, round_)
-        yardsticks = self._yardsticks
+        baselines = self._baselines
         for floor in (Kind.FROZEN_FLOOR, Kind.CURRENT_FLOOR):
             if floor in self._available:
-                work = partial(yardsticks.floor, floor, plan.floor_users, round_)
-                yield self._yardstick(f"{name}: the {floor}", 1 + plan.floor_users / 6_000, work)
+                work = partial(baselines.floor, floor, plan.floor_users, round_)
+                yield self._baseline(f"{name}: the {floor}", 1 + plan.floor_users / 6_000, work)
         for clients in sorted(plan.clients, reverse=True) if Kind.ONE_AT_A_TIME in self._available else ():
-            work = partial(yardsticks.one_at_a_time, clients, PGBENCH_SECONDS, round_)
-            yield self._yardstick(f"{name}: pgbench with {clients} clients", PGBENCH_SECONDS + 1, work)
+            work = partial(baselines.one_at_a_time, clients, PGBENCH_SECONDS, round_)
+            yield self._baseline(f"{name}: pgbench with {clients} clients", PGBENCH_SECONDS + 1, work)
         for connections in reversed(smaller):
             yield self._closed_step(name, connections, round_)
         if Kind.PLAIN_WAY in self._available:
-            work = partial(yardsticks.plain_way, plan.seconds, round_)
-            yield self._yardstick(f"{name}: the plain way", plan.seconds + 3, work)
+            work = partial(baselines.plain_way, plan.seconds, round_)
+            yield self._baseline(f"{name}: the plain way", plan.seconds + 3, work)
 
     def _closed_step(self, name: str, connections: int, round_: int) -> Step:
         what = f"{name}: {connections} connections, as fast as they go"
@@ -172,22 +172,20 @@ class Bench:
             for kind in (Kind.BY_ID, Kind.LIST, Kind.BY_EMAIL):
                 yield Step(f"{name}: {kind}", seconds, partial(self._read, kind, round_))
             if Kind.FIND_ONE in self._available:
-                yield self._yardstick(
-                    f"{name}: {Kind.FIND_ONE}", seconds + 1, partial(self._find_one, round_)
-                )
+                yield self._baseline(f"{name}: {Kind.FIND_ONE}", seconds + 1, partial(self._find_one, round_))
         yield Step("reads by e-mail at a rate", seconds, self._read_at_a_rate)
         yield Step("reads by e-mail beside writes", seconds, self._beside)
         if Kind.JOIN in self._available:
-            work = partial(self._yardsticks.join, plan.join_reads, plan.rounds)
-            yield self._yardstick("the join and the document", 5 + 3 * plan.rounds, work)
+            work = partial(self._baselines.join, plan.join_reads, plan.rounds)
+            yield self._baseline("the join and the document", 5 + 3 * plan.rounds, work)
 
-    def _yardstick(self, what: str, seconds: float, work: Callable[[], Awaitable[list[Measurement]]]) -> Step:
+    def _baseline(self, what: str, seconds: float, work: Callable[[], Awaitable[list[Measurement]]]) -> Step:
         """A step whose failure is told in the report, and ends nothing else."""
 
         async def attempt() -> list[Measurement]:
             try:
                 return await work()
-            except YardstickFailed as error:
+            except BaselineFailed as error:
                 self.left_out.append(f"{error}.")
                 return []
 
@@ -198,7 +196,7 @@ class Bench:
         return []
 
     async def _tidy_up(self) -> list[Measurement]:
-        await tidy_up(self._probe.running)
+        await clean_up(self._probe.running)
         return []
 
     async def _warm_up(self) -> list[Measurement]:
@@ -221,7 +219,7 @@ class Bench:
         return [msgspec.structs.replace(found, round=round_)]
 
     async def _find_one(self, round_: int) -> list[Measurement]:
-        return await self._yardsticks.find_one(await self._paths_of(Kind.BY_EMAIL), self._reading(), round_)
+        return await self._baselines.find_one(await self._paths_of(Kind.BY_EMAIL), self._reading(), round_)
 
     async def _read_at_a_rate(self) -> list[Measurement]:
         load = self._reading(self._flat_out() * READ_SHARE)

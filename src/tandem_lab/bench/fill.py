@@ -4,11 +4,11 @@ import time
 
 import msgspec
 
+from tandem_lab.bench.cleanup import clean_up
 from tandem_lab.bench.generator import Plan
 from tandem_lab.bench.load import Load, generate, plan_of
 from tandem_lab.bench.measure import until_drained
 from tandem_lab.bench.probe import Probe
-from tandem_lab.bench.tidy import tidy_up
 
 #: About how many a second there are, to tell how long it will take.
 USERS_A_SECOND = 8_000
@@ -29,7 +29,7 @@ async def fill(probe: Probe, url: str, users: int) -> None:
         seed = f"lab-fill-{time.time_ns()}"
         await generate(_chunk(url, load, seed, min(USERS_A_CHUNK, users - first)))
         await until_drained(probe, seed)
-    await tidy_up(probe.running)
+    await clean_up(probe.running)
 
 
 def _chunk(url: str, load: Load, seed: str, users: int) -> Plan:

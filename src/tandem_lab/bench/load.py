@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from tandem_lab.bench.generator import Outcome, Plan
-from tandem_lab.bench.kinds import Kind
+from tandem_lab.bench.load_kinds import Kind
 from tandem_lab.bench.probe import Probe, Usage
 from tandem_lab.bench.results import GeneratorCost, Measurement
 from tandem_lab.errors import GeneratorFailed

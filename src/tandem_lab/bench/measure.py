@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from tandem_lab.bench.generator import Outcome
-from tandem_lab.bench.kinds import Kind
 from tandem_lab.bench.load import Load, carry_out, histogram_of, plan_of
+from tandem_lab.bench.load_kinds import Kind
 from tandem_lab.bench.probe import Probe
 from tandem_lab.bench.results import Measurement, Sample
 from tandem_lab.bench.stages import StageCounts, read_stages

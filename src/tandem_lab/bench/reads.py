@@ -10,8 +10,8 @@ import msgspec
 
 from tandem.random_users import random_user
 from tandem_lab.bench.generator import Outcome
-from tandem_lab.bench.kinds import Kind
 from tandem_lab.bench.load import Load, carry_out, histogram_of, plan_of
+from tandem_lab.bench.load_kinds import Kind
 from tandem_lab.bench.measure import asked_of, measure_creates
 from tandem_lab.bench.probe import Probe
 from tandem_lab.bench.results import Measurement, Staleness

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from tandem_lab.bench.kinds import Kind
+from tandem_lab.bench.load_kinds import Kind
 from tandem_lab.histogram import LatencyHistogram, Percentiles
 
 
@@ -29,12 +29,12 @@ class GeneratorCost(msgspec.Struct, frozen=True):
 class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     """One run of one kind of load. Rates are per second, CPU is user and system time."""
 
-    #: `closed` or `open` for creates, the name of a read, or that of a yardstick.
+    #: `closed` or `open` for creates, the name of a read, or that of a baseline.
     kind: Kind
     round: int
     users: int
     seconds: float
-    #: Users per second that reached each stage; a yardstick has only `synchronized`.
+    #: Users per second that reached each stage; a baseline has only `synchronized`.
     per_second: dict[str, float]
     instances: int = 0
     #: Whether the load came through the load balancer.

@@ -23,7 +23,7 @@ from tandem_lab.cli.common import (
     run,
     stack_for,
 )
-from tandem_lab.report.findings import ratios
+from tandem_lab.report.analysis import ratios
 from tandem_lab.report.format import number
 from tandem_lab.report.metrics import rate_of
 from tandem_lab.report.thresholds import Threshold
@@ -54,7 +54,7 @@ COLUMNS = (
 @click.option(
     "--rate", "rates", type=Numbers(float, 1, 100_000), help="Open loads: so many users due a second."
 )
-@click.option("--yardsticks/--no-yardsticks", default=True, show_default=True, help="Measure them in turn.")
+@click.option("--baselines/--no-baselines", default=True, show_default=True, help="Measure them in turn.")
 @click.option(
     "--users-before",
     type=click.IntRange(0, 100_000_000),
@@ -77,7 +77,7 @@ def bench(
     thresholds: tuple[Threshold, ...],
     **choices: Any,
 ) -> None:
-    """Measure a stack: rates, latencies, lag, CPU per user of each component, beside the yardsticks.
+    """Measure a stack: rates, latencies, lag, CPU per user of each component, beside the baselines.
 
     It is the running one, or, where none is, one that is started for this and removed afterwards. The raw
     data is kept as JSON, with a page beside it that opens offline.
@@ -94,10 +94,10 @@ def bench(
     finish(report, table_of(report), json_file, thresholds)
 
 
-def _plan(*, quick: bool, yardsticks: bool, **changes: Any) -> BenchPlan:
+def _plan(*, quick: bool, baselines: bool, **changes: Any) -> BenchPlan:
     given = {name: value for name, value in changes.items() if value is not None}
-    if not yardsticks:
-        given["yardsticks"] = ()
+    if not baselines:
+        given["baselines"] = ()
     return msgspec.structs.replace(QUICK if quick else BenchPlan(), **given)
 
 

@@ -19,7 +19,7 @@ from tandem_lab.cli.common import (
     require_option,
     run,
 )
-from tandem_lab.report.findings import instances_ratios
+from tandem_lab.report.analysis import instances_ratios
 from tandem_lab.report.format import number
 from tandem_lab.report.metrics import servers_cpu
 from tandem_lab.report.runs import Runs, runs_of

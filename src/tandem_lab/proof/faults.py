@@ -23,7 +23,7 @@ from tandem_lab.proof.stack import (
 from tandem_lab.proof.verdict import FaultReport
 from tandem_stack.waiting import until
 
-# Longer than a lease (LEASE_SECONDS), so that others take over what a paused instance has in hand.
+# Longer than a lease (LEASE_SECONDS), so that others take over what a paused instance has in flight.
 PAUSE_SECONDS = 7.0
 # A killed process is gone, and a stopped one stands still, within milliseconds.
 STRIKE_PATIENCE = 10.0

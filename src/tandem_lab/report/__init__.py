@@ -2,7 +2,7 @@
 
     results.Report -> runs (the repeats of one load) -> metrics (numbers with a name and a unit)
                        |
-                       +-> findings: the numbers of the answer, the ratios to the yardsticks, the warnings
+                       +-> findings: the numbers of the answer, the ratios to the baselines, the warnings
                        +-> page: page.html with its empty places filled by answer, plots, scaling and tables
                        +-> compare: the same metrics of two reports, and whether they differ beyond noise
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tandem_lab.bench.kinds import Kind
+from tandem_lab.bench.load_kinds import Kind
 from tandem_lab.bench.results import Report
-from tandem_lab.report.findings import Ratio, half_load, limit_of, warnings
+from tandem_lab.report.analysis import Ratio, half_load, limit_of, warnings
 from tandem_lab.report.format import number, rounds
 from tandem_lab.report.markup import Content, element
 from tandem_lab.report.metrics import servers_cpu

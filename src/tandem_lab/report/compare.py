@@ -5,17 +5,17 @@ from typing import Any, Literal
 
 import msgspec
 
-from tandem_lab.bench.kinds import Kind
+from tandem_lab.bench.load_kinds import Kind
 from tandem_lab.bench.results import Report
-from tandem_lab.report.findings import OTHERS_BUSY, others_busy, ratios
+from tandem_lab.report.analysis import OTHERS_BUSY, others_busy, ratios
 from tandem_lab.report.metrics import Metric
 from tandem_lab.report.runs import LoadKey, Runs, runs_of
 from tandem_lab.statistics import Comparison, Spread, compare, median_with_spread
 
 Judgement = Literal["better", "worse", "within noise", "too few rounds", "no ratio to zero"]
 
-#: A yardstick that changed says that the machine did.
-UNCHANGING_YARDSTICK = Kind.FROZEN_FLOOR
+#: A baseline that changed says that the machine did.
+UNCHANGING_BASELINE = Kind.FROZEN_FLOOR
 #: What is different in every report, or tells of the code and not of its surroundings.
 NOT_SURROUNDINGS = ("command", "revision", "tandem", "fsync_us", "others_busy", "url")
 #: Of rates the one at the way's end, of latencies the middle and the end: the others follow, or are noise.
@@ -23,7 +23,7 @@ COMPARED = {"users/s": ("synchronized",), "reads/s": ("read",), "ms": ("p50", "p
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One number in both reports; `of_service` is false for that of a yardstick."""
+    """One number in both reports; `of_service` is false for that of a baseline."""
 
     load: str
     metric: str
@@ -74,13 +74,13 @@ def _changes(a: Runs, b: Runs) -> Iterator[Change]:
 
 
 def _ratio_changes(a: Report, b: Report) -> Iterator[Change]:
-    """Ratios to the yardsticks: both sides ran in turn, so they hold on a machine that was disturbed."""
+    """Ratios to the baselines: both sides ran in turn, so they hold on a machine that was disturbed."""
     rounds_b = {ratio.id: ratio.rounds for ratio in ratios(b)}
     for ratio in ratios(a):
         if ratio.id in rounds_b:
             metric = Metric(ratio.id.name, "", ratio.better)
             rounds = ratio.rounds, rounds_b[ratio.id]
-            yield _change("beside the yardsticks", metric, *rounds, of_service=True)
+            yield _change("beside the baselines", metric, *rounds, of_service=True)
 
 
 def _change(load: str, metric: Metric, a: list[float], b: list[float], *, of_service: bool) -> Change:
@@ -129,11 +129,11 @@ def _warnings(a: Report, b: Report, changes: list[Change]) -> list[str]:
                 f"Other programs kept {busy:.2f} cores busy when {name} was measured: look at the ratios."
             )
     if any(
-        change.load.startswith(UNCHANGING_YARDSTICK) and change.judgement in {"better", "worse"}
+        change.load.startswith(UNCHANGING_BASELINE) and change.judgement in {"better", "worse"}
         for change in changes
     ):
         found.append(
-            f"The {UNCHANGING_YARDSTICK}, whose code never changes, came out different: the machine changed. "
+            f"The {UNCHANGING_BASELINE}, whose code never changes, came out different: the machine changed. "
             "Look at the ratios."
         )
     return found

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from tandem_lab.bench.kinds import Kind
+from tandem_lab.bench.load_kinds import Kind
 from tandem_lab.bench.results import Measurement, Report
 from tandem_lab.histogram import Percentiles
-from tandem_lab.report.findings import (
+from tandem_lab.report.analysis import (
     Quantity,
     RatioId,
     failures,

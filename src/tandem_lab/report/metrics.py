@@ -10,7 +10,7 @@ from tandem_lab.histogram import Percentiles
 
 #: What the stack runs; the load generator is none of it.
 SERVERS = ("instances", "postgres", "mongodb", "nginx")
-COMPONENT_NAMES = {"postgres": "PostgreSQL", "mongodb": "MongoDB", "program": "the yardstick itself"}
+COMPONENT_NAMES = {"postgres": "PostgreSQL", "mongodb": "MongoDB", "program": "the baseline itself"}
 PERCENTILE_NAMES = {"p50": "p50", "p90": "p90", "p99": "p99", "p99_9": "p99.9", "max": "max"}
 
 

@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element, fromstring, tostring
 
 from tandem_lab.bench.results import Report
 from tandem_lab.report import answer, plots, scaling, tables
-from tandem_lab.report.findings import ratios
+from tandem_lab.report.analysis import ratios
 from tandem_lab.report.markup import Content, add
 from tandem_lab.report.runs import runs_of
 from tandem_lab.report.thresholds import ThresholdOutcome
@@ -55,7 +55,7 @@ def _contents(report: Report, thresholds: Sequence[ThresholdOutcome]) -> dict[st
         "cpu": plots.cpu(runs),
         "instances": scaling.over_instances(runs, report.environment),
         "connections": scaling.over_connections(runs),
-        "yardsticks": tables.yardsticks(runs, found),
+        "baselines": tables.baselines(runs, found),
         "reads": tables.reads(runs, found),
         "staleness": tables.staleness(report),
         "by-load": tables.by_load(runs),

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from math import floor, log10
 
-from tandem_lab.bench.kinds import Kind
+from tandem_lab.bench.load_kinds import Kind
 from tandem_lab.histogram import Percentiles
+from tandem_lab.report.analysis import half_load
 from tandem_lab.report.bars import Bar, Part, bars, parts_legend
 from tandem_lab.report.chart import Line, Linear, Logarithmic, Percentile, Scale, chart, legend
-from tandem_lab.report.findings import half_load
 from tandem_lab.report.format import number
 from tandem_lab.report.markup import Content, details, element, table
 from tandem_lab.report.metrics import PERCENTILE_NAMES, SERVERS, component_name

@@ -5,7 +5,7 @@ from statistics import median
 
 import msgspec
 
-from tandem_lab.bench.kinds import CREATES, FLAT_OUT, OF_SERVICE, Kind
+from tandem_lab.bench.load_kinds import CREATES, FLAT_OUT, OF_SERVICE, Kind
 from tandem_lab.bench.results import Measurement, Report
 from tandem_lab.histogram import LatencyHistogram
 from tandem_lab.report.metrics import Metric, is_read, metrics_of, rate_of

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tandem_lab.bench.kinds import Kind
+from tandem_lab.bench.load_kinds import Kind
 from tandem_lab.bench.results import Report
+from tandem_lab.report.analysis import instances_ratios, limit_of, threads_of
 from tandem_lab.report.chart import Line, Linear
-from tandem_lab.report.findings import instances_ratios, limit_of, threads_of
 from tandem_lab.report.format import number, spread
 from tandem_lab.report.markup import Content, element, table
 from tandem_lab.report.metrics import SERVERS, rate_of, servers_cpu

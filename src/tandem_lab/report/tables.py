@@ -3,18 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tandem_lab.bench.kinds import Kind
+from tandem_lab.bench.load_kinds import Kind
 from tandem_lab.bench.results import Measurement, Report
 from tandem_lab.histogram import Percentiles
+from tandem_lab.report.analysis import Ratio
 from tandem_lab.report.bars import Bar, Part, bars
-from tandem_lab.report.findings import Ratio
 from tandem_lab.report.format import number, spread
 from tandem_lab.report.markup import Content, details, element, table
 from tandem_lab.report.metrics import COMPONENT_NAMES, component_name, rate_of, servers_cpu
 from tandem_lab.report.runs import Runs, saturation_runs
 from tandem_lab.statistics import median_with_spread
 
-YARDSTICKS = {
+BASELINES = {
     Kind.FROZEN_FLOOR: "an early version's statements, in batches of 500, without HTTP; they never change",
     Kind.CURRENT_FLOOR: "today's statements, in batches of 500, without HTTP",
     Kind.PLAIN_WAY: "FastAPI, SQLAlchemy and PyMongo, one user at a time: an engineer's afternoon",
@@ -36,8 +36,8 @@ SETTING_NAMES = {
 }
 
 
-def yardsticks(runs: Sequence[Runs], ratios: Sequence[Ratio]) -> list[Content]:
-    """The service at saturation beside each yardstick."""
+def baselines(runs: Sequence[Runs], ratios: Sequence[Ratio]) -> list[Content]:
+    """The service at saturation beside each baseline."""
     saturated = saturation_runs(runs)
     others = [each for each in runs if not each.of_service and not each.reads]
     if saturated is None or not others:
@@ -46,7 +46,7 @@ def yardsticks(runs: Sequence[Runs], ratios: Sequence[Ratio]) -> list[Content]:
 
 
 def reads(runs: Sequence[Runs], ratios: Sequence[Ratio]) -> list[Content]:
-    """Reads beside their yardsticks."""
+    """Reads beside their baselines."""
     shown = [each for each in runs if each.reads]
     return _side_by_side("Reads per second", shown, ratios) if shown else []
 
@@ -118,7 +118,7 @@ def environment(settings: Mapping[str, Any]) -> list[Content]:
 
 def _side_by_side(caption: str, shown: Sequence[Runs], ratios: Sequence[Ratio]) -> list[Content]:
     to = {ratio.id.to: ratio for ratio in ratios}
-    # A yardstick that ran with several loads counts with its best, so the ratio stands in that line.
+    # A baseline that ran with several loads counts with its best, so the ratio stands in that line.
     best = {each.key.kind: each for each in sorted(shown, key=lambda each: each.rate.median)}
     styles = {True: "synchronized", False: "other"}
     rows = [
@@ -132,7 +132,7 @@ def _side_by_side(caption: str, shown: Sequence[Runs], ratios: Sequence[Ratio]) 
             spread(to[each.key.kind].spread) if each.key.kind in to and best[each.key.kind] is each else "",
             " / ".join(_middle_and_end(each.typical.post_ms)) if each.typical.post_ms else "",
             number(each.spread(servers_cpu).median) if servers_cpu(each.typical) else "",
-            YARDSTICKS.get(each.key.kind, "Tandem, over HTTP"),
+            BASELINES.get(each.key.kind, "Tandem, over HTTP"),
         )
         for each in shown
     ]

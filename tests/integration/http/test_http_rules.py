@@ -95,7 +95,7 @@ async def test_60_requests_sent_at_once_get_60_answers_wherever_the_pieces_are_c
                     assert (await answer_to(reader))[0].startswith(b"HTTP/1.1 200 ")
 
 
-async def test_of_requests_sent_ahead_only_one_is_in_hand(serving):
+async def test_of_requests_sent_ahead_only_one_is_in_flight(serving):
     asked = 0
     may_answer = asyncio.Event()
 

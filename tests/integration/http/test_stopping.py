@@ -57,7 +57,7 @@ async def until_refused(port: int) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_what_is_in_hand_is_answered_after_the_listening_socket_has_closed(number):
+async def test_what_is_in_flight_is_answered_after_the_listening_socket_has_closed(number):
     async with started(drain_seconds=30) as (process, port):
         reader, writer = await connect(port, "GET /slow")
         assert await process.stdout.readline() == b"working\n"

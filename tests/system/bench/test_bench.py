@@ -11,8 +11,8 @@ from command_line import finished
 from tandem_lab.bench import fill
 from tandem_lab.bench.bench import BenchPlan, bench, saturation
 from tandem_lab.bench.generator import Plan
-from tandem_lab.bench.kinds import Kind
 from tandem_lab.bench.load import Load, generate
+from tandem_lab.bench.load_kinds import Kind
 from tandem_lab.bench.measure import measure_creates
 from tandem_lab.bench.reads import measure_beside, measure_reads, read_paths
 from tandem_lab.bench.results import Measurement, Report
@@ -101,7 +101,7 @@ async def test_a_report_is_the_same_after_its_json(stack):
         rates=(100.0,),
         read_connections=2,
         stale_users=5,
-        yardsticks=(),
+        baselines=(),
     )
     said: list[Progress] = []
     report = await bench(read_status(stack.data_dir), stack.url, stack.data_dir, plan, said.append)
@@ -182,7 +182,7 @@ async def test_a_load_that_nobody_answers_says_so():
 @pytest.mark.slow
 def test_without_a_stack_one_is_started_and_removed(new_place):
     place = new_place()
-    options = ("--seconds", "1", "--rounds", "1", "--connections", "4", "--no-yardsticks", "--quick")
+    options = ("--seconds", "1", "--rounds", "1", "--connections", "4", "--no-baselines", "--quick")
     demands = ("--require", "users-per-second>=1", "--require", "lag-p99-at-half<0.0001")
     file = place / "report.json"
     ended = finished("bench", "--data-dir", place / "none", "--json", file, *options, *demands)

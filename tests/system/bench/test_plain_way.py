@@ -12,10 +12,10 @@ import httpx
 import msgspec
 import pytest
 
+from baselines import USER_TABLES, counts, looked_into, stages, urls_of
 from tandem.random_users import random_user
 from tandem_stack.ports import free_port
 from waiting import until
-from yardsticks import USER_TABLES, counts, looked_into, stages, urls_of
 
 
 @dataclass
@@ -33,7 +33,7 @@ async def plain_way(servers) -> AsyncIterator[PlainWay]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "tandem_lab.yardsticks.plain_way.serve",
+        "tandem_lab.baselines.plain_way.serve",
         env=os.environ | urls_of(databases) | {"PORT": str(port)},
     )
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:

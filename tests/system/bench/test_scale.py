@@ -8,7 +8,7 @@ import pytest
 from command_line import finished
 from tandem_lab.bench.results import Report
 from tandem_lab.bench.scale import Scale, ScalePlan
-from tandem_lab.report.findings import instances_ratios
+from tandem_lab.report.analysis import instances_ratios
 from tandem_lab.report.runs import runs_of
 
 

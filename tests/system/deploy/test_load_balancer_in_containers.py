@@ -113,7 +113,7 @@ async def test_a_client_that_sends_too_much_is_refused_with_a_problem(place, env
         assert json.loads(refused[0].content)["status"] == 429
 
 
-async def test_a_client_with_too_much_in_hand_is_refused_with_a_problem(place, envsubst):
+async def test_a_client_with_too_much_in_flight_is_refused_with_a_problem(place, envsubst):
     upstream, port = free_port(), free_port()
     limited = environment(port, upstream, CLIENT_CONNECTIONS="2")
     held = asyncio.Event()

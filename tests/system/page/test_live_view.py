@@ -91,7 +91,7 @@ async def test_a_finished_run_has_no_rate_and_full_bars(visit: Visit):
     assert [await visit.text(f"{stage}-rate") for stage in STAGES] == [""] * 4
     assert await moving(visit) == []
     assert await visit.text("lag-now") == "none"
-    assert "in hand" not in await visit.text("instances")
+    assert "in flight" not in await visit.text("instances")
     shares = visit.page.locator("#instances .share .done")
     assert await shares.evaluate_all("bars => bars.map(bar => bar.style.width)") == ["100%"] * 3
 

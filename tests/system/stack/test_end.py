@@ -63,10 +63,10 @@ def test_nothing_stays_behind_when_half_of_up_is_killed_even_what_was_stopped(
 ):
     stack = start_stack(place / victim.replace(" ", "-"))
     stack.until_it_says("Tandem is running")
-    guard, supervisor, *others = stack.all_processes()
+    watchdog, supervisor, *others = stack.all_processes()
     for pid in one_of_each(stack):
         os.kill(pid, signal.SIGSTOP)
-    os.kill(guard if victim == "tandem up itself" else supervisor, signal.SIGKILL)
+    os.kill(watchdog if victim == "tandem up itself" else supervisor, signal.SIGKILL)
     eventually(lambda: all_gone([supervisor, *others]), "every process has ended")
     assert stack.process.wait(10) != 0
     assert finished("status", "--data-dir", stack.data_dir).returncode == 1
@@ -106,7 +106,7 @@ def test_a_stack_runs_on_when_nobody_listens_to_it_any_more(place: Path, start_s
     stack = start_stack(place / "unheard")
     stack.until_it_says("PostgreSQL: ")
     stack.process.stdout.close()
-    eventually(lambda: all(stack.pids().values()), "every part runs")
+    eventually(lambda: all(stack.pids().values()), "every service runs")
     eventually(lambda: stack.get("/health/ready")[0] == 200, "the stack is ready")
     stack.process.terminate()
     assert stack.process.wait(30) == 0

@@ -6,17 +6,17 @@ import pytest
 
 from systems import commands
 from tandem.cqrs import SynchronizeUserCommand
-from tandem.runs.in_hand import MOST_RUNS, in_hand_by_run
+from tandem.runs.in_flight import MOST_RUNS, in_flight_by_run
 from tandem.runs.live_run import LiveRun
-from tandem.runs.samples import CreatorCounts, Life, RunCounters, RunInHand, Snapshot
+from tandem.runs.samples import CreatorCounts, Life, RunCounters, RunInFlight, Snapshot
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def take(run, second, stored, synchronized, in_hand=None, *, lags=(), oldest=None, **life):
-    """Let the run take in a sample, in which one instance has so much in hand."""
+def take(run, second, stored, synchronized, in_flight=None, *, lags=(), oldest=None, **life):
+    """Let the run take in a sample, in which one instance has so much in flight."""
     described = {"waiting": 0, "ready": True, "silent_seconds": 0.5, "connected": True} | life
-    lives = [Life(1, "instance-1", BEGIN, in_hand={"run": in_hand or RunInHand()}, **described)]
+    lives = [Life(1, "instance-1", BEGIN, in_flight={"run": in_flight or RunInFlight()}, **described)]
     counts = [CreatorCounts("instance-1", stored, synchronized)]
     counters = RunCounters("run", oldest, counts, list(lags), [])
     run.take(counters, Snapshot(BEGIN + timedelta(seconds=second), [counters], lives, oldest))
@@ -28,26 +28,26 @@ def run():
     return LiveRun("run", "instance-1")
 
 
-def test_users_in_hand_count_as_accepted_while_none_is_stored(run):
+def test_users_in_flight_count_as_accepted_while_none_is_stored(run):
     take(run, 0, 10, 10)
-    assert take(run, 1, 10, 10, RunInHand(creating=4)).stages.accepted == 14
+    assert take(run, 1, 10, 10, RunInFlight(creating=4)).stages.accepted == 14
 
 
-def test_users_that_were_in_hand_and_are_stored_by_now_are_not_counted_twice(run):
+def test_users_that_were_in_flight_and_are_stored_by_now_are_not_counted_twice(run):
     take(run, 0, 10, 10)
-    stages = take(run, 1, 14, 12, RunInHand(creating=4, writing_back=2)).stages
+    stages = take(run, 1, 14, 12, RunInFlight(creating=4, writing_back=2)).stages
     assert (stages.accepted, stages.stored, stages.projected, stages.synchronized) == (14, 14, 12, 12)
 
 
 def test_users_that_mongodb_has_are_projected(run):
     take(run, 0, 10, 0)
-    assert take(run, 1, 10, 0, RunInHand(writing_back=7)).stages.projected == 7
+    assert take(run, 1, 10, 0, RunInFlight(writing_back=7)).stages.projected == 7
 
 
 @pytest.mark.parametrize("life", [{"silent_seconds": 2.5}, {"connected": False}])
-def test_what_an_instance_had_in_hand_is_forgotten_when_it_falls_silent_or_goes(run, life):
+def test_what_an_instance_had_in_flight_is_forgotten_when_it_falls_silent_or_goes(run, life):
     take(run, 0, 10, 10)
-    assert take(run, 1, 10, 10, RunInHand(creating=4, writing_back=4), **life).stages.accepted == 10
+    assert take(run, 1, 10, 10, RunInFlight(creating=4, writing_back=4), **life).stages.accepted == 10
 
 
 def test_the_lag_of_now_is_that_of_the_users_since_the_last_sample(run):
@@ -105,14 +105,14 @@ def test_an_instances_state_follows_from_its_session_and_its_lease(run, life, st
     assert instance.state == state
 
 
-def test_an_instance_tells_of_the_runs_with_the_most_users_in_hand_only():
+def test_an_instance_tells_of_the_runs_with_the_most_users_in_flight_only():
     creating = [command for number in range(40) for command in commands(number + 1, f"run {number}")]
-    told = in_hand_by_run(creating, [SynchronizeUserCommand(1, 1, "run 39")], {}, "instance-1")
+    told = in_flight_by_run(creating, [SynchronizeUserCommand(1, 1, "run 39")], {}, "instance-1")
     assert len(told) == MOST_RUNS
-    assert told["run 39"] == RunInHand(40, 1)
+    assert told["run 39"] == RunInFlight(40, 1)
     assert "run 0" not in told
 
 
 def test_taking_up_ones_own_users_is_no_takeover():
-    told = in_hand_by_run([], [], {"run": {"instance-1": 3, "instance-2": 4}}, "instance-1")
-    assert told == {"run": RunInHand(took_over={"instance-2": 4})}
+    told = in_flight_by_run([], [], {"run": {"instance-1": 3, "instance-2": 4}}, "instance-1")
+    assert told == {"run": RunInFlight(took_over={"instance-2": 4})}

@@ -3,8 +3,8 @@
 from tandem.cqrs import (
     CreateUserQueryCommand,
     CreateUserQueryEvent,
+    DeadLetterUserCommand,
     RefusedUserEvent,
-    SetAsideUserCommand,
     SynchronizedUserEvent,
     SynchronizeUserCommand,
     UserSaga,
@@ -24,4 +24,4 @@ def test_a_synchronized_user_is_recorded():
 
 def test_a_refused_user_is_set_aside_with_the_reason():
     event = RefusedUserEvent(7, 1, "too large", "trace")
-    assert UserSaga.user_refused(event) == SetAsideUserCommand(7, 1, "too large", "trace")
+    assert UserSaga.user_refused(event) == DeadLetterUserCommand(7, 1, "too large", "trace")

@@ -37,7 +37,7 @@ class Orders:
     def room(self):
         return self.free
 
-    def held(self):
+    def in_flight(self):
         return self.under_way
 
 

@@ -42,13 +42,13 @@ def test_a_kind_of_key_has_its_algorithm(key, algorithm):
     assert [each.algorithm for each in keys] == [algorithm]
     assert private_key(private_pem(key)).algorithm == algorithm
     access = TokenRules(keys, "tandem").access(token(key, algorithm).encode())
-    assert access.rights == {"query"}
+    assert access.scopes == {"query"}
 
 
 def test_a_key_set_may_name_the_algorithm_of_its_rsa_key():
     keys = public_keys(key_set(jwk(STRONG_RSA.public_key(), alg="PS256"), jwk(OURS.public_key())))
     assert [key.algorithm for key in keys] == ["PS256", "EdDSA"]
-    assert TokenRules(keys, "tandem").access(token(STRONG_RSA, "PS256").encode()).rights == {"query"}
+    assert TokenRules(keys, "tandem").access(token(STRONG_RSA, "PS256").encode()).scopes == {"query"}
 
 
 def test_members_of_a_key_set_that_are_of_no_use_are_left_out():

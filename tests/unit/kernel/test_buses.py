@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from tandem.kernel import AggregateRoot, Coalescing, Command, CommandBus, Event, EventBus
+from tandem.kernel import AggregateRoot, BatchPolicy, Command, CommandBus, Event, EventBus
 from tandem.kernel.errors import NoHandler
 
 
@@ -76,7 +76,7 @@ async def test_a_coalesced_handler_gets_commands_in_batches():
         return [command.number * 2 for command in commands]
 
     bus = CommandBus()
-    bus.register_coalesced(Double, doubles, Coalescing(max_batch=10))
+    bus.register_coalesced(Double, doubles, BatchPolicy(max_batch=10))
     results = await asyncio.gather(*(bus.execute(Double(number)) for number in range(10)))
     assert results == [number * 2 for number in range(10)]
     assert batches == [10]

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from tandem.kernel import Backoff, Coalescer, Coalescing, Overloaded, Unavailable
+from tandem.kernel import Backoff, BatchPolicy, Coalescer, Overloaded, Unavailable
 
 
 class Recorder:
@@ -54,14 +54,14 @@ async def test_what_arrives_while_a_batch_is_in_flight_forms_the_next():
 
 async def test_no_batch_is_larger_than_allowed():
     recorder = Recorder(open_gate=True)
-    coalescer = Coalescer("test", recorder, Coalescing(max_batch=2))
+    coalescer = Coalescer("test", recorder, BatchPolicy(max_batch=2))
     await asyncio.gather(*(coalescer.submit(item) for item in range(5)))
     assert recorder.batches == [[0, 1], [2, 3], [4]]
 
 
 async def test_as_many_batches_are_in_flight_as_there_are_lanes():
     recorder = Recorder()
-    coalescer = Coalescer("test", recorder, Coalescing(max_batch=1, lanes=2))
+    coalescer = Coalescer("test", recorder, BatchPolicy(max_batch=1, max_in_flight=2))
     futures = [coalescer.submit(item) for item in range(3)]
     while len(recorder.batches) < 2:
         await asyncio.sleep(0)
@@ -72,14 +72,14 @@ async def test_as_many_batches_are_in_flight_as_there_are_lanes():
 
 async def test_too_many_waiting_are_refused_and_counted():
     recorder = Recorder()
-    coalescer = Coalescer("test", recorder, Coalescing(max_waiting=2))
+    coalescer = Coalescer("test", recorder, BatchPolicy(max_waiting=2))
     in_flight = coalescer.submit(1)
     await recorder.started.wait()
     waiting = [coalescer.submit(2), coalescer.submit(3)]
     with pytest.raises(Overloaded):
         coalescer.submit(4)
     assert coalescer.offer(5) is False
-    assert coalescer.totals.refused == 2
+    assert coalescer.counters.refused == 2
     recorder.gate.set()
     assert await asyncio.gather(in_flight, *waiting) == [10, 20, 30]
 
@@ -96,7 +96,7 @@ async def test_one_bad_item_gets_the_error_and_the_others_succeed():
     assert [result for result in results if not isinstance(result, Exception)] == [
         item for item in range(20) if item != 7
     ]
-    assert coalescer.totals.failed == 1
+    assert coalescer.counters.failed == 1
 
 
 async def test_a_handler_may_answer_an_error_for_one_item():
@@ -132,9 +132,9 @@ async def test_with_retry_a_batch_waits_until_the_server_is_back():
         return items
 
     quick = Backoff(first=timedelta(milliseconds=1), longest=timedelta(milliseconds=2))
-    coalescer = Coalescer("test", handler, Coalescing(retry=quick))
+    coalescer = Coalescer("test", handler, BatchPolicy(retry=quick))
     assert await asyncio.gather(*(coalescer.submit(item) for item in range(3))) == [0, 1, 2]
-    assert coalescer.totals.retries == 3
+    assert coalescer.counters.retries == 3
 
 
 async def test_who_stops_waiting_does_not_stop_the_batch():
@@ -207,10 +207,10 @@ async def test_held_names_what_waits_and_what_is_in_flight():
     futures = [coalescer.submit(1)]
     await recorder.started.wait()
     futures += [coalescer.submit(2), coalescer.submit(3)]
-    assert sorted(coalescer.held()) == [1, 2, 3]
+    assert sorted(coalescer.in_flight()) == [1, 2, 3]
     recorder.gate.set()
     await asyncio.gather(*futures)
-    assert list(coalescer.held()) == []
+    assert list(coalescer.in_flight()) == []
 
 
 async def test_totals_report_batches_items_and_the_largest():
@@ -218,9 +218,9 @@ async def test_totals_report_batches_items_and_the_largest():
     coalescer = Coalescer("test", recorder)
     await coalescer.submit(1)
     await asyncio.gather(*(coalescer.submit(item) for item in range(9)))
-    totals = coalescer.totals
-    assert (totals.batches, totals.items, totals.largest) == (2, 10, 9)
-    assert totals.seconds > 0
+    counters = coalescer.counters
+    assert (counters.batches, counters.items, counters.largest) == (2, 10, 9)
+    assert counters.seconds > 0
 
 
 @pytest.mark.parametrize("tries", [1, 2, 8, 1000])
@@ -235,7 +235,7 @@ def test_backoff_grows_but_never_beyond_its_longest(tries):
 
 async def test_paced_batches_let_more_arrive_and_a_lone_item_still_goes_at_once(monkeypatch):
     recorder = Recorder(open_gate=True)
-    coalescer = Coalescer("test", recorder, Coalescing(pace=timedelta(days=1)))
+    coalescer = Coalescer("test", recorder, BatchPolicy(min_interval=timedelta(days=1)))
     waits, pace_is_over = asyncio.Event(), asyncio.Event()
 
     async def wait_for_the_pace(_: float) -> None:
@@ -255,7 +255,7 @@ async def test_paced_batches_let_more_arrive_and_a_lone_item_still_goes_at_once(
 
 async def test_a_full_batch_waits_for_no_pace():
     recorder = Recorder(open_gate=True)
-    coalescer = Coalescer("test", recorder, Coalescing(max_batch=2, pace=timedelta(days=1)))
+    coalescer = Coalescer("test", recorder, BatchPolicy(max_batch=2, min_interval=timedelta(days=1)))
     await coalescer.submit(1)
     assert await asyncio.gather(coalescer.submit(2), coalescer.submit(3)) == [20, 30]
     assert recorder.batches == [[1], [2, 3]]
@@ -263,7 +263,7 @@ async def test_a_full_batch_waits_for_no_pace():
 
 async def test_the_end_of_a_pace_is_not_waited_for_when_all_is_given_up():
     recorder = Recorder(open_gate=True)
-    coalescer = Coalescer("test", recorder, Coalescing(pace=timedelta(days=1)))
+    coalescer = Coalescer("test", recorder, BatchPolicy(min_interval=timedelta(days=1)))
     await coalescer.submit(1)
     waiting = coalescer.submit(2)
     await asyncio.sleep(0)
@@ -278,7 +278,7 @@ async def test_every_observer_is_told_of_every_batch():
     async def answer(items):
         return items
 
-    coalescer = Coalescer("numbers", answer, Coalescing(max_batch=2))
+    coalescer = Coalescer("numbers", answer, BatchPolicy(max_batch=2))
     for _ in range(2):
         coalescer.observers.append(lambda name, items, seconds: told.append((name, list(items))))
     await asyncio.gather(*map(coalescer.submit, range(3)))

@@ -1,4 +1,4 @@
-"""Plain handlers whose calls of a port are gathered."""
+"""Plain flightlers whose calls of a port are gathered."""
 
 import asyncio
 import logging
@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from tandem.kernel import Backoff, Coalescing, Command, CommandBus, Gathered, Unavailable
+from tandem.kernel import Backoff, BatchPolicy, Command, CommandBus, Gathered, Unavailable
 
 
 class Double(Command[int], frozen=True):
@@ -40,10 +40,10 @@ def shop() -> Shop:
     return Shop()
 
 
-async def send(handler, *numbers, coalescing=None):
+async def send(handler, *numbers, policy=None):
     """Send commands together; their results and errors."""
     bus = CommandBus()
-    bus.register_gathered(Double, handler, coalescing)
+    bus.register_gathered(Double, handler, policy)
     sent = [bus.execute(Double(number)) for number in numbers]
     async with asyncio.timeout(10):
         return await asyncio.gather(*sent, return_exceptions=True)
@@ -108,9 +108,9 @@ async def test_a_batch_that_fails_as_a_whole_is_begun_again_or_halved(shop):
         finally:
             ended.append(command.number)
 
-    retry = Coalescing(retry=Backoff(timedelta(milliseconds=1), timedelta(milliseconds=1)))
+    retry = BatchPolicy(retry=Backoff(timedelta(milliseconds=1), timedelta(milliseconds=1)))
     shop.failures = [Unavailable("closed")]
-    assert await send(handle, 2, 4, coalescing=retry) == [4, 8]
+    assert await send(handle, 2, 4, policy=retry) == [4, 8]
     assert shop.batches == [[2, 4], [2, 4]]
     assert sorted(ended) == [2, 2, 4, 4]
 

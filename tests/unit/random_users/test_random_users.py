@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from tandem.random_users import random_user, random_users
-from tandem.random_users.dice import Dice
 from tandem.random_users.nationalities import NATIONALITIES
+from tandem.random_users.seeded import SeededRandom
 from tandem.user.wire import UserInput, normalize
 
 USERS = list(random_users("a seed", 0, 5_000))
@@ -129,7 +129,7 @@ def test_names_and_places_are_stored_in_composed_form():
 
 
 def test_a_pattern_is_filled_with_digits_and_letters():
-    dice = Dice("key")
-    filled = [dice.fill("%#-^^ x") for _ in islice(range(20), 20)]
+    random = SeededRandom("key")
+    filled = [random.fill("%#-^^ x") for _ in islice(range(20), 20)]
     assert all(re.fullmatch(r"[1-9]\d-[A-Z]{2} x", one) for one in filled)
     assert len(set(filled)) > 1

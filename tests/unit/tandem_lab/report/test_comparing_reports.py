@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from reports import SAMPLE, closed, quiet, sample, yardstick
+from reports import SAMPLE, baseline, closed, quiet, sample
 from tandem.cli import main
 from tandem_lab.report.compare import compare_reports
 
@@ -32,7 +32,7 @@ def compare(tmp_path):
 
 
 def test_equal_reports_differ_in_nothing_beyond_noise():
-    report = quiet(*closed(STEADY), *yardstick("frozen floor", STEADY))
+    report = quiet(*closed(STEADY), *baseline("frozen floor", STEADY))
     assert set(judgements(report, report).values()) == {"within noise"}
 
 
@@ -54,18 +54,18 @@ def test_two_rounds_are_too_few_to_tell():
     assert set(judgements(few, slow).values()) == {"too few rounds"}
 
 
-def test_a_slower_yardstick_is_no_regression_but_a_warning():
-    a = quiet(*closed(STEADY), *yardstick("frozen floor", STEADY))
-    b = quiet(*closed(STEADY), *yardstick("frozen floor", SLOWER))
+def test_a_slower_baseline_is_no_regression_but_a_warning():
+    a = quiet(*closed(STEADY), *baseline("frozen floor", STEADY))
+    b = quiet(*closed(STEADY), *baseline("frozen floor", SLOWER))
     differences = compare_reports(a, b)
     assert differences.regressions == []
     assert [warning for warning in differences.warnings if "the machine changed" in warning]
 
 
-def test_the_ratio_to_a_yardstick_holds_where_both_slowed_down():
-    a = quiet(*closed(STEADY), *yardstick("frozen floor", STEADY))
-    b = quiet(*closed(SLOWER), *yardstick("frozen floor", SLOWER))
-    assert judgements(a, b)["beside the yardsticks", "ratio to “frozen floor”"] == "within noise"
+def test_the_ratio_to_a_baseline_holds_where_both_slowed_down():
+    a = quiet(*closed(STEADY), *baseline("frozen floor", STEADY))
+    b = quiet(*closed(SLOWER), *baseline("frozen floor", SLOWER))
+    assert judgements(a, b)["beside the baselines", "ratio to “frozen floor”"] == "within noise"
 
 
 def test_open_loads_are_matched_by_their_share_of_the_saturation():
@@ -141,7 +141,7 @@ def test_hostile_text_in_a_report_is_printed_as_it_is(compare):
 
 
 def test_a_load_of_a_kind_that_nobody_knows_is_no_report(compare):
-    result = compare(quiet(*yardstick("[red]x[/nope]", STEADY)), quiet(*closed(STEADY)))
+    result = compare(quiet(*baseline("[red]x[/nope]", STEADY)), quiet(*closed(STEADY)))
     assert result.exit_code == 1
     assert "is no report" in result.output
 

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import msgspec
 
-from reports import closed, everything, quiet, sample, yardstick
+from reports import baseline, closed, everything, quiet, sample
 from tandem_lab.bench.results import GeneratorCost
 from tandem_lab.report import ThresholdOutcome, write_report
 from tandem_lab.report.format import number
@@ -64,8 +64,8 @@ def test_lag_and_answers_at_half_of_the_saturation_are_in_the_answer():
     assert f"99% within {number(half.lag_ms.p99)} ms" in text
 
 
-def test_the_best_of_a_round_is_what_a_yardstick_counts_with():
-    both = [*yardstick("one at a time in C", [100.0]), *yardstick("one at a time in C", [400.0])]
+def test_the_best_of_a_round_is_what_a_baseline_counts_with():
+    both = [*baseline("one at a time in C", [100.0]), *baseline("one at a time in C", [400.0])]
     text = text_of(page_of(quiet(*closed([1000.0]), *both)))
     assert "ratio to “one at a time in C” 2.50" in text
 
@@ -97,10 +97,10 @@ def test_programs_that_were_busy_later_are_warned_of_too():
     assert "What limits it cannot be told" in text_of(page_of(quiet(disturbed)))
 
 
-def test_a_yardstick_that_was_disturbed_otherwise_than_the_service_is_named():
+def test_a_baseline_that_was_disturbed_otherwise_than_the_service_is_named():
     ours = msgspec.structs.replace(closed([1000.0])[0], others_busy=0.9)
-    alike = msgspec.structs.replace(yardstick("plain way", [500.0])[0], others_busy=0.8)
-    quieter = msgspec.structs.replace(yardstick("frozen floor", [500.0])[0], others_busy=0.1)
+    alike = msgspec.structs.replace(baseline("plain way", [500.0])[0], others_busy=0.8)
+    quieter = msgspec.structs.replace(baseline("frozen floor", [500.0])[0], others_busy=0.1)
     text = text_of(page_of(quiet(ours, alike, quieter)))
     assert "disturbed the service and these unevenly: frozen floor in round 1." in text
 
@@ -120,14 +120,14 @@ def test_who_waited_for_a_core_or_the_disk_is_told_beside_the_limit():
 
 
 def test_what_was_left_out_is_said_in_the_answer():
-    report = msgspec.structs.replace(quiet(*closed([1000.0])), left_out=["The yardstick “x” is left out: y."])
+    report = msgspec.structs.replace(quiet(*closed([1000.0])), left_out=["The baseline “x” is left out: y."])
     text = text_of(page_of(report))
-    assert "The yardstick “x” is left out: y." in text[: text.index("What was measured")]
+    assert "The baseline “x” is left out: y." in text[: text.index("What was measured")]
 
 
-def test_the_ratio_stands_beside_the_best_of_a_yardsticks_loads():
+def test_the_ratio_stands_beside_the_best_of_a_baselines_loads():
     some = [
-        msgspec.structs.replace(yardstick("one at a time in C", [rate])[0], connections=clients)
+        msgspec.structs.replace(baseline("one at a time in C", [rate])[0], connections=clients)
         for clients, rate in [(6, 100.0), (32, 400.0)]
     ]
     text = text_of(page_of(quiet(*closed([1000.0]), *some)))
@@ -206,7 +206,7 @@ def test_scaling_that_cannot_be_told_says_so():
 
 def test_a_load_of_which_nothing_arrived_can_still_be_shown():
     assert "One instance carries 0 users a second" in text_of(
-        page_of(quiet(*closed([0.0, 0.0]), *yardstick("plain way", [0.0])))
+        page_of(quiet(*closed([0.0, 0.0]), *baseline("plain way", [0.0])))
     )
 
 
@@ -217,7 +217,7 @@ def test_a_report_without_any_measurement_says_what_is_missing():
 def test_hostile_text_stays_text():
     report = quiet(
         *closed([1000.0]),
-        *yardstick(HOSTILE, [1.0]),
+        *baseline(HOSTILE, [1.0]),
         machine={"processor": HOSTILE, "cores": 2},
         revision=HOSTILE,
         **{HOSTILE: {HOSTILE: HOSTILE}},

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from reports import closed, quiet, reads, sample, yardstick
+from reports import baseline, closed, quiet, reads, sample
 from tandem_lab.histogram import Percentiles
 from tandem_lab.report.headlines import HEADLINES
 from tandem_lab.report.thresholds import Threshold, judge, parse_threshold
@@ -57,14 +57,14 @@ def test_what_was_not_measured_is_missed():
         ("ratio-to-pgbench", "one at a time in C"),
     ],
 )
-def test_a_ratio_to_a_yardstick_is_taken_round_by_round(name, kind):
-    report = quiet(*closed([100.0, 200.0, 300.0]), *yardstick(kind, [100.0, 400.0, 1200.0]))
+def test_a_ratio_to_a_baseline_is_taken_round_by_round(name, kind):
+    report = quiet(*closed([100.0, 200.0, 300.0]), *baseline(kind, [100.0, 400.0, 1200.0]))
     assert HEADLINES[name].value(report) == 0.5
 
 
 def test_an_answer_is_held_against_pgbench_at_as_many_clients():
     ours = with_latency(closed([100.0])[0], 3.0, connections=6)
-    (theirs,) = yardstick("one at a time in C", [100.0])
+    (theirs,) = baseline("one at a time in C", [100.0])
     report = quiet(
         *closed([1000.0]),
         ours,

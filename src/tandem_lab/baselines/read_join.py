@@ -1,0 +1,134 @@
+"""The same read twice: a join over the normalized rows in PostgreSQL, and the document in MongoDB.
+
+    POSTGRES_URL=... MONGODB_URL=... python -m tandem_lab.baselines.read_join
+
+Reads the newest user of an e-mail address, one at a time and in batches of 50, and prints each round's
+result in one line of JSON. CPU is this process's own: what a driver asks for an answer (asyncpg leaves a row
+as it is, PyMongo makes the whole document). The service's PostgreSQL has no index on e-mail addresses, so
+this makes one in a copy of its own: schema and collection `read_join`, made afresh by each run.
+"""
+
+import argparse
+import json
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import asyncpg
+import msgspec
+import uvloop
+
+from tandem.cqrs import CreateUserCommand
+from tandem.postgres.database import Database
+from tandem.random_users import random_users
+from tandem.user import UserInput, normalize
+from tandem.user_command.repository import UserCommandRepository
+from tandem.user_query.database import Users, open_client
+from tandem.user_query.document import document_of
+from tandem.user_query.repository import UserQueryRepository
+from tandem_lab.baselines.places import DEADLINE, fresh_collection, fresh_schema, server_urls
+
+NAME = "read_join"
+FILL = 500
+BATCH = 50
+INDEX = "CREATE INDEX ON prm_user (email, id DESC); ANALYZE"
+JOIN = """
+    SELECT DISTINCT ON (u.email)
+           u.*, l.*, c.name AS country, z.utc_offset, z.description, g.uuid, g.username,
+           p.large, p.medium, p.thumbnail
+    FROM prm_user u
+    LEFT JOIN prm_user_location l ON l.user_id = u.id
+    LEFT JOIN prm_country c ON c.id = l.country_id
+    LEFT JOIN prm_timezone z ON z.id = l.timezone_id
+    LEFT JOIN prm_user_login g ON g.user_id = u.id
+    LEFT JOIN prm_user_picture p ON p.user_id = u.id
+    WHERE u.email = ANY ($1::text[])
+    ORDER BY u.email, u.id DESC
+"""
+# Planning this join takes longer than running it: the plan is made once and kept, as the service does.
+SESSION_SETTINGS = {"plan_cache_mode": "force_generic_plan", "jit": "off"}
+# Reads the newest users of these addresses; how many there are.
+Read = Callable[[Sequence[str]], Awaitable[int]]
+
+
+async def main() -> None:
+    """Fill both databases, measure the four ways in turn, print what each round gave."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--users", type=int, default=20_000)
+    parser.add_argument("--reads", type=int, default=5_000, help="of each way in each round")
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    postgres_url, mongodb_url = server_urls()
+    client = open_client(mongodb_url, name=NAME, deadline=DEADLINE)
+    users = await fresh_collection(client, NAME)
+    schema_url = await fresh_schema(postgres_url, NAME)
+    emails = await fill(schema_url, users, arguments.users)
+    connection = await asyncpg.connect(schema_url, server_settings=SESSION_SETTINGS)
+    await connection.execute(INDEX)
+
+    ways = {"postgresql_join": join_of(connection), "mongodb_document": document_from(users)}
+    measured: dict[str, list[dict[str, float]]] = {}
+    for _ in range(arguments.rounds):
+        for name, read in ways.items():
+            for size, label in ((1, "one_at_a_time"), (BATCH, f"batches_of_{BATCH}")):
+                wanted = random.choices(emails, k=arguments.reads)
+                measured.setdefault(f"{name}_{label}", []).append(await clocked(read, wanted, size))
+    await connection.close()
+    await client.close()
+    print(json.dumps({"users": arguments.users, **measured}))
+
+
+async def fill(schema_url: str, users: Users, count: int) -> list[str]:
+    """Write the same users to both databases, by the service's own statements. Their e-mail addresses."""
+    database = await Database.connect(schema_url, name=NAME, deadline=DEADLINE)
+    commands, queries = UserCommandRepository(database, NAME), UserQueryRepository(users)
+    emails = []
+    for first in range(0, count, FILL):
+        wire = random_users(NAME, first, min(FILL, count - first))
+        profiles = [normalize(msgspec.convert(msgspec.to_builtins(user), UserInput)) for user in wire]
+        stored = await commands.create([CreateUserCommand(NAME, profile) for profile in profiles], 1)
+        refused = await queries.write([document_of(user, NAME) for user in stored])
+        assert not refused
+        emails += [profile.email for profile in profiles]
+    await database.close()
+    return emails
+
+
+def join_of(connection: asyncpg.Connection) -> Read:
+    """The join. One address and many take the same statement, which is prepared once."""
+
+    async def read(emails: Sequence[str]) -> int:
+        return len(await connection.fetch(JOIN, emails))
+
+    return read
+
+
+def document_from(users: Users) -> Read:
+    """The document: `find_one` for one address, the service's own aggregation for many."""
+    repository = UserQueryRepository(users)
+
+    async def read(emails: Sequence[str]) -> int:
+        if len(emails) > 1:
+            return len(await repository.find_newest_by_emails(emails))
+        found: dict[str, Any] | None = await users.find_one({"email": emails[0]}, sort=[("_id", -1)])
+        return 0 if found is None else 1
+
+    return read
+
+
+async def clocked(read: Read, wanted: Sequence[str], size: int) -> dict[str, float]:
+    """Read all `wanted` in batches of `size`, one after the other."""
+    batches = [wanted[first : first + size] for first in range(0, len(wanted), size)]
+    began, began_cpu = time.perf_counter(), time.process_time()
+    found = [await read(batch) for batch in batches]
+    seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - began_cpu
+    assert found == [len(set(batch)) for batch in batches], "some user was not found"
+    return {
+        "reads_per_second": round(len(wanted) / seconds, 1),
+        "cpu_us_per_read": round(cpu_seconds / len(wanted) * 1e6, 1),
+    }
+
+
+if __name__ == "__main__":
+    uvloop.run(main())

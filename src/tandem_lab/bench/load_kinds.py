@@ -1,0 +1,45 @@
+"""The kinds of loads and baselines. The values are the names that they have in reports and in their JSON."""
+
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What was measured."""
+
+    #: Creating users: as many connections as fast as they go, or users due at a fixed rate.
+    CLOSED = "closed"
+    OPEN = "open"
+    #: Reading users.
+    BY_ID = "read by id"
+    BY_EMAIL = "read by e-mail"
+    LIST = "list"
+    #: Both at the same time.
+    BESIDE_WRITES = "read by e-mail beside writes"
+    BESIDE_READS = "create beside reads"
+    #: The same job in other ways: the baselines.
+    FROZEN_FLOOR = "frozen floor"
+    CURRENT_FLOOR = "current floor"
+    PLAIN_WAY = "plain way"
+    ONE_AT_A_TIME = "one at a time in C"
+    FIND_ONE = "plain find_one"
+    JOIN = "join in PostgreSQL"
+    DOCUMENT = "document in MongoDB"
+    JOIN_OF_50 = "join in PostgreSQL, 50 at a time"
+    DOCUMENT_OF_50 = "document in MongoDB, 50 at a time"
+
+
+#: Loads that create users.
+CREATES = frozenset({Kind.CLOSED, Kind.OPEN, Kind.BESIDE_READS})
+#: For each load that may have a rate, the one that shows how much there is at most.
+FLAT_OUT = {
+    Kind.OPEN: Kind.CLOSED,
+    Kind.BESIDE_READS: Kind.CLOSED,
+    Kind.BY_ID: Kind.BY_ID,
+    Kind.BY_EMAIL: Kind.BY_EMAIL,
+    Kind.LIST: Kind.LIST,
+    Kind.BESIDE_WRITES: Kind.BY_EMAIL,
+}
+#: Loads of the service itself; all other kinds are baselines.
+OF_SERVICE = frozenset(FLAT_OUT) | frozenset(FLAT_OUT.values())
+#: As many connections as a browser has.
+BROWSER_CONNECTIONS = 6

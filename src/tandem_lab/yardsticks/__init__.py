@@ -1,4 +1,0 @@
-"""Yardsticks: programs that do the same job in other ways, on the same databases. See README.md beside this.
-
-Each is a program (`python -m tandem_lab.yardsticks.floor`) that prints a line of JSON or serves HTTP.
-"""

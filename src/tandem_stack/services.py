@@ -1,0 +1,53 @@
+"""What the supervisor needs to know about a service of the stack."""
+
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from tandem_stack.errors import StackError
+from tandem_stack.processes import Process, Program, how_it_ended
+from tandem_stack.waiting import until
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """A server or an instance: how it is started, how it is asked whether it is ready, how it is ended."""
+
+    name: str
+    title: str
+    program: Program
+    is_ready: Callable[[], Awaitable[bool]]
+    stop_signal: signal.Signals = signal.SIGTERM
+    stop_patience: float = 30  # seconds after which it is killed
+    start_patience: float = 60  # seconds after which a process that is still not ready is given up
+
+    async def until_ready(self, process: Process, patience: float | None) -> None:
+        """Wait until the service answers, for at most `patience` seconds.
+
+        Raises:
+            StackError: it ended or kept silent; names its log.
+        """
+
+        async def is_ready_or_gone() -> bool:
+            return process.exit_code is not None or await self.is_ready()
+
+        if not await until(is_ready_or_gone, patience):
+            what = f"was not ready after {patience:.0f} s"
+        elif process.exit_code is not None:
+            what = f"{how_it_ended(process.exit_code)} while starting"
+        else:
+            return
+        raise failure(f"{self.title} {what}", self.program)
+
+    async def stop(self, process: Process) -> bool:
+        """End it: politely, then by force. Returns whether it went by itself."""
+        return await process.stop(self.stop_signal, self.stop_patience)
+
+
+def failure(what: str, program: Program) -> StackError:
+    """The error for a program that failed: what it did, and where it says why."""
+    with program.log.open("rb") as log:
+        log.seek(max(0, program.log.stat().st_size - 10_000))
+        if b"No space left on device" in log.read():
+            what += f" because the disk of {program.folder} is full. Free some space, and start again"
+    return StackError(f"{what}. The reason is at the end of {program.log}.")

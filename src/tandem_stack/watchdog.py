@@ -1,0 +1,71 @@
+"""Two processes that watch each other, so that nothing outlives `tandem up`.
+
+The process that was started is the watchdog: it only waits, and passes signals on. Its child does the work
+and starts all the rest. Whichever of the two is killed, even with SIGKILL, the other cleans up. The kernel
+signals the child that its parent has died, and the child ends its services in order. The watchdog inherits
+the processes of a dead child, and kills them: servers' workers and sessions, and processes that somebody
+stopped with SIGSTOP, too.
+"""
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+from tandem_stack.processes import adopt_orphans, kill_children, signal_on_parents_death
+
+_STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+_WATCHED = _STOP_SIGNALS | {signal.SIGCHLD}
+
+
+def run_watched(work: Callable[[], int]) -> int:
+    """Run `work` in a child that gets SIGTERM for each signal that asks us to end; returns its exit code.
+
+    A negative exit code names the signal that killed the child.
+    """
+    adopt_orphans()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
+    watchdog = os.getpid()
+    child = os.fork()
+    if child == 0:
+        _be_the_child(watchdog, before, work)
+    exit_code = _watch(child)
+    kill_children()
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return exit_code
+
+
+def watchdog_is_gone(watchdog: int) -> bool:
+    """For the child: whether the watchdog has been killed."""
+    return os.getppid() != watchdog
+
+
+def _be_the_child(watchdog: int, mask: Iterable[int], work: Callable[[], int]) -> None:
+    exit_code = 1
+    try:
+        os.setsid()  # Ctrl-C reaches the watchdog alone, which passes it on: once
+        adopt_orphans()
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if signal_on_parents_death(signal.SIGTERM, watchdog):
+            exit_code = work()
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(exit_code)
+
+
+def _watch(child: int) -> int:
+    """Pass signals on until the child ends; returns its exit code."""
+    while True:
+        if signal.sigwait(_WATCHED) != signal.SIGCHLD:
+            os.kill(child, signal.SIGTERM)
+            os.kill(child, signal.SIGCONT)  # somebody may have stopped it
+            continue
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
