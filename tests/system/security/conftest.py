@@ -19,7 +19,7 @@ class KeyPair:
 
     async def token(self, *rights: str) -> str:
         """What `tandem token` prints."""
-        options = [option for right in rights for option in ("--right", right)]
+        options = [option for right in rights for option in ("--scope", right)]
         exit_code, printed = await run_tandem("token", "--key-file", str(self.private), *options)
         assert exit_code == 0, printed
         return printed.strip()

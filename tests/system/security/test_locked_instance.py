@@ -109,5 +109,5 @@ async def test_keys_that_cannot_be_used_are_named_before_anything_starts(key_pai
         assert exit_code == 1
         assert said.startswith(f"Error: TOKEN_KEYS_FILE: {file} ")
         assert words in said
-    exit_code, said = await run_tandem("token", "--key-file", str(key_pair.public), "--right", "query")
+    exit_code, said = await run_tandem("token", "--key-file", str(key_pair.public), "--scope", "query")
     assert (exit_code, "no private key" in said) == (1, True)
