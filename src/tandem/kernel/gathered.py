@@ -1,4 +1,4 @@
-"""Plain flightlers, gathered calls: a handler knows one command, what it asks of a port is asked for many.
+"""Plain handlers, gathered calls: a handler knows one command, what it asks of a port is asked for many.
 
 The handlers of a batch are coroutines that are taken forward by turns, without a task for each. Each goes on
 until it awaits a `Gathered` operation; then that operation is carried out once for all who await it, and each
