@@ -18,12 +18,14 @@ from tandem.app.identity_conflicts import IdentityConflictsController
 from tandem.app.metrics import MetricsController
 from tandem.app.stop import StopRequest
 from tandem.config import Settings, SettingsError
+from tandem.cqrs.user import GoneUser, OtherVersion, UnknownUser
 from tandem.delivery.idempotency import InvalidKey, KeyReused, StillOpen
 from tandem.http.application import Application
 from tandem.http.authentication import Authenticator, TokenAuthenticator
 from tandem.http.counters import HttpCounters
 from tandem.http.limits import Answers
 from tandem.http.openapi import openapi_route
+from tandem.http.preconditions import etag
 from tandem.http.problems import ProblemError, ProblemPlace, bad_field, bad_parameter
 from tandem.http.routes import Route
 from tandem.http.security_headers import content_security_policy
@@ -36,10 +38,12 @@ from tandem.runs.described import DescribedController
 from tandem.runs.live import LiveController
 from tandem.runs.runs import RunsController
 from tandem.user import InvalidField
+from tandem.user_command.changes import Overtaken
 from tandem.user_command.controller import UserCommandController
 from tandem.user_command.dead_letters import DeadLettersController
 from tandem.user_command.ids_used_up import IdsUsedUp
 from tandem.user_command.rows import UnreadableUser
+from tandem.user_command.user_history import UserHistoryController
 from tandem.user_query.controller import UserQueryController
 from tandem.user_query.indexes import MissingIndex
 
@@ -60,12 +64,23 @@ def application(instance: Instance, authenticator: Authenticator) -> Application
     routes: list[Route] = []
     counters = HttpCounters()
     for controller in (
-        UserCommandController(instance.flow.commands, instance.flow.command_service),
+        UserCommandController(
+            instance.flow.commands,
+            instance.flow.acknowledgements,
+            require_if_match=instance.settings.require_if_match,
+        ),
+        UserHistoryController(instance.flow.command_service),
         RunsController(instance.adapters.statistics),
         DescribedController(instance.adapters.reads),
-        UserQueryController(instance.flow.query_service, instance.adapters.completeness.through),
+        UserQueryController(
+            instance.flow.query_service,
+            instance.adapters.completeness.through,
+            instance.flow.command_service.current,
+        ),
         DeadLettersController(instance.adapters.dead_letters),
-        IdentityConflictsController(instance.adapters.dead_letters, instance.flow.query_service),
+        IdentityConflictsController(
+            instance.adapters.dead_letters, instance.flow.command_service, instance.flow.query_service
+        ),
         RandomUsersController(),
         HealthController(instance),
         MetricsController(instance, counters),
@@ -99,6 +114,17 @@ TRANSLATE: dict[type[Exception], Callable[..., ProblemError]] = {
     StillOpen: lambda error: ProblemError(503, str(error), headers=(("Retry-After", "1"),)),
     UnreadableUser: lambda error: ProblemError(500, str(error)),
     InvalidField: lambda error: bad_field(error.pointer, error.detail),
+    UnknownUser: lambda _: ProblemError(404, "There is no such user."),
+    GoneUser: lambda _: ProblemError(410, "The user was deleted. Its history is at .../events."),
+    OtherVersion: lambda error: ProblemError(
+        412,
+        f"The user has version {error.version}. Read it, decide again, and send that version with If-Match.",
+        headers=(etag(error.version),),
+        more={"version": error.version},
+    ),
+    Overtaken: lambda _: ProblemError(
+        503, "Others change this user all the time; try again in a moment.", headers=(("Retry-After", "1"),)
+    ),
     IdsUsedUp: lambda error: ProblemError(507, str(error)),
     MissingIndex: lambda error: ProblemError(503, str(error), headers=(("Retry-After", "30"),)),
     Overloaded: lambda _: ProblemError(

@@ -41,6 +41,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     max_waiting_commands: Annotated[
         int, Meta(ge=1, le=1_000_000, description="commands that may wait for PostgreSQL; more get a 503")
     ] = 5_000
+    require_if_match: Annotated[
+        bool,
+        Meta(description="refuse updates and deletions that do not name a version by `If-Match` (428)"),
+    ] = False
     max_batch: Annotated[
         int, Meta(ge=1, le=5_000, description="users in one transaction, and in one write to MongoDB")
     ] = 500

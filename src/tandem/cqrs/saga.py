@@ -1,7 +1,17 @@
 """The saga: which event leads to which command. Pure functions; the event bus does the sending."""
 
-from tandem.cqrs.commands import CreateUserQueryCommand, DeadLetterUserCommand, SynchronizeUserCommand
-from tandem.cqrs.events import CreateUserQueryEvent, RefusedUserEvent, SynchronizedUserEvent
+from tandem.cqrs.commands import (
+    ChangeUserQueryCommand,
+    CreateUserQueryCommand,
+    DeadLetterUserCommand,
+    SynchronizeUserCommand,
+)
+from tandem.cqrs.events import (
+    ChangeUserQueryEvent,
+    CreateUserQueryEvent,
+    RefusedUserEvent,
+    SynchronizedUserEvent,
+)
 
 
 class UserSaga:
@@ -13,8 +23,13 @@ class UserSaga:
         return CreateUserQueryCommand(event.user)
 
     @staticmethod
+    def user_changed(event: ChangeUserQueryEvent) -> ChangeUserQueryCommand:
+        """Once PostgreSQL has a later version, MongoDB is next."""
+        return ChangeUserQueryCommand(event.user)
+
+    @staticmethod
     def user_synchronized(event: SynchronizedUserEvent) -> SynchronizeUserCommand:
-        """Once MongoDB has the user, PostgreSQL is told."""
+        """Once MongoDB has the user, PostgreSQL records it."""
         return SynchronizeUserCommand(event.user_id, event.version, event.seed, event.traceparent)
 
     @staticmethod

@@ -1,7 +1,8 @@
 """Errors as answers: `application/problem+json` (RFC 9457)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from typing import Any
 
 import msgspec
 
@@ -45,12 +46,15 @@ class ProblemError(Exception):
         *,
         errors: Sequence[ProblemPlace] = (),
         headers: Headers = (),
+        more: Mapping[str, Any] | None = None,
     ) -> None:
+        """`more` are members of the problem of its own (RFC 9457, section 3.2)."""
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.errors = tuple(errors)
         self.headers = headers
+        self.more = more or {}
 
     def problem(self) -> Problem:
         """The body of the answer."""
@@ -64,7 +68,8 @@ class ProblemError(Exception):
 
     def response(self) -> Response:
         """The whole answer."""
-        return Response(self.status, _encode_json(self.problem()), PROBLEM_JSON, self.headers)
+        body: Any = {**msgspec.to_builtins(self.problem()), **self.more} if self.more else self.problem()
+        return Response(self.status, _encode_json(body), PROBLEM_JSON, self.headers)
 
 
 def bad_parameter(parameter: str, detail: str) -> ProblemError:
