@@ -34,5 +34,5 @@ class UserSaga:
 
     @staticmethod
     def user_refused(event: RefusedUserEvent) -> DeadLetterUserCommand:
-        """What MongoDB refuses for good is set aside, so that the rest goes on."""
+        """What MongoDB refuses permanently becomes a dead letter, so that the rest goes on."""
         return DeadLetterUserCommand(event.user_id, event.version, event.error, event.traceparent)

@@ -375,7 +375,11 @@ SELECT name, row::text AS fields FROM (VALUES (1)) one CROSS JOIN LATERAL (
     UNION ALL SELECT 'prm_user_event', NULL
     UNION ALL SELECT 'prm_user_event', to_json(e) FROM prm_user_event e WHERE user_id = $1
     UNION ALL SELECT 'prm_user_key', NULL
-    UNION ALL SELECT 'prm_user_key', to_json(k) FROM prm_user_key k WHERE user_id = $1
+    -- The key of the erasure itself comes with a hash of nothing but "delete user 7".
+    UNION ALL SELECT 'prm_user_key', json_build_object(
+                         'key', k.key, 'fingerprint', CASE WHEN u.status <> 'ERASED' OR k.version < u.version
+                                                      THEN k.fingerprint END)
+              FROM prm_user_key k JOIN prm_user u ON u.id = k.user_id WHERE k.user_id = $1
 ) found;
 
 -- name: not_synchronized
