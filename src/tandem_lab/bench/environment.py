@@ -5,7 +5,6 @@ import os
 import platform
 import re
 import subprocess
-import sys
 import tempfile
 import time
 from importlib import metadata
@@ -46,7 +45,6 @@ async def environment_of(probe: Probe, data_dir: Path) -> dict[str, object]:
         "packages": packages(),
         "tandem": metadata.version("tandem-cqrs"),
         "revision": revision(),
-        "command": sys.argv,
         "others_busy": await others_busy(probe),
     }
 

@@ -26,6 +26,7 @@ from tandem_lab.cli.common import (
 from tandem_lab.report.analysis import ratios
 from tandem_lab.report.format import number
 from tandem_lab.report.metrics import rate_of
+from tandem_lab.report.runs import Loads
 from tandem_lab.report.thresholds import Threshold
 
 COLUMNS = (
@@ -106,7 +107,7 @@ def table_of(report: Report) -> Group:
     table = FittedTable(*COLUMNS, elsewhere="A wider window shows more, the report all.")
     for measurement in report.measurements:
         table.add_row(*_row(measurement))
-    lines = [f"{number(ratio.spread.median):>6}  {escape(ratio.id.name)}" for ratio in ratios(report)]
+    lines = [f"{number(ratio.spread.median):>6}  {escape(ratio.id.name)}" for ratio in ratios(Loads(report))]
     return Group(table, "", *lines)
 
 
@@ -116,8 +117,7 @@ def _row(measurement: Measurement) -> list[str]:
         load += f", {measurement.rate_due:,.0f}/s"
     elif measurement.connections:
         load += f" ({measurement.connections})"
-    rate = rate_of(measurement) or 0.0
-    row = [load, f"{rate:,.0f}"]
+    row = [load, f"{rate_of(measurement):,.0f}"]
     for found in (measurement.post_ms, measurement.lag_ms):
         row += [f"{found.p50:,.1f}", f"{found.p99:,.1f}"] if found else ["", ""]
     cpu = measurement.cpu_us_per_user

@@ -22,9 +22,8 @@ from tandem_lab.cli.common import (
 from tandem_lab.report.analysis import instances_ratios
 from tandem_lab.report.format import number
 from tandem_lab.report.metrics import servers_cpu
-from tandem_lab.report.runs import Runs, runs_of
+from tandem_lab.report.runs import Loads, Runs
 from tandem_lab.report.thresholds import Threshold
-from tandem_lab.statistics import jain_index
 
 
 @click.command
@@ -75,19 +74,19 @@ def table_of(report: Report) -> FittedTable:
         Column("fairness", spare=2),
         elsewhere="A wider window shows more, the report all.",
     )
-    for runs in runs_of(report):
+    loads = Loads(report)
+    for runs in loads.all:
         table.add_row(*_row(runs))
-    for ratio in instances_ratios(runs_of(report)):
+    for ratio in instances_ratios(loads):
         table.add_row(ratio.id.name, number(ratio.spread.median))
     return table
 
 
 def _row(runs: Runs) -> list[str]:
-    shares = [list(each.users_of_instances.values()) for each in runs.measurements]
-    fairness = f"{min(map(jain_index, shares)):.3f}" if runs.key.instances > 1 and all(shares) else ""
+    is_shared = runs.key.instances > 1 and runs.fairness is not None
     return [
         str(runs.key),
         number(runs.rate.median),
         number(runs.spread(servers_cpu).median),
-        fairness,
+        f"{runs.fairness:.3f}" if is_shared else "",
     ]

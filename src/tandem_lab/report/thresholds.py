@@ -1,21 +1,22 @@
-"""Thresholds that a report is held against, as in `ratio-to-frozen-floor>=0.6`."""
+"""The thresholds that a report is held against, as in `ratio-to-frozen-floor>=0.6`."""
 
 import operator
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import msgspec
 
 from tandem_lab.bench.results import Report
 from tandem_lab.report.format import number
 from tandem_lab.report.headlines import HEADLINES
+from tandem_lab.report.runs import Loads
 
 OPERATORS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
 _FORM = re.compile(r"\s*([\w-]+)\s*(>=|<=|>|<)\s*(\d+(?:\.\d+)?)\s*")
 
 
 class Threshold(msgspec.Struct, frozen=True):
-    """What is demanded of one headline."""
+    """What is demanded of one number of a report."""
 
     name: str
     comparison: str
@@ -34,7 +35,7 @@ def parse_threshold(text: str) -> Threshold:
     """A threshold from `NAME>=VALUE`, with `>=`, `<=`, `>` or `<`.
 
     Raises:
-        ValueError: it has another form, or nothing has that name; says what would be right.
+        ValueError: it has another form, or no number has that name; says what would be right.
     """
     match = _FORM.fullmatch(text)
     if match is None:
@@ -46,14 +47,15 @@ def parse_threshold(text: str) -> Threshold:
     return Threshold(match[1], match[2], float(match[3]))
 
 
-def judge(report: Report, thresholds: Iterable[Threshold]) -> list[ThresholdOutcome]:
-    """Hold a report against thresholds. What was not measured is missed."""
-    return [_judge(report, threshold) for threshold in thresholds]
+def judge(report: Report, thresholds: Sequence[Threshold]) -> list[ThresholdOutcome]:
+    """Hold a report against thresholds. A number that was not measured misses its threshold."""
+    loads = Loads(report)
+    return [_judge(loads, threshold) for threshold in thresholds]
 
 
-def _judge(report: Report, threshold: Threshold) -> ThresholdOutcome:
+def _judge(loads: Loads, threshold: Threshold) -> ThresholdOutcome:
     headline = HEADLINES[threshold.name]
-    found = headline.value(report)
+    found = headline.value(loads)
     unit = f" {headline.unit}" if headline.unit else ""
     return ThresholdOutcome(
         demanded=f"{threshold.name} {threshold.comparison} {threshold.value:g}{unit}",
