@@ -4,21 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
 from tandem.cli.tables import Column, FittedTable
 from tandem_lab.bench.results import Report
 from tandem_lab.bench.scale import QUICK, ScalePlan
 from tandem_lab.bench.scale import scale as run_scale
-from tandem_lab.cli.common import (
-    Display,
-    Numbers,
-    finish,
-    json_option,
-    lab_data_dir_option,
-    require_option,
-    run,
-)
+from tandem_lab.cli.common import finish, measure, numbers, report_options, with_choices
 from tandem_lab.report.analysis import instances_ratios
 from tandem_lab.report.format import number
 from tandem_lab.report.metrics import servers_cpu
@@ -29,7 +20,7 @@ from tandem_lab.report.thresholds import Threshold
 @click.command
 @click.option("--quick", is_flag=True, help="A first look in under two minutes.")
 @click.option(
-    "--instances", type=Numbers(int, 1, 64), help="So many instances, in turn.  [default: 1,2,3,4,5,6]"
+    "--instances", type=numbers(int, 1, 64), help="So many instances, in turn.  [default: 1,2,3,4,5,6]"
 )
 @click.option("--seconds", type=click.FloatRange(1, 600), help="How long each load lasts.  [default: 8]")
 @click.option("--rounds", type=click.IntRange(1, 50), help="How often each is repeated.  [default: 3]")
@@ -40,13 +31,11 @@ from tandem_lab.report.thresholds import Threshold
 )
 @click.option(
     "--connections-of-one",
-    type=Numbers(int, 1, 2000),
+    type=numbers(int, 1, 2000),
     help="How many send to one instance without nginx, in turn.  [default: 1,2,6,16,50,100,200,400]",
 )
 @click.option("--seed", help="Names the users: the same seed makes the same ones.  [default: scale]")
-@lab_data_dir_option
-@json_option
-@require_option
+@report_options
 def scale(
     quick: bool, data_dir: Path, json_file: Path | None, thresholds: tuple[Threshold, ...], **choices: Any
 ) -> None:
@@ -55,13 +44,8 @@ def scale(
     Each number of instances gets a stack of its own, which is removed afterwards. One instance without nginx
     is the reference. The Universal Scalability Law is fitted to both curves where the data can tell.
     """
-    given = {name: value for name, value in choices.items() if value is not None}
-    plan = msgspec.structs.replace(QUICK if quick else ScalePlan(), **given)
-
-    async def measure(display: Display) -> Report:
-        return await run_scale(data_dir, plan, display)
-
-    report = run(measure)
+    plan = with_choices(QUICK if quick else ScalePlan(), choices)
+    report = measure(lambda tell: run_scale(data_dir, plan, tell))
     finish(report, table_of(report), json_file, thresholds)
 
 

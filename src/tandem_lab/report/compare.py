@@ -18,7 +18,7 @@ Judgement = Literal["better", "worse", "within noise", "too few rounds", "no rat
 UNCHANGING_BASELINE = Kind.FROZEN_FLOOR
 #: What differs in every report, or belongs to the code. Reports of earlier versions have `command` here, too.
 NOT_SURROUNDINGS = ("command", "revision", "tandem", "fsync_us", "others_busy", "url")
-#: Of rates only the last stage's is compared, of latencies the middle and the end: others follow or are noise.
+#: Of rates only the last stage's is compared, of latencies p50 and p99. The others follow, or are noise.
 COMPARED = {"users/s": ("synchronized",), "reads/s": ("read",), "ms": ("p50", "p99")}
 
 
