@@ -1,7 +1,6 @@
 """Putting a load on a system: the generator as a process, and what was used from its first request on."""
 
 import asyncio
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -10,6 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from tandem_lab.bench.children import child, last_words
 from tandem_lab.bench.generator import Outcome, Plan
 from tandem_lab.bench.load_kinds import Kind
 from tandem_lab.bench.probe import Probe, Usage
@@ -67,8 +67,10 @@ class Run(msgspec.Struct, frozen=True):
         )
 
 
-async def carry_out(probe: Probe, plan: Plan, until_done: Callable[[Outcome], Awaitable[None]]) -> Run:
-    """Send the plan's requests, and count what is used until `until_done` returns.
+async def carry_out(
+    probe: Probe, plan: Plan, until_done: Callable[[Outcome], Awaitable[None]] | None = None
+) -> Run:
+    """Send the plan's requests, and count what is used until `until_done` returns; reads need none.
 
     Raises:
         GeneratorFailed: the load was not carried out.
@@ -76,7 +78,8 @@ async def carry_out(probe: Probe, plan: Plan, until_done: Callable[[Outcome], Aw
     async with _prepared(plan) as send:
         before = await probe.usage()
         outcome = await send()
-        await until_done(outcome)
+        if until_done is not None:
+            await until_done(outcome)
         after = await probe.usage()
     return Run(Load(plan.seconds, plan.connections, plan.rate), outcome, before, after)
 
@@ -122,27 +125,15 @@ async def _prepared(plan: Plan) -> AsyncIterator[Callable[[], Awaitable[Outcome]
     with tempfile.TemporaryDirectory(prefix="tandem-lab-") as folder:
         plan_file, outcome_file = Path(folder, "plan.json"), Path(folder, "outcome.json")
         await asyncio.to_thread(plan_file.write_bytes, msgspec.json.encode(plan))
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "tandem_lab.bench.generator", str(plan_file), str(outcome_file)),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
+        arguments = (str(plan_file), str(outcome_file))
+        async with child("tandem_lab.bench.generator", *arguments) as process:
 
-        async def send() -> Outcome:
-            _, errors = await process.communicate(b"go\n")
-            if process.returncode != 0:
-                reason = errors.decode(errors="replace").strip().splitlines()[-1:]
-                msg = f"The load generator could not send: {' '.join(reason)}"
-                raise GeneratorFailed(msg)
-            return msgspec.json.decode(await asyncio.to_thread(outcome_file.read_bytes), type=Outcome)
+            async def send() -> Outcome:
+                _, errors = await process.communicate(b"go\n")
+                if process.returncode != 0:
+                    raise GeneratorFailed(f"The load generator could not send: {last_words(errors)}")
+                return msgspec.json.decode(await asyncio.to_thread(outcome_file.read_bytes), type=Outcome)
 
-        try:
             assert process.stdout is not None  # noqa: S101 - narrows the type: it is a pipe
             await process.stdout.readline()
             yield send
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()

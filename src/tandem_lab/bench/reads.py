@@ -1,15 +1,14 @@
 """Reads: how many a second, at what latency and cost, and how stale one is that follows its write at once."""
 
 import asyncio
-import http.client
 import random
 import time
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
+import aiohttp
 import msgspec
 
 from tandem.random_users import random_user
-from tandem_lab.bench.generator import Outcome
 from tandem_lab.bench.load import Load, carry_out, histogram_of, plan_of
 from tandem_lab.bench.load_kinds import Kind
 from tandem_lab.bench.measure import asked_of, measure_creates
@@ -19,6 +18,8 @@ from tandem_lab.bench.results import Measurement, Staleness
 # Paths that are read over and over: more than stay in any cache on the way, few enough to prepare quickly.
 PATHS = 20_000
 PATIENCE_SECONDS = 5.0
+TIMEOUT = aiohttp.ClientTimeout(total=10)
+JSON = {"Content-Type": "application/json"}
 
 
 async def read_paths(probe: Probe, shuffle_seed: int = 0) -> dict[str, tuple[str, ...]]:
@@ -41,7 +42,7 @@ async def measure_reads(
     Raises:
         GeneratorFailed: the load was not carried out.
     """
-    run = await carry_out(probe, plan_of(url, load, paths=paths), _at_once)
+    run = await carry_out(probe, plan_of(url, load, paths=paths))
     return msgspec.structs.replace(
         run.measurement(kind, 1, run.outcome.answered),
         per_second={"read": round(run.outcome.answered / run.outcome.seconds, 1)},
@@ -68,36 +69,25 @@ async def measure_beside(
 
 
 async def measure_staleness(url: str, users: int) -> Staleness:
-    """Write a user, read it by its id at once, and again until it is there; that many times, one by one."""
-    return await asyncio.to_thread(_staleness, url, users)
-
-
-async def _at_once(_: Outcome) -> None:
-    """A read leaves nothing behind to wait for."""
-
-
-def _staleness(url: str, users: int) -> Staleness:
-    address = urlsplit(url)
-    connection = http.client.HTTPConnection(address.hostname or "127.0.0.1", address.port or 80, timeout=10)
+    """Write a user, then read it by its id until it is there; that many times, one after the other."""
     seed = f"lab-stale-{time.time_ns()}"
     missed, ages_ms = 0, []
-    for number in range(users):
-        body = msgspec.json.encode(random_user(seed, number))
-        _, created = _ask(connection, "POST", f"/api/v1/user-command?seed={seed}", body)
-        answered = time.perf_counter()
-        path = f"/api/v1/user-query/{msgspec.json.decode(created)['id']}"
-        status, _ = _ask(connection, "GET", path)
-        missed += status != 200
-        while status != 200 and time.perf_counter() - answered < PATIENCE_SECONDS:
-            status, _ = _ask(connection, "GET", path)
-        ages_ms.append((time.perf_counter() - answered) * 1000)
-    connection.close()
+    async with aiohttp.ClientSession(url, timeout=TIMEOUT) as session:
+        for number in range(users):
+            body = msgspec.json.encode(random_user(seed, number))
+            where = f"/api/v1/user-command?seed={seed}"
+            async with session.post(where, data=body, headers=JSON, raise_for_status=True) as created:
+                path = f"/api/v1/user-query/{(await created.json())['id']}"
+            answered = time.perf_counter()
+            is_there = await _is_there(session, path)
+            missed += not is_there
+            while not is_there and time.perf_counter() - answered < PATIENCE_SECONDS:
+                is_there = await _is_there(session, path)
+            ages_ms.append((time.perf_counter() - answered) * 1000)
     return Staleness(users, round(missed / users, 4), histogram_of(ages_ms).percentiles())
 
 
-def _ask(
-    connection: http.client.HTTPConnection, method: str, path: str, body: bytes | None = None
-) -> tuple[int, bytes]:
-    connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
-    answer = connection.getresponse()
-    return answer.status, answer.read()
+async def _is_there(session: aiohttp.ClientSession, path: str) -> bool:
+    async with session.get(path) as answer:
+        await answer.read()
+        return answer.status == 200

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+import aiohttp
 import asyncpg
 import click
 import msgspec
@@ -28,7 +29,10 @@ from tandem_stack.errors import StackError
 from tandem_stack.running import data_dir_option, running_on
 from tandem_stack.status import Status
 
-BROKEN_OFF = (LabError, StackError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, PyMongoError)
+BROKEN_OFF = (
+    *(LabError, StackError, OSError, aiohttp.ClientError),
+    *(asyncpg.PostgresError, asyncpg.InterfaceError, PyMongoError),
+)
 
 T = TypeVar("T")
 Plan = TypeVar("Plan", bound=msgspec.Struct)
