@@ -179,9 +179,8 @@ async def main(lists: int, searches: int) -> None:
         running = stack.running
         (instance,) = running.instances
         base = address_of(running)
-        probe = await Probe.open(running)
-        await fill(probe, base, SMALL_USERS)
-        await probe.close()
+        async with Probe.open(running) as probe:
+            await fill(probe, base, SMALL_USERS)
         await create_large_users(base)
         for measuring in (
             measure_lists(instance, base, lists),

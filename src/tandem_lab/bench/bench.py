@@ -1,7 +1,7 @@
 """The plan of `tandem bench`: which loads, in which order, so that noise hits all of them alike."""
 
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -10,16 +10,15 @@ from statistics import median
 import msgspec
 
 from tandem_lab.bench.baselines import Baselines, left_out
-from tandem_lab.bench.cleanup import clean_up
 from tandem_lab.bench.environment import environment_of
-from tandem_lab.bench.fill import USERS_A_SECOND, fill
+from tandem_lab.bench.fill import USERS_A_SECOND, clean_up, fill
 from tandem_lab.bench.load import Load
 from tandem_lab.bench.load_kinds import BROWSER_CONNECTIONS, Kind
 from tandem_lab.bench.measure import measure_creates
 from tandem_lab.bench.probe import Probe
 from tandem_lab.bench.reads import measure_beside, measure_reads, measure_staleness, read_paths
 from tandem_lab.bench.results import Measurement, Report
-from tandem_lab.bench.steps import OVERHEAD, WARM_UP_CONNECTIONS, Step, Tell, take_steps
+from tandem_lab.bench.steps import OVERHEAD, WARM_UP_CONNECTIONS, Step, Tell, Work, take_steps
 from tandem_lab.errors import BaselineFailed
 from tandem_stack.status import Status
 
@@ -79,14 +78,11 @@ async def bench(running: Status, url: str, data_dir: Path, plan: BenchPlan, tell
         OSError, PostgresError, PyMongoError: a server of the stack does not answer.
     """
     begun_at = datetime.now(UTC).isoformat(timespec="seconds")
-    probe = await Probe.open(running)
-    try:
+    async with Probe.open(running) as probe:
         work = Bench(probe, url, plan, users_already=await probe.users())
         environment = await environment_of(probe, data_dir) | {"url": url, "users_before": work.users_before}
         await take_steps(list(work.steps()), work.found, tell)
         staleness = await measure_staleness(url, plan.stale_users)
-    finally:
-        await probe.close()
     return Report(
         kind="bench",
         begun_at=begun_at,
@@ -125,41 +121,39 @@ class Bench:
 
     def steps(self) -> Iterator[Step]:
         """All of them, in their order."""
-        plan = self._plan
+        plan, probe = self._plan, self._probe
         if self._missing_users:
-            seconds = self._missing_users / USERS_A_SECOND
-            yield Step(f"filling the tables: {self._missing_users:,} users more", seconds, self._fill)
+            what = f"filling the tables: {self._missing_users:,} users more"
+            work = partial(fill, probe, self._url, self._missing_users)
+            yield Step(what, self._missing_users / USERS_A_SECOND, work)
         yield Step("warming up", plan.warm_up_seconds * OVERHEAD, self._warm_up)
         for round_ in range(1, plan.rounds + 1):
             yield from self._round(round_)
-        yield Step("tidying up", TIDYING_SECONDS, self._tidy_up)
+        yield Step("tidying up", TIDYING_SECONDS, partial(clean_up, probe.running))
         seconds = plan.seconds * OVERHEAD
         for share in plan.open_shares:
-            yield Step(
-                f"users due at {share:.0%} of the saturation", seconds, partial(self._open_share, share)
-            )
+            what = f"users due at {share:.0%} of the saturation"
+            yield Step(what, seconds, partial(self._open_share, share))
         for rate in plan.rates:
             yield Step(f"{rate:,.0f} users due a second", seconds, partial(self._open, rate))
         yield from self._reads()
 
     def _round(self, round_: int) -> Iterator[Step]:
-        """What becomes a ratio is side by side: the largest load and the floors, pgbench and the browser."""
-        plan, name = self._plan, f"round {round_} of {self._plan.rounds}"
+        """Loads that become a ratio are neighbours: the largest and the floors, pgbench and the browser."""
+        plan, name, baselines = self._plan, f"round {round_} of {self._plan.rounds}", self._baselines
         largest, *smaller = sorted(plan.connections, reverse=True)
         yield self._closed_step(name, largest, round_)
-        baselines = self._baselines
         for floor in (Kind.FROZEN_FLOOR, Kind.CURRENT_FLOOR):
-            if floor in self._available:
-                work = partial(baselines.floor, floor, plan.floor_users, round_)
-                yield self._baseline(f"{name}: the {floor}", 1 + plan.floor_users / 6_000, work)
-        for clients in sorted(plan.clients, reverse=True) if Kind.ONE_AT_A_TIME in self._available else ():
+            work = partial(baselines.floor, floor, plan.floor_users, round_)
+            yield from self._baseline(floor, f"{name}: the {floor}", 1 + plan.floor_users / 6_000, work)
+        for clients in sorted(plan.clients, reverse=True):
             work = partial(baselines.one_at_a_time, clients, PGBENCH_SECONDS, round_)
-            yield self._baseline(f"{name}: pgbench with {clients} clients", PGBENCH_SECONDS + 1, work)
+            what = f"{name}: pgbench with {clients} clients"
+            yield from self._baseline(Kind.ONE_AT_A_TIME, what, PGBENCH_SECONDS + 1, work)
         for connections in reversed(smaller):
             yield self._closed_step(name, connections, round_)
-        if Kind.PLAIN_WAY in self._available:
-            work = partial(baselines.plain_way, plan.seconds, round_)
-            yield self._baseline(f"{name}: the plain way", plan.seconds + 3, work)
+        work = partial(baselines.plain_way, plan.seconds, round_)
+        yield from self._baseline(Kind.PLAIN_WAY, f"{name}: the plain way", plan.seconds + 3, work)
 
     def _closed_step(self, name: str, connections: int, round_: int) -> Step:
         what = f"{name}: {connections} connections, as fast as they go"
@@ -171,37 +165,28 @@ class Bench:
             name = f"reads, round {round_} of {plan.rounds}"
             for kind in (Kind.BY_ID, Kind.LIST, Kind.BY_EMAIL):
                 yield Step(f"{name}: {kind}", seconds, partial(self._read, kind, round_))
-            if Kind.FIND_ONE in self._available:
-                yield self._baseline(f"{name}: {Kind.FIND_ONE}", seconds + 1, partial(self._find_one, round_))
+            what, work = f"{name}: {Kind.FIND_ONE}", partial(self._find_one, round_)
+            yield from self._baseline(Kind.FIND_ONE, what, seconds + 1, work)
         yield Step("reads by e-mail at a rate", seconds, self._read_at_a_rate)
         yield Step("reads by e-mail beside writes", seconds, self._beside)
-        if Kind.JOIN in self._available:
-            work = partial(self._baselines.join, plan.join_reads, plan.rounds)
-            yield self._baseline("the join and the document", 5 + 3 * plan.rounds, work)
+        work = partial(self._baselines.join, plan.join_reads, plan.rounds)
+        yield from self._baseline(Kind.JOIN, "the join and the document", 5 + 3 * plan.rounds, work)
 
-    def _baseline(self, what: str, seconds: float, work: Callable[[], Awaitable[list[Measurement]]]) -> Step:
-        """A step whose failure is told in the report, and ends nothing else."""
+    def _baseline(self, kind: Kind, what: str, seconds: float, work: Work) -> Iterator[Step]:
+        """A step, if the baseline is wanted and can be had. If it fails, the report says so."""
 
-        async def attempt() -> list[Measurement]:
+        async def attempt() -> list[Measurement] | None:
             try:
                 return await work()
             except BaselineFailed as error:
                 self.left_out.append(f"{error}.")
-                return []
+                return None
 
-        return Step(what, seconds, attempt)
+        if kind in self._available:
+            yield Step(what, seconds, attempt)
 
-    async def _fill(self) -> list[Measurement]:
-        await fill(self._probe, self._url, self._missing_users)
-        return []
-
-    async def _tidy_up(self) -> list[Measurement]:
-        await clean_up(self._probe.running)
-        return []
-
-    async def _warm_up(self) -> list[Measurement]:
+    async def _warm_up(self) -> None:
         await measure_creates(self._probe, self._url, Load(self._plan.warm_up_seconds, WARM_UP_CONNECTIONS))
-        return []
 
     async def _closed(self, connections: int, round_: int) -> list[Measurement]:
         load = Load(self._plan.seconds, connections)

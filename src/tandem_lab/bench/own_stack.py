@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from tandem_lab.bench.children import last_words_in
 from tandem_stack.data_folder import open_data_folder
 from tandem_stack.errors import StackError
 from tandem_stack.ports import free_port, free_ports_in_a_row, http_status
@@ -58,13 +59,6 @@ def address_of(running: Status) -> str:
     return str(running.url)
 
 
-def last_words(log: Path) -> str:
-    """The error that a log ends with, or else its last line."""
-    said = log.read_text(errors="replace").strip().splitlines() or ["It said nothing."]
-    errors = [line.removeprefix("Error: ") for line in said if line.startswith("Error: ")]
-    return (errors or said)[-1]
-
-
 def _new_place(beside: Path) -> Path:
     """A new folder beside that one, through which the servers' account can pass."""
     beside.parent.mkdir(parents=True, exist_ok=True)
@@ -93,7 +87,7 @@ async def _until_it_runs(process: Process, data_dir: Path, log: Path) -> Status:
         raise StackError(f"The stack for this measurement was not ready in {START_SECONDS:.0f} s.")
     running = read_status(data_dir)
     if process.exit_code is not None or running is None:
-        raise StackError(f"The stack for this measurement did not start. {last_words(log)}")
+        raise StackError(f"The stack for this measurement did not start. {last_words_in(log)}")
     return running
 
 

@@ -1,7 +1,8 @@
 """What a running stack has used so far: CPU, memory, log bytes, and how far its users have come."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
@@ -32,22 +33,26 @@ class Usage(msgspec.Struct, frozen=True):
 
     def waiting_for_core(self, earlier: "Usage") -> dict[str, float]:
         """How many threads of each component were ready and had no core, in the mean since then."""
-        elapsed_us = 1e6 * (self.machine.at - earlier.machine.at)
-        # The waits of a thread that has ended are lost, so that there may seem to be fewer than before.
         return {
-            name: round(max(0.0, (waited - earlier.core_wait_us[name]) / elapsed_us), 2)
+            name: self._mean(earlier, waited - earlier.core_wait_us[name])
             for name, waited in self.core_wait_us.items()
         }
 
     def waiting_for_disk(self, earlier: "Usage") -> float:
         """How many cores were idle while something waited for the disk, in the mean since then."""
-        waited = self.machine.disk_wait_us - earlier.machine.disk_wait_us
-        return round(waited / (1e6 * (self.machine.at - earlier.machine.at)), 2)
+        return self._mean(earlier, self.machine.disk_wait_us - earlier.machine.disk_wait_us)
 
     def others_busy(self, earlier: "Usage") -> float:
-        """How many cores programs that are none of ours kept busy, in the mean since then."""
-        busy = self.machine.busy_us - earlier.machine.busy_us - (self.ours_us - earlier.ours_us)
-        return round(max(0.0, busy / (1e6 * (self.machine.at - earlier.machine.at))), 2)
+        """How many cores were busy with programs other than the stack and the lab, in the mean since then."""
+        busy_us = self.machine.busy_us - earlier.machine.busy_us
+        return self._mean(earlier, busy_us - (self.ours_us - earlier.ours_us))
+
+    def _mean(self, earlier: "Usage", us: int) -> float:
+        """Time in microseconds as a number of threads or cores in the mean since then.
+
+        It may seem to be below zero: the waits of a thread that has ended are lost, and clocks tick coarsely.
+        """
+        return round(max(0.0, us / (1e6 * (self.machine.at - earlier.machine.at))), 2)
 
 
 def pids_of(running: Status) -> dict[str, list[int]]:
@@ -70,19 +75,18 @@ class Probe:
         self._mongodb = mongodb
 
     @classmethod
-    async def open(cls, running: Status, schema: str = "public") -> "Probe":
+    @asynccontextmanager
+    async def open(cls, running: Status, schema: str = "public") -> AsyncIterator["Probe"]:
         """Connect to both servers; `schema` is where PostgreSQL has the tables to look into."""
-        # Two, because reads and writes may be measured at the same time.
-        postgres = await asyncpg.create_pool(
-            running.postgres.url, min_size=1, max_size=2, timeout=10, server_settings={"search_path": schema}
-        )
-        mongodb: AsyncMongoClient[Any] = AsyncMongoClient(running.mongodb.url, serverSelectionTimeoutMS=5_000)
-        return cls(running, postgres, mongodb)
-
-    async def close(self) -> None:
-        """Disconnect."""
-        await self._postgres.close()
-        await self._mongodb.close()
+        settings = {"search_path": schema}
+        async with (
+            # Two, because reads and writes may be measured at the same time.
+            asyncpg.create_pool(
+                running.postgres.url, min_size=1, max_size=2, timeout=10, server_settings=settings
+            ) as postgres,
+            AsyncMongoClient[Any](running.mongodb.url, serverSelectionTimeoutMS=5_000) as mongodb,
+        ):
+            yield cls(running, postgres, mongodb)
 
     async def usage(self) -> Usage:
         """All totals now."""

@@ -12,12 +12,16 @@ WARM_UP_CONNECTIONS = 50
 OVERHEAD = 1.7
 
 
+#: What a step does. It returns what it has measured, if anything.
+Work = Callable[[], Awaitable[list[Measurement] | None]]
+
+
 class Step(msgspec.Struct, frozen=True):
     """One thing to do: what, in a few words; about how many seconds it takes; and how it is done."""
 
     what: str
     seconds: float
-    work: Callable[[], Awaitable[list[Measurement]]]
+    work: Work
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -30,7 +34,7 @@ class Progress(msgspec.Struct, frozen=True):
     seconds_left: float
 
 
-#: Is told of each step when it begins.
+#: What is called with each step when it begins.
 Tell = Callable[[Progress], None]
 
 
@@ -43,5 +47,5 @@ async def take_steps(steps: Sequence[Step], found: list[Measurement], tell: Tell
     for number, step in enumerate(steps, 1):
         pace = (time.monotonic() - began) / done if done else 1.0
         tell(Progress(number, len(steps), step.what, done / total, (total - done) * pace))
-        found += await step.work()
+        found += await step.work() or []
         done += step.seconds
