@@ -2,8 +2,8 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from tandem_stack.status import (
     write_status,
 )
 from tandem_stack.supervisor import Report, Supervisor, end_all
+from tandem_stack.waiting import together
 
 # Two fresh databases take 100 MB; PostgreSQL's log alone may grow to gigabytes.
 LEAST_FREE_BYTES = 512_000_000
@@ -124,7 +125,7 @@ class Stack:
     async def _start_databases(self) -> tuple[DatabaseUrls, DatabaseUrls]:
         """Start or check both at the same time. Returns the owner's URLs and the service's."""
         options, memory = self._options, self._remember_ports()
-        async with _together() as group:
+        async with together() as group:
             pg = group.create_task(
                 self._use_own("postgres", options.postgres_url, own_servers.check_postgres)
                 if options.postgres_url
@@ -165,7 +166,7 @@ class Stack:
         """Start services at the same time; return when all are ready."""
         supervisors = [Supervisor(service, self._report) for service in services]
         self._supervisors |= {supervisor.service.name: supervisor for supervisor in supervisors}
-        async with _together() as group:
+        async with together() as group:
             for supervisor in supervisors:
                 group.create_task(supervisor.start())
 
@@ -199,16 +200,3 @@ def _port(asked_for: int | None, last: int, other: int = 0) -> int:
     if asked_for:
         return asked_for
     return last if last and last != other and is_free(last) else free_port(but=(other,))
-
-
-@asynccontextmanager
-async def _together() -> AsyncIterator[asyncio.TaskGroup]:
-    """A task group that fails with the first error itself, for people, and not with a group of them."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            yield group
-    except* Exception as errors:
-        first = errors.exceptions[0]
-    else:
-        return
-    raise first

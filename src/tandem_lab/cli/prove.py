@@ -65,6 +65,7 @@ def faults_named(text: str) -> tuple[Fault, ...]:
 )
 @click.option(
     "--patience",
+    "patience_seconds",
     type=click.FloatRange(min=1),
     default=120,
     show_default=True,

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Container
 from datetime import timedelta
 from importlib import resources
 from pathlib import Path
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import asyncpg
 import msgspec
@@ -18,10 +18,8 @@ from tandem_lab.proof.ledger import content_hash, read_ledger
 from tandem_lab.proof.stack import System
 from tandem_lab.proof.verdict import Counts, Failure
 
-T = TypeVar("T")
-
 PAGE = 1_000  # users fetched at a time
-MONGODB_DEADLINE = timedelta(seconds=600)  # for all of a run
+DEADLINE = timedelta(seconds=600)  # for all users of a run
 NOT_OF_THE_PROFILE = {"_id", "seed", "appId", "currentStatus", "version"}
 USERS_OF_RUN = resources.files("tandem_lab.proof").joinpath("users_of_run.sql").read_text()
 FIRST_VERSION = 1
@@ -121,25 +119,19 @@ async def compare(system: System, seed: str, ledger: Path) -> Counts:
         counts.fail(Failure.LOST, user_id)
     for user_id in promises.surplus:
         counts.fail(Failure.DOUBLED, user_id)
-    client = open_client(system.mongodb_url, name="prove", deadline=MONGODB_DEADLINE)
-    connection = await asyncpg.connect(system.postgres_url)
-    try:
+    async with (
+        open_client(system.mongodb_url, name="prove", deadline=DEADLINE) as client,
+        system.postgres(DEADLINE.total_seconds()) as connection,
+    ):
         users = users_of(client)
         # Ids that are no numbers are none of ours, and cannot be put in order with those that are.
         strangers = await users.count_documents({"seed": seed, "_id": {"$not": {"$type": "number"}}})
         counts.in_mongodb += strangers
         counts.doubled += strangers
-        streams = (
-            _Stream(_promised(promises)),
-            _Stream(_rows(connection, seed)),
-            _Stream(_documents(users, seed)),
-        )
+        streams = (_promised(promises), _rows(connection, seed), _documents(users, seed))
         async for found in _aligned(*streams):
             _count(counts, found)
             _judge(counts, found, promises.keys)
-    finally:
-        await connection.close()
-        await client.close()
     return counts
 
 
@@ -198,40 +190,16 @@ async def _documents(users: Users, seed: str) -> AsyncIterator[tuple[int, Docume
         yield document["_id"], document
 
 
-class _Stream(Generic[T]):
-    """Pairs of id and item, ascending, from which one takes what belongs to an id."""
-
-    def __init__(self, pairs: AsyncIterator[tuple[int, T]]) -> None:
-        self._pairs = pairs
-        self._head: tuple[int, T] | None = None
-
-    @property
-    def next_id(self) -> int | None:
-        """The id of the next item, or None at the end."""
-        return None if self._head is None else self._head[0]
-
-    async def advance(self) -> None:
-        """Go to the next item; to begin with, to the first."""
-        self._head = await anext(self._pairs, None)
-
-    async def take(self, user_id: int) -> T | None:
-        """The next item, if it belongs to this id."""
-        if self._head is None or self._head[0] != user_id:
-            return None
-        item = self._head[1]
-        await self.advance()
-        return item
-
-
-async def _aligned(
-    promised: _Stream[Promise], rows: _Stream[Row], documents: _Stream[Document]
-) -> AsyncIterator[Found]:
-    """What is known of every id that occurs in any of the three streams."""
-    streams = (promised, rows, documents)
-    for stream in streams:
-        await stream.advance()
-    while ids := [stream.next_id for stream in streams if stream.next_id is not None]:
+async def _aligned(*streams: AsyncIterator[tuple[int, Any]]) -> AsyncIterator[Found]:
+    """What is known of every id that occurs in any of the three streams, each of which ascends by id."""
+    heads = [await anext(stream, None) for stream in streams]
+    while ids := [head[0] for head in heads if head is not None]:
         lowest = min(ids)
-        yield Found(
-            lowest, await promised.take(lowest), await rows.take(lowest), await documents.take(lowest)
-        )
+        found: list[Any] = []
+        for place, head in enumerate(heads):
+            if head is None or head[0] != lowest:
+                found.append(None)
+            else:
+                found.append(head[1])
+                heads[place] = await anext(streams[place], None)
+        yield Found(lowest, *found)

@@ -11,22 +11,17 @@ from typing import NamedTuple
 import psutil
 
 from tandem_lab.errors import LabError
+from tandem_lab.meanwhile import meanwhile
 from tandem_lab.proof.load import Load, Stalled
 from tandem_lab.proof.plan import Fault, Strike, Target
-from tandem_lab.proof.stack import (
-    PENDING_OF_INSTANCE,
-    SYNCHRONIZED,
-    System,
-    process_state,
-    stopped,
-)
+from tandem_lab.proof.stack import PENDING_OF_INSTANCE, SYNCHRONIZED, System, process_state, stopped
 from tandem_lab.proof.verdict import FaultReport
 from tandem_stack.waiting import until
 
 # Longer than a lease (LEASE_SECONDS), so that others take over what a paused instance has in flight.
 PAUSE_SECONDS = 7.0
 # A killed process is gone, and a stopped one stands still, within milliseconds.
-STRIKE_PATIENCE = 10.0
+STRIKE_SECONDS = 10.0
 
 
 class _Struck(NamedTuple):
@@ -39,11 +34,11 @@ class _Struck(NamedTuple):
 class Faults:
     """Strikes the parts of a stack one after the other, and waits until the flow has recovered."""
 
-    def __init__(self, system: System, load: Load, dice: random.Random, patience: float) -> None:
+    def __init__(self, system: System, load: Load, dice: random.Random, patience_seconds: float) -> None:
         self._system = system
         self._load = load
         self._dice = dice
-        self._patience = patience
+        self._patience_seconds = patience_seconds
         self._parts = system.pids().keys()
 
     async def strike(self, fault: Fault) -> FaultReport:
@@ -51,7 +46,7 @@ class Faults:
         began, after = time.monotonic(), self._load.acknowledged
         targets = self._parts_of(fault.target)
         seen = healed = True
-        async with self._load.trickling():
+        async with meanwhile(self._load.trickle()):
             for part in targets:
                 struck = await self._strike_part(fault.strike, part)
                 seen, healed = seen and struck.seen, healed and struck.healed
@@ -82,17 +77,17 @@ class Faults:
     async def _end(self, part: str, pid: int, number: signal.Signals) -> _Struck:
         """End a process, and wait until the supervisor has brought its part back."""
         os.kill(pid, number)
-        patience = self._patience if number is signal.SIGTERM else STRIKE_PATIENCE
-        seen = await until(lambda: _is_in_state(pid, None), patience)
-        return _Struck(seen, await until(lambda: self._system.is_back(part, pid), self._patience))
+        patience_seconds = self._patience_seconds if number is signal.SIGTERM else STRIKE_SECONDS
+        seen = await until(lambda: _is_in_state(pid, None), patience_seconds)
+        return _Struck(seen, await until(lambda: self._system.is_back(part, pid), self._patience_seconds))
 
     async def _pause(self, part: str, pid: int) -> _Struck:
         """Stop a process for longer than a lease; of an instance, until others have finished its users."""
         with stopped(pid):
-            seen = await until(lambda: _is_in_state(pid, psutil.STATUS_STOPPED), STRIKE_PATIENCE)
+            seen = await until(lambda: _is_in_state(pid, psutil.STATUS_STOPPED), STRIKE_SECONDS)
             await asyncio.sleep(PAUSE_SECONDS)
             finished = part == Target.MONGODB.value or await until(
-                lambda: self._has_none_pending(part), self._patience
+                lambda: self._has_none_pending(part), self._patience_seconds
             )
         return _Struck(seen, finished)
 
@@ -101,7 +96,7 @@ class Faults:
 
     async def _flows_again(self) -> bool:
         """Wait until every part is there and ready, and a user acknowledged after that is SYNCRONIZED."""
-        if not await until(self._are_all_ready, self._patience):
+        if not await until(self._are_all_ready, self._patience_seconds):
             return False
         try:
             user_id = await self._load.next_acknowledged()
@@ -111,7 +106,7 @@ class Faults:
         async def is_synchronized() -> bool:
             return await self._system.ask(SYNCHRONIZED, user_id) is True
 
-        return await until(is_synchronized, self._patience)
+        return await until(is_synchronized, self._patience_seconds)
 
     async def _are_all_ready(self) -> bool:
         running = self._system.pids()

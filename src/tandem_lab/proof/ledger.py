@@ -7,8 +7,7 @@ whoever sent the users, and not what the system says of itself.
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 
@@ -64,12 +63,8 @@ class Ledger:
             msg = f"The ledger {self.path} cannot be written ({error.strerror}), so nothing can be proved."
             raise LabError(msg) from None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
 

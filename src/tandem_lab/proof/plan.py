@@ -54,7 +54,7 @@ Tell = Callable[[int, str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is to be proved, and how. `patience` is how many seconds to wait where nothing goes on."""
+    """What is to be proved, and how."""
 
     users: int
     seed: str
@@ -62,5 +62,6 @@ class Plan:
     random_seed: int
     faults: Sequence[Fault]
     connections: int
-    patience: float
+    #: How long to wait where nothing goes on any more.
+    patience_seconds: float
     ledger: Path

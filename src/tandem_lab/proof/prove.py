@@ -3,14 +3,14 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import asyncpg
 from pymongo.errors import PyMongoError
 
 from tandem_lab.errors import LabError
+from tandem_lab.meanwhile import meanwhile
 from tandem_lab.proof.compare import compare
 from tandem_lab.proof.faults import Faults, order_of
 from tandem_lab.proof.ledger import Ledger
@@ -19,7 +19,7 @@ from tandem_lab.proof.plan import Plan, Tell
 from tandem_lab.proof.stack import PENDING_OF_RUN, System
 from tandem_lab.proof.verdict import FaultReport, Verdict, is_proven
 
-TELL_EVERY = 0.2  # seconds
+TELL_EVERY_SECONDS = 0.2
 
 
 @dataclass
@@ -35,18 +35,10 @@ class _Progress:
         self.doing = doing
         self.tell(self.load.acknowledged, doing)
 
-    @asynccontextmanager
-    async def telling(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self._tell())
-        try:
-            yield
-        finally:
-            task.cancel()
-
-    async def _tell(self) -> None:
+    async def keep_telling(self) -> None:
         while True:
-            self.tell(self.load.acknowledged, self.doing)
-            await asyncio.sleep(TELL_EVERY)
+            self.now(self.doing)
+            await asyncio.sleep(TELL_EVERY_SECONDS)
 
 
 async def prove(system: System, plan: Plan, tell: Tell) -> Verdict:
@@ -59,10 +51,10 @@ async def prove(system: System, plan: Plan, tell: Tell) -> Verdict:
     if await system.knows(plan.seed):
         msg = f"The run {plan.seed!r} has users already. Name a new one with --seed."
         raise LabError(msg)
-    with Ledger(plan.ledger) as ledger:
-        load = Load(system.url, plan.seed, plan.users, ledger, plan.patience)
+    with closing(Ledger(plan.ledger)) as ledger:
+        load = Load(system.url, plan.seed, plan.users, ledger, plan.patience_seconds)
         progress = _Progress(load, tell)
-        async with progress.telling():
+        async with meanwhile(progress.keep_telling()):
             async with load.running(plan.connections):
                 await _push(system, plan, load, progress)
             progress.now("waiting for the last users to arrive in MongoDB")
@@ -93,7 +85,7 @@ async def _push(system: System, plan: Plan, load: Load, progress: _Progress) -> 
     """
     # The same seed makes the same choices, whatever Python.
     dice = random.Random(plan.random_seed)  # noqa: S311 - chance that can be repeated is what is wanted
-    faults = Faults(system, load, dice, plan.patience)
+    faults = Faults(system, load, dice, plan.patience_seconds)
     order = order_of(plan.faults, dice)
     try:
         for number, (fault, moment) in enumerate(order):
@@ -107,7 +99,7 @@ async def _push(system: System, plan: Plan, load: Load, progress: _Progress) -> 
         load.allow(load.left)
         await load.until(plan.users)
     except Stalled:
-        progress.now(f"no user was acknowledged for {plan.patience:g} s: giving up")
+        progress.now(f"no user was acknowledged for {plan.patience_seconds:g} s: giving up")
 
 
 async def _drain(system: System, plan: Plan) -> None:
@@ -116,6 +108,6 @@ async def _drain(system: System, plan: Plan) -> None:
     while (pending := await system.ask(PENDING_OF_RUN, plan.seed)) != 0:
         if pending is not None and (least is None or pending < least):
             least, since = pending, time.monotonic()
-        if time.monotonic() - since > plan.patience:
+        if time.monotonic() - since > plan.patience_seconds:
             return
-        await asyncio.sleep(TELL_EVERY)
+        await asyncio.sleep(TELL_EVERY_SECONDS)

@@ -2,8 +2,8 @@
 
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +19,7 @@ from tandem_lab.errors import LabError
 from tandem_stack.ports import http_status
 from tandem_stack.status import Status, read_status
 
-PATIENCE = 5.0  # seconds that one question may take
+ANSWER_SECONDS = 5.0  # how long one answer of a database may take
 
 RUN_IS_KNOWN = "SELECT EXISTS (SELECT FROM lab_run WHERE seed = $1)"
 SYNCHRONIZED = "SELECT status = 'SYNCRONIZED' FROM lab_address WHERE id = $1"
@@ -56,14 +56,21 @@ class System:
         ports = {instance.app_id: instance.port for instance in self._status().instances}
         return part not in ports or await http_status(ports[part], "/health/ready") == 200
 
-    async def ask(self, question: str, *arguments: Any) -> Any:
-        """The one value that a query of PostgreSQL answers, or None if it is away. Each asks anew."""
+    @asynccontextmanager
+    async def postgres(self, timeout_seconds: float = ANSWER_SECONDS) -> AsyncIterator[asyncpg.Connection]:
+        """A connection of its own to PostgreSQL, on which each answer may take so long."""
+        seconds = timeout_seconds
+        connection = await asyncpg.connect(self.postgres_url, timeout=seconds, command_timeout=seconds)
         try:
-            connection = await asyncpg.connect(self.postgres_url, timeout=PATIENCE, command_timeout=PATIENCE)
-            try:
+            yield connection
+        finally:
+            await connection.close(timeout=seconds)
+
+    async def ask(self, question: str, *arguments: Any) -> Any:
+        """The one value that a query of PostgreSQL returns, or None if PostgreSQL does not answer."""
+        try:
+            async with self.postgres() as connection:
                 return await connection.fetchval(question, *arguments)
-            finally:
-                await connection.close(timeout=PATIENCE)
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
             return None
 
@@ -74,17 +81,14 @@ class System:
             LabError: one of them cannot be read; says which, and why.
         """
         try:
-            connection = await asyncpg.connect(self.postgres_url, timeout=PATIENCE, command_timeout=PATIENCE)
-            try:
+            async with self.postgres() as connection:
                 in_postgres = await connection.fetchval(RUN_IS_KNOWN, seed)
-            finally:
-                await connection.close(timeout=PATIENCE)
         except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             msg = f"Its PostgreSQL cannot be read ({error}). Check that it runs, and --postgres-url."
             raise LabError(msg) from None
         try:
-            client = open_client(self.mongodb_url, name="prove", deadline=timedelta(seconds=PATIENCE))
-            async with client:
+            deadline = timedelta(seconds=ANSWER_SECONDS)
+            async with open_client(self.mongodb_url, name="prove", deadline=deadline) as client:
                 in_mongodb = await users_of(client).find_one({"seed": seed}, {"_id": 1})
         except (PyMongoError, UnsuitableServer) as error:
             reason = str(error).partition(", Timeout:")[0]
