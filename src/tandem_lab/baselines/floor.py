@@ -31,12 +31,16 @@ APP_ID = "floor"
 DEADLINE = timedelta(seconds=30)
 
 
-def make_users(count: int) -> list[CreateUserCommand]:
-    """Commands for different users of a run of their own."""
-    seed = f"floor-{time.time_ns()}"
-    wire = random_users(seed, 0, count)
+def commands_of(seed: str, first: int, count: int) -> list[CreateUserCommand]:
+    """Commands for different users of a run, from number `first` on."""
+    wire = random_users(seed, first, count)
     profiles = (normalize(msgspec.convert(msgspec.to_builtins(user), UserInput)) for user in wire)
     return [CreateUserCommand(seed, profile) for profile in profiles]
+
+
+def make_users(count: int) -> list[CreateUserCommand]:
+    """Commands for different users of a run of their own."""
+    return commands_of(f"floor-{time.time_ns()}", 0, count)
 
 
 @asynccontextmanager

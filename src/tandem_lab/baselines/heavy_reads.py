@@ -24,6 +24,7 @@ from pymongo import AsyncMongoClient
 
 from tandem_lab.bench.fill import fill
 from tandem_lab.bench.load import Load, generate, plan_of
+from tandem_lab.bench.measure import until_drained
 from tandem_lab.bench.own_stack import address_of, own_stack
 from tandem_lab.bench.probe import Probe
 from tandem_stack.status import InstanceStatus, Status
@@ -98,30 +99,20 @@ async def ask_at_once(base: str, path: str, times: int, seconds: float = 120) ->
 
 
 async def create_large_users(base: str) -> None:
-    """Send them, and wait until MongoDB has all."""
+    """Send them."""
     url = f"{base}/api/v1/user-command?seed=large"
     async with aiohttp.ClientSession() as session:
         for number in range(LARGE_USERS):
             body = json.dumps(large_user(number), ensure_ascii=False).encode()
             async with session.post(url, data=body, headers=JSON) as answer:
                 answer.raise_for_status()
-    await until_synchronized(base, "large")
 
 
-async def statistics_of(base: str, seed: str) -> list[dict[str, Any]]:
-    """The statistics of a run."""
+async def statistics_of(base: str, seed: str) -> dict[str, Any]:
+    """The statistics of a run that one instance has created."""
     async with aiohttp.ClientSession() as session, session.get(f"{base}/api/v1/stats?seed={seed}") as answer:
-        rows: list[dict[str, Any]] = await answer.json()
-        return rows
-
-
-async def until_synchronized(base: str, seed: str) -> list[dict[str, Any]]:
-    """Wait until no user of the run is pending."""
-    while True:
-        rows = await statistics_of(base, seed)
-        if not any(row["pending"] for row in rows):
-            return rows
-        await asyncio.sleep(0.2)
+        (row,) = await answer.json()
+        return dict(row)
 
 
 async def measure_lists(instance: InstanceStatus, base: str, lists: int) -> dict[str, Any]:
@@ -136,7 +127,7 @@ async def measure_lists(instance: InstanceStatus, base: str, lists: int) -> dict
     return {"lists": lists, **found, **outcome}
 
 
-async def measure_creates(base: str, seed: str, searches: int) -> dict[str, Any]:
+async def measure_creates(probe: Probe, base: str, seed: str, searches: int) -> dict[str, Any]:
     """Lag and latency of creates at a fixed rate, beside so many searches from the third second on."""
     plan = plan_of(base, Load(SECONDS, connections=50, rate=RATE), seed=seed)
 
@@ -145,7 +136,8 @@ async def measure_creates(base: str, seed: str, searches: int) -> dict[str, Any]
         return await ask_at_once(base, SEARCH, searches) if searches else {}
 
     outcome, found = await asyncio.gather(generate(plan), search())
-    (row,) = await until_synchronized(base, seed)
+    await until_drained(probe, seed)
+    row = await statistics_of(base, seed)
     lags = {name: row[name] for name in row if "lag" in name.lower()}
     slowest = max(outcome.latencies_ms)
     return {"beside_searches": searches, **lags, "slowest_post_ms": round(slowest), **found}
@@ -181,14 +173,15 @@ async def main(lists: int, searches: int) -> None:
         base = address_of(running)
         async with Probe.open(running) as probe:
             await fill(probe, base, SMALL_USERS)
-        await create_large_users(base)
-        for measuring in (
-            measure_lists(instance, base, lists),
-            measure_creates(base, "alone", 0),
-            measure_creates(base, "beside", searches),
-            measure_leaving(running, base, searches),
-        ):
-            print(json.dumps(await measuring), flush=True)
+            await create_large_users(base)
+            await until_drained(probe, "large")
+            for measuring in (
+                measure_lists(instance, base, lists),
+                measure_creates(probe, base, "alone", 0),
+                measure_creates(probe, base, "beside", searches),
+                measure_leaving(running, base, searches),
+            ):
+                print(json.dumps(await measuring), flush=True)
 
 
 if __name__ == "__main__":

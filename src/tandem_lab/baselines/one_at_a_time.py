@@ -26,7 +26,7 @@ import asyncpg
 import msgspec
 
 from tandem.random_users import RandomUser, random_user
-from tandem_lab.baselines.places import fresh_schema, server_urls
+from tandem_lab.baselines.places import fresh_schema, location_columns, settings, user_columns
 from tandem_lab.bench.load_kinds import BROWSER_CONNECTIONS
 from tandem_stack.programs import find_wheel
 
@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=5, help="for each number of clients")
     arguments = parser.parse_args()
     pgbench = find_pgbench()
-    postgres_url, _ = server_urls()
+    postgres_url = settings().postgres_url
     user = random_user(NAME, 0)
     asyncio.run(prepare(postgres_url, user))
     environment = os.environ | connection_environment(postgres_url)
@@ -86,37 +86,10 @@ def connection_environment(postgres_url: str) -> dict[str, str]:
 
 def variables(user: RandomUser) -> list[str]:
     """What the script inserts, as variables of pgbench; with `--protocol=prepared` they become parameters."""
-    name, location, login, picture = user.name, user.location, user.login, user.picture
-    values = {
-        "app_id": NAME,
-        "gender": user.gender,
-        "title": name.title,
-        "first_name": name.first,
-        "last_name": name.last,
-        "birth_at": user.dob.date,
-        "birth_age": user.dob.age,
-        "registered_at": user.registered.date,
-        "registered_age": user.registered.age,
-        "phone": user.phone,
-        "cell": user.cell,
-        "identity_name": user.id.name,
-        "identity_value": user.id.value or "",
-        "nationality": user.nat,
-        "street_number": location.street.number,
-        "street_name": location.street.name,
-        "city": location.city,
-        "state": location.state,
-        "postcode": location.postcode,
-        "latitude": location.coordinates.latitude,
-        "longitude": location.coordinates.longitude,
-        "uuid": login.uuid,
-        "username": login.username,
-        "large": picture.large,
-        "medium": picture.medium,
-        "thumbnail": picture.thumbnail,
-        "event_data": msgspec.json.encode(user).decode(),
-    }
-    return [f"--define={variable}={value}" for variable, value in values.items()]
+    rows = user_columns(user) | location_columns(user.location)
+    rows |= msgspec.structs.asdict(user.login) | msgspec.structs.asdict(user.picture)
+    values = rows | {"app_id": NAME, "event_data": msgspec.json.encode(user).decode()}
+    return [f"--define={name}={'' if value is None else value}" for name, value in values.items()]
 
 
 def run(command: list[str], environment: Mapping[str, str], clients: int, seconds: int) -> dict[str, Any]:

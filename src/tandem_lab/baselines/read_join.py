@@ -16,18 +16,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import asyncpg
-import msgspec
 import uvloop
 
-from tandem.cqrs import CreateUserCommand
 from tandem.postgres.database import Database
-from tandem.random_users import random_users
-from tandem.user import UserInput, normalize
 from tandem.user_command.repository import UserCommandRepository
 from tandem.user_query.database import Users, open_client
 from tandem.user_query.document import document_of
 from tandem.user_query.repository import UserQueryRepository
-from tandem_lab.baselines.places import DEADLINE, fresh_collection, fresh_schema, server_urls
+from tandem_lab.baselines.floor import commands_of
+from tandem_lab.baselines.places import DEADLINE, fresh_collection, fresh_schema, settings
 
 NAME = "read_join"
 FILL = 500
@@ -59,10 +56,10 @@ async def main() -> None:
     parser.add_argument("--reads", type=int, default=5_000, help="of each way in each round")
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    postgres_url, mongodb_url = server_urls()
-    client = open_client(mongodb_url, name=NAME, deadline=DEADLINE)
+    servers = settings()
+    client = open_client(servers.mongodb_url, name=NAME, deadline=DEADLINE)
     users = await fresh_collection(client, NAME)
-    schema_url = await fresh_schema(postgres_url, NAME)
+    schema_url = await fresh_schema(servers.postgres_url, NAME)
     emails = await fill(schema_url, users, arguments.users)
     connection = await asyncpg.connect(schema_url, server_settings=SESSION_SETTINGS)
     await connection.execute(INDEX)
@@ -85,12 +82,11 @@ async def fill(schema_url: str, users: Users, count: int) -> list[str]:
     commands, queries = UserCommandRepository(database, NAME), UserQueryRepository(users)
     emails = []
     for first in range(0, count, FILL):
-        wire = random_users(NAME, first, min(FILL, count - first))
-        profiles = [normalize(msgspec.convert(msgspec.to_builtins(user), UserInput)) for user in wire]
-        stored = await commands.create([CreateUserCommand(NAME, profile) for profile in profiles], 1)
+        batch = commands_of(NAME, first, min(FILL, count - first))
+        stored = await commands.create(batch, 1)
         refused = await queries.write([document_of(user, NAME) for user in stored])
         assert not refused
-        emails += [profile.email for profile in profiles]
+        emails += [command.profile.email for command in batch]
     await database.close()
     return emails
 

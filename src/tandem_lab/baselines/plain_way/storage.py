@@ -9,6 +9,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from tandem.user_query.database import Users as Documents
+from tandem_lab.baselines.places import location_columns, user_columns
 from tandem_lab.baselines.plain_way.wire import Location, Timezone, UserIn, UserOut
 
 NAME = "plain_way"
@@ -46,11 +47,13 @@ class Storage:
         country_id, timezone_id = await self._reference_ids(user.location)
         who: dict[str, Any] = {"seed": seed, "app_id": NAME, "version": 1}
         async with self._engine.begin() as connection:
-            user_id, created_at = await self._insert_user(connection, who | _person(user))
+            user_id, created_at = await self._insert_user(connection, who | user_columns(user))
             owner = {"user_id": user_id}
             if user.location is not None:
                 places = {"country_id": country_id, "timezone_id": timezone_id}
-                await self._insert(connection, "prm_user_location", owner | places | _place(user.location))
+                await self._insert(
+                    connection, "prm_user_location", owner | places | location_columns(user.location)
+                )
             if user.login is not None:
                 await self._insert(connection, "prm_user_login", owner | user.login.model_dump())
             if user.picture is not None:
@@ -109,34 +112,3 @@ class Storage:
 def state_of(user: UserIn) -> dict[str, Any]:
     """All that is kept of the user, as JSON has it."""
     return user.model_dump(mode="json", exclude_none=True)
-
-
-def _person(user: UserIn) -> dict[str, Any]:
-    return {
-        "email": user.email,
-        "gender": user.gender,
-        "title": user.name.title,
-        "first_name": user.name.first,
-        "last_name": user.name.last,
-        "birth_at": user.dob.date,
-        "birth_age": user.dob.age,
-        "registered_at": user.registered.date,
-        "registered_age": user.registered.age,
-        "phone": user.phone,
-        "cell": user.cell,
-        "identity_name": user.id.name,
-        "identity_value": user.id.value,
-        "nationality": user.nat,
-    }
-
-
-def _place(location: Location) -> dict[str, Any]:
-    return {
-        "street_number": location.street.number,
-        "street_name": location.street.name,
-        "city": location.city,
-        "state": location.state,
-        "postcode": location.postcode,
-        "latitude": location.coordinates.latitude,
-        "longitude": location.coordinates.longitude,
-    }
