@@ -80,7 +80,8 @@ class LatencyHistogram(msgspec.Struct):
         rank = max(1, ceil(round(percent / 100 * self.total, 6)))
         if rank >= self.total:
             return self.max_ms
-        return min(max(self._value_at(rank), self.min_ms), self.max_ms)
+        value = next(value for value, count in self._counted() if count >= rank)
+        return min(max(value, self.min_ms), self.max_ms)
 
     def percentiles(self) -> Percentiles | None:
         """p50, p90, p99, p99.9 and the maximum; None when nothing was recorded."""
@@ -90,18 +91,12 @@ class LatencyHistogram(msgspec.Struct):
 
     def cumulative(self) -> Iterator[tuple[float, float]]:
         """For plots: each bucket's value in ms, ascending, with the share of latencies up to it."""
-        buckets = sorted(self.counts)
-        for bucket, count in zip(buckets, accumulate(map(self.counts.__getitem__, buckets)), strict=True):
-            yield _value(bucket), count / self.total
+        return ((value, count / self.total) for value, count in self._counted())
 
-    def _value_at(self, rank: int) -> float:
-        seen = 0
-        bucket = _FIRST
-        for bucket in sorted(self.counts):
-            seen += self.counts[bucket]
-            if seen >= rank:
-                break
-        return _value(bucket)
+    def _counted(self) -> Iterator[tuple[float, int]]:
+        """Each bucket's value in ms, ascending, with the number of latencies up to it."""
+        buckets = sorted(self.counts)
+        return zip(map(_value, buckets), accumulate(self.counts[bucket] for bucket in buckets), strict=True)
 
 
 def _bucket(latency_ms: float) -> int:

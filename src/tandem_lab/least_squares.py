@@ -22,7 +22,8 @@ def nonnegative_least_squares(rows: Sequence[Row], targets: Sequence[float]) -> 
     gram = [[_dot(left, right) for right in unit] for left in unit]
     onto = [_dot(column, targets) for column in unit]
     best, best_gain = [0.0] * len(columns), 0.0
-    for chosen in _every_set(len(columns)):
+    sizes = range(1, len(columns) + 1)
+    for chosen in (chosen for size in sizes for chosen in combinations(range(len(columns)), size)):
         solution = _solve([[gram[i][j] for j in chosen] for i in chosen], [onto[i] for i in chosen])
         if solution is None or min(solution) < 0:
             continue
@@ -32,10 +33,6 @@ def nonnegative_least_squares(rows: Sequence[Row], targets: Sequence[float]) -> 
             for i, value in zip(chosen, solution, strict=True):
                 best[i] = value / lengths[i]
     return best
-
-
-def _every_set(size: int) -> list[tuple[int, ...]]:
-    return [chosen for count in range(1, size + 1) for chosen in combinations(range(size), count)]
 
 
 def _solve(matrix: Sequence[Row], vector: Row) -> list[float] | None:

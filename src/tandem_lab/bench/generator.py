@@ -13,7 +13,6 @@ instance spends. What it costs is part of its report.
 
 import asyncio
 import itertools
-import resource
 import sys
 import time
 from collections import deque
@@ -158,7 +157,7 @@ class Load:
                 lambda: Connection(self._answered), self._plan.host, self._plan.port
             )
             self._idle.append(connection)
-        used = _cpu_seconds()
+        used = time.process_time()
         self._started = self.outcome.started_at = time.monotonic()
         self._ends = self._started + self._plan.seconds
         if self._plan.rate is None:
@@ -172,7 +171,7 @@ class Load:
                     await self._done.wait()
         except TimeoutError:
             self.outcome.failed += self._in_flight + len(self._overdue)
-        return self._close(_cpu_seconds() - used)
+        return self._close(time.process_time() - used)
 
     def _close(self, cpu_seconds: float) -> Outcome:
         outcome = self.outcome
@@ -231,11 +230,6 @@ class Load:
             if self.outcome.ran_out:
                 self._overdue.clear()
             self._idle.append(connection)
-
-
-def _cpu_seconds() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
 
 
 def main(plan_file: Path, outcome_file: Path) -> None:

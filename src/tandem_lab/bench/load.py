@@ -34,7 +34,7 @@ class Load(msgspec.Struct, frozen=True):
 class Run(msgspec.Struct, frozen=True):
     """A load that was carried out, and what had been used before it and after it."""
 
-    load: Load
+    plan: Plan
     outcome: Outcome
     before: Usage
     after: Usage
@@ -52,8 +52,8 @@ class Run(msgspec.Struct, frozen=True):
             users=users,
             seconds=round(outcome.seconds, 3),
             per_second={},
-            connections=self.load.connections,
-            rate_due=self.load.rate,
+            connections=self.plan.connections,
+            rate_due=self.plan.rate,
             post_ms=latencies.percentiles(),
             post_histogram=latencies,
             cpu_us_per_user=after.cpu_each(before, users) | {"generator": cost.cpu_us_per_request},
@@ -81,7 +81,7 @@ async def carry_out(
         if until_done is not None:
             await until_done(outcome)
         after = await probe.usage()
-    return Run(Load(plan.seconds, plan.connections, plan.rate), outcome, before, after)
+    return Run(plan, outcome, before, after)
 
 
 async def generate(plan: Plan) -> Outcome:

@@ -15,6 +15,11 @@ class Part(msgspec.Struct, frozen=True):
     style: str
     length: float
 
+    def swatch(self) -> Element:
+        """A square for a legend."""
+        square = element("rect", width=12, height=12, class_=f"bar {self.style}")
+        return element("svg", square, viewBox="0 0 12 12", class_="swatch square", aria_hidden="true")
+
 
 class Bar(msgspec.Struct, frozen=True):
     """What is compared: its name, its parts from left to right, and what is written at its end."""
@@ -38,11 +43,6 @@ def bars(title: str, rows: Sequence[Bar]) -> Element:
     )
 
 
-def parts_legend(parts: Sequence[Part]) -> Element:
-    """The parts' names beside their colours."""
-    return element("ul", *(element("li", _swatch(part), part.name) for part in parts), class_="legend")
-
-
 def _drawn(bar: Bar, longest: float) -> Element:
     pieces, at = [], 0.0
     for part in bar.parts:
@@ -51,8 +51,3 @@ def _drawn(bar: Bar, longest: float) -> Element:
         pieces.append(element("rect", title, x=at, y=0, width=width, height=10, class_=f"bar {part.style}"))
         at += width
     return element("svg", *pieces, viewBox="0 0 100 10", preserveAspectRatio="none", aria_hidden="true")
-
-
-def _swatch(part: Part) -> Element:
-    square = element("rect", width=12, height=12, class_=f"bar {part.style}")
-    return element("svg", square, viewBox="0 0 12 12", class_="swatch square", aria_hidden="true")

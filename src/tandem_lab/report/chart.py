@@ -73,6 +73,13 @@ class Line(msgspec.Struct, frozen=True):
     dots: bool = False
     stroke: bool = True
 
+    def swatch(self) -> Element:
+        """A piece of the line for a legend."""
+        marks = [element("path", d="M0 6h28", class_=f"line {self.style}")] if self.stroke else []
+        if self.dots:
+            marks.append(element("circle", cx=14, cy=6, r=4.5, class_=f"dot {self.style}"))
+        return element("svg", *marks, viewBox="0 0 28 12", class_="swatch", aria_hidden="true")
+
 
 def chart(title: str, x: Scale, y: Scale, lines: Sequence[Line], limit: float | None = None) -> Element:
     """The picture. An upright line marks the x `limit`."""
@@ -87,11 +94,6 @@ def chart(title: str, x: Scale, y: Scale, lines: Sequence[Line], limit: float | 
         role="img",
         class_="chart",
     )
-
-
-def legend(lines: Sequence[Line]) -> Element:
-    """The lines' names, each beside a piece of its line."""
-    return element("ul", *(element("li", _swatch(line), line.name) for line in lines), class_="legend")
 
 
 def _grid(x: Scale, y: Scale) -> Iterator[Element]:
@@ -116,13 +118,6 @@ def _marks(line: Line, x: Scale, y: Scale) -> Iterator[Element]:
 
 def _upright(x: Scale, value: float) -> Element:
     return element("path", d=f"M{_x(x, value):.1f} {TOP}V{HEIGHT - BOTTOM}", class_="limit")
-
-
-def _swatch(line: Line) -> Element:
-    marks = [element("path", d="M0 6h28", class_=f"line {line.style}")] if line.stroke else []
-    if line.dots:
-        marks.append(element("circle", cx=14, cy=6, r=4.5, class_=f"dot {line.style}"))
-    return element("svg", *marks, viewBox="0 0 28 12", class_="swatch", aria_hidden="true")
 
 
 def _x(scale: Scale, value: float) -> float:

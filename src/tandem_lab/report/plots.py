@@ -5,8 +5,8 @@ from math import floor, log10
 
 from tandem_lab.bench.load_kinds import Kind
 from tandem_lab.histogram import Percentiles
-from tandem_lab.report.bars import Bar, Part, bars, parts_legend
-from tandem_lab.report.chart import Line, Scale, chart, legend, linear, logarithmic, percentile
+from tandem_lab.report.bars import Bar, Part, bars
+from tandem_lab.report.chart import Line, Scale, chart, linear, logarithmic, percentile
 from tandem_lab.report.format import milliseconds, number
 from tandem_lab.report.markup import Content, details, element, table
 from tandem_lab.report.metrics import PERCENTILE_NAMES, SERVERS, component_name
@@ -33,7 +33,7 @@ def plotted(  # noqa: PLR0913, PLR0917 - a picture has two axes, and each a scal
         element("p", y_name, class_="axis"),
         chart(title, x, y, lines, limit),
         element("p", x_name, class_="axis across"),
-        legend(lines),
+        _legend(lines),
     )
 
 
@@ -118,7 +118,7 @@ def cpu(loads: Loads) -> list[Content]:
         cells.append((str(key), *(number(cost[name]) if name in cost else "" for name in names)))
     shown_parts = [Part(component_name(name), _style(name), 1) for name in names]
     return [
-        element("figure", parts_legend(shown_parts), bars("CPU per user", rows)),
+        element("figure", _legend(shown_parts), bars("CPU per user", rows)),
         table("CPU per user, in µs, medians", ("load", *map(component_name, names)), cells),
     ]
 
@@ -170,6 +170,10 @@ def _by_rate(opened: Sequence[Runs], of: str, field: str) -> list[tuple[float, f
 def _median_costs(runs: Runs) -> dict[str, float]:
     names = runs.measurements[0].cpu_us_per_user
     return {name: runs.spread(lambda each, n=name: each.cpu_us_per_user.get(n, 0.0)).median for name in names}  # type: ignore[misc]
+
+
+def _legend(drawn: Sequence[Line | Part]) -> Content:
+    return element("ul", *(element("li", each.swatch(), each.name) for each in drawn), class_="legend")
 
 
 def _style(component: str) -> str:
