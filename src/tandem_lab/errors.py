@@ -1,10 +1,4 @@
-"""What the lab says when it cannot go on.
-
-LabError
-├── GeneratorFailed  the load was not carried out
-├── NotDrained       the users of a run did not arrive in time
-└── BaselineFailed  a baseline's program failed; the rest of the measurement goes on
-"""
+"""What the lab says when it cannot go on."""
 
 import click
 
@@ -22,4 +16,4 @@ class NotDrained(LabError):
 
 
 class BaselineFailed(LabError):
-    """A baseline's program has failed; says which, and its last words."""
+    """A baseline's program has failed; says which, and its last words. The measurement goes on."""

@@ -81,17 +81,16 @@ def _component_sentence(name: str, utilization: float, threads: int) -> str:
 
 
 def _cores_sentence(used: Mapping[str, float], cores: int) -> str:
-    largest = max(used, key=used.__getitem__)
-    share = used[largest] / fsum(used.values())
+    largest, most = max(used.items(), key=lambda each: each[1])
     all_cores = "The only core is" if cores == 1 else f"All {cores} cores are"
-    return f"{all_cores} busy; the largest share, {share:.0%}, goes to {largest}."
+    return f"{all_cores} busy; the largest share, {most / fsum(used.values()):.0%}, goes to {largest}."
 
 
 def _waiting_sentence(used: Mapping[str, float], of_all: float, cores: int) -> str:
-    largest = max(used, key=used.__getitem__)
+    largest, most = max(used.items(), key=lambda each: each[1])
     return (
         f"No CPU saturates: {of_all:.0%} of all CPU ({_cores(cores)}) is used, most by {largest} "
-        f"({used[largest]:.2f} cores). The rest is waiting: for the disk's fsync, for an answer from another "
+        f"({most:.2f} cores). The rest is waiting: for the disk's fsync, for an answer from another "
         "part (lag), or for more load."
     )
 

@@ -40,19 +40,13 @@ SEARCH = "/api/v1/user-query/search?name=nobody-has-this-name"
 def large_user(number: int) -> dict[str, Any]:
     """A user with every text as long as it may be: 38 KB as JSON."""
     text, url = "\N{GRINNING FACE}" * 200, "\N{GRINNING FACE}" * 2_000
-    place = {"coordinates": {"latitude": text, "longitude": text}, "timezone": {"offset": text}}
+    place = {"city": text, "state": text, "postcode": text, "street": text, "country": "Iran"}
+    exact = {"coordinates": {"latitude": text, "longitude": text}, "timezone": {"offset": text}}
     return {
         "email": f"{number}@example.com",
         "gender": text,
         "name": {"title": text, "first": text, "last": text},
-        "location": {
-            "city": text,
-            "state": text,
-            "country": "Iran",
-            "postcode": text,
-            "street": text,
-            **place,
-        },
+        "location": place | exact,
         "login": {"username": text, "uuid": text},
         "picture": {"large": url, "medium": url, "thumbnail": url},
         "phone": text,

@@ -94,16 +94,10 @@ def variables(user: RandomUser) -> list[str]:
 
 def run(command: list[str], environment: Mapping[str, str], clients: int, seconds: int) -> dict[str, Any]:
     """One run of pgbench: its rate, and the latency of its transactions from its log."""
+    limits = (f"--client={clients}", f"--jobs={min(clients, 2)}", f"--time={seconds}")
     with tempfile.TemporaryDirectory() as folder:
         finished = subprocess.run(
-            [
-                *command,
-                f"--client={clients}",
-                f"--jobs={min(clients, 2)}",
-                f"--time={seconds}",
-                "--log",
-                f"--log-prefix={folder}/log",
-            ],
+            [*command, *limits, "--log", f"--log-prefix={folder}/log"],
             env=environment,
             capture_output=True,
             check=False,

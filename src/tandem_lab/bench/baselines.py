@@ -19,9 +19,9 @@ from msgspec.structs import replace
 from tandem_lab.bench.children import child, last_words, last_words_in
 from tandem_lab.bench.load import Load, carry_out, histogram_of, plan_of
 from tandem_lab.bench.load_kinds import Kind
+from tandem_lab.bench.measure import measure_reads
 from tandem_lab.bench.probe import Probe
 from tandem_lab.bench.proc import cpu_us
-from tandem_lab.bench.reads import measure_reads
 from tandem_lab.bench.results import Measurement
 from tandem_lab.errors import BaselineFailed, NotDrained
 from tandem_lab.histogram import Percentiles
@@ -67,34 +67,20 @@ class Baselines:
         program = {Kind.FROZEN_FLOOR: "frozen_floor.floor", Kind.CURRENT_FLOOR: "floor"}[name]
         result, cpu, others = await self._run(program, "--users", str(users), "--lanes", "2", "3")
         # The program tried twice, with as many users each time.
-        databases = {part: _each(cpu[part], 2 * users) for part in DATABASES}
-        return [
-            _measurement(
-                name,
-                round_,
-                users,
-                {"synchronized": result["users_per_second"]},
-                cpu_us_per_user=databases | {"program": result["cpu_us_per_user"]},
-                others_busy=others,
-            )
-        ]
+        cost = {part: _each(cpu[part], 2 * users) for part in DATABASES}
+        cost |= {"program": result["cpu_us_per_user"]}
+        rate = {"synchronized": result["users_per_second"]}
+        return [_measurement(name, round_, users, rate, cpu_us_per_user=cost, others_busy=others)]
 
     async def one_at_a_time(self, clients: int, seconds: int, round_: int) -> list[Measurement]:
         """PostgreSQL's half alone, written by pgbench, one user in each transaction."""
         arguments = ("--clients", str(clients), "--seconds", str(seconds))
         result, cpu, others = await self._run("one_at_a_time", *arguments)
-        return [
-            _measurement(
-                Kind.ONE_AT_A_TIME,
-                round_,
-                result["users"],
-                {"synchronized": result["users_per_second"]},
-                connections=clients,
-                post_ms=msgspec.convert(result["latency_ms"], Percentiles),
-                cpu_us_per_user={"postgres": _each(cpu["postgres"], result["users"])},
-                others_busy=others,
-            )
-        ]
+        users, rate = result["users"], {"synchronized": result["users_per_second"]}
+        found = _measurement(Kind.ONE_AT_A_TIME, round_, users, rate, connections=clients, others_busy=others)
+        latency = msgspec.convert(result["latency_ms"], Percentiles)
+        cost = {"postgres": _each(cpu["postgres"], users)}
+        return [replace(found, post_ms=latency, cpu_us_per_user=cost)]
 
     async def plain_way(self, seconds: float, round_: int) -> list[Measurement]:
         """FastAPI, SQLAlchemy and PyMongo, one user at a time, counted when it is SYNCRONIZED."""
@@ -134,17 +120,12 @@ class Baselines:
             "postgresql_join_batches_of_50": Kind.JOIN_OF_50,
             "mongodb_document_batches_of_50": Kind.DOCUMENT_OF_50,
         }
-        return [
-            _measurement(
-                kind,
-                number,
-                reads,
-                {"read": one["reads_per_second"]},
-                cpu_us_per_user={"program": one["cpu_us_per_read"]},
-            )
-            for key, kind in kinds.items()
-            for number, one in enumerate(result[key], 1)
-        ]
+        found = []
+        for key, kind in kinds.items():
+            for number, one in enumerate(result[key], 1):
+                rate, cost = {"read": one["reads_per_second"]}, {"program": one["cpu_us_per_read"]}
+                found.append(_measurement(kind, number, reads, rate, cpu_us_per_user=cost))
+        return found
 
     async def _run(self, program: str, *arguments: str) -> tuple[dict[str, Any], dict[str, int], float]:
         """A program's line of JSON, the CPU us of each component, and the cores that others kept busy."""

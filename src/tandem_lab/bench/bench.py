@@ -14,9 +14,14 @@ from tandem_lab.bench.environment import environment_of
 from tandem_lab.bench.fill import USERS_A_SECOND, clean_up, fill
 from tandem_lab.bench.load import Load
 from tandem_lab.bench.load_kinds import BROWSER_CONNECTIONS, Kind
-from tandem_lab.bench.measure import measure_creates
+from tandem_lab.bench.measure import (
+    measure_beside,
+    measure_creates,
+    measure_reads,
+    measure_staleness,
+    read_paths,
+)
 from tandem_lab.bench.probe import Probe
-from tandem_lab.bench.reads import measure_beside, measure_reads, measure_staleness, read_paths
 from tandem_lab.bench.results import Measurement, Report
 from tandem_lab.bench.steps import OVERHEAD, WARM_UP_CONNECTIONS, Step, Tell, Work, take_steps
 from tandem_lab.errors import BaselineFailed

@@ -51,12 +51,9 @@ async def environment_of(probe: Probe, data_dir: Path) -> dict[str, object]:
 
 def machine() -> dict[str, Any]:
     """Processor, cores that this process may use, memory, kernel."""
-    cpu_lines = Path("/proc/cpuinfo").read_text().splitlines()
-    model = next(
-        (line.partition(":")[2].strip() for line in cpu_lines if line.startswith("model name")), "unknown"
-    )
+    model = re.search(r"^model name\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     return {
-        "processor": model,
+        "processor": model[1].strip() if model else "unknown",
         "cores": len(os.sched_getaffinity(0)),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "kernel": platform.release(),

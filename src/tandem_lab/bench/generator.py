@@ -171,10 +171,7 @@ class Load:
                     await self._done.wait()
         except TimeoutError:
             self.outcome.failed += self._in_flight + len(self._overdue)
-        return self._close(time.process_time() - used)
-
-    def _close(self, cpu_seconds: float) -> Outcome:
-        outcome = self.outcome
+        outcome, cpu_seconds = self.outcome, time.process_time() - used
         outcome.seconds = time.monotonic() - self._started
         outcome.cpu_us_per_request = 1e6 * cpu_seconds / max(outcome.answered, 1)
         outcome.busy = cpu_seconds / outcome.seconds

@@ -92,10 +92,7 @@ async def _until_it_runs(process: Process, data_dir: Path, log: Path) -> Status:
 
 
 async def _is_ready(running: Status | None) -> bool:
-    if running is None:
+    if running is None or running.load_balancer.pid is None or not running.instances:
         return False
-    ports = [instance.port for instance in running.instances]
-    if running.load_balancer.pid is None or running.load_balancer.port is None or not ports:
-        return False
-    answers = [await http_status(port, "/health/ready") for port in (*ports, running.load_balancer.port)]
-    return set(answers) == {200}
+    ports = [running.load_balancer.port, *(instance.port for instance in running.instances)]
+    return {await http_status(port, "/health/ready") for port in ports if port is not None} == {200}

@@ -23,8 +23,8 @@ from tandem_lab.bench.results import Report
 from tandem_lab.bench.steps import Tell
 from tandem_lab.cli.display import Display, MeasurementDisplay
 from tandem_lab.errors import LabError
-from tandem_lab.report import ThresholdOutcome, write_report
-from tandem_lab.report.thresholds import Threshold, judge, parse_threshold
+from tandem_lab.report.page import write_report
+from tandem_lab.report.thresholds import Threshold, ThresholdOutcome, judge, parse_threshold
 from tandem_stack.errors import StackError
 from tandem_stack.running import data_dir_option, running_on
 from tandem_stack.status import Status

@@ -32,26 +32,6 @@ class Promise(msgspec.Struct, frozen=True, gc=False):
     content: bytes
 
 
-class Promises:
-    """A ledger in memory."""
-
-    def __init__(self, path: Path) -> None:
-        self.by_id: dict[int, Promise] = {}
-        self.keys: set[str] = set()
-        #: Ids that were answered to several keys: all but the first have no user of their own.
-        self.shared: list[int] = []
-        #: Ids beyond the first of a key.
-        self.surplus: list[int] = []
-        for entry in read_ledger(path):
-            if entry.key in self.keys:
-                self.surplus.append(entry.id)
-            elif entry.id in self.by_id:
-                self.shared.append(entry.id)
-            else:
-                self.by_id[entry.id] = Promise(entry.key, bytes.fromhex(entry.content))
-            self.keys.add(entry.key)
-
-
 class Row(msgspec.Struct, frozen=True):
     """A user in PostgreSQL, as `users_of_run.sql` answers it."""
 
@@ -113,12 +93,8 @@ async def compare(system: System, seed: str, ledger: Path) -> Counts:
     Raises:
         OSError, TimeoutError, asyncpg.PostgresError, pymongo.errors.PyMongoError: a database does not answer.
     """
-    promises = Promises(ledger)
-    counts = Counts(acknowledged=len(promises.keys))
-    for user_id in promises.shared:
-        counts.fail(Failure.LOST, user_id)
-    for user_id in promises.surplus:
-        counts.fail(Failure.DOUBLED, user_id)
+    counts = Counts()
+    promises, keys = _promises(ledger, counts)
     async with (
         open_client(system.mongodb_url, name="prove", deadline=DEADLINE) as client,
         system.postgres(DEADLINE.total_seconds()) as connection,
@@ -131,8 +107,24 @@ async def compare(system: System, seed: str, ledger: Path) -> Counts:
         streams = (_promised(promises), _rows(connection, seed), _documents(users, seed))
         async for found in _aligned(*streams):
             _count(counts, found)
-            _judge(counts, found, promises.keys)
+            _judge(counts, found, keys)
     return counts
+
+
+def _promises(ledger: Path, counts: Counts) -> tuple[dict[int, Promise], set[str]]:
+    """The ledger in memory: its promises by id, and its keys. Counts what contradicts itself in it."""
+    promises: dict[int, Promise] = {}
+    keys: set[str] = set()
+    for entry in read_ledger(ledger):
+        if entry.key in keys:
+            counts.fail(Failure.DOUBLED, entry.id)  # a key has one id: this one is beyond it
+        elif entry.id in promises:
+            counts.fail(Failure.LOST, entry.id)  # an id has one key: this key has no user of its own
+        else:
+            promises[entry.id] = Promise(entry.key, bytes.fromhex(entry.content))
+        keys.add(entry.key)
+    counts.acknowledged = len(keys)
+    return promises, keys
 
 
 def _count(counts: Counts, found: Found) -> None:
@@ -173,9 +165,9 @@ def _document_keeps(document: Document, promise: Promise) -> bool:
     )
 
 
-async def _promised(promises: Promises) -> AsyncIterator[tuple[int, Promise]]:
-    for user_id in sorted(promises.by_id):
-        yield user_id, promises.by_id[user_id]
+async def _promised(promises: dict[int, Promise]) -> AsyncIterator[tuple[int, Promise]]:
+    for user_id in sorted(promises):
+        yield user_id, promises[user_id]
 
 
 async def _rows(connection: asyncpg.Connection, seed: str) -> AsyncIterator[tuple[int, Row]]:

@@ -33,10 +33,6 @@ class CreatedUser(msgspec.Struct, frozen=True):
     version: int
 
 
-decode_created = msgspec.json.Decoder(CreatedUser).decode
-decode_input = msgspec.json.Decoder(UserInput).decode
-
-
 class Stalled(Exception):
     """No user was acknowledged for as long as one is patient."""
 
@@ -140,7 +136,7 @@ class Load:
 
     async def _send_until_acknowledged(self, session: aiohttp.ClientSession, index: int) -> None:
         body = msgspec.json.encode(random_user(self.seed, index))
-        content = content_hash(normalize(decode_input(body))).hex()
+        content = content_hash(normalize(msgspec.json.decode(body, type=UserInput))).hex()
         key = f"{self.seed}-{index}"
         for tries in itertools.count(1):
             try:
@@ -166,7 +162,7 @@ class Load:
             raise _SendAgain(type(error).__name__) from None
         if response.status == CREATED:
             with suppress(msgspec.DecodeError):
-                return decode_created(answer).id
+                return msgspec.json.decode(answer, type=CreatedUser).id
         if response.status in TO_BE_SENT_AGAIN or response.status >= 500:
             raise _SendAgain(str(response.status), _retry_after(response))
         said = answer[:300].decode(errors="replace")

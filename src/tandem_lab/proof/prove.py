@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import asyncpg
 from pymongo.errors import PyMongoError
@@ -29,7 +29,6 @@ class _Progress:
     load: Load
     tell: Tell
     doing: str = "pushing users"
-    faults: list[FaultReport] = field(default_factory=list)
 
     def now(self, doing: str) -> None:
         self.doing = doing
@@ -56,7 +55,7 @@ async def prove(system: System, plan: Plan, tell: Tell) -> Verdict:
         progress = _Progress(load, tell)
         async with meanwhile(progress.keep_telling()):
             async with load.running(plan.connections):
-                await _push(system, plan, load, progress)
+                faults = await _push(system, plan, load, progress)
             progress.now("waiting for the last users to arrive in MongoDB")
             await _drain(system, plan)
             progress.now("comparing ledger, PostgreSQL and MongoDB")
@@ -66,10 +65,10 @@ async def prove(system: System, plan: Plan, tell: Tell) -> Verdict:
                 msg = f"The databases do not answer any more ({error}). The ledger is {plan.ledger}."
                 raise LabError(msg) from None
     return Verdict(
-        proven=is_proven(plan.users, counts, progress.faults),
+        proven=is_proven(plan.users, counts, faults),
         users=plan.users,
         counts=counts,
-        faults=progress.faults,
+        faults=faults,
         sent_again=dict(load.sent_again),
         seconds=round(time.monotonic() - began, 1),
         seed=plan.seed,
@@ -78,7 +77,7 @@ async def prove(system: System, plan: Plan, tell: Tell) -> Verdict:
     )
 
 
-async def _push(system: System, plan: Plan, load: Load, progress: _Progress) -> None:
+async def _push(system: System, plan: Plan, load: Load, progress: _Progress) -> list[FaultReport]:
     """Send all users, and let each fault strike while its share of them is on its way.
 
     Gives up when nothing is acknowledged any more; the verdict shows what is missing.
@@ -86,7 +85,7 @@ async def _push(system: System, plan: Plan, load: Load, progress: _Progress) -> 
     # The same seed makes the same choices, whatever Python.
     dice = random.Random(plan.random_seed)  # noqa: S311 - chance that can be repeated is what is wanted
     faults = Faults(system, load, dice, plan.patience_seconds)
-    order = order_of(plan.faults, dice)
+    order, reports = order_of(plan.faults, dice), []
     try:
         for number, (fault, moment) in enumerate(order):
             share = load.left // (len(order) - number + 1)
@@ -94,12 +93,13 @@ async def _push(system: System, plan: Plan, load: Load, progress: _Progress) -> 
             progress.now(f"pushing users until {fault}")
             await load.until(load.acknowledged + int(moment * share))
             progress.now(f"{fault}: waiting until the flow has recovered")
-            progress.faults.append(await faults.strike(fault))
+            reports.append(await faults.strike(fault))
         progress.now("pushing users")
         load.allow(load.left)
         await load.until(plan.users)
     except Stalled:
         progress.now(f"no user was acknowledged for {plan.patience_seconds:g} s: giving up")
+    return reports
 
 
 async def _drain(system: System, plan: Plan) -> None:

@@ -9,8 +9,3 @@
 No JavaScript, no request to anywhere, no library: `markup` makes elements, which escape by construction, and
 `chart` draws lines as SVG whose colours come from page.css, so that dark screens and paper have their own.
 """
-
-from tandem_lab.report.page import write_report
-from tandem_lab.report.thresholds import ThresholdOutcome
-
-__all__ = ["ThresholdOutcome", "write_report"]

@@ -1,7 +1,7 @@
-"""Line charts as SVG: scales with ticks, lines, dots and a legend. Colours and dashes come from page.css.
+"""Pictures as SVG: charts of lines and dots, and bars. Colours and dashes come from page.css.
 
-All coordinates are in a box of 640 x 320 units that is as wide as its place; the letters grow on narrow
-screens, where the box shrinks. Titles of axes stand around the box as text of the page.
+A chart is a box of 640 x 320 units that is as wide as the page has room. On narrow screens the box shrinks,
+and its letters grow. The names of the axes stand around the box, as text of the page.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -81,6 +81,27 @@ class Line(msgspec.Struct, frozen=True):
         return element("svg", *marks, viewBox="0 0 28 12", class_="swatch", aria_hidden="true")
 
 
+class Part(msgspec.Struct, frozen=True):
+    """A piece of a bar, in the style of its CSS class."""
+
+    name: str
+    style: str
+    length: float
+
+    def swatch(self) -> Element:
+        """A square for a legend."""
+        square = element("rect", width=12, height=12, class_=f"bar {self.style}")
+        return element("svg", square, viewBox="0 0 12 12", class_="swatch square", aria_hidden="true")
+
+
+class Bar(msgspec.Struct, frozen=True):
+    """What is compared: its name, its parts from left to right, and what is written at its end."""
+
+    name: str
+    parts: Sequence[Part]
+    label: str
+
+
 def chart(title: str, x: Scale, y: Scale, lines: Sequence[Line], limit: float | None = None) -> Element:
     """The picture. An upright line marks the x `limit`."""
     return element(
@@ -94,6 +115,25 @@ def chart(title: str, x: Scale, y: Scale, lines: Sequence[Line], limit: float | 
         role="img",
         class_="chart",
     )
+
+
+def bars(title: str, rows: Sequence[Bar]) -> Element:
+    """All bars on one scale, which begins at zero."""
+    longest = max((sum(part.length for part in bar.parts) for bar in rows), default=0) or 1
+    return element(
+        "ul",
+        *(
+            element("li", element("span", bar.name), element("b", bar.label), _drawn(bar, longest))
+            for bar in rows
+        ),
+        class_="bars",
+        aria_label=title,
+    )
+
+
+def legend(drawn: Sequence[Line | Part]) -> Element:
+    """The names of lines or of parts of bars, each beside what it looks like."""
+    return element("ul", *(element("li", each.swatch(), each.name) for each in drawn), class_="legend")
 
 
 def _grid(x: Scale, y: Scale) -> Iterator[Element]:
@@ -126,3 +166,13 @@ def _x(scale: Scale, value: float) -> float:
 
 def _y(scale: Scale, value: float) -> float:
     return HEIGHT - BOTTOM - scale.at(value) * (HEIGHT - TOP - BOTTOM)
+
+
+def _drawn(bar: Bar, longest: float) -> Element:
+    pieces, at = [], 0.0
+    for part in bar.parts:
+        width = 100 * part.length / longest
+        title = element("title", f"{bar.name}: {part.name}")
+        pieces.append(element("rect", title, x=at, y=0, width=width, height=10, class_=f"bar {part.style}"))
+        at += width
+    return element("svg", *pieces, viewBox="0 0 100 10", preserveAspectRatio="none", aria_hidden="true")

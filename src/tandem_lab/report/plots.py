@@ -5,8 +5,18 @@ from math import floor, log10
 
 from tandem_lab.bench.load_kinds import Kind
 from tandem_lab.histogram import Percentiles
-from tandem_lab.report.bars import Bar, Part, bars
-from tandem_lab.report.chart import Line, Scale, chart, linear, logarithmic, percentile
+from tandem_lab.report.chart import (
+    Bar,
+    Line,
+    Part,
+    Scale,
+    bars,
+    chart,
+    legend,
+    linear,
+    logarithmic,
+    percentile,
+)
 from tandem_lab.report.format import milliseconds, number
 from tandem_lab.report.markup import Content, details, element, table
 from tandem_lab.report.metrics import PERCENTILE_NAMES, SERVERS, component_name
@@ -16,24 +26,18 @@ from tandem_lab.statistics import median_with_spread
 
 COMPONENTS = (*SERVERS, "program", "generator")
 MOST_LINES = 4
+#: An axis and its name.
+Axis = tuple[str, Scale]
 
 
-def plotted(  # noqa: PLR0913, PLR0917 - a picture has two axes, and each a scale and a name
-    title: str,
-    x_name: str,
-    y_name: str,
-    x: Scale,
-    y: Scale,
-    lines: Sequence[Line],
-    limit: float | None = None,
-) -> Content:
+def plotted(title: str, x: Axis, y: Axis, lines: Sequence[Line], limit: float | None = None) -> Content:
     """A chart with the names of its axes and its legend."""
     return element(
         "figure",
-        element("p", y_name, class_="axis"),
-        chart(title, x, y, lines, limit),
-        element("p", x_name, class_="axis across"),
-        _legend(lines),
+        element("p", y[0], class_="axis"),
+        chart(title, x[1], y[1], lines, limit),
+        element("p", x[0], class_="axis across"),
+        legend(lines),
     )
 
 
@@ -44,16 +48,15 @@ def throughput(loads: Loads) -> list[Content]:
         return []
     key = loads.saturated.key
     lines = [Line(stage, stage, rates(series, stage)) for stage in STAGES]
-    x, y = linear(series[-1].seconds), linear(max(rate for line in lines for _, rate in line.points))
+    x = ("seconds since the load began", linear(series[-1].seconds))
+    y = ("users per second", linear(max(rate for line in lines for _, rate in line.points)))
     rows = []
     for line in lines:
         found = median_with_spread([rate for _, rate in line.points])
         rows.append((line.name, *map(number, (found.median, found.min, found.max))))
     counts = [[f"{each.seconds:.2f}", *(f"{getattr(each, stage):,}" for stage in STAGES)] for each in series]
     return [
-        plotted(
-            f"Throughput over time: {key}", "seconds since the load began", "users per second", x, y, lines
-        ),
+        plotted(f"Throughput over time: {key}", x, y, lines),
         element(
             "div",
             table(f"Users per second between samples: {key}", ("stage", "median", "min", "max"), rows),
@@ -71,9 +74,10 @@ def lag(loads: Loads) -> list[Content]:
     points = [point for line in lines for point in line.points]
     if not points:
         return []
-    x, y = linear(max(second for second, _ in points)), linear(max(1.0, *(ms for _, ms in points)))
+    x = ("seconds since the load began", linear(max(second for second, _ in points)))
+    y = ("lag in ms", linear(max(1.0, *(ms for _, ms in points))))
     return [
-        plotted("Lag over time", "seconds since the load began", "lag in ms", x, y, lines),
+        plotted("Lag over time", x, y, lines),
         _percentile_table("Lag of every user, in ms", [(each, each.typical.lag_ms) for each in shown]),
     ]
 
@@ -95,10 +99,11 @@ def latency(loads: Loads) -> list[Content]:
     ]
     values = [ms for line in lines for _, ms in line.points]
     most = max(measured[key][1].total for key in chosen)
-    x, y = percentile(min(5, max(2, floor(log10(most))))), logarithmic(min(values), max(values))
+    x = ("share of the requests", percentile(min(5, max(2, floor(log10(most))))))
+    y = ("ms, logarithmic", logarithmic(min(values), max(values)))
     rows = [(each, answers.percentiles()) for each, answers in measured.values()]
     return [
-        plotted("Latency by percentile", "share of the requests", "ms, logarithmic", x, y, lines),
+        plotted("Latency by percentile", x, y, lines),
         _percentile_table("Answers to POST, in ms, all rounds together", rows),
     ]
 
@@ -118,7 +123,7 @@ def cpu(loads: Loads) -> list[Content]:
         cells.append((str(key), *(number(cost[name]) if name in cost else "" for name in names)))
     shown_parts = [Part(component_name(name), _style(name), 1) for name in names]
     return [
-        element("figure", _legend(shown_parts), bars("CPU per user", rows)),
+        element("figure", legend(shown_parts), bars("CPU per user", rows)),
         table("CPU per user, in µs, medians", ("load", *map(component_name, names)), cells),
     ]
 
@@ -139,14 +144,11 @@ def open_loop(loads: Loads) -> list[Content]:
     values = [ms for line in lines for _, ms in line.points if ms > 0]
     if not values:
         return []
-    x_name = "users due per second; the upright line is the saturation"
-    x = linear(max(*(rate for line in lines for rate, _ in line.points), most))
-    y = logarithmic(min(values), max(values))
+    rates_due = [rate for line in lines for rate, _ in line.points]
+    x = ("users due per second; the upright line is the saturation", linear(max(*rates_due, most)))
+    y = ("ms, logarithmic", logarithmic(min(values), max(values)))
     limit = most if loads.saturated else None
-    return [
-        plotted("Latency against rate", x_name, "ms, logarithmic", x, y, lines, limit),
-        _open_table(opened),
-    ]
+    return [plotted("Latency against rate", x, y, lines, limit), _open_table(opened)]
 
 
 def _open_table(opened: Sequence[Runs]) -> Content:
@@ -170,10 +172,6 @@ def _by_rate(opened: Sequence[Runs], of: str, field: str) -> list[tuple[float, f
 def _median_costs(runs: Runs) -> dict[str, float]:
     names = runs.measurements[0].cpu_us_per_user
     return {name: runs.spread(lambda each, n=name: each.cpu_us_per_user.get(n, 0.0)).median for name in names}  # type: ignore[misc]
-
-
-def _legend(drawn: Sequence[Line | Part]) -> Content:
-    return element("ul", *(element("li", each.swatch(), each.name) for each in drawn), class_="legend")
 
 
 def _style(component: str) -> str:

@@ -132,7 +132,7 @@ def _curve(what: str, found: Mapping[int, Runs]) -> list[Content]:
         for row in table_rows
     ]
     title, header = f"Throughput by {what}", (what, "users/s", "speed-up", "efficiency")
-    picture = plotted(title, what, "users per second", linear(last * FARTHER), linear(highest), lines)
+    picture = plotted(title, (what, linear(last * FARTHER)), ("users per second", linear(highest)), lines)
     return [picture, element("div", table(title, header, rows), _fit_table(fit))]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from tandem_lab.bench.load_kinds import Kind
 from tandem_lab.bench.results import Measurement, Report
 from tandem_lab.report.analysis import ratios
-from tandem_lab.report.bars import Bar, Part, bars
+from tandem_lab.report.chart import Bar, Part, bars
 from tandem_lab.report.format import milliseconds, number, spread
 from tandem_lab.report.markup import Content, details, element, table
 from tandem_lab.report.metrics import COMPONENT_NAMES, component_name, rate_of, servers_cpu
@@ -96,16 +96,11 @@ def environment(settings: Mapping[str, Any]) -> list[Content]:
     """Where it was measured: a table for each group of settings, and one for all other settings."""
     groups = {name: value for name, value in settings.items() if isinstance(value, dict)}
     alone = [(_setting_name(name), _value(value)) for name, value in settings.items() if name not in groups]
-    header = ("setting", "value")
-    tables = [
-        table(
-            _setting_name(name),
-            header,
-            [(SETTING_NAMES.get(key, key), _value(each)) for key, each in group.items()],
-        )
+    tables = {
+        _setting_name(name): [(SETTING_NAMES.get(key, key), _value(each)) for key, each in group.items()]
         for name, group in groups.items()
-    ]
-    return [*tables, table("the rest", header, alone)]
+    }
+    return [table(name, ("setting", "value"), rows) for name, rows in (tables | {"the rest": alone}).items()]
 
 
 def _side_by_side(caption: str, shown: Sequence[Runs], loads: Loads) -> list[Content]:

@@ -1,18 +1,26 @@
-"""The thresholds that a report is held against, as in `ratio-to-frozen-floor>=0.6`."""
+"""The thresholds that a report is held against, as in `ratio-to-frozen-floor>=0.6`.
+
+`HEADLINES` has the numbers that a threshold can name; docs/lab.md says what each of them is.
+"""
 
 import operator
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from tandem_lab.bench.results import Report
+from tandem_lab.bench.load_kinds import Kind
+from tandem_lab.bench.results import Measurement, Report
+from tandem_lab.report.analysis import Quantity, RatioId, failures, generator_busy, others_busy, ratios
 from tandem_lab.report.format import number
-from tandem_lab.report.headlines import HEADLINES
+from tandem_lab.report.metrics import rate_of, servers_cpu
 from tandem_lab.report.runs import Loads
 
 OPERATORS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
 _FORM = re.compile(r"\s*([\w-]+)\s*(>=|<=|>|<)\s*(\d+(?:\.\d+)?)\s*")
+
+#: How a number is read from a report; None where it was not measured.
+Find = Callable[[Loads], float | None]
 
 
 class Threshold(msgspec.Struct, frozen=True):
@@ -29,6 +37,13 @@ class ThresholdOutcome(msgspec.Struct, frozen=True):
     demanded: str
     measured: str
     met: bool
+
+
+class Headline(msgspec.Struct, frozen=True):
+    """A number that a report has once: its unit, and how it is found."""
+
+    unit: str
+    value: Find
 
 
 def parse_threshold(text: str) -> Threshold:
@@ -62,3 +77,50 @@ def _judge(loads: Loads, threshold: Threshold) -> ThresholdOutcome:
         measured=f"{number(found)}{unit}" if found is not None else "nothing",
         met=found is not None and bool(OPERATORS[threshold.comparison](found, threshold.value)),
     )
+
+
+def _saturated(value: Callable[[Measurement], float]) -> Find:
+    return lambda loads: loads.saturated.spread(value).median if loads.saturated else None
+
+
+def _at_half(of: str, percentile: str) -> Find:
+    def find(loads: Loads) -> float | None:
+        found = getattr(loads.half.typical, of) if loads.half else None
+        return getattr(found, percentile) if found else None
+
+    return find
+
+
+def _ratio(of: Kind, to: Kind, quantity: Quantity = Quantity.USERS_A_SECOND, instances: int = 0) -> Find:
+    wanted = RatioId(of, to, quantity, instances)
+    return lambda loads: next((each.spread.median for each in ratios(loads) if each.id == wanted), None)
+
+
+def _read(kind: Kind) -> Find:
+    return lambda loads: max((each.rate.median for each in loads.all if each.key.kind == kind), default=None)
+
+
+HEADLINES: Mapping[str, Headline] = {
+    "users-per-second": Headline("users/s", _saturated(rate_of)),
+    "ratio-to-frozen-floor": Headline("", _ratio(Kind.CLOSED, Kind.FROZEN_FLOOR)),
+    "ratio-to-current-floor": Headline("", _ratio(Kind.CLOSED, Kind.CURRENT_FLOOR)),
+    "ratio-to-plain-way": Headline("", _ratio(Kind.CLOSED, Kind.PLAIN_WAY)),
+    "ratio-to-pgbench": Headline("", _ratio(Kind.CLOSED, Kind.ONE_AT_A_TIME)),
+    "answer-p50-to-pgbench": Headline("", _ratio(Kind.CLOSED, Kind.ONE_AT_A_TIME, Quantity.ANSWER_TIME)),
+    "lag-p50-at-half": Headline("ms", _at_half("lag_ms", "p50")),
+    "lag-p99-at-half": Headline("ms", _at_half("lag_ms", "p99")),
+    "answer-p50-at-half": Headline("ms", _at_half("post_ms", "p50")),
+    "answer-p99-at-half": Headline("ms", _at_half("post_ms", "p99")),
+    "cpu-of-instances": Headline("µs", _saturated(lambda each: each.cpu_us_per_user.get("instances", 0.0))),
+    "cpu-of-servers": Headline("µs", _saturated(servers_cpu)),
+    "reads-by-id": Headline("reads/s", _read(Kind.BY_ID)),
+    "reads-by-email": Headline("reads/s", _read(Kind.BY_EMAIL)),
+    "reads-to-find-one": Headline("", _ratio(Kind.BY_EMAIL, Kind.FIND_ONE)),
+    "document-to-join": Headline("", _ratio(Kind.DOCUMENT, Kind.JOIN)),
+    "three-instances-to-one": Headline(
+        "", _ratio(Kind.CLOSED, Kind.CLOSED, Quantity.USERS_A_CPU_SECOND, instances=3)
+    ),
+    "failed-requests": Headline("", lambda loads: failures(loads.report)),
+    "generator-busy": Headline("", lambda loads: generator_busy(loads.report)),
+    "others-busy": Headline("", lambda loads: others_busy(loads.report)),
+}

@@ -6,8 +6,7 @@ from tandem_lab.bench.baselines import Baselines, left_out
 from tandem_lab.bench.bench import BenchPlan, bench
 from tandem_lab.bench.load import Load
 from tandem_lab.bench.load_kinds import Kind
-from tandem_lab.bench.measure import measure_creates
-from tandem_lab.bench.reads import read_paths
+from tandem_lab.bench.measure import measure_creates, read_paths
 from tandem_lab.errors import BaselineFailed
 from tandem_lab.report.analysis import Quantity, RatioId, ratios
 from tandem_lab.report.runs import Loads

@@ -13,8 +13,7 @@ from tandem_lab.bench.bench import BenchPlan, bench, saturation
 from tandem_lab.bench.generator import Plan
 from tandem_lab.bench.load import Load, generate
 from tandem_lab.bench.load_kinds import Kind
-from tandem_lab.bench.measure import measure_creates
-from tandem_lab.bench.reads import measure_beside, measure_reads, read_paths
+from tandem_lab.bench.measure import measure_beside, measure_creates, measure_reads, read_paths
 from tandem_lab.bench.results import Measurement, Report
 from tandem_lab.bench.steps import Progress
 from tandem_lab.errors import GeneratorFailed

@@ -5,9 +5,8 @@ import pytest
 
 from reports import baseline, closed, quiet, reads, sample
 from tandem_lab.histogram import Percentiles
-from tandem_lab.report.headlines import HEADLINES
 from tandem_lab.report.runs import Loads
-from tandem_lab.report.thresholds import Threshold, judge, parse_threshold
+from tandem_lab.report.thresholds import HEADLINES, Threshold, judge, parse_threshold
 
 
 def with_latency(measurement, p50, **changes):
