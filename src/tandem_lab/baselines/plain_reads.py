@@ -1,4 +1,4 @@
-"""The plain way to read by e-mail: one `find_one` a request, on the same HTTP layer. A baseline for reads.
+"""The plain way to read by e-mail: one `find_one` for each request, on the same HTTP layer. A baseline.
 
 POSTGRES_URL=... MONGODB_URL=... PORT=8091 python -m tandem_lab.baselines.plain_reads
 """

@@ -2,10 +2,10 @@
 
     POSTGRES_URL=... MONGODB_URL=... python -m tandem_lab.baselines.read_join
 
-Reads the newest user of an e-mail address, one at a time and in batches of 50, and prints each round's
-result in one line of JSON. CPU is this process's own: what a driver asks for an answer (asyncpg leaves a row
-as it is, PyMongo makes the whole document). The service's PostgreSQL has no index on e-mail addresses, so
-this makes one in a copy of its own: schema and collection `read_join`, made afresh by each run.
+Reads the newest user of an e-mail address, one at a time and in batches of 50, and prints the results of all
+rounds in one line of JSON. The CPU is that of this process, so it shows what the drivers cost: asyncpg leaves
+a row as it is, PyMongo makes the whole document. The service's PostgreSQL has no index on e-mail addresses.
+This program makes one in a copy of its own: schema and collection `read_join`, made afresh by each run.
 """
 
 import argparse
@@ -44,14 +44,14 @@ JOIN = """
     WHERE u.email = ANY ($1::text[])
     ORDER BY u.email, u.id DESC
 """
-# Planning this join takes longer than running it: the plan is made once and kept, as the service does.
+# Planning this join takes longer than running it, so the plan is made once and kept, as the service does.
 SESSION_SETTINGS = {"plan_cache_mode": "force_generic_plan", "jit": "off"}
 # Reads the newest users of these addresses.
 Read = Callable[[Sequence[str]], Awaitable[Sized]]
 
 
 async def main() -> None:
-    """Fill both databases, measure the four ways in turn, print what each round gave."""
+    """Fill both databases, measure the four ways to read in turn, and print the results of each round."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--users", type=int, default=20_000)
     parser.add_argument("--reads", type=int, default=5_000, help="of each way in each round")
@@ -65,7 +65,7 @@ async def main() -> None:
     connection = await asyncpg.connect(schema_url, server_settings=SESSION_SETTINGS)
     await connection.execute(INDEX)
 
-    # The join takes one address and many with the same statement, which is prepared once.
+    # The join uses the same statement for one address and for many; it is prepared once.
     ways: dict[str, Read] = {
         "postgresql_join": partial(connection.fetch, JOIN),
         "mongodb_document": partial(read_documents, UserQueryRepository(users), users),
@@ -82,7 +82,7 @@ async def main() -> None:
 
 
 async def fill(schema_url: str, users: Users, count: int) -> list[str]:
-    """Write the same users to both databases, by the service's own statements. Their e-mail addresses."""
+    """Write the same users to both databases with the service's statements. Returns their addresses."""
     database = await Database.connect(schema_url, name=NAME, deadline=DEADLINE)
     commands, queries = UserCommandRepository(database, NAME), UserQueryRepository(users)
     emails = []
@@ -97,7 +97,7 @@ async def fill(schema_url: str, users: Users, count: int) -> list[str]:
 
 
 async def read_documents(repository: UserQueryRepository, users: Users, emails: Sequence[str]) -> Sized:
-    """The documents: `find_one` for one address, the service's own aggregation for many."""
+    """The documents: `find_one` for one address, the service's aggregation for several."""
     if len(emails) > 1:
         return await repository.find_newest_by_emails(emails)
     found: dict[str, Any] | None = await users.find_one({"email": emails[0]}, sort=[("_id", -1)])

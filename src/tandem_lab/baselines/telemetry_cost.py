@@ -2,7 +2,7 @@
 
     python -m tandem_lab.baselines.telemetry_cost --users 20000 --rounds 5
 
-Takes the owner's URLs from POSTGRES_URL and MONGODB_URL, of a stack that nobody uses meanwhile.
+POSTGRES_URL and MONGODB_URL are the owner's URLs of a stack that is not used for anything else meanwhile.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from tandem_lab.meanwhile import meanwhile
 from tandem_stack.ports import free_port, http_status
 from tandem_stack.waiting import until
 
-# Instances without any counting, as far as it can be taken away: the calls are still made.
+# An instance that counts nothing. Only the calls of the counters are left, because they cannot be removed.
 UNCOUNTED = """
 from tandem.telemetry.histogram import Histogram
 from tandem.http.counters import RouteCounters
@@ -42,7 +42,7 @@ Variant = tuple[str, dict[str, str], bool]
 
 
 def variants(collector: str) -> dict[str, Variant]:
-    """Name to program, environment, and whether it is scraped each second."""
+    """By name: the program, its environment, and whether its metrics are read each second."""
     return {
         "uncounted": (UNCOUNTED, {}, False),
         "metrics": (SERVE, {}, False),
@@ -77,7 +77,7 @@ async def serving(
 
 
 async def keep_scraping(session: aiohttp.ClientSession) -> None:
-    """Scrape each second. Prometheus is usually set to do so four times a minute."""
+    """Read the metrics each second, far more often than Prometheus usually does."""
     while True:
         async with session.get("/metrics") as answer:
             await answer.read()
@@ -85,7 +85,7 @@ async def keep_scraping(session: aiohttp.ClientSession) -> None:
 
 
 async def synchronized(session: aiohttp.ClientSession, seed: str) -> int:
-    """How many users of a run have come to the end of their flow."""
+    """How many users of a run are SYNCRONIZED."""
     async with session.get(f"/api/v1/stats?seed={seed}") as answer:
         return sum(row["synchronized"] for row in await answer.json())
 
@@ -99,7 +99,7 @@ async def measure(
     outcome = await generate(plan)
     while await synchronized(session, seed) < outcome.answered:  # noqa: ASYNC110
         await asyncio.sleep(0.2)
-    # The generator prepares its requests before it starts; its own clock tells when that was.
+    # The generator prepares its requests before it starts to send, and reports when it started.
     seconds = time.monotonic() - max(started, outcome.started_at)
     return (cpu_us([pid]) - before) / outcome.answered, outcome.answered / seconds
 
@@ -122,7 +122,7 @@ async def collecting() -> AsyncIterator[str]:
 
 
 async def main(users: int, rounds: int) -> None:
-    """All variants in turn, several times; medians, and the median of the ratios of one round."""
+    """Measure all variants in turn, several times. Prints medians, also of the ratios within a round."""
     measured: dict[str, list[tuple[float, float]]] = {}
     async with collecting() as collector:
         for number in range(rounds):

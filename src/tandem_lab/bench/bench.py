@@ -1,4 +1,4 @@
-"""The plan of `tandem bench`: which loads, in which order, so that noise hits all of them alike."""
+"""The plan of `tandem bench`: which loads, in an order in which noise affects all of them alike."""
 
 import sys
 from collections.abc import Iterator
@@ -27,14 +27,14 @@ from tandem_lab.bench.steps import OVERHEAD, WARM_UP_CONNECTIONS, Step, Tell, Wo
 from tandem_lab.errors import BaselineFailed
 from tandem_stack.status import Status
 
-# Beside writes, reads come at half of what they can do, and writes at a quarter.
+# Where reads and writes go on together, reads come at half of their highest rate, and writes at a quarter.
 READ_SHARE, WRITE_SHARE = 0.5, 0.25
 PGBENCH_SECONDS = 2
 TIDYING_SECONDS = 3.0
 
 
 class BenchPlan(msgspec.Struct, frozen=True):
-    """What to measure. Rounds take closed loads and baselines in turn; open loads come after them."""
+    """What to measure. A round has each closed load and each baseline; open loads come after all rounds."""
 
     seconds: float = 8.0
     rounds: int = 3
@@ -54,10 +54,10 @@ class BenchPlan(msgspec.Struct, frozen=True):
         Kind.JOIN,
     )
     floor_users: int = 30_000
-    #: Clients of pgbench: as many as a browser has, and those among which the best rate is.
+    #: Clients of pgbench: a browser's number of connections, and numbers among which the best rate is.
     clients: tuple[int, ...] = (BROWSER_CONNECTIONS, 16, 32, 64)
     join_reads: int = 2_000
-    #: How many users there are to be in the tables before anything is measured.
+    #: How many users the tables must have before anything is measured.
     users_before: int = 0
 
 
@@ -109,7 +109,7 @@ def saturation(measurements: list[Measurement]) -> float:
 
 
 class Bench:
-    """The steps of a plan. What they measure gathers in `found`: later loads depend on earlier ones."""
+    """The steps of a plan. `found` has what they have measured so far; later loads depend on earlier ones."""
 
     def __init__(self, probe: Probe, url: str, plan: BenchPlan, users_already: int) -> None:
         missing = left_out(plan.baselines)
@@ -125,7 +125,7 @@ class Bench:
         self._paths: dict[str, tuple[str, ...]] = {}
 
     def steps(self) -> Iterator[Step]:
-        """All of them, in their order."""
+        """All steps, in their order."""
         plan, probe = self._plan, self._probe
         if self._missing_users:
             what = f"filling the tables: {self._missing_users:,} users more"
@@ -144,7 +144,7 @@ class Bench:
         yield from self._reads()
 
     def _round(self, round_: int) -> Iterator[Step]:
-        """Loads that become a ratio are neighbours: the largest and the floors, pgbench and the browser."""
+        """Loads that are compared follow each other: the largest and the floors, pgbench and the browser."""
         plan, name, baselines = self._plan, f"round {round_} of {self._plan.rounds}", self._baselines
         largest, *smaller = sorted(plan.connections, reverse=True)
         yield self._closed_step(name, largest, round_)

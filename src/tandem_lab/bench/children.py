@@ -1,4 +1,4 @@
-"""The lab's own programs as child processes: one line of output, or one error."""
+"""The lab's own programs as child processes, and the errors that they end with."""
 
 import asyncio
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 
 @asynccontextmanager
 async def child(module: str, *arguments: str, **environment: str) -> AsyncIterator[Process]:
-    """`python -m module` with pipes. It is killed if it still runs when the block ends."""
+    """Run `python -m module` with pipes. It is killed if it still runs when the block ends."""
     command = (sys.executable, "-m", module, *arguments)
     process = await asyncio.create_subprocess_exec(
         *command, env=os.environ | environment, stdin=PIPE, stdout=PIPE, stderr=PIPE

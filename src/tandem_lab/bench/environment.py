@@ -18,7 +18,7 @@ from tandem_lab.bench.probe import Probe
 
 FSYNC_TRIES = 200
 BLOCK_BYTES = 8192
-# What decides how fast and how safe PostgreSQL is; a report that leaves these out proves nothing.
+# These settings decide how fast and how safe PostgreSQL is. Without them a report proves nothing.
 POSTGRES_SETTINGS = (
     "fsync",
     "full_page_writes",
@@ -50,7 +50,7 @@ async def environment_of(probe: Probe, data_dir: Path) -> dict[str, object]:
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores that this process may use, memory, kernel."""
+    """The processor, the cores that this process may use, the memory and the kernel."""
     model = re.search(r"^model name\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     return {
         "processor": model[1].strip() if model else "unknown",
@@ -61,14 +61,14 @@ def machine() -> dict[str, Any]:
 
 
 def packages() -> dict[str, str]:
-    """What the service itself needs, in the versions that are installed."""
+    """The packages that the service needs, with their installed versions."""
     needed = [each for each in metadata.requires("tandem-cqrs") or [] if "extra ==" not in each]
     names = [re.split(r"[^\w.-]", each, maxsplit=1)[0] for each in needed]
     return {name: metadata.version(name) for name in sorted(names)}
 
 
 def fsync_microseconds(folder: Path) -> float:
-    """The median time of appending one block to a file on that disk and having it safe (fdatasync)."""
+    """The median time of appending one block to a file on that disk and making it safe (fdatasync)."""
     times = []
     with tempfile.TemporaryFile(dir=folder) as file:
         for _ in range(FSYNC_TRIES):
@@ -81,7 +81,7 @@ def fsync_microseconds(folder: Path) -> float:
 
 
 def revision() -> str | None:
-    """The checkout's git revision, with a `+` if it has changes; None where it is no checkout."""
+    """The checkout's git revision, with a `+` if it has changes; None if this is no checkout."""
     here = Path(__file__).parent
     try:
         found = _git(here, "rev-parse", "--short", "HEAD")

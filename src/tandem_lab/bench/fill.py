@@ -1,4 +1,4 @@
-"""The tables before a measurement: filled over HTTP, in chunks that fit into memory, and tidied up."""
+"""Prepares the tables for a measurement: fills them over HTTP in chunks, and tidies them up."""
 
 import time
 
@@ -11,13 +11,13 @@ from tandem_lab.bench.measure import until_drained
 from tandem_lab.bench.probe import Probe
 from tandem_stack.status import Status
 
-#: About how many a second there are, to tell how long it will take.
+#: About how many users are created in a second, to estimate how long it will take.
 USERS_A_SECOND = 8_000
 USERS_A_CHUNK = 50_000
 CONNECTIONS = 200
-# A chunk ends when all of its users are answered; this only bounds it.
+# A chunk ends when all of its users are answered. This is only an upper bound.
 LONGEST_CHUNK_SECONDS = 300.0
-#: Schemas and collections that the baselines leave to be looked at.
+#: Schemas and collections that the baselines leave behind for inspection.
 LEFT_BEHIND = ("frozen_floor", "one_at_a_time", "plain_way")
 
 

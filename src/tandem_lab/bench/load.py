@@ -1,4 +1,4 @@
-"""Putting a load on a system: the generator as a process, and what was used from its first request on."""
+"""Putting a load on a system: runs the generator, and counts what is used from its first request on."""
 
 import asyncio
 import tempfile
@@ -17,14 +17,14 @@ from tandem_lab.bench.results import GeneratorCost, Measurement
 from tandem_lab.errors import GeneratorFailed
 from tandem_lab.histogram import LatencyHistogram
 
-# More than any instance here has answered in a second: a closed load is prepared for this many, or for as
-# many as its connections could have answered one after the other.
+# A closed load prepares this many requests for each second, more than any instance here has answered. With
+# few connections it prepares `MOST_A_CONNECTION` for each of them.
 MOST_CREATES_A_SECOND, MOST_READS_A_SECOND = 20_000, 40_000
 MOST_A_CONNECTION = 2_000
 
 
 class Load(msgspec.Struct, frozen=True):
-    """How to load: for how long, over how many connections, and at which rate (None: as fast as it goes)."""
+    """How long a load lasts, over how many connections, and at which rate (None: as fast as it goes)."""
 
     seconds: float
     connections: int
@@ -32,7 +32,7 @@ class Load(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct, frozen=True):
-    """A load that was carried out, and what had been used before it and after it."""
+    """A load that was carried out, and the totals of what had been used before it and after it."""
 
     plan: Plan
     outcome: Outcome
@@ -40,7 +40,7 @@ class Run(msgspec.Struct, frozen=True):
     after: Usage
 
     def measurement(self, kind: Kind, round_: int, users: int) -> Measurement:
-        """What this tells by itself of `users` users that were created or read."""
+        """What this run shows of `users` users that were created or read."""
         outcome, before, after = self.outcome, self.before, self.after
         latencies = histogram_of(outcome.latencies_ms)
         cost = GeneratorCost(
@@ -70,7 +70,7 @@ class Run(msgspec.Struct, frozen=True):
 async def carry_out(
     probe: Probe, plan: Plan, until_done: Callable[[Outcome], Awaitable[None]] | None = None
 ) -> Run:
-    """Send the plan's requests, and count what is used until `until_done` returns; reads need none.
+    """Send the plan's requests, and count what is used until `until_done` has returned.
 
     Raises:
         GeneratorFailed: the load was not carried out.
@@ -112,7 +112,7 @@ def plan_of(url: str, load: Load, *, seed: str | None = None, paths: tuple[str, 
 
 
 def histogram_of(milliseconds: list[float]) -> LatencyHistogram:
-    """All of them in one histogram."""
+    """All these latencies in one histogram."""
     histogram = LatencyHistogram()
     for latency_ms in milliseconds:
         histogram.record(latency_ms)
@@ -121,7 +121,7 @@ def histogram_of(milliseconds: list[float]) -> LatencyHistogram:
 
 @asynccontextmanager
 async def _prepared(plan: Plan) -> AsyncIterator[Callable[[], Awaitable[Outcome]]]:
-    """The generator with all its requests made. Call what this gives to have them sent."""
+    """Start the generator and let it prepare its requests. Gives the function that sends them."""
     with tempfile.TemporaryDirectory(prefix="tandem-lab-") as folder:
         plan_file, outcome_file = Path(folder, "plan.json"), Path(folder, "outcome.json")
         await asyncio.to_thread(plan_file.write_bytes, msgspec.json.encode(plan))

@@ -17,9 +17,9 @@ from tandem_lab.bench.stages import StageWatch
 from tandem_lab.errors import NotDrained
 from tandem_stack.waiting import until
 
-# A run whose users have not all arrived by then is broken off.
+# If users of a run are still pending after this, the measurement is broken off.
 DRAIN_SECONDS = 120.0
-# Paths that are read over and over: more than stay in any cache on the way, few enough to prepare quickly.
+# How many paths are read over and over: too many for any cache on the way, few enough to prepare quickly.
 PATHS = 20_000
 PATIENCE_SECONDS = 5.0
 TIMEOUT = aiohttp.ClientTimeout(total=10)
@@ -31,7 +31,7 @@ async def measure_creates(
 ) -> Measurement:
     """Create users for some seconds, wait until all are synchronized, and say what it took.
 
-    `seed` names the run, which must be new. The same seed makes the same users; None makes others each time.
+    `seed` names the run, which must be new. The same seed makes the same users; None makes new users.
 
     Raises:
         NotDrained: some were still pending two minutes later.
@@ -60,7 +60,7 @@ async def measure_creates(
 
 
 async def read_paths(probe: Probe, shuffle_seed: int = 0) -> dict[str, tuple[str, ...]]:
-    """For each kind of read, the paths of users that are there, in random order."""
+    """For each kind of read, the paths of existing users, in random order."""
     users = await probe.some_users(PATHS)
     random.Random(shuffle_seed).shuffle(users)  # noqa: S311 - an order, not a secret
     base = "/api/v1/user-query"
@@ -93,7 +93,7 @@ async def measure_reads(
 async def measure_beside(
     probe: Probe, url: str, paths: tuple[str, ...], reads: Load, writes: Load
 ) -> list[Measurement]:
-    """Read while users are written: what either does to the other. Nobody can tell whose the CPU is.
+    """Read while users are written, and show how each affects the other. The CPU of either cannot be told.
 
     Raises:
         NotDrained, GeneratorFailed: see `measure_creates`.
@@ -106,7 +106,7 @@ async def measure_beside(
 
 
 async def measure_staleness(url: str, users: int) -> Staleness:
-    """Write a user, then read it by its id until it is there; that many times, one after the other."""
+    """Write a user, then read it by its id until it is there. Repeat this for `users` users, one by one."""
     seed = f"lab-stale-{time.time_ns()}"
     missed, ages_ms = 0, []
     async with aiohttp.ClientSession(url, timeout=TIMEOUT) as session:

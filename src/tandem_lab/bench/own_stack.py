@@ -24,7 +24,7 @@ START_SECONDS, STOP_SECONDS = 180.0, 180.0
 
 
 class OwnStack(msgspec.Struct, frozen=True):
-    """A stack that runs, and where its data is."""
+    """A running stack, and its data folder."""
 
     running: Status
     data_dir: Path
@@ -53,7 +53,7 @@ async def own_stack(beside: Path, instances: int) -> AsyncIterator[OwnStack]:
 
 
 def address_of(running: Status) -> str:
-    """Where its load goes: to the only instance, or to the load balancer in front of several."""
+    """Where the load of a stack goes: to the only instance, or to the load balancer in front of several."""
     if len(running.instances) == 1:
         return f"http://127.0.0.1:{running.instances[0].port}"
     return str(running.url)

@@ -1,4 +1,4 @@
-"""What the kernel tells of processes and of the machine: CPU, memory, waits for a core or for the disk."""
+"""What the kernel knows of processes and of the machine: CPU, memory, waits for a core or for the disk."""
 
 import time
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ import psutil
 
 
 class MachineTimes(msgspec.Struct, frozen=True):
-    """The machine's time so far, of all cores together, in microseconds; `at` is when that was."""
+    """The times of all cores together so far, in microseconds, read at the time `at`."""
 
     at: float
     busy_us: int
@@ -19,7 +19,7 @@ class MachineTimes(msgspec.Struct, frozen=True):
 
 
 def machine_times() -> MachineTimes:
-    """Stolen time, in which another machine had the core, counts as busy."""
+    """The times now. Stolen time, in which another virtual machine had the core, counts as busy."""
     times = psutil.cpu_times()
     busy = times.user + times.nice + times.system + times.irq + times.softirq + times.steal
     return MachineTimes(time.monotonic(), round(busy * 1e6), round(times.iowait * 1e6))
@@ -32,7 +32,7 @@ def cpu_us(roots: Iterable[int]) -> int:
     """
     seconds = 0.0
     for process in all_below(roots):
-        with suppress(psutil.NoSuchProcess):  # ended meanwhile; its parent has its time now
+        with suppress(psutil.NoSuchProcess):  # it has ended; now its parent has its time
             times = process.cpu_times()
             seconds += times.user + times.system + times.children_user + times.children_system
     return round(1e6 * seconds)
@@ -52,7 +52,7 @@ def core_wait_us(roots: Iterable[int]) -> int:
 
 
 def memory_mib(roots: Iterable[int]) -> float:
-    """The memory of processes and their children; pages that they share are divided among them (PSS)."""
+    """The memory of processes and their children. Each shared page counts in parts (PSS)."""
     found = 0
     for process in all_below(roots):
         with suppress(psutil.NoSuchProcess, psutil.AccessDenied):

@@ -1,4 +1,4 @@
-"""What the lab measures, as it stands in the JSON of a report."""
+"""What the lab measures, in the form of the JSON of a report."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from tandem_lab.histogram import LatencyHistogram, Percentiles
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """How far a run had come at a time: users that had reached each stage."""
+    """How many users of a run had reached each stage at a time."""
 
     seconds: float
     accepted: int
@@ -19,7 +19,7 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 class GeneratorCost(msgspec.Struct, frozen=True):
-    """What the load generator itself took; near a busy share of 1 it is what was measured."""
+    """What the load generator used. With `busy` near 1, the generator was measured and not the service."""
 
     cpu_us_per_request: float
     busy: float
@@ -41,17 +41,17 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     through_nginx: bool = False
     connections: int = 0
     rate_due: float | None = None
-    #: From when a request was due (open) or sent (closed) to its answer.
+    #: The time from when a request was due (open) or sent (closed) to its answer.
     post_ms: Percentiles | None = None
     post_histogram: LatencyHistogram | None = None
-    #: From CREATED to SYNCRONIZED, of every user.
+    #: The time from CREATED to SYNCRONIZED, of every user.
     lag_ms: Percentiles | None = None
     cpu_us_per_user: dict[str, float] = {}
     memory_mib: dict[str, float] = {}
-    #: Threads of each component that were ready and had no core, and cores idle for the disk; means.
+    #: Average numbers: of threads that were ready and had no core, and of cores that waited for the disk.
     waiting_for_core: dict[str, float] = {}
     waiting_for_disk: float | None = None
-    #: Cores that programs which are none of ours kept busy meanwhile; None where nobody looked.
+    #: How many cores other programs kept busy meanwhile; None if this was not measured.
     others_busy: float | None = None
     mean_batch: dict[str, float] = {}
     wal_bytes_per_user: float | None = None
@@ -64,7 +64,7 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Staleness(msgspec.Struct, frozen=True):
-    """How often a user was not on the query side yet when read at once after its 201, and how soon it was."""
+    """How often a user was missing on the query side right after its 201, and how soon it was there."""
 
     users: int
     missed_share: float
@@ -81,5 +81,5 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     environment: dict[str, Any]
     measurements: list[Measurement]
     staleness: Staleness | None = None
-    #: What was to be measured and could not be, each with its reason, in sentences.
+    #: What could not be measured, each with the reason, in sentences.
     left_out: list[str] = []

@@ -1,7 +1,7 @@
 """The plan of `tandem scale`: the same users and the same load at several numbers of instances.
 
-Each number gets a stack of its own with empty tables, so that all begin alike. Rounds take the numbers in
-turn, every second one from the largest down, so that what drifts on the machine hits all of them alike.
+Each number gets a stack of its own with empty tables, so that all begin alike. Each round takes all numbers,
+every second round from the largest down, so that a slow change of the machine affects all of them alike.
 """
 
 import sys
@@ -34,7 +34,7 @@ class ScalePlan(msgspec.Struct, frozen=True):
     warm_up_seconds: float = 2.0
     instances: tuple[int, ...] = (1, 2, 3, 4, 5, 6)
     connections: int = 200
-    #: Asked of one instance without nginx.
+    #: The loads of one instance without nginx.
     connections_of_one: tuple[int, ...] = (1, 2, 6, 16, 50, 100, 200, 400)
     #: Names the users: the same seed makes the same users at every number of instances.
     seed: str = "scale"
@@ -47,7 +47,7 @@ QUICK = ScalePlan(
 
 
 async def scale(beside: Path, plan: ScalePlan, tell: Tell) -> Report:
-    """Measure on stacks of our own, whose data is on the same disk as the folder `beside`.
+    """Measure on the lab's own stacks, whose data is on the same disk as the folder `beside`.
 
     Raises:
         StackError: a stack did not start.
@@ -76,7 +76,7 @@ class Scale:
         self._plan = plan
 
     def steps(self) -> Iterator[Step]:
-        """All of them, in their order."""
+        """All steps, in their order."""
         plan = self._plan
         for round_ in range(1, plan.rounds + 1):
             counts = [*plan.instances, 0]  # 0: one instance without nginx, under several loads
@@ -104,13 +104,13 @@ class Scale:
             ]
 
     def _loads_of_one(self) -> tuple[int, ...]:
-        """The reference first, on tables as empty as those of the others."""
+        """The reference comes first, so that its tables are as empty as those of the other stacks."""
         plan = self._plan
         return tuple(dict.fromkeys((plan.connections, *plan.connections_of_one)))
 
     @asynccontextmanager
     async def _stack(self, instances: int) -> AsyncIterator[tuple[Status, Probe]]:
-        """A stack that is warm, and a probe of it."""
+        """A stack that has had its warm-up load, and a probe of it."""
         async with own_stack(self._beside, instances) as stack, Probe.open(stack.running) as probe:
             if not self.environment:
                 self.environment = await environment_of(probe, stack.data_dir)

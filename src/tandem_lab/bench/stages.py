@@ -15,7 +15,7 @@ from tandem_lab.bench.generator import Outcome
 from tandem_lab.bench.results import Sample
 from tandem_lab.meanwhile import meanwhile
 
-# Each stage is one coalescer's work: users stored, projected and synchronized are the items of its batches.
+# The stage that the items of a coalescer's batches have passed, by the coalescer's name in the metrics.
 COALESCERS = {
     "CreateUserCommand": "stored",
     "CreateUserQueryCommand": "projected",
@@ -41,7 +41,7 @@ class StageCounts(msgspec.Struct, frozen=True):
 
 
 class StageWatch:
-    """Samples of the counts of the instances on these ports of this machine."""
+    """Takes samples of the counts of the instances on these ports of this machine."""
 
     def __init__(self, ports: Sequence[int]) -> None:
         self._ports = ports
@@ -61,7 +61,7 @@ class StageWatch:
         return self._samples[-1][1].mean_batch_since(self._samples[0][1])
 
     def series(self, outcome: Outcome) -> list[Sample]:
-        """The samples since the first request was sent, counted from the first sample."""
+        """The samples since the first request was sent. Users count from the first sample of all."""
         base = self._samples[0][1].items
         return [
             Sample(

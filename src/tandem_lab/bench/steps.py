@@ -8,7 +8,7 @@ import msgspec
 from tandem_lab.bench.results import Measurement
 
 WARM_UP_CONNECTIONS = 50
-# What a load takes besides its seconds: users are prepared before, and arrive after.
+# How much longer a load takes than its seconds: users are prepared before, and arrive after.
 OVERHEAD = 1.7
 
 
@@ -17,7 +17,7 @@ Work = Callable[[], Awaitable[list[Measurement] | None]]
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One thing to do: what, in a few words; about how many seconds it takes; and how it is done."""
+    """One thing to do: what, in a few words; about how many seconds it takes; and the work itself."""
 
     what: str
     seconds: float
@@ -25,7 +25,7 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """Where a measurement is: step `number` of `of`, which begins now, and how much is still to do."""
+    """How far a measurement is: step `number` of `of` begins now, and so much is still to do."""
 
     number: int
     of: int
@@ -41,7 +41,7 @@ Tell = Callable[[Progress], None]
 async def take_steps(steps: Sequence[Step], found: list[Measurement], tell: Tell) -> None:
     """Take all steps in their order, and add what they measure to `found`.
 
-    The time left is what the steps were said to take, corrected by how long those before have taken.
+    The time left is estimated from the seconds of the steps, and corrected by how long the earlier ones took.
     """
     total, done, began = sum(step.seconds for step in steps), 0.0, time.monotonic()
     for number, step in enumerate(steps, 1):

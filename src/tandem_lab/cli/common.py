@@ -39,14 +39,14 @@ Plan = TypeVar("Plan", bound=msgspec.Struct)
 
 
 class Parsed(click.ParamType[T]):
-    """The value of an option as `parse` makes it of the text. Its ValueError says what would be right."""
+    """The type of an option whose text is parsed by `parse`. A ValueError of it is shown to the person."""
 
     def __init__(self, name: str, parse: Callable[[str], T]) -> None:
         self.name = name
         self._parse = parse
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> T:
-        """The value; one that is no text is a value already."""
+        """The parsed value. A value that is not text is returned as it is."""
         try:
             return self._parse(value) if isinstance(value, str) else value
         except ValueError as error:
@@ -91,13 +91,13 @@ def report_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def with_choices(plan: Plan, choices: Mapping[str, Any]) -> Plan:
-    """The plan with what was chosen on the command line; None was not chosen."""
+    """The plan, changed by the options of the command line. None means that an option was not given."""
     given = {name: value for name, value in choices.items() if value is not None}
     return msgspec.structs.replace(plan, **given)
 
 
 def run(work: Coroutine[Any, Any, T], display: Display, if_interrupted: str) -> T:
-    """Carry out `work` while `display` shows it. Ctrl-C and SIGTERM end both, and then the program."""
+    """Carry out `work` while `display` shows it. Ctrl-C and SIGTERM end both, then the program."""
     try:
         with display:
             return uvloop.run(interruptible(work))

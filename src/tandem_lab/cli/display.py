@@ -12,7 +12,7 @@ LINES = 10  # how many lines a proof prints while users are acknowledged, where 
 
 
 class Display(Progress):
-    """One bar, or lines where the console is no terminal. As a context manager it starts and ends the bar."""
+    """One bar, or lines if the console is no terminal. As a context manager it starts and ends the bar."""
 
     def say(self, line: str) -> None:
         """Print a line."""

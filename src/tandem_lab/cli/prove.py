@@ -1,4 +1,4 @@
-"""`tandem prove`: nothing acknowledged is lost and nothing happens twice, shown on this very system."""
+"""`tandem prove`: shows on a running system that nothing acknowledged is lost and nothing happens twice."""
 
 import re
 import secrets
@@ -23,7 +23,7 @@ from tandem_lab.proof.stack import System
 from tandem_lab.proof.verdict import Verdict
 from tandem_stack.status import Status, read_status
 
-USERS_A_FAULT = 200  # fewer could all be sent before the fault has passed
+USERS_A_FAULT = 200  # with fewer, all could be sent before the fault is over
 SERVERS = {Target.POSTGRES: "PostgreSQL", Target.MONGODB: "MongoDB"}
 SEED = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 
@@ -112,7 +112,7 @@ def prove(
 
 
 def _plan(stack: Path | None, options: dict[str, Any]) -> Plan:
-    """What was asked for, with chance where nothing was; `stack` is the data folder of a stack."""
+    """The plan from the options, with random values where none were given; `stack` is a data folder."""
     if options["users"] < USERS_A_FAULT * len(options["faults"]):
         msg = f"A fault needs {USERS_A_FAULT} users to strike at. Give more --users, or choose fewer faults."
         raise click.UsageError(msg)
@@ -141,7 +141,7 @@ def _running_stack(data_dir: Path, faults: Sequence[Fault]) -> System:
 def _own_deployment(
     url: str, postgres_url: str | None, mongodb_url: str | None, faults: Sequence[Fault]
 ) -> System:
-    """Somebody's own deployment, whose processes are none of our business."""
+    """A deployment that `tandem up` has not started. Its processes are left alone."""
     if postgres_url is None or mongodb_url is None:
         msg = "With --url, name the databases behind it too: --postgres-url and --mongodb-url."
         raise click.UsageError(msg)

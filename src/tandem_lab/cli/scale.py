@@ -1,4 +1,4 @@
-"""`tandem scale`: how throughput grows with instances and connections, and what stands in the way."""
+"""`tandem scale`: how throughput grows with instances and connections, and what limits it."""
 
 from pathlib import Path
 from typing import Any

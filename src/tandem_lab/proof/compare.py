@@ -1,6 +1,6 @@
-"""Compares ledger, PostgreSQL and MongoDB, user by user in the order of their ids.
+"""Compares the ledger, PostgreSQL and MongoDB, user by user in the order of their ids.
 
-Both databases are streamed. In memory are the ledger's keys and hashes: some 300 bytes a user.
+Both databases are streamed. Only the ledger's keys and hashes are in memory: about 300 bytes for each user.
 """
 
 from collections.abc import AsyncIterator, Container
@@ -26,14 +26,14 @@ FIRST_VERSION = 1
 
 
 class Promise(msgspec.Struct, frozen=True, gc=False):
-    """What the ledger says of an id."""
+    """What the ledger says of an id: its key, and the hash of its content."""
 
     key: str
     content: bytes
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A user in PostgreSQL, as `users_of_run.sql` answers it."""
+    """A user in PostgreSQL, as `users_of_run.sql` returns it."""
 
     id: int
     key: str | None
@@ -50,11 +50,11 @@ class Row(msgspec.Struct, frozen=True):
 
     @property
     def is_finished(self) -> bool:
-        """Whether status and events agree that the flow has ended."""
+        """Whether both status and events say that the flow has ended."""
         return self.status == "SYNCRONIZED" and self.synchronized == 1
 
     def keeps(self, promise: Promise) -> bool:
-        """Whether event and rows hold what was promised."""
+        """Whether the event and the rows have what was promised."""
         return (
             self.key == promise.key
             and self.version == FIRST_VERSION
@@ -65,7 +65,7 @@ class Row(msgspec.Struct, frozen=True):
 
 
 class Found(NamedTuple):
-    """What is known of one id; None is what is not there."""
+    """What is known of one id. None means that it is missing there."""
 
     id: int
     promise: Promise | None
@@ -74,13 +74,13 @@ class Found(NamedTuple):
 
     @property
     def is_on_the_way(self) -> bool:
-        """Whether PostgreSQL knows that MongoDB does not have it."""
+        """Whether PostgreSQL knows that MongoDB does not have the user."""
         return self.row is not None and (self.row.pending or self.row.dead)
 
     @property
     def differs(self) -> bool:
-        """Whether anything that is there is not what was promised."""
-        assert self.promise is not None  # noqa: S101 - narrows the type: who asks has looked
+        """Whether anything that is not missing is different from the promise."""
+        assert self.promise is not None  # noqa: S101 - narrows the type: the caller has checked it
         row_differs = self.row is not None and not (
             self.row.keeps(self.promise) and (self.is_on_the_way or self.row.is_finished)
         )
@@ -100,7 +100,7 @@ async def compare(system: System, seed: str, ledger: Path) -> Counts:
         system.postgres(DEADLINE.total_seconds()) as connection,
     ):
         users = users_of(client)
-        # Ids that are no numbers are none of ours, and cannot be put in order with those that are.
+        # Ids that are not numbers are not the service's, and cannot be compared with its ids.
         strangers = await users.count_documents({"seed": seed, "_id": {"$not": {"$type": "number"}}})
         counts.in_mongodb += strangers
         counts.doubled += strangers
@@ -112,14 +112,14 @@ async def compare(system: System, seed: str, ledger: Path) -> Counts:
 
 
 def _promises(ledger: Path, counts: Counts) -> tuple[dict[int, Promise], set[str]]:
-    """The ledger in memory: its promises by id, and its keys. Counts what contradicts itself in it."""
+    """The ledger in memory: its promises by id, and its keys. Also counts contradictions in it."""
     promises: dict[int, Promise] = {}
     keys: set[str] = set()
     for entry in read_ledger(ledger):
         if entry.key in keys:
-            counts.fail(Failure.DOUBLED, entry.id)  # a key has one id: this one is beyond it
+            counts.fail(Failure.DOUBLED, entry.id)  # a second id for the same key
         elif entry.id in promises:
-            counts.fail(Failure.LOST, entry.id)  # an id has one key: this key has no user of its own
+            counts.fail(Failure.LOST, entry.id)  # a second key for the same id: it has no user of its own
         else:
             promises[entry.id] = Promise(entry.key, bytes.fromhex(entry.content))
         keys.add(entry.key)
@@ -144,7 +144,7 @@ def _judge(counts: Counts, found: Found, keys: Container[str | None]) -> None:
     """Count what is wrong with a user."""
     row = found.row
     if found.promise is None:
-        # A key without a promise: committed, and given up before it was acknowledged. That breaks none.
+        # A key without a promise was committed, but never acknowledged. That breaks no promise.
         if row is None or row.key is None or row.key in keys:
             counts.fail(Failure.DOUBLED, found.id)
         return

@@ -17,28 +17,28 @@ from tandem_lab.errors import LabError
 from tandem_lab.proof.ledger import Acknowledged, Ledger, content_hash
 from tandem_stack.waiting import together
 
-# After that the same request goes on its way again, perhaps while the first is still being carried out.
+# After this time the same request is sent again, perhaps while the first is still being carried out.
 REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=5)
 SEND_AGAIN = Backoff(longest=timedelta(seconds=2))
-# While a fault is under way and its share of the users is used up, so many go on per second.
+# While a fault lasts and all of its share of users has been sent, this many more are sent per second.
 TRICKLE_PER_SECOND = 10
 CREATED = 201
 TO_BE_SENT_AGAIN = {408, 429}  # and everything from 500
 
 
 class CreatedUser(msgspec.Struct, frozen=True):
-    """What an acknowledgement must say; whatever else it says is not looked at."""
+    """The part of an acknowledgement that must be there. The rest is not read."""
 
     id: int
     version: int
 
 
 class Stalled(Exception):
-    """No user was acknowledged for as long as one is patient."""
+    """No user was acknowledged within the time to wait for one."""
 
 
 class _SendAgain(Exception):
-    """This attempt failed: why, and how long the server asked to wait."""
+    """This attempt failed: the reason, and how long the server asked to wait."""
 
     def __init__(self, why: str, pause_seconds: float = 0.0) -> None:
         super().__init__(why)
@@ -46,7 +46,7 @@ class _SendAgain(Exception):
 
 
 class Load:
-    """The users 0 to `users` - 1 of the run `seed`, of which as many are sent as `allow` has let through."""
+    """Sends the users 0 to `users` - 1 of the run `seed`, as many of them as `allow` has allowed."""
 
     def __init__(self, url: str, seed: str, users: int, ledger: Ledger, patience_seconds: float) -> None:
         self.url = url
@@ -69,13 +69,13 @@ class Load:
         return self.users - self._started
 
     def allow(self, more: int) -> None:
-        """Let `more` users through."""
+        """Allow `more` users to be sent."""
         self._allowed = min(self.users, self._started + more)
         self._opened.set()
 
     @asynccontextmanager
     async def running(self, connections: int) -> AsyncIterator[None]:
-        """Send over so many connections as long as the block runs. The block ends when sending fails.
+        """Send over this many connections while the block runs. The block is cancelled if sending fails.
 
         Raises:
             LabError: the system refuses a user, or the ledger cannot be written.
@@ -91,7 +91,7 @@ class Load:
                 sender.cancel()
 
     async def until(self, acknowledged: int) -> None:
-        """Wait until so many users are acknowledged.
+        """Wait until this many users are acknowledged.
 
         Raises:
             Stalled: there was no progress.
@@ -114,7 +114,7 @@ class Load:
         return self._last_id
 
     async def trickle(self) -> None:
-        """Let a user through now and then, so that some are on their way as long as this goes on."""
+        """Allow a few users each second, so that there are always some on their way."""
         while True:
             await asyncio.sleep(1 / TRICKLE_PER_SECOND)
             if self._started == self._allowed:
@@ -171,6 +171,6 @@ class Load:
 
 
 def _retry_after(response: aiohttp.ClientResponse) -> float:
-    """The seconds that the server asked for, as far as we are patient."""
+    """The seconds that the server asked to wait, but no more than the longest pause."""
     asked = response.headers.get("Retry-After", "")
     return min(float(asked), SEND_AGAIN.longest.total_seconds()) if asked.isdecimal() else 0.0

@@ -24,7 +24,7 @@ TELL_EVERY_SECONDS = 0.2
 
 @dataclass
 class _Progress:
-    """What goes on, told to whoever watches."""
+    """Reports what is going on to `tell`."""
 
     load: Load
     tell: Tell
@@ -78,12 +78,12 @@ async def prove(system: System, plan: Plan, tell: Tell) -> Verdict:
 
 
 async def _push(system: System, plan: Plan, load: Load, progress: _Progress) -> list[FaultReport]:
-    """Send all users, and let each fault strike while its share of them is on its way.
+    """Send all users, and let each fault happen while its share of them is on its way.
 
-    Gives up when nothing is acknowledged any more; the verdict shows what is missing.
+    Gives up when nothing is acknowledged any more. The verdict then shows what is missing.
     """
-    # The same seed makes the same choices, whatever Python.
-    dice = random.Random(plan.random_seed)  # noqa: S311 - chance that can be repeated is what is wanted
+    # The same seed makes the same choices in every version of Python.
+    dice = random.Random(plan.random_seed)  # noqa: S311 - it must be repeatable
     faults = Faults(system, load, dice, plan.patience_seconds)
     order, reports = order_of(plan.faults, dice), []
     try:
@@ -103,7 +103,7 @@ async def _push(system: System, plan: Plan, load: Load, progress: _Progress) -> 
 
 
 async def _drain(system: System, plan: Plan) -> None:
-    """Wait until no user of the run is pending, or their number does not fall any more."""
+    """Wait until no user of the run is pending, or until their number does not decrease any more."""
     least, since = None, time.monotonic()
     while (pending := await system.ask(PENDING_OF_RUN, plan.seed)) != 0:
         if pending is not None and (least is None or pending < least):

@@ -1,4 +1,4 @@
-"""The system under proof: where it answers, and, if it is a stack of `tandem up`, its processes."""
+"""The system under proof: its addresses, and its processes if `tandem up` has started them."""
 
 import os
 import signal
@@ -29,7 +29,7 @@ PENDING_OF_INSTANCE = "SELECT count(*) FROM lab_pending WHERE held_by = $1"
 
 @dataclass(frozen=True)
 class System:
-    """What is put to the proof. `data_dir` is that of the stack, or None for somebody's own deployment."""
+    """The system under proof. `data_dir` is that of the stack, or None for another deployment."""
 
     url: str
     postgres_url: str
@@ -37,28 +37,28 @@ class System:
     data_dir: Path | None = None
 
     def pids(self) -> dict[str, int]:
-        """The process id of every part that `tandem up` runs, by its name; who is down is missing."""
+        """The process id of every part that `tandem up` runs, by its name. A part that is down is missing."""
         status = self._status()
         parts = {instance.app_id: instance.pid for instance in status.instances}
         parts |= {"postgres": status.postgres.pid, "mongodb": status.mongodb.pid}
         return {name: pid for name, pid in parts.items() if pid is not None}
 
     def instances(self) -> list[str]:
-        """The names of the instances that run as processes of `tandem up`."""
+        """The names of the running instances of `tandem up`."""
         return [name for name in self.pids() if name not in {"postgres", "mongodb"}]
 
     async def is_back(self, part: str, old_pid: int) -> bool:
-        """Whether a part that was ended runs as another process, and is ready."""
+        """Whether a part that was ended runs again, as another process, and is ready."""
         return self.pids().get(part, old_pid) != old_pid and await self.is_ready(part)
 
     async def is_ready(self, part: str) -> bool:
-        """Whether an instance takes commands. Of a database the flow itself will tell."""
+        """Whether an instance accepts commands. For a database always true: the flow will show it."""
         ports = {instance.app_id: instance.port for instance in self._status().instances}
         return part not in ports or await http_status(ports[part], "/health/ready") == 200
 
     @asynccontextmanager
     async def postgres(self, timeout_seconds: float = ANSWER_SECONDS) -> AsyncIterator[asyncpg.Connection]:
-        """A connection of its own to PostgreSQL, on which each answer may take so long."""
+        """A new connection to PostgreSQL, on which each answer may take this long."""
         seconds = timeout_seconds
         connection = await asyncpg.connect(self.postgres_url, timeout=seconds, command_timeout=seconds)
         try:
@@ -102,7 +102,7 @@ class System:
 
 @contextmanager
 def stopped(pid: int) -> Iterator[None]:
-    """A process stands still (SIGSTOP) within the block, and goes on after it whatever happens."""
+    """Stop a process (SIGSTOP) during the block. After the block it goes on, even if the block failed."""
     os.kill(pid, signal.SIGSTOP)
     try:
         yield
@@ -112,7 +112,7 @@ def stopped(pid: int) -> Iterator[None]:
 
 
 def process_state(pid: int) -> str | None:
-    """How a process is (`psutil.STATUS_STOPPED`: it stands still), or None when it has ended."""
+    """The state of a process, such as `psutil.STATUS_STOPPED`, or None if it has ended."""
     try:
         state = psutil.Process(pid).status()
     except psutil.NoSuchProcess:

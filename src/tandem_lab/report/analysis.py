@@ -32,7 +32,7 @@ DURABILITY = ("fsync", "full_page_writes", "synchronous_commit")
 
 
 class Quantity(Enum):
-    """What of two loads is compared."""
+    """By what quantity two loads are compared."""
 
     USERS_A_SECOND = auto()
     ANSWER_TIME = auto()
@@ -40,7 +40,7 @@ class Quantity(Enum):
 
 
 class RatioId(msgspec.Struct, frozen=True):
-    """Which load is compared with which, and what of them is compared."""
+    """Which load is compared with which other load, and by what quantity."""
 
     of: Kind
     to: Kind
@@ -77,7 +77,7 @@ class Ratio(msgspec.Struct, frozen=True):
 
 
 def ratios(loads: Loads) -> list[Ratio]:
-    """The ratios that a report has both sides of.
+    """The ratios whose two sides were both measured.
 
     These are: the service at saturation to each baseline, its answers to pgbench's, its reads to their
     baselines, and instances behind nginx to one without.
@@ -186,7 +186,7 @@ def _others_busy_in_runs(report: Report) -> list[float]:
 
 
 def _waits(measurement: Measurement) -> str:
-    """What was ready and had no core, and what waited for the disk, where that is worth a sentence."""
+    """What was ready without a core and what waited for the disk, if it is worth a sentence."""
     waiting = sorted(measurement.waiting_for_core.items(), key=lambda each: -each[1])
     names = [f"{component_name(name)} ({threads:.2g})" for name, threads in waiting if threads >= WAITING]
     found = f" Ready but without a core were, in threads: {', '.join(names)}." if names else ""
@@ -197,7 +197,7 @@ def _waits(measurement: Measurement) -> str:
 
 
 def _every_ratio(loads: Loads) -> Iterator[Ratio]:
-    """All ratios in their order; one that was not measured has no rounds."""
+    """All ratios, in their order. A ratio that was not measured has no rounds."""
     report = loads.report
     if loads.saturated is not None:
         ours = _best_by_round(loads.saturated.measurements)

@@ -17,7 +17,7 @@ def warning_boxes(loads: Loads) -> list[Content]:
 
 
 def sentences(loads: Loads) -> list[Content]:
-    """The answer for somebody who reads only this."""
+    """The answer for a reader who reads nothing else."""
     saturated = loads.saturated
     if saturated is None:
         return [element("p", "This report has no closed load, so it cannot say how much the service can do.")]

@@ -20,7 +20,7 @@ Point = tuple[float, float]
 
 
 class Scale(msgspec.Struct, frozen=True):
-    """An axis: `at` gives 0 for a value at its beginning and 1 for one at its end; `ticks` have labels."""
+    """An axis. `at` is 0 for a value at its beginning and 1 for one at its end. `ticks` have labels."""
 
     at: Callable[[float], float]
     ticks: list[tuple[float, str]]
@@ -37,9 +37,9 @@ def linear(most: float) -> Scale:
 def logarithmic(least: float, most: float) -> Scale:
     """From the 1, 2 or 5 times a power of ten below `least` to the one above `most`; both are positive.
 
-    Only powers of ten are ticks where all of these would be too many.
+    If these would be too many ticks, only powers of ten are ticks.
     """
-    # One power more on both sides: log10 rounds, and 999999999.9999999 would begin at 10**9.
+    # One power more on both sides, because log10 rounds: 999999999.9999999 would begin at 10**9.
     low, high = floor(log10(least)) - 1, ceil(log10(most)) + 2
     fine = [factor * 10.0**power for power in range(low, high) for factor in (1, 2, 5)]
     begin = max(n for n, step in enumerate(fine) if step <= least)

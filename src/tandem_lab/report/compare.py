@@ -36,7 +36,7 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Differences(msgspec.Struct, frozen=True):
-    """All that was compared, what to mind, and the loads that only one report has."""
+    """All that was compared, the warnings, and the loads that only one report has."""
 
     warnings: list[str]
     changes: list[Change]
@@ -129,7 +129,7 @@ def _warnings(a: Report, b: Report, changes: list[Change]) -> list[str]:
 
 
 def _flat(environment: Mapping[str, Any]) -> dict[str, object]:
-    """The surroundings as one level, by dotted names."""
+    """The environment without what differs anyway, flat, by dotted names."""
     flat: dict[str, object] = {}
     for name, value in environment.items():
         if isinstance(value, dict):

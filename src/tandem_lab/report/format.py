@@ -1,4 +1,4 @@
-"""Numbers as people read them: three digits that count, and thousands in groups."""
+"""Numbers for people: three significant digits, and thousands in groups."""
 
 from tandem_lab.histogram import Percentiles
 from tandem_lab.statistics import Spread

@@ -15,7 +15,7 @@ PERCENTILE_NAMES = {"p50": "p50", "p90": "p90", "p99": "p99", "p99_9": "p99.9", 
 
 
 class Metric(msgspec.Struct, frozen=True):
-    """What was measured. `better` is None where neither more nor less is better."""
+    """What was measured. `better` is None if neither more nor less is better."""
 
     name: str
     unit: str
@@ -28,7 +28,7 @@ def metrics_of(measurement: Measurement) -> dict[Metric, float]:
 
 
 def component_name(component: str) -> str:
-    """A component as people write it."""
+    """The name of a component for people."""
     return COMPONENT_NAMES.get(component, component)
 
 
@@ -38,7 +38,7 @@ def servers_cpu(measurement: Measurement) -> float:
 
 
 def rate_of(measurement: Measurement) -> float:
-    """The main rate of a measurement, per second: users that went all the way, or reads; 0.0 if unknown."""
+    """The main rate of a measurement, per second: synchronized users, or reads. 0.0 if unknown."""
     return measurement.per_second.get("synchronized", measurement.per_second.get("read", 0.0))
 
 
@@ -64,7 +64,7 @@ def _metrics(measurement: Measurement) -> Iterator[tuple[Metric, float]]:
 
 
 def _surroundings(measurement: Measurement) -> Iterator[tuple[Metric, float | None]]:
-    """What else the load took, what else the machine did, and what the load generator took."""
+    """What else the load used, what else the machine did, and what the load generator used."""
     for name, size in measurement.memory_mib.items():
         yield Metric(f"memory: {component_name(name)}", "MiB"), size
     for stage, size in measurement.mean_batch.items():

@@ -1,4 +1,4 @@
-"""Writing the page: page.html is its text, and each element of it with a `data-slot` is filled from here."""
+"""Writes the page. Its text is page.html, and the elements with a `data-slot` are filled from here."""
 
 import shlex
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ def write_report(report: Report, html: Path, thresholds: Sequence[ThresholdOutco
     Raises:
         OSError: the file cannot be written.
     """
-    # A command line may hold bytes that are no text; they are shown as numbers.
+    # A command line may contain bytes that are not text. They are shown as numbers.
     html.write_text(page_of(report, thresholds), encoding="utf-8", errors="backslashreplace")
 
 

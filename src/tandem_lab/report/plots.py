@@ -1,4 +1,4 @@
-"""The plots that people look at first. Each comes with its table, and is empty where nothing was measured."""
+"""The main plots. Each has a table, and is empty if nothing was measured."""
 
 from collections.abc import Sequence
 from math import floor, log10
@@ -66,7 +66,7 @@ def throughput(loads: Loads) -> list[Content]:
 
 
 def lag(loads: Loads) -> list[Content]:
-    """How far MongoDB's acknowledgement is behind, over time: at saturation, and at half of it."""
+    """How far MongoDB is behind, over time: at saturation, and at half of it."""
     shown = [each for each in (loads.saturated, loads.half) if each is not None and each.typical.series]
     lines = [
         Line(str(each.key), f"series-{n}", lag_ms(each.typical.series)) for n, each in enumerate(shown, 1)

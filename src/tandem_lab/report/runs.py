@@ -1,4 +1,4 @@
-"""The repeats of one load, which belong together in every table, plot and comparison."""
+"""The loads of a report, each with its repeats."""
 
 from collections.abc import Callable, Mapping
 from statistics import median
@@ -12,7 +12,7 @@ from tandem_lab.histogram import LatencyHistogram
 from tandem_lab.report.metrics import Metric, is_read, metrics_of, rate_of
 from tandem_lab.statistics import Spread, jain_index, median_with_spread
 
-#: An open load at this share of the saturation, in percent, stands for "half".
+#: An open load at this share of the saturation, in percent, counts as half of it.
 HALF = range(40, 61)
 
 
@@ -99,7 +99,7 @@ class Runs(msgspec.Struct, frozen=True):
 
 
 class Loads:
-    """All loads of a report, in the order in which they first came, and those that most is said of."""
+    """All loads of a report, in the order of their first run, and the most important of them."""
 
     def __init__(self, report: Report) -> None:
         found: dict[LoadKey, list[Measurement]] = {}
@@ -151,7 +151,7 @@ def _key(measurement: Measurement, all_measurements: list[Measurement]) -> LoadK
 
 
 def _most(of: Measurement, measurements: list[Measurement]) -> float | None:
-    """The rate as fast as it went, with the most connections: the median of the rounds."""
+    """The highest rate of a load: as fast as it went with the most connections, the median of the rounds."""
     asked = (FLAT_OUT[of.kind], of.instances, of.through_nginx)
     flat_out = [
         each

@@ -16,13 +16,13 @@ from tandem_lab.scalability import ScalabilityFit, fit_scalability, speed_up_tab
 ENOUGH_POINTS = 2
 CURVE_STEPS = 60
 FARTHER = 1.25  # how far beyond the last measurement the curve is drawn
-CORES = (1, 2, 4, 8)  # times as many as were measured with
+CORES = (1, 2, 4, 8)  # multiples of the cores of the measurement
 #: PostgreSQL, MongoDB, nginx and the load generator: busy programs besides the instances.
 BESIDE_INSTANCES = 4
 
 
 def sentences(loads: Loads) -> list[Content]:
-    """The answer of a report on scaling, for somebody who reads only this."""
+    """The answer of a report on scaling, for a reader who reads nothing else."""
     found = _by(_behind_nginx(loads), "instances")
     if not found:
         return [element("p", "This report has no closed load, so it cannot say how the service scales.")]
@@ -52,7 +52,7 @@ def sentences(loads: Loads) -> list[Content]:
 
 
 def over_instances(loads: Loads) -> list[Content]:
-    """Throughput by the number of instances, under the same load, with all that follows from it."""
+    """Throughput by the number of instances under the same load, with what limits it and a prediction."""
     found = _by(_behind_nginx(loads), "instances")
     if len(found) < ENOUGH_POINTS:
         return []
@@ -80,7 +80,7 @@ def over_connections(loads: Loads) -> list[Content]:
 
 
 def _behind_nginx(loads: Loads) -> list[Runs]:
-    """What differs only in the number of instances: all through nginx, and under the same load."""
+    """The loads that differ only in the number of instances: through nginx, with the most connections."""
     through = [each for each in loads.closed if each.key.through_nginx] or loads.closed
     most = max((each.key.connections for each in through), default=0)
     return [each for each in through if each.key.connections == most]

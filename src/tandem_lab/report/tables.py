@@ -105,7 +105,7 @@ def environment(settings: Mapping[str, Any]) -> list[Content]:
 
 def _side_by_side(caption: str, shown: Sequence[Runs], loads: Loads) -> list[Content]:
     to = {ratio.id.to: ratio for ratio in ratios(loads)}
-    # A baseline that ran with several loads counts with its best, so the ratio stands in that line.
+    # A baseline that ran with several loads counts with its best one, so the ratio is in that line.
     best = {each.key.kind: each for each in sorted(shown, key=lambda each: each.rate.median)}
     rows, cells = [], []
     for each in shown:

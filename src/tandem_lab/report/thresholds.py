@@ -32,7 +32,7 @@ class Threshold(msgspec.Struct, frozen=True):
 
 
 class ThresholdOutcome(msgspec.Struct, frozen=True):
-    """For people: what was demanded, what was measured (with its unit), and whether that is enough."""
+    """For people: what was demanded, what was measured, with units, and whether that is enough."""
 
     demanded: str
     measured: str
@@ -40,7 +40,7 @@ class ThresholdOutcome(msgspec.Struct, frozen=True):
 
 
 class Headline(msgspec.Struct, frozen=True):
-    """A number that a report has once: its unit, and how it is found."""
+    """A number of a report that a threshold can name: its unit, and how it is found."""
 
     unit: str
     value: Find

@@ -37,7 +37,7 @@ async def create(
     request: Request,
     afterwards: BackgroundTasks,
 ) -> UserOut:
-    """Commit the user, answer, then bring it to MongoDB. What fails then stays CREATED."""
+    """Commit the user, answer, then bring it to MongoDB. If that fails, the user stays CREATED."""
     storage: Storage = request.app.state.storage
     created = await storage.create(user, seed)
     afterwards.add_task(storage.project, created, user)

@@ -2,7 +2,7 @@
 
     POSTGRES_URL=... MONGODB_URL=... PORT=8090 python -m tandem_lab.baselines.plain_way.serve
 
-The users lie in the schema and the collection `plain_way`, which each start makes afresh.
+The users are in the schema and the collection `plain_way`, which each start makes afresh.
 """
 
 import uvicorn

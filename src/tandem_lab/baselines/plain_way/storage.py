@@ -1,4 +1,4 @@
-"""Users in PostgreSQL and MongoDB, one at a time. SQLAlchemy Core: the ORM would only cost more."""
+"""Users in PostgreSQL and MongoDB, one at a time. SQLAlchemy Core, because the ORM would be slower."""
 
 from datetime import datetime
 from typing import Any
@@ -38,7 +38,7 @@ class Storage:
         self._timezones: dict[tuple[str | None, str | None], int] = {}
 
     async def open(self) -> None:
-        """Read the tables' columns from the database, as its migrations have made them."""
+        """Read the tables' columns from the database."""
         async with self._engine.connect() as connection:
             await connection.run_sync(self._tables.reflect)
 
@@ -110,5 +110,5 @@ class Storage:
 
 
 def state_of(user: UserIn) -> dict[str, Any]:
-    """All that is kept of the user, as JSON has it."""
+    """The user as it is stored, in JSON types."""
     return user.model_dump(mode="json", exclude_none=True)
