@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from statistics import median
 
 import msgspec
 
@@ -22,7 +21,7 @@ from tandem_lab.bench.measure import (
     read_paths,
 )
 from tandem_lab.bench.probe import Probe
-from tandem_lab.bench.results import Measurement, Report
+from tandem_lab.bench.results import Measurement, Report, highest_rate
 from tandem_lab.bench.steps import OVERHEAD, WARM_UP_CONNECTIONS, Step, Tell, Work, take_steps
 from tandem_lab.errors import BaselineFailed
 from tandem_stack.status import Status
@@ -99,15 +98,6 @@ async def bench(running: Status, url: str, data_dir: Path, plan: BenchPlan, tell
     )
 
 
-def saturation(measurements: list[Measurement]) -> float:
-    """Users synchronized per second under the largest closed load: the median of the rounds."""
-    closed = [measurement for measurement in measurements if measurement.kind == Kind.CLOSED]
-    most = max(measurement.connections for measurement in closed)
-    return median(
-        measurement.per_second["synchronized"] for measurement in closed if measurement.connections == most
-    )
-
-
 class Bench:
     """The steps of a plan. `found` has what they have measured so far; later loads depend on earlier ones."""
 
@@ -172,7 +162,8 @@ class Bench:
                 yield Step(f"{name}: {kind}", seconds, partial(self._read, kind, round_))
             what, work = f"{name}: {Kind.FIND_ONE}", partial(self._find_one, round_)
             yield from self._baseline(Kind.FIND_ONE, what, seconds + 1, work)
-        yield Step("reads by e-mail at a rate", seconds, self._read_at_a_rate)
+        at_a_rate = partial(self._read, Kind.BY_EMAIL, 1, READ_SHARE)
+        yield Step("reads by e-mail at a rate", seconds, at_a_rate)
         yield Step("reads by e-mail beside writes", seconds, self._beside)
         work = partial(self._baselines.join, plan.join_reads, plan.rounds)
         yield from self._baseline(Kind.JOIN, "the join and the document", 5 + 3 * plan.rounds, work)
@@ -198,40 +189,32 @@ class Bench:
         return [await measure_creates(self._probe, self._url, load, round_)]
 
     async def _open_share(self, share: float) -> list[Measurement]:
-        return await self._open(float(round(share * saturation(self.found))))
+        return await self._open(float(round(share * self._highest(Kind.CLOSED))))
 
     async def _open(self, rate: float) -> list[Measurement]:
         load = Load(self._plan.seconds, max(self._plan.connections), rate)
         return [await measure_creates(self._probe, self._url, load, 1)]
 
-    async def _read(self, kind: Kind, round_: int) -> list[Measurement]:
-        found = await measure_reads(self._probe, self._url, await self._paths_of(kind), self._reading(), kind)
+    async def _read(self, kind: Kind, round_: int, share: float | None = None) -> list[Measurement]:
+        paths, load = await self._paths_of(kind), self._reading(share)
+        found = await measure_reads(self._probe, self._url, paths, load, kind)
         return [msgspec.structs.replace(found, round=round_)]
 
     async def _find_one(self, round_: int) -> list[Measurement]:
         return await self._baselines.find_one(await self._paths_of(Kind.BY_EMAIL), self._reading(), round_)
 
-    async def _read_at_a_rate(self) -> list[Measurement]:
-        load = self._reading(self._flat_out() * READ_SHARE)
-        paths = await self._paths_of(Kind.BY_EMAIL)
-        return [await measure_reads(self._probe, self._url, paths, load, Kind.BY_EMAIL)]
-
     async def _beside(self) -> list[Measurement]:
-        paths = await self._paths_of(Kind.BY_EMAIL)
-        writes = Load(self._plan.seconds, self._plan.read_connections, saturation(self.found) * WRITE_SHARE)
-        reads = self._reading(self._flat_out() * READ_SHARE)
-        return await measure_beside(self._probe, self._url, paths, reads, writes)
+        paths, plan = await self._paths_of(Kind.BY_EMAIL), self._plan
+        writes = Load(plan.seconds, plan.read_connections, self._highest(Kind.CLOSED) * WRITE_SHARE)
+        return await measure_beside(self._probe, self._url, paths, self._reading(READ_SHARE), writes)
 
-    def _reading(self, rate: float | None = None) -> Load:
-        return Load(self._plan.seconds, self._plan.read_connections, rate and float(round(rate)))
+    def _reading(self, share: float | None = None) -> Load:
+        """A load of reads: as fast as they go, or at a share of the highest rate of reads by e-mail."""
+        rate = share and float(round(self._highest(Kind.BY_EMAIL) * share))
+        return Load(self._plan.seconds, self._plan.read_connections, rate)
 
-    def _flat_out(self) -> float:
-        """Reads by e-mail per second, as fast as they go: the median of the rounds."""
-        return median(
-            each.per_second["read"]
-            for each in self.found
-            if each.kind == Kind.BY_EMAIL and each.rate_due is None
-        )
+    def _highest(self, kind: Kind) -> float:
+        return highest_rate(self.found, kind)
 
     async def _paths_of(self, kind: Kind) -> tuple[str, ...]:
         self._paths = self._paths or await read_paths(self._probe)

@@ -136,11 +136,7 @@ async def until_drained(probe: Probe, seed: str) -> None:
     Raises:
         NotDrained: some still are after `DRAIN_SECONDS`.
     """
-
-    async def none_is_pending() -> bool:
-        return await probe.pending(seed) == 0
-
-    if not await until(none_is_pending, DRAIN_SECONDS):
+    if not await until(lambda: probe.is_drained(seed), DRAIN_SECONDS):
         msg = f"Users of the run {seed} were still pending after {DRAIN_SECONDS:.0f} s"
         raise NotDrained(msg)
 

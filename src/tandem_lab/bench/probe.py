@@ -161,14 +161,10 @@ class Probe:
         """How many users have ever been created, from the exact counters."""
         return int(await self._postgres.fetchval("SELECT coalesce(sum(users), 0) FROM lab_run"))
 
-    async def pending(self, seed: str) -> int:
-        """How many users of the run are still on their way."""
-        return int(
-            await self._postgres.fetchval(
-                "SELECT coalesce(sum(users - synchronized - dead_letters), 0) FROM lab_run WHERE seed = $1",
-                seed,
-            )
-        )
+    async def is_drained(self, seed: str) -> bool:
+        """Whether no user of the run is pending any more."""
+        pending = "SELECT coalesce(sum(users - synchronized - dead_letters), 0) FROM lab_run WHERE seed = $1"
+        return bool(await self._postgres.fetchval(pending, seed) == 0)
 
     async def users_of_instances(self, seed: str) -> dict[str, int]:
         """How many users of the run each instance has created."""

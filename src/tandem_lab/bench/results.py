@@ -1,5 +1,7 @@
 """What the lab measures, in the form of the JSON of a report."""
 
+from collections.abc import Iterable
+from statistics import median
 from typing import Any
 
 import msgspec
@@ -83,3 +85,21 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     staleness: Staleness | None = None
     #: What could not be measured, each with the reason, in sentences.
     left_out: list[str] = []
+
+
+def rate_of(measurement: Measurement) -> float:
+    """The main rate of a measurement, per second: synchronized users, or reads. 0.0 if unknown."""
+    return measurement.per_second.get("synchronized", measurement.per_second.get("read", 0.0))
+
+
+def highest_rate(measurements: Iterable[Measurement], kind: Kind) -> float:
+    """The rate of a load as fast as it goes, over the most connections: the median of the rounds, or 0.0."""
+    flat_out = [each for each in measurements if each.kind == kind and each.rate_due is None]
+    connections = max((each.connections for each in flat_out), default=0)
+    rates = [rate_of(each) for each in flat_out if each.connections == connections]
+    return median(rates) if rates else 0.0
+
+
+def is_read(measurement: Measurement) -> bool:
+    """Whether it read users instead of creating them."""
+    return "read" in measurement.per_second

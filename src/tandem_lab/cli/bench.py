@@ -11,12 +11,11 @@ from tandem.cli.tables import Column, FittedTable
 from tandem_lab.bench.bench import QUICK, BenchPlan
 from tandem_lab.bench.bench import bench as run_bench
 from tandem_lab.bench.own_stack import address_of
-from tandem_lab.bench.results import Measurement, Report
+from tandem_lab.bench.results import Measurement, Report, rate_of
 from tandem_lab.bench.steps import Tell
 from tandem_lab.cli.common import finish, measure, numbers, report_options, stack_for, with_choices
 from tandem_lab.report.analysis import ratios
 from tandem_lab.report.format import number
-from tandem_lab.report.metrics import rate_of
 from tandem_lab.report.runs import Loads
 from tandem_lab.report.thresholds import Threshold
 

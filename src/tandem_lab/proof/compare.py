@@ -49,16 +49,18 @@ class Row(msgspec.Struct, frozen=True):
     rows_agree: bool
 
     @property
-    def is_finished(self) -> bool:
-        """Whether both status and events say that the flow has ended."""
-        return self.status == "SYNCRONIZED" and self.synchronized == 1
+    def is_on_the_way(self) -> bool:
+        """Whether PostgreSQL knows that MongoDB does not have the user."""
+        return self.pending or self.dead
 
     def keeps(self, promise: Promise) -> bool:
-        """Whether the event and the rows have what was promised."""
+        """Whether the event and the rows have what was promised, and agree on how far the flow is."""
+        is_finished = self.status == "SYNCRONIZED" and self.synchronized == 1
         return (
             self.key == promise.key
             and self.version == FIRST_VERSION
             and self.rows_agree
+            and (self.is_on_the_way or is_finished)
             and self.state is not None
             and content_hash(msgspec.json.decode(self.state)) == promise.content
         )
@@ -71,20 +73,6 @@ class Found(NamedTuple):
     promise: Promise | None
     row: Row | None
     document: Document | None
-
-    @property
-    def is_on_the_way(self) -> bool:
-        """Whether PostgreSQL knows that MongoDB does not have the user."""
-        return self.row is not None and (self.row.pending or self.row.dead)
-
-    @property
-    def differs(self) -> bool:
-        """Whether anything that is not missing is different from the promise."""
-        assert self.promise is not None  # noqa: S101 - narrows the type: the caller has checked it
-        row_differs = self.row is not None and not (
-            self.row.keeps(self.promise) and (self.is_on_the_way or self.row.is_finished)
-        )
-        return row_differs or (self.document is not None and not _document_keeps(self.document, self.promise))
 
 
 async def compare(system: System, seed: str, ledger: Path) -> Counts:
@@ -142,18 +130,19 @@ def _count(counts: Counts, found: Found) -> None:
 
 def _judge(counts: Counts, found: Found, keys: Container[str | None]) -> None:
     """Count what is wrong with a user."""
-    row = found.row
-    if found.promise is None:
+    user_id, promise, row, document = found
+    if promise is None:
         # A key without a promise was committed, but never acknowledged. That breaks no promise.
         if row is None or row.key is None or row.key in keys:
-            counts.fail(Failure.DOUBLED, found.id)
+            counts.fail(Failure.DOUBLED, user_id)
         return
-    if row is None or (found.document is None and not found.is_on_the_way):
-        counts.fail(Failure.LOST, found.id)
+    if row is None or (document is None and not row.is_on_the_way):
+        counts.fail(Failure.LOST, user_id)
+    row_differs = row is not None and not row.keeps(promise)
     if row is not None and max(row.created, row.synchronized) > 1:
-        counts.fail(Failure.DOUBLED, found.id)
-    elif found.differs:
-        counts.fail(Failure.DIFFERING, found.id)
+        counts.fail(Failure.DOUBLED, user_id)
+    elif row_differs or (document is not None and not _document_keeps(document, promise)):
+        counts.fail(Failure.DIFFERING, user_id)
 
 
 def _document_keeps(document: Document, promise: Promise) -> bool:

@@ -87,12 +87,12 @@ class Faults:
             seen = await until(lambda: _is_in_state(pid, psutil.STATUS_STOPPED), STRIKE_SECONDS)
             await asyncio.sleep(PAUSE_SECONDS)
             finished = part == Target.MONGODB.value or await until(
-                lambda: self._has_none_pending(part), self._patience_seconds
+                lambda: self._is(0, PENDING_OF_INSTANCE, part), self._patience_seconds
             )
         return _Struck(seen, finished)
 
-    async def _has_none_pending(self, instance: str) -> bool:
-        return bool(await self._system.ask(PENDING_OF_INSTANCE, instance) == 0)
+    async def _is(self, answer: object, question: str, argument: object) -> bool:
+        return bool(await self._system.ask(question, argument) == answer)
 
     async def _flows_again(self) -> bool:
         """Wait until every part is ready, and until a user acknowledged after that is SYNCRONIZED."""
@@ -102,11 +102,7 @@ class Faults:
             user_id = await self._load.next_acknowledged()
         except Stalled:
             return False
-
-        async def is_synchronized() -> bool:
-            return await self._system.ask(SYNCHRONIZED, user_id) is True
-
-        return await until(is_synchronized, self._patience_seconds)
+        return await until(lambda: self._is(True, SYNCHRONIZED, user_id), self._patience_seconds)
 
     async def _are_all_ready(self) -> bool:
         running = self._system.pids()

@@ -7,8 +7,8 @@ from typing import Literal
 import msgspec
 
 from tandem_lab.bench.load_kinds import BROWSER_CONNECTIONS, Kind
-from tandem_lab.bench.results import Measurement, Report
-from tandem_lab.report.metrics import component_name, rate_of, servers_cpu
+from tandem_lab.bench.results import Measurement, Report, rate_of
+from tandem_lab.report.metrics import component_name, servers_cpu
 from tandem_lab.report.runs import Loads, Runs
 from tandem_lab.saturation import saturated_component
 from tandem_lab.statistics import Spread, median_with_spread

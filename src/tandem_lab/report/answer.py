@@ -66,7 +66,7 @@ def big_numbers(loads: Loads) -> list[Content]:
 
 def durability(loads: Loads) -> list[Content]:
     """The durability that every number was measured with."""
-    postgres, mongodb = (loads.environment.get(name, {}) for name in ("postgres", "mongodb"))
+    postgres, mongodb = (loads.report.environment.get(name, {}) for name in ("postgres", "mongodb"))
     settings = [f"{name} = {postgres[name]}" for name in DURABILITY if name in postgres]
     if "write_concern" in mongodb:
         settings.append(f"MongoDB: {mongodb['write_concern']}")

@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from tandem_lab.bench.results import Measurement
+from tandem_lab.bench.results import Measurement, is_read
 from tandem_lab.histogram import Percentiles
 
 #: What the stack runs. The load generator is not part of it.
@@ -35,16 +35,6 @@ def component_name(component: str) -> str:
 def servers_cpu(measurement: Measurement) -> float:
     """CPU us that all servers together spend on a user (or a read)."""
     return sum(cpu for name, cpu in measurement.cpu_us_per_user.items() if name in SERVERS)
-
-
-def rate_of(measurement: Measurement) -> float:
-    """The main rate of a measurement, per second: synchronized users, or reads. 0.0 if unknown."""
-    return measurement.per_second.get("synchronized", measurement.per_second.get("read", 0.0))
-
-
-def is_read(measurement: Measurement) -> bool:
-    """Whether it read users instead of creating them."""
-    return "read" in measurement.per_second
 
 
 def _metrics(measurement: Measurement) -> Iterator[tuple[Metric, float]]:

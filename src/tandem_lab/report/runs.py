@@ -1,15 +1,13 @@
 """The loads of a report, each with its repeats."""
 
-from collections.abc import Callable, Mapping
-from statistics import median
-from typing import Any
+from collections.abc import Callable
 
 import msgspec
 
 from tandem_lab.bench.load_kinds import CREATES, FLAT_OUT, OF_SERVICE, Kind
-from tandem_lab.bench.results import Measurement, Report
+from tandem_lab.bench.results import Measurement, Report, highest_rate, is_read, rate_of
 from tandem_lab.histogram import LatencyHistogram
-from tandem_lab.report.metrics import Metric, is_read, metrics_of, rate_of
+from tandem_lab.report.metrics import Metric, metrics_of
 from tandem_lab.statistics import Spread, jain_index, median_with_spread
 
 #: An open load at this share of the saturation, in percent, counts as half of it.
@@ -114,14 +112,9 @@ class Loads:
         self.half = self._half()
 
     @property
-    def environment(self) -> Mapping[str, Any]:
-        """Where the report was made."""
-        return self.report.environment
-
-    @property
     def cores(self) -> int:
         """How many cores the machine had; 0 if unknown."""
-        return int(self.environment.get("machine", {}).get("cores", 0))
+        return int(self.report.environment.get("machine", {}).get("cores", 0))
 
     def saturated_with(self, instances: int | None = None) -> Runs | None:
         """The closed load with the most connections: it shows the most that the service can do."""
@@ -142,22 +135,11 @@ class Loads:
 
 
 def _key(measurement: Measurement, all_measurements: list[Measurement]) -> LoadKey:
+    where = (measurement.kind, measurement.instances, measurement.connections)
     percent, rate = None, measurement.rate_due
     if rate is not None and measurement.kind in FLAT_OUT:
-        most = _most(measurement, all_measurements)
-        percent, rate = (round(100 * rate / most), None) if most else (None, rate)
-    where = (measurement.kind, measurement.instances, measurement.connections)
+        asked = (measurement.instances, measurement.through_nginx)
+        alike = [each for each in all_measurements if (each.instances, each.through_nginx) == asked]
+        if highest := highest_rate(alike, FLAT_OUT[measurement.kind]):
+            percent, rate = round(100 * rate / highest), None
     return LoadKey(*where, percent, rate, measurement.through_nginx)
-
-
-def _most(of: Measurement, measurements: list[Measurement]) -> float | None:
-    """The highest rate of a load: as fast as it went with the most connections, the median of the rounds."""
-    asked = (FLAT_OUT[of.kind], of.instances, of.through_nginx)
-    flat_out = [
-        each
-        for each in measurements
-        if (each.kind, each.instances, each.through_nginx) == asked and each.rate_due is None
-    ]
-    connections = max((each.connections for each in flat_out), default=0)
-    rates = [rate_of(each) for each in flat_out if each.connections == connections]
-    return median(rates) if rates else None

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 from tandem_lab.bench.load_kinds import Kind
+from tandem_lab.bench.results import rate_of
 from tandem_lab.report.analysis import instances_ratios, limit_of, threads_of
 from tandem_lab.report.chart import Line, linear
 from tandem_lab.report.format import number, spread
 from tandem_lab.report.markup import Content, element, table
-from tandem_lab.report.metrics import SERVERS, rate_of, servers_cpu
+from tandem_lab.report.metrics import SERVERS, servers_cpu
 from tandem_lab.report.plots import plotted
 from tandem_lab.report.runs import Loads, Runs
 from tandem_lab.saturation import predicted_capacity

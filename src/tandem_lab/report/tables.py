@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tandem_lab.bench.load_kinds import Kind
-from tandem_lab.bench.results import Measurement, Report
+from tandem_lab.bench.results import Measurement, Report, rate_of
 from tandem_lab.report.analysis import ratios
 from tandem_lab.report.chart import Bar, Part, bars
 from tandem_lab.report.format import milliseconds, number, spread
 from tandem_lab.report.markup import Content, details, element, table
-from tandem_lab.report.metrics import COMPONENT_NAMES, component_name, rate_of, servers_cpu
+from tandem_lab.report.metrics import COMPONENT_NAMES, component_name, servers_cpu
 from tandem_lab.report.runs import Loads, Runs
 from tandem_lab.statistics import median_with_spread
 

@@ -1,6 +1,6 @@
 """The thresholds that a report is held against, as in `ratio-to-frozen-floor>=0.6`.
 
-`HEADLINES` has the numbers that a threshold can name; docs/lab.md says what each of them is.
+`HEADLINES` has the numbers that a threshold can name, with their units. docs/lab.md says what each one is.
 """
 
 import operator
@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from tandem_lab.bench.load_kinds import Kind
-from tandem_lab.bench.results import Measurement, Report
+from tandem_lab.bench.results import Measurement, Report, rate_of
 from tandem_lab.report.analysis import Quantity, RatioId, failures, generator_busy, others_busy, ratios
 from tandem_lab.report.format import number
-from tandem_lab.report.metrics import rate_of, servers_cpu
+from tandem_lab.report.metrics import servers_cpu
 from tandem_lab.report.runs import Loads
 
 OPERATORS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
@@ -39,13 +39,6 @@ class ThresholdOutcome(msgspec.Struct, frozen=True):
     met: bool
 
 
-class Headline(msgspec.Struct, frozen=True):
-    """A number of a report that a threshold can name: its unit, and how it is found."""
-
-    unit: str
-    value: Find
-
-
 def parse_threshold(text: str) -> Threshold:
     """A threshold from `NAME>=VALUE`, with `>=`, `<=`, `>` or `<`.
 
@@ -69,9 +62,8 @@ def judge(report: Report, thresholds: Sequence[Threshold]) -> list[ThresholdOutc
 
 
 def _judge(loads: Loads, threshold: Threshold) -> ThresholdOutcome:
-    headline = HEADLINES[threshold.name]
-    found = headline.value(loads)
-    unit = f" {headline.unit}" if headline.unit else ""
+    unit, find = HEADLINES[threshold.name]
+    found, unit = find(loads), f" {unit}" if unit else ""
     return ThresholdOutcome(
         demanded=f"{threshold.name} {threshold.comparison} {threshold.value:g}{unit}",
         measured=f"{number(found)}{unit}" if found is not None else "nothing",
@@ -100,27 +92,28 @@ def _read(kind: Kind) -> Find:
     return lambda loads: max((each.rate.median for each in loads.all if each.key.kind == kind), default=None)
 
 
-HEADLINES: Mapping[str, Headline] = {
-    "users-per-second": Headline("users/s", _saturated(rate_of)),
-    "ratio-to-frozen-floor": Headline("", _ratio(Kind.CLOSED, Kind.FROZEN_FLOOR)),
-    "ratio-to-current-floor": Headline("", _ratio(Kind.CLOSED, Kind.CURRENT_FLOOR)),
-    "ratio-to-plain-way": Headline("", _ratio(Kind.CLOSED, Kind.PLAIN_WAY)),
-    "ratio-to-pgbench": Headline("", _ratio(Kind.CLOSED, Kind.ONE_AT_A_TIME)),
-    "answer-p50-to-pgbench": Headline("", _ratio(Kind.CLOSED, Kind.ONE_AT_A_TIME, Quantity.ANSWER_TIME)),
-    "lag-p50-at-half": Headline("ms", _at_half("lag_ms", "p50")),
-    "lag-p99-at-half": Headline("ms", _at_half("lag_ms", "p99")),
-    "answer-p50-at-half": Headline("ms", _at_half("post_ms", "p50")),
-    "answer-p99-at-half": Headline("ms", _at_half("post_ms", "p99")),
-    "cpu-of-instances": Headline("µs", _saturated(lambda each: each.cpu_us_per_user.get("instances", 0.0))),
-    "cpu-of-servers": Headline("µs", _saturated(servers_cpu)),
-    "reads-by-id": Headline("reads/s", _read(Kind.BY_ID)),
-    "reads-by-email": Headline("reads/s", _read(Kind.BY_EMAIL)),
-    "reads-to-find-one": Headline("", _ratio(Kind.BY_EMAIL, Kind.FIND_ONE)),
-    "document-to-join": Headline("", _ratio(Kind.DOCUMENT, Kind.JOIN)),
-    "three-instances-to-one": Headline(
-        "", _ratio(Kind.CLOSED, Kind.CLOSED, Quantity.USERS_A_CPU_SECOND, instances=3)
+HEADLINES: Mapping[str, tuple[str, Find]] = {
+    "users-per-second": ("users/s", _saturated(rate_of)),
+    "ratio-to-frozen-floor": ("", _ratio(Kind.CLOSED, Kind.FROZEN_FLOOR)),
+    "ratio-to-current-floor": ("", _ratio(Kind.CLOSED, Kind.CURRENT_FLOOR)),
+    "ratio-to-plain-way": ("", _ratio(Kind.CLOSED, Kind.PLAIN_WAY)),
+    "ratio-to-pgbench": ("", _ratio(Kind.CLOSED, Kind.ONE_AT_A_TIME)),
+    "answer-p50-to-pgbench": ("", _ratio(Kind.CLOSED, Kind.ONE_AT_A_TIME, Quantity.ANSWER_TIME)),
+    "lag-p50-at-half": ("ms", _at_half("lag_ms", "p50")),
+    "lag-p99-at-half": ("ms", _at_half("lag_ms", "p99")),
+    "answer-p50-at-half": ("ms", _at_half("post_ms", "p50")),
+    "answer-p99-at-half": ("ms", _at_half("post_ms", "p99")),
+    "cpu-of-instances": ("µs", _saturated(lambda each: each.cpu_us_per_user.get("instances", 0.0))),
+    "cpu-of-servers": ("µs", _saturated(servers_cpu)),
+    "reads-by-id": ("reads/s", _read(Kind.BY_ID)),
+    "reads-by-email": ("reads/s", _read(Kind.BY_EMAIL)),
+    "reads-to-find-one": ("", _ratio(Kind.BY_EMAIL, Kind.FIND_ONE)),
+    "document-to-join": ("", _ratio(Kind.DOCUMENT, Kind.JOIN)),
+    "three-instances-to-one": (
+        "",
+        _ratio(Kind.CLOSED, Kind.CLOSED, Quantity.USERS_A_CPU_SECOND, instances=3),
     ),
-    "failed-requests": Headline("", lambda loads: failures(loads.report)),
-    "generator-busy": Headline("", lambda loads: generator_busy(loads.report)),
-    "others-busy": Headline("", lambda loads: others_busy(loads.report)),
+    "failed-requests": ("", lambda loads: failures(loads.report)),
+    "generator-busy": ("", lambda loads: generator_busy(loads.report)),
+    "others-busy": ("", lambda loads: others_busy(loads.report)),
 }
