@@ -8,9 +8,9 @@ SECONDS_BETWEEN_LOOKS = 0.05
 
 
 async def until(condition: Callable[[], Awaitable[bool]], patience_seconds: float | None) -> bool:
-    """Wait until `condition` holds, for at most so many seconds (None: for ever). Returns whether it does.
+    """Wait until `condition` holds, for at most this long (None: without a limit). Returns whether it holds.
 
-    The condition is asked again and again, because other processes send no event when it comes true.
+    The condition is checked again and again, because other processes send no event when it becomes true.
     """
     with suppress(TimeoutError):
         async with asyncio.timeout(patience_seconds):
@@ -22,7 +22,7 @@ async def until(condition: Callable[[], Awaitable[bool]], patience_seconds: floa
 
 @asynccontextmanager
 async def together() -> AsyncIterator[asyncio.TaskGroup]:
-    """A task group that fails with the first error itself, for people, and not with a group of them."""
+    """A task group that fails with its first error itself, not with a group of errors."""
     try:
         async with asyncio.TaskGroup() as group:
             yield group

@@ -45,9 +45,9 @@ class Storage:
     async def create(self, user: UserIn, seed: str) -> UserOut:
         """Commit the user's rows and its CREATED event."""
         country_id, timezone_id = await self._reference_ids(user.location)
-        who: dict[str, Any] = {"seed": seed, "app_id": NAME, "version": 1}
+        origin: dict[str, Any] = {"seed": seed, "app_id": NAME, "version": 1}
         async with self._engine.begin() as connection:
-            user_id, created_at = await self._insert_user(connection, who | user_columns(user))
+            user_id, created_at = await self._insert_user(connection, origin | user_columns(user))
             owner = {"user_id": user_id}
             if user.location is not None:
                 places = {"country_id": country_id, "timezone_id": timezone_id}
@@ -59,8 +59,8 @@ class Storage:
             if user.picture is not None:
                 await self._insert(connection, "prm_user_picture", owner | user.picture.model_dump())
             event = {"event_type": "CREATED", "event_data": state_of(user), "created_at": created_at}
-            await self._insert(connection, "prm_user_event", owner | who | event)
-        return UserOut(id=user_id, email=user.email, status="CREATED", created_at=created_at, **who)
+            await self._insert(connection, "prm_user_event", owner | origin | event)
+        return UserOut(id=user_id, email=user.email, status="CREATED", created_at=created_at, **origin)
 
     async def project(self, created: UserOut, user: UserIn) -> None:
         """Write the user's document, then record that it is there."""
@@ -68,12 +68,12 @@ class Storage:
         await self._documents.insert_one(document | {"version": created.version} | state_of(user))
         users = self._tables.tables["prm_user"]
         event = {"user_id": created.id, "version": created.version, "event_type": "SYNCRONIZED"}
-        who = {"seed": created.seed, "app_id": NAME, "created_at": func.now()}
+        origin = {"seed": created.seed, "app_id": NAME, "created_at": func.now()}
         async with self._engine.begin() as connection:
             await connection.execute(
                 users.update().where(users.c.id == created.id).values(status="SYNCRONIZED")
             )
-            await self._insert(connection, "prm_user_event", event | who)
+            await self._insert(connection, "prm_user_event", event | origin)
 
     async def find_newest(self, email: str) -> dict[str, Any] | None:
         """The newest user of an address."""
