@@ -1,16 +1,10 @@
-"""What the lab says when it cannot go on.
-
-LabError
-├── GeneratorFailed  the load was not carried out
-├── NotDrained       the users of a run did not arrive in time
-└── BaselineFailed  a baseline's program failed; the rest of the measurement goes on
-"""
+"""The errors that end a measurement or a proof."""
 
 import click
 
 
 class LabError(click.ClickException):
-    """A sentence for the person: what is wrong, and what to do about it. The command line prints it."""
+    """A sentence that the command line prints: what is wrong, and what to do about it."""
 
 
 class GeneratorFailed(LabError):
@@ -18,8 +12,8 @@ class GeneratorFailed(LabError):
 
 
 class NotDrained(LabError):
-    """Users of a run were still on their way when patience ended."""
+    """Users of a run were still pending when the time to wait for them was over."""
 
 
 class BaselineFailed(LabError):
-    """A baseline's program has failed; says which, and its last words."""
+    """A baseline's program has failed; says which, and its last line. The measurement goes on."""

@@ -1,8 +1,8 @@
 """Latencies in buckets: a million of them in a few kilobytes, each percentile within 0.5 % of the true one.
 
-Bucket borders grow by a constant factor, as in C. Masson, J. Rim, H. Lee, "DDSketch: A fast and
-fully-mergeable quantile sketch with relative-error guarantees", VLDB 2019. Bucket i holds (g^(i-1), g^i] ms
-and answers 2 g^i / (g + 1), the point whose relative distance to both borders is the same.
+Bucket borders grow by a constant factor g, as in C. Masson, J. Rim, H. Lee, "DDSketch: A fast and
+fully-mergeable quantile sketch with relative-error guarantees", VLDB 2019. Bucket i holds (g^(i-1), g^i] ms.
+Its value is 2 g^i / (g + 1), the point whose relative distance to both borders is the same.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from typing import Self
 import msgspec
 
 RELATIVE_ERROR = 0.005
-#: Latencies outside of these count in the first or the last bucket. Minimum and maximum stay exact.
+#: Latencies outside of this range count in the first or the last bucket. Minimum and maximum stay exact.
 LOWEST_MS, HIGHEST_MS = 0.001, 3_600_000.0
 
 _GROWTH = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR)
@@ -22,7 +22,7 @@ _FIRST, _LAST = (ceil(log(bound) * _BUCKETS_PER_E) for bound in (LOWEST_MS, HIGH
 
 
 class Percentiles(msgspec.Struct, frozen=True):
-    """What a report shows of latencies, in ms. `max` is exact, the others within 0.5 %."""
+    """The percentiles of latencies that a report shows, in ms. `max` is exact, the others within 0.5 %."""
 
     p50: float
     p90: float
@@ -32,9 +32,9 @@ class Percentiles(msgspec.Struct, frozen=True):
 
 
 class LatencyHistogram(msgspec.Struct):
-    """Counts of latencies by bucket; at most 2,201 of them, whatever is recorded.
+    """Counts of latencies by bucket. There are at most 2,201 buckets.
 
-    It is a struct, so that `msgspec.json` writes and reads it as it is.
+    It is a struct, so that `msgspec.json` can write and read it.
     """
 
     counts: dict[int, int] = msgspec.field(default_factory=dict)
@@ -43,7 +43,7 @@ class LatencyHistogram(msgspec.Struct):
     max_ms: float | None = None
 
     def record(self, latency_ms: float, times: int = 1) -> None:
-        """Count a latency. One below zero, as two clocks can make, counts in the first bucket.
+        """Count a latency. One below zero, which two clocks can produce, counts in the first bucket.
 
         Raises:
             ValueError: the latency is not finite, or `times` is less than one.
@@ -59,7 +59,7 @@ class LatencyHistogram(msgspec.Struct):
             self.max_ms = latency_ms
 
     def merge(self, other: Self) -> None:
-        """Count everything that the other one holds, too."""
+        """Add all latencies of the other histogram."""
         for bucket, count in other.counts.items():
             self.counts[bucket] = self.counts.get(bucket, 0) + count
         self.total += other.total
@@ -76,11 +76,12 @@ class LatencyHistogram(msgspec.Struct):
             raise ValueError(f"{percent} is not between 0 and 100 percent.")
         if self.min_ms is None or self.max_ms is None:
             return None
-        # Rounding keeps 99.9 % of 1,000 at rank 999, where floating point says a little more.
+        # Without rounding, floating point would put 99.9 % of 1,000 a little above rank 999.
         rank = max(1, ceil(round(percent / 100 * self.total, 6)))
         if rank >= self.total:
             return self.max_ms
-        return min(max(self._value_at(rank), self.min_ms), self.max_ms)
+        value = next(value for value, count in self._counted() if count >= rank)
+        return min(max(value, self.min_ms), self.max_ms)
 
     def percentiles(self) -> Percentiles | None:
         """p50, p90, p99, p99.9 and the maximum; None when nothing was recorded."""
@@ -90,18 +91,12 @@ class LatencyHistogram(msgspec.Struct):
 
     def cumulative(self) -> Iterator[tuple[float, float]]:
         """For plots: each bucket's value in ms, ascending, with the share of latencies up to it."""
-        buckets = sorted(self.counts)
-        for bucket, count in zip(buckets, accumulate(map(self.counts.__getitem__, buckets)), strict=True):
-            yield _value(bucket), count / self.total
+        return ((value, count / self.total) for value, count in self._counted())
 
-    def _value_at(self, rank: int) -> float:
-        seen = 0
-        bucket = _FIRST
-        for bucket in sorted(self.counts):
-            seen += self.counts[bucket]
-            if seen >= rank:
-                break
-        return _value(bucket)
+    def _counted(self) -> Iterator[tuple[float, int]]:
+        """Each bucket's value in ms, ascending, with the number of latencies up to it."""
+        buckets = sorted(self.counts)
+        return zip(map(_value, buckets), accumulate(self.counts[bucket] for bucket in buckets), strict=True)
 
 
 def _bucket(latency_ms: float) -> int:

@@ -5,15 +5,15 @@ from itertools import combinations
 from math import fsum, sqrt
 
 Row = Sequence[float]
-# Below this share of its length a column is taken to lie in the span of the others.
+# A column whose remaining part is shorter than this share counts as a combination of the others.
 _DEPENDENT = 1e-12
 
 
 def nonnegative_least_squares(rows: Sequence[Row], targets: Sequence[float]) -> list[float]:
-    """The coefficients >= 0, one a column, for which the sum of (row . coefficients - target)^2 is least.
+    """The coefficients >= 0, one for each column, that make the sum of (row . coefficients - target)^2 least.
 
-    The best solution is the ordinary one of some set of columns, with the others at zero. All 2^k sets of
-    k columns are tried, which for 3 is quicker and simpler than an active-set method, and as exact.
+    The best solution is the ordinary solution for some set of columns, with zero for the others. All 2^k sets
+    of k columns are tried. For 3 columns that is faster and simpler than an active-set method, and as exact.
     Columns may differ in scale by many orders of magnitude.
     """
     columns = list(zip(*rows, strict=True))
@@ -22,7 +22,8 @@ def nonnegative_least_squares(rows: Sequence[Row], targets: Sequence[float]) -> 
     gram = [[_dot(left, right) for right in unit] for left in unit]
     onto = [_dot(column, targets) for column in unit]
     best, best_gain = [0.0] * len(columns), 0.0
-    for chosen in _every_set(len(columns)):
+    sizes = range(1, len(columns) + 1)
+    for chosen in (chosen for size in sizes for chosen in combinations(range(len(columns)), size)):
         solution = _solve([[gram[i][j] for j in chosen] for i in chosen], [onto[i] for i in chosen])
         if solution is None or min(solution) < 0:
             continue
@@ -32,10 +33,6 @@ def nonnegative_least_squares(rows: Sequence[Row], targets: Sequence[float]) -> 
             for i, value in zip(chosen, solution, strict=True):
                 best[i] = value / lengths[i]
     return best
-
-
-def _every_set(size: int) -> list[tuple[int, ...]]:
-    return [chosen for count in range(1, size + 1) for chosen in combinations(range(size), count)]
 
 
 def _solve(matrix: Sequence[Row], vector: Row) -> list[float] | None:

@@ -1,6 +1,6 @@
-"""What stands in the way: who is out of CPU, and how many users a second a number of cores carries.
+"""What limits throughput: which component is out of CPU, and how many users per second some cores can carry.
 
-What a user costs in CPU hardly depends on the number of cores; the throughput of a crowded machine does. So
+The CPU cost of a user hardly depends on the number of cores, but the throughput of a busy machine does. So
 capacities are predicted from the cost, by the utilization law: utilization = throughput x service demand
 (P. Denning, J. Buzen, "The Operational Analysis of Queueing Network Models", ACM Computing Surveys, 1978).
 """
@@ -11,14 +11,14 @@ from typing import Literal
 
 import msgspec
 
-#: The share of a core, or of all, from which it counts as full: schedulers and sampling leave a little over.
+#: From this share on, a core counts as full. Scheduling and sampling never let it reach 1.
 FULL = 0.92
 #: A component that uses less than this share of a core is not busy.
 BUSY = 0.05
 
 
 class Saturation(msgspec.Struct, frozen=True):
-    """What limits a run; `utilization` is the limit's, or that of all cores. `sentence` is for people."""
+    """What limits a run. `utilization` is that of the component or of all cores; `sentence` is for people."""
 
     limit: Literal["component", "cores", "none"]
     component: str | None
@@ -29,11 +29,11 @@ class Saturation(msgspec.Struct, frozen=True):
 def saturated_component(
     cpu_seconds: Mapping[str, float], wall_seconds: float, cores: int, threads: Mapping[str, int]
 ) -> Saturation:
-    """Name what saturates, from the CPU seconds that each component used in `wall_seconds` on `cores` cores.
+    """Say what saturates, from the CPU seconds that each component used in `wall_seconds` on `cores` cores.
 
-    `threads` names the components that cannot use every core, with what they can: 1 for a Python process or
-    an nginx worker, 3 for three of them taken together. Such a component is the limit once its threads are
-    full, even if all cores are. Otherwise all cores may be full; if they are not, the time went into waiting.
+    `threads` has the components that cannot use every core, with the number of cores that they can use: 1 for
+    a Python process or an nginx worker, 3 for three of them together. Such a component is the limit if its
+    threads are full, even if all cores are full. Otherwise the limit is all cores, or waiting.
 
     Raises:
         ValueError: there are no components, time, cores or threads, or CPU is negative or not finite.
@@ -56,10 +56,10 @@ def saturated_component(
 
 
 def predicted_capacity(cpu_us_per_user: Mapping[str, float], cores: int, threads: Mapping[str, int]) -> float:
-    """Users a second that `cores` cores carry, from the CPU us that each component spends on a user.
+    """Users per second that `cores` cores can carry, from the CPU us that each component spends on a user.
 
-    It is the smaller of what all the cores and what each component of `threads` (see `saturated_component`)
-    can do. It is an upper bound: waiting, colder caches and slower clocks are left out.
+    The limit is all cores together, or a component of `threads` (see `saturated_component`). The result is an
+    upper bound, because it leaves out waiting, colder caches and slower clocks.
 
     Raises:
         ValueError: there are no components, cores, threads or cost, or a cost is negative or not finite.
@@ -81,23 +81,22 @@ def _component_sentence(name: str, utilization: float, threads: int) -> str:
 
 
 def _cores_sentence(used: Mapping[str, float], cores: int) -> str:
-    largest = max(used, key=used.__getitem__)
-    share = used[largest] / fsum(used.values())
+    largest, most = max(used.items(), key=lambda each: each[1])
     all_cores = "The only core is" if cores == 1 else f"All {cores} cores are"
-    return f"{all_cores} busy; the largest share, {share:.0%}, goes to {largest}."
+    return f"{all_cores} busy; the largest share, {most / fsum(used.values()):.0%}, goes to {largest}."
 
 
 def _waiting_sentence(used: Mapping[str, float], of_all: float, cores: int) -> str:
-    largest = max(used, key=used.__getitem__)
+    largest, most = max(used.items(), key=lambda each: each[1])
     return (
         f"No CPU saturates: {of_all:.0%} of all CPU ({_cores(cores)}) is used, most by {largest} "
-        f"({used[largest]:.2f} cores). The rest is waiting: for the disk's fsync, for an answer from another "
+        f"({most:.2f} cores). The rest is waiting: for the disk's fsync, for an answer from another "
         "part (lag), or for more load."
     )
 
 
 def _crowd(used: Mapping[str, float], cores: int) -> str:
-    """What to keep in mind where components fight for cores."""
+    """A warning if there are more busy components than cores."""
     busy = sum(1 for cores_used in used.values() if cores_used >= BUSY)
     if busy <= cores:
         return ""

@@ -1,8 +1,8 @@
-"""How throughput grows with N: speed-up, and the Universal Scalability Law where the data can tell.
+"""How throughput grows with N: speed-up, and the Universal Scalability Law where the data allow a fit.
 
 X(N) = lambda N / (1 + sigma (N - 1) + kappa N (N - 1)), from N. J. Gunther, "Guerrilla Capacity Planning",
 Springer, 2007: lambda is the throughput of one, sigma the contention (what only one can do at a time), kappa
-the coherency (what every pair must agree on). Turned around, the law is a sum,
+the coherency (what every pair must agree on). Inverted, the law is a sum,
 
     1 / X = d / N + b + c (N - 1)    with    lambda = 1 / (d + b),  sigma = b / (d + b),  kappa = c / (d + b),
 
@@ -24,9 +24,9 @@ PARAMETERS = 3
 ENOUGH_DIFFERENT_N = PARAMETERS
 #: Two more than parameters, to judge the fit by.
 ENOUGH_MEASUREMENTS = PARAMETERS + 2
-#: A parameter is known, zero or not, if at most it costs this share of the throughput at the largest N.
+#: A parameter counts as known, even as zero, if it costs at most this share of throughput at the largest N.
 MATERIAL = 0.1
-#: What costs less than this, in units of the throughput of one, is zero.
+#: A cost below this, in units of the throughput of one, counts as zero.
 NEGLIGIBLE = 1e-6
 #: A peak beyond this many times the largest N measured is no prediction.
 FARTHEST_PEAK = 10
@@ -36,7 +36,7 @@ Points = Sequence[tuple[float, float]]
 
 
 class Estimate(msgspec.Struct, frozen=True):
-    """A parameter with its 95 % interval; `value` is None where the data cannot tell: `reason` says why."""
+    """A parameter with its 95 % interval. If the data do not show it, `value` is None; `reason` says why."""
 
     value: float | None
     interval: Interval | None = None
@@ -65,10 +65,10 @@ class Curve(msgspec.Struct, frozen=True, rename={"rate": "lambda"}):
 
 
 class ScalabilityFit(msgspec.Struct, frozen=True, rename={"rate": "lambda"}):
-    """The law fitted to measurements. `curve` is the best fit, to draw; the estimates are what may be said.
+    """The law fitted to measurements. `curve` is the best fit, for drawing. The estimates are safe to quote.
 
-    `r_squared` is the share of the throughput's variance that the curve explains, None if there is none. It
-    is near 0 where throughput does not depend on N, however well the curve says so.
+    `r_squared` is the share of the throughput's variance that the curve explains, None without variance. It
+    is near 0 if throughput does not depend on N, even if the curve fits well.
     """
 
     rate: Estimate
@@ -80,7 +80,7 @@ class ScalabilityFit(msgspec.Struct, frozen=True, rename={"rate": "lambda"}):
 
 
 class SpeedUp(msgspec.Struct, frozen=True):
-    """One row of the table: the median throughput at `n`, as a multiple of one's, and that divided by `n`."""
+    """One row of the table: the median throughput at `n`, divided by that of one, and then by `n`."""
 
     n: int
     throughput: float
@@ -91,7 +91,7 @@ class SpeedUp(msgspec.Struct, frozen=True):
 def speed_up_table(throughputs: Mapping[int, Sequence[float]]) -> list[SpeedUp]:
     """Speed-up and efficiency by N, ascending, from the medians of the repeats.
 
-    One's throughput is that at the smallest N, divided by it: measure N = 1 for the usual meaning.
+    The throughput of one is that at the smallest N, divided by N. Measure N = 1 for the usual meaning.
 
     Raises:
         ValueError: an N is below 1, it has no repeats, or a throughput is not positive.
@@ -105,8 +105,8 @@ def speed_up_table(throughputs: Mapping[int, Sequence[float]]) -> list[SpeedUp]:
 def fit_scalability(throughputs: Mapping[int, Sequence[float]], seed: int = 0) -> ScalabilityFit:
     """Fit the law to repeats by N, in any one unit of throughput, with 95 % bootstrap intervals.
 
-    The fit makes the squares of *relative* errors least, because noise grows with throughput. The bootstrap
-    draws its residuals anew, so one repeat for each N will do if there are enough N; it is seeded.
+    The fit minimizes the squares of *relative* errors, because noise grows with throughput. The bootstrap
+    resamples the residuals, so one repeat of each N is enough if there are enough N. It is seeded.
 
     Raises:
         ValueError: an N is below 1, it has no repeats, or a throughput is not positive.
@@ -139,19 +139,19 @@ def fit_scalability(throughputs: Mapping[int, Sequence[float]], seed: int = 0) -
 
 
 def _fit(points: Points) -> Curve | None:
-    """The curve with the least squares of relative errors: x (d/n + b + c (n-1)) as near to 1 as can be.
+    """The curve with the least squares of relative errors: x (d/n + b + c (n-1)) is as near to 1 as possible.
 
-    None if only pairs would cost anything: then one alone would be infinitely fast.
+    None if only pairs had a cost, because then one alone would be infinitely fast.
     """
     d, b, c = nonnegative_least_squares([(x / n, x, x * (n - 1)) for n, x in points], [1.0] * len(points))
     return Curve(rate=1 / (d + b), sigma=b / (d + b), kappa=c / (d + b)) if d + b > 0 else None
 
 
 def _resamples(points: Points, curve: Curve, generator: random.Random) -> list[Points]:
-    """Measurements as they might have been: the curve's throughputs with relative errors drawn anew."""
+    """Possible other measurements: the curve's throughputs with relative errors drawn at random."""
     errors = _errors(points, curve)
-    # Residuals are smaller than the errors they stand for, as the curve has bent towards them; and a few tell
-    # little of the size of all (Student's t against the normal, by the expansion of Cornish and Fisher).
+    # Residuals are smaller than the true errors, because the curve was fitted to them. Few of them also say
+    # little about their spread: Student's t against the normal, by the expansion of Cornish and Fisher.
     freedom = len(points) - PARAMETERS
     widen = sqrt(len(points) / freedom) * (1 + 1.21 / freedom + 1.44 / freedom**2 + 1.3 / freedom**3)
     pool = [widen * (error - fmean(errors)) for error in errors]
@@ -163,9 +163,9 @@ def _resamples(points: Points, curve: Curve, generator: random.Random) -> list[P
 
 
 def _estimate(best: float, values: Sequence[float], cost: float, slowdown: float, straight: bool) -> Estimate:
-    """A parameter, if the data tell it from zero or show that it hardly matters.
+    """A parameter, if the data show that it is not zero or that it hardly matters.
 
-    `cost` is what the parameter is multiplied by at the largest N, `slowdown` the law's whole divisor there.
+    `cost` is the factor of the parameter at the largest N, `slowdown` the whole divisor of the law there.
     """
     interval = percentile_interval(values)
     highest = max(values) if interval.high is None else interval.high
@@ -180,7 +180,7 @@ def _estimate(best: float, values: Sequence[float], cost: float, slowdown: float
 
 
 def _estimate_peak(best: float, values: Sequence[float], largest: float, kappa: Estimate) -> Estimate:
-    """The peak, if kappa, which makes it, is known and its interval stays near what was measured."""
+    """The peak, if kappa is known and the interval of the peak is near the measured N."""
     interval = percentile_interval(values)
     if interval.low > FARTHEST_PEAK * largest:
         known = interval if isfinite(interval.low) else None
@@ -191,10 +191,10 @@ def _estimate_peak(best: float, values: Sequence[float], largest: float, kappa: 
 
 
 def _straight_line_fits_as_well(points: Points, curve: Curve) -> bool:
-    """Whether X = rate * N leaves no more than noise: an F-test of the two other parameters at 5 %.
+    """Whether X = rate * N explains all but noise: an F-test of the two other parameters at 5 %.
 
-    With two parameters in question the F distribution's 95 % point is known in closed form, and the test
-    comes down to a bound for the ratio of the squares.
+    For two parameters the 95 % point of the F distribution has a closed form, so the test is a bound for the
+    ratio of the squares.
     """
     (per_unit,) = nonnegative_least_squares([(x / n,) for n, x in points], [1.0] * len(points))
     line = Curve(rate=1 / per_unit, sigma=0.0, kappa=0.0)

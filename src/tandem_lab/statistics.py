@@ -1,10 +1,10 @@
-"""Statistics of repeats: medians with their spread, comparisons that know noise, fairness.
+"""Statistics of repeats: medians with their spread, comparisons with regard to noise, fairness.
 
 Intervals are percentile bootstraps (B. Efron, R. Tibshirani, "An Introduction to the Bootstrap", 1993): the
-repeats are drawn anew, with replacement, 2,000 times, and the middle 95 % of what comes out is the
-interval. The generator is seeded, so the same values always give the same answer. A bootstrap sees no further
-than its values: with 3 repeats the interval is about their whole range, which holds the true median in 3
-of 4 cases; 6 repeats are the first whose range holds it 19 times in 20.
+repeats are resampled with replacement, 2,000 times, and the interval is the middle 95 % of the results. The
+generator is seeded, so the same values always give the same interval. A bootstrap knows only its values: with
+3 repeats the interval is about their whole range, which contains the true median in 3 of 4 cases. It takes 6
+repeats until the range contains it in 19 of 20 cases.
 """
 
 import random
@@ -24,7 +24,7 @@ Verdict = Literal["more", "less", "within noise", "too few repeats to tell", "no
 
 
 class Interval(msgspec.Struct, frozen=True):
-    """From `low` to `high`, both included; `high` is None where nothing bounds it."""
+    """From `low` to `high`, both included. `high` is None if there is no upper bound."""
 
     low: float
     high: float | None
@@ -37,7 +37,7 @@ class Interval(msgspec.Struct, frozen=True):
 
 
 class Spread(msgspec.Struct, frozen=True):
-    """Repeats in short, in their own unit; `interval` is that of the median, None below three repeats."""
+    """A summary of repeats, in their unit. `interval` is that of the median; None below 3 repeats."""
 
     median: float
     min: float
@@ -78,9 +78,9 @@ def median_with_spread(values: Sequence[float], seed: int = 0) -> Spread:
 def compare(a: Sequence[float], b: Sequence[float], seed: int = 0) -> Comparison:
     """Whether `b` is more or less than `a`: the ratio b / a of medians, with its 95 % bootstrap interval.
 
-    The verdict is "more" or "less" only if the interval leaves out 1. With 3 or 4 repeats on each side that
-    happens by chance in 1 of 10 comparisons of equals, with 5 or more in 1 of 20. The repeats are taken as
-    independent; where both sides ran in turns, `median_with_spread` of each turn's ratio tells more.
+    The verdict is "more" or "less" only if 1 is not in the interval. With 3 or 4 repeats on each side that
+    happens by chance in 1 of 10 comparisons of equals, with 5 or more in 1 of 20. The repeats count as
+    independent. If both sides ran in turn, `median_with_spread` of the ratio of each round says more.
 
     Raises:
         ValueError: one side is empty, or a value is negative or not finite.
@@ -101,10 +101,10 @@ def compare(a: Sequence[float], b: Sequence[float], seed: int = 0) -> Comparison
 
 
 def jain_index(shares: Sequence[float]) -> float:
-    """Fairness between instances: 1 when all have the same share, 1/n when one has everything.
+    """Fairness between instances: 1 if all have the same share, 1/n if one has everything.
 
     (sum x)^2 / (n sum x^2): R. Jain, D. Chiu, W. Hawe, "A Quantitative Measure of Fairness and
-    Discrimination", DEC-TR-301, 1984. Shares may have any unit; nobody having anything is fair, too.
+    Discrimination", DEC-TR-301, 1984. Shares may have any unit. If all are zero, that is fair, too.
 
     Raises:
         ValueError: there are no shares, or one is negative or not finite.

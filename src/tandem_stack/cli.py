@@ -64,7 +64,7 @@ def status(data_dir: Path, as_json: bool) -> None:
 
 
 def _print(running: Status) -> None:
-    """The status for people: no passwords."""
+    """Print the status for people, without passwords."""
     click.echo(f"{running.url}/")
     rows = [(instance.app_id, instance.pid) for instance in running.instances]
     rows += [("PostgreSQL", running.postgres.pid), ("MongoDB", running.mongodb.pid)]

@@ -5,7 +5,7 @@ D/               0700 (as root 0710, so that the servers' account can pass throu
   status.json    0600: what runs now
   lock           held while a stack runs on this folder
   logs/          one file for each service
-  servers/       the servers' own files; as root elsewhere, where their account could not reach them here
+  servers/       the servers' own files; for root they may be in another place that their account can reach
 """
 
 import fcntl
@@ -23,12 +23,12 @@ import msgspec
 from tandem_stack.errors import StackError
 from tandem_stack.server_user import ServerUser, server_user
 
-# Where the servers' files go when we are root and their account cannot reach the data folder.
+# The place for the servers' files if we are root and their account cannot reach the data folder.
 SHARED_PLACE = Path("/var/lib/tandem")
-# A log that has grown beyond this is set aside (one generation) at the next start.
+# A log that is larger than this is renamed at the next start. One old log is kept.
 MAX_LOG_BYTES = 20_000_000
-# Whoever asks for the status has the lock for a moment, in seconds; to start a stack we wait so long at most.
-LONGEST_LOOK = 0.5
+# A command that reads the status holds the lock for a moment. `tandem up` waits this long for it to end.
+LONGEST_LOOK_SECONDS = 0.5
 
 
 class Memory(msgspec.Struct, kw_only=True):
@@ -39,9 +39,9 @@ class Memory(msgspec.Struct, kw_only=True):
     postgres_service_password: str = msgspec.field(default_factory=lambda: secrets.token_urlsafe(24))
     mongodb_owner_password: str = msgspec.field(default_factory=lambda: secrets.token_urlsafe(24))
     mongodb_service_password: str = msgspec.field(default_factory=lambda: secrets.token_urlsafe(24))
-    # The key by which members of a replica set know each other; hexadecimal is within its alphabet (base64).
+    # The key that members of a replica set share. It must be base64, which hexadecimal digits are, too.
     mongodb_key: str = msgspec.field(default_factory=lambda: secrets.token_hex(48))
-    # 0: none chosen yet
+    # 0 means that no port has been chosen yet.
     postgres_port: int = 0
     mongodb_port: int = 0
 
@@ -55,34 +55,38 @@ class DataFolder:
     user: ServerUser | None
 
     def log(self, name: str) -> Path:
-        """The log file of a service; one that has grown too large is set aside first."""
+        """The log file of a service. One that has become too large is renamed first."""
         log = self.path / "logs" / f"{name}.log"
         if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
             log.rename(log.with_suffix(".log.1"))
         return log
 
     def folder_for_server(self, name: str) -> Path:
-        """The folder `name` for a server's own files, made if need be; only the servers' account gets in."""
+        """The folder `name` for a server's files, made if missing. Only the servers' account can enter it."""
         folder = self.servers / name
         folder.mkdir(mode=0o700, exist_ok=True)
         self.hand_over(folder)
         return folder
 
     def hand_over(self, path: Path) -> None:
-        """Give a file or folder that we made to the servers' account."""
+        """Make the servers' account the owner of a file or folder that we have made."""
         if self.user:
             os.chown(path, self.user.uid, self.user.gid)
 
     @property
     def programs(self) -> Path:
-        """Where copies of programs go that cannot be run from where they are installed."""
+        """The folder for copies of programs that cannot run where they are installed."""
         folder = self.servers / "programs"
         folder.mkdir(exist_ok=True)
         folder.chmod(0o755)
         return folder
 
     def remember(self) -> Memory:
-        """What is remembered of earlier runs; passwords are generated on the first."""
+        """What earlier runs have kept. The first run generates the passwords.
+
+        Raises:
+            StackError: the file is missing or damaged, but there is data.
+        """
         file = self.path / "memory.json"
         if not file.exists() and not (self.servers / "postgres").exists():
             self.keep(Memory())
@@ -96,12 +100,12 @@ class DataFolder:
             raise StackError(msg) from None
 
     def keep(self, memory: Memory) -> None:
-        """Write what is to be remembered."""
+        """Keep this for later runs."""
         write_private(self.path / "memory.json", msgspec.json.encode(memory))
 
 
 def open_data_folder(path: Path) -> DataFolder:
-    """Open the data folder at `path`, and make it where it does not exist.
+    """Open the data folder at `path`, and make it if it does not exist.
 
     Raises:
         StackError: there is something else at `path`, or it cannot be written.
@@ -117,7 +121,7 @@ def open_data_folder(path: Path) -> DataFolder:
             _let_through(path, user)
         servers = _servers_folder(path, user)
         if not (path / "logs").exists():
-            # The data folder is new. What an earlier one of this name kept elsewhere went with its passwords.
+            # The data folder is new. Files of an earlier one elsewhere are useless without its passwords.
             shutil.rmtree(servers, ignore_errors=True)
         servers.mkdir(mode=0o700, exist_ok=True)
         _let_through(servers, user)
@@ -129,12 +133,12 @@ def open_data_folder(path: Path) -> DataFolder:
 
 
 def hold(path: Path) -> bool:
-    """Take the data folder at `path` for this process and its forks, until the last has ended.
+    """Lock the data folder at `path` for this process and its forks, until the last of them has ended.
 
     Returns whether it was free.
     """
     lock = _open_lock(path)
-    deadline = time.monotonic() + LONGEST_LOOK
+    deadline = time.monotonic() + LONGEST_LOOK_SECONDS
     while not _take(lock, fcntl.LOCK_EX):
         if time.monotonic() > deadline:
             os.close(lock)
@@ -146,10 +150,10 @@ def hold(path: Path) -> bool:
 
 
 def is_held(path: Path) -> bool:
-    """Whether a running stack has the data folder at `path`.
+    """Whether a stack is running on the data folder at `path`.
 
     Raises:
-        PermissionError: it is somebody else's.
+        PermissionError: it belongs to another account.
     """
     if not (path / "lock").exists():
         return False
@@ -161,7 +165,7 @@ def is_held(path: Path) -> bool:
 
 
 def holder(path: Path) -> int:
-    """The process id of the `tandem up` that has, or had last, the data folder at `path`."""
+    """The process id of the `tandem up` that runs, or ran last, on the data folder at `path`."""
     return int((path / "lock").read_text() or 0)
 
 
@@ -178,7 +182,7 @@ def _open_lock(path: Path) -> int:
 
 
 def write_private(file: Path, content: bytes) -> None:
-    """Write a file that only we may read, in one step: readers see the old content or the new."""
+    """Write a file that only this account can read, in one step: readers see the old content or the new."""
     unfinished = file.with_name(f".{file.name}.unfinished")
     with suppress(FileNotFoundError):
         unfinished.unlink()
@@ -190,14 +194,14 @@ def write_private(file: Path, content: bytes) -> None:
 
 
 def _is_strange(path: Path) -> bool:
-    """Whether there is something at `path` that no earlier run has left there."""
+    """Whether there is something at `path` that no earlier run has made."""
     if not path.exists():
         return False
     return not path.is_dir() or (any(path.iterdir()) and not (path / "logs").is_dir())
 
 
 def _servers_folder(path: Path, user: ServerUser | None) -> Path:
-    """Where the servers' account can reach its files: in the data folder, or in a place of ours."""
+    """A folder that the servers' account can reach: in the data folder, or else in `SHARED_PLACE`."""
     if user is None or user.can_enter(path):
         return path / "servers"
     SHARED_PLACE.mkdir(mode=0o755, parents=True, exist_ok=True)

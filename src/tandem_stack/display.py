@@ -10,7 +10,7 @@ from rich.table import Table
 
 
 class Display:
-    """Shows services' states as they change. Never fails: the terminal may be gone before the stack."""
+    """Shows the states of services when they change. Never fails, because the terminal may close first."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -18,7 +18,7 @@ class Display:
         self._states: dict[str, str] = {}
         self._live: Live | None = None
         if console.is_terminal:
-            # No refreshing by itself: that takes a thread, and a process that forks is better off without.
+            # Automatic refreshing would need a thread, which is dangerous in a process that forks.
             self._live = Live(console=console, auto_refresh=False)
 
     def __call__(self, title: str, state: str) -> None:
@@ -27,7 +27,7 @@ class Display:
         self._safely(self._redraw if self._live else lambda: self._line(f"{title}: {state}"))
 
     def running(self, url: str, data_dir: Path) -> None:
-        """Everything is ready: where to click."""
+        """Everything is ready: show the addresses."""
         self.end_table()
         where_to_click = (
             f"\nTandem is running.\n"
@@ -39,7 +39,7 @@ class Display:
         self._safely(lambda: self._line(where_to_click))
 
     def failed(self, why: str) -> None:
-        """The stack cannot run: why."""
+        """The stack cannot run: show the reason."""
         self.end_table()
         self._safely(
             lambda: self._errors.print(f"Error: {why}", markup=False, highlight=False, soft_wrap=True)
@@ -56,7 +56,7 @@ class Display:
         self._live.update(table, refresh=True)
 
     def end_table(self) -> None:
-        """Leave the table as it is; what comes from now on are lines."""
+        """Leave the table as it is, and print lines from now on."""
         if self._live:
             self._safely(self._live.stop)
             self._live = None
@@ -65,5 +65,5 @@ class Display:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def _safely(self, show: Callable[[], None]) -> None:
-        with suppress(OSError, ValueError, SystemExit):  # rich exits when its pipe is closed
+        with suppress(OSError, ValueError, SystemExit):  # rich raises SystemExit when its pipe is closed
             show()

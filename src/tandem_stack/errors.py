@@ -1,7 +1,7 @@
-"""What the stack says when it cannot go on."""
+"""The error of the local stack."""
 
 import click
 
 
 class StackError(click.ClickException):
-    """A sentence for the person: what is wrong, and what to do about it. The command line prints it."""
+    """A sentence that the command line prints: what is wrong, and what to do about it."""

@@ -1,4 +1,4 @@
-"""An instance of Tandem itself as a service of the local stack, and the migration that comes before it."""
+"""An instance of Tandem as a service of the local stack, and the migration before it starts."""
 
 import os
 import signal
@@ -11,9 +11,9 @@ from tandem_stack.ports import http_status
 from tandem_stack.processes import Program, how_it_ended, run_to_end
 from tandem_stack.services import Service
 
-# Longer than the instance itself takes at most (DRAIN_SECONDS).
-STOP_PATIENCE = 30
-MIGRATION_PATIENCE = 3600
+# Longer than an instance may take to stop by itself (DRAIN_SECONDS).
+STOP_SECONDS = 30
+MIGRATION_SECONDS = 3600
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class DatabaseUrls:
 
 
 def instance(folder: DataFolder, number: int, port: int, urls: DatabaseUrls) -> Service:
-    """`tandem serve` as the instance of that number (from 1), with the service role's URLs."""
+    """`tandem serve` as instance number `number` (from 1), with the URLs of the service role."""
     name = f"instance-{number}"
 
     async def is_ready() -> bool:
@@ -39,7 +39,7 @@ def instance(folder: DataFolder, number: int, port: int, urls: DatabaseUrls) -> 
         ),
         is_ready=is_ready,
         stop_signal=signal.SIGTERM,
-        stop_patience=STOP_PATIENCE,
+        stop_patience=STOP_SECONDS,
     )
 
 
@@ -47,11 +47,11 @@ async def migrate(folder: DataFolder, urls: DatabaseUrls) -> None:
     """Bring both databases up to date with `tandem migrate`, as their owner.
 
     Raises:
-        StackError: with the sentence that `tandem migrate` ended with.
+        StackError: it failed; with the last sentence of `tandem migrate`.
     """
     program = _tandem(folder, "migrate", "migrate", urls)
     start = program.log.stat().st_size if program.log.exists() else 0
-    exit_code = await run_to_end(program, MIGRATION_PATIENCE)
+    exit_code = await run_to_end(program, MIGRATION_SECONDS)
     if exit_code != 0:
         said = program.log.read_bytes()[start:].decode(errors="replace").strip().splitlines()
         reason = said[-1].removeprefix("Error: ") if said else how_it_ended(exit_code)
@@ -60,7 +60,7 @@ async def migrate(folder: DataFolder, urls: DatabaseUrls) -> None:
 
 
 def _tandem(folder: DataFolder, name: str, command: str, urls: DatabaseUrls, **environment: str) -> Program:
-    """A command of our own command line. URLs hold passwords: they travel in the environment."""
+    """A command of `tandem`. URLs contain passwords, so they are passed in the environment."""
     return Program(
         command=[sys.executable, "-m", "tandem", command],
         folder=folder.path,

@@ -26,7 +26,7 @@ COLLECTION = "users"
 OWNER = "tandem_owner"
 SERVICE = "tandem_service"
 REPLICA_SET = "tandem"
-# What the owner may besides owning its database: watch the server.
+# What the owner may do besides owning its database: read the state of the server.
 OWNER_ROLES = ("clusterMonitor",)
 
 NOT_YET_INITIALIZED = 94
@@ -37,9 +37,9 @@ SETTINGS = {
     "--oplogSize": "1024",  # MB; the default is a twentieth of the disk
 }
 PARAMETERS = {
-    # We come in by the key file, so nobody needs the door that is open while there are no users.
+    # The stack logs in with the key file, so it needs no access without a password before the first user.
     "enableLocalhostAuthBypass": "false",
-    # No other member could take over: a shutdown has nobody to wait for.
+    # There is no other member to take over, so a shutdown need not wait for one.
     "shutdownTimeoutMillisForSignaledShutdown": "100",
     "diagnosticDataCollectionEnabled": "false",
 }
@@ -48,7 +48,7 @@ TEST_PARAMETERS = {"enableTestCommands": "1"}
 
 @dataclass(frozen=True)
 class MongoDB:
-    """A MongoDB of our own in `folder`. `parameters` are more of mongod's own, for tests."""
+    """A MongoDB that the stack runs in `folder`. `parameters` are more parameters of mongod, for tests."""
 
     folder: DataFolder
     memory: Memory
@@ -74,7 +74,7 @@ class MongoDB:
 
     @property
     def service(self) -> Service:
-        """How it is started, asked and ended."""
+        """How it is started, checked and ended."""
         settings = SETTINGS | {
             "--port": str(self.port),
             "--dbpath": str(self._files / "data"),
@@ -111,7 +111,7 @@ class MongoDB:
             self.folder.hand_over(self._key_file)
 
     async def make_roles(self, database: str = DATABASE) -> None:
-        """Give the owner and the service their rights on `database`; makes both users where they are missing.
+        """Give the owner and the service their rights on `database`. Makes both users if they are missing.
 
         The service can find, insert, update and remove in the collection `users`, and nothing else.
 
@@ -145,7 +145,7 @@ class MongoDB:
                 await admin.command("createUser", OWNER, pwd=self.memory.mongodb_owner_password, roles=owns)
 
     def administrator(self) -> "AsyncMongoClient[dict[str, Any]]":
-        """A client with all rights: who has the key file is a member of the set."""
+        """A client with all rights: with the key file it counts as a member of the replica set."""
         return AsyncMongoClient(
             LOCAL,
             self.port,
@@ -171,7 +171,7 @@ class MongoDB:
         return {"_id": REPLICA_SET, "version": 1, "members": [{"_id": 0, "host": f"{LOCAL}:{self.port}"}]}
 
     async def _is_ready(self) -> bool:
-        """Whether it takes writes. On the way, a set that is new or has another port is told its member."""
+        """Whether it accepts writes. Also configures the replica set if it is new or its port has changed."""
         if not await accepts_connections(self.port):
             return False
         try:
@@ -182,7 +182,7 @@ class MongoDB:
             return False
 
     async def _join_replica_set(self, admin: "AsyncDatabase[dict[str, Any]]") -> None:
-        """Make the server its replica set's only member, or tell the set its new port."""
+        """Make the server the only member of its replica set, or change its port there."""
         try:
             config = (await admin.command("replSetGetConfig"))["config"]
         except OperationFailure as error:
@@ -196,15 +196,15 @@ class MongoDB:
 
 
 def _cache_gigabytes() -> float:
-    """A quarter of the machine's memory, half of mongod's default; it is taken as the data grow.
+    """A quarter of the machine's memory, half of mongod's default. It is used only as the data grow.
 
-    With 1 GB, two million users cost MongoDB twice the CPU that 50,000 do: pages came and went.
+    With 1 GB, two million users cost MongoDB twice the CPU of 50,000: pages did not stay in memory.
     """
     return max(1.0, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30 / 4)
 
 
 def find_mongod(folder: DataFolder) -> Path:
-    """The mongod to start: the wheel's, or one on the PATH where the wheel's does not run here.
+    """The mongod to start: that of the wheel, or one on the PATH if that of the wheel does not run here.
 
     Raises:
         StackError: there is none that runs; says what to install.
@@ -225,8 +225,8 @@ def find_mongod(folder: DataFolder) -> Path:
 
 
 def _complaint_of(mongod: Path) -> str:
-    """Why `mongod` does not run on this machine, as the beginning of a sentence; empty where it runs."""
-    answer = subprocess.run(  # noqa: PLW1510 - a failure is what we want to read
+    """Why `mongod` does not run on this machine, as the beginning of a sentence; empty if it runs."""
+    answer = subprocess.run(  # noqa: PLW1510 - a failure is an answer, too
         [mongod, "--version"], env=plain_environment(), capture_output=True, text=True, timeout=60
     )
     if answer.returncode == 0:

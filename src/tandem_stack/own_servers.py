@@ -1,4 +1,4 @@
-"""Database servers that the person brings: checked before anything is started on them."""
+"""Checks the database servers of `--postgres-url` and `--mongodb-url` before the stack uses them."""
 
 from typing import Any
 
@@ -10,21 +10,21 @@ from tandem_stack.errors import StackError
 
 OLDEST_POSTGRES = 18
 OLDEST_MONGODB = 5
-PATIENCE = 5  # seconds that a server may take to answer
+ANSWER_SECONDS = 5  # how long a server may take to answer
 
 
 async def check_postgres(url: str) -> None:
     """Check that PostgreSQL answers at `url` and is new enough.
 
     Raises:
-        StackError: it does not, or it is not.
+        StackError: one of these is not so.
     """
     try:
-        connection = await asyncpg.connect(url, timeout=PATIENCE, command_timeout=PATIENCE)
+        connection = await asyncpg.connect(url, timeout=ANSWER_SECONDS, command_timeout=ANSWER_SECONDS)
         try:
             version = int(await connection.fetchval("select current_setting('server_version_num')")) // 10_000
         finally:
-            await connection.close(timeout=PATIENCE)
+            await connection.close(timeout=ANSWER_SECONDS)
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise _unusable("PostgreSQL", "--postgres-url", error) from None
     if version < OLDEST_POSTGRES:
@@ -35,11 +35,11 @@ async def check_mongodb(url: str) -> None:
     """Check that MongoDB answers at `url`, is new enough and a member of a replica set.
 
     Raises:
-        StackError: it does not, or it is not.
+        StackError: one of these is not so.
     """
     try:
         client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
-            url, serverSelectionTimeoutMS=PATIENCE * 1000
+            url, serverSelectionTimeoutMS=ANSWER_SECONDS * 1000
         )
         async with client:
             version: str = (await client.admin.command("buildInfo"))["version"]
@@ -58,7 +58,7 @@ async def check_mongodb(url: str) -> None:
 
 
 def _unusable(name: str, option: str, error: Exception) -> StackError:
-    # Drivers may add pages about the servers' states; their first sentence says it.
+    # Drivers may add pages about the states of servers. The first sentence is enough.
     reason = (str(error) or type(error).__name__).splitlines()[0].split(", Timeout:")[0]
     return StackError(f"The {name} of {option} cannot be used: {reason}. Check that it runs, and the URL.")
 

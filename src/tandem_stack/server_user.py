@@ -1,4 +1,4 @@
-"""The account that the servers run as: PostgreSQL refuses to run as root."""
+"""The account that the servers run as, because PostgreSQL refuses to run as root."""
 
 import os
 import pwd
@@ -18,15 +18,15 @@ class ServerUser:
     gid: int
 
     def can_use(self, folder: Path) -> bool:
-        """Whether this account can pass through `folder`'s parents, list it, and read all that is in it."""
+        """Whether this account can reach `folder`, list it, and read everything in it."""
         return self._ask(lambda: all(_readable(path) for path in (folder, *folder.rglob("*"))))
 
     def can_enter(self, folder: Path) -> bool:
-        """Whether this account can pass through `folder` and its parents, to what it owns inside."""
+        """Whether this account can pass through `folder` and its parents to its own files inside."""
         return self._ask(lambda: os.access(folder, os.X_OK))
 
     def _ask(self, question: Callable[[], bool]) -> bool:
-        """Answer a question about access as this account: only the kernel knows, and answers for us alone."""
+        """Answer a question about access in a child that has this account, because only the kernel knows."""
         child = os.fork()
         if child == 0:
             answer = False
@@ -41,7 +41,7 @@ class ServerUser:
 
 
 def server_user(candidates: Iterable[str] = ("postgres", "nobody")) -> ServerUser | None:
-    """The account for the servers, or None where they run as whoever starts them: anybody but root.
+    """The account for the servers, or None if we are not root: then they run as our account.
 
     Raises:
         StackError: we are root, and the machine has none of the candidates.

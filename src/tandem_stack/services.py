@@ -1,4 +1,4 @@
-"""What the supervisor needs to know about a service of the stack."""
+"""A service of the stack, as the supervisor needs it."""
 
 import signal
 from collections.abc import Awaitable, Callable
@@ -11,7 +11,7 @@ from tandem_stack.waiting import until
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """A server or an instance: how it is started, how it is asked whether it is ready, how it is ended."""
+    """A server or an instance: how it is started, how it is checked, and how it is ended."""
 
     name: str
     title: str
@@ -21,18 +21,18 @@ class Service:
     stop_patience: float = 30  # seconds after which it is killed
     start_patience: float = 60  # seconds after which a process that is still not ready is given up
 
-    async def until_ready(self, process: Process, patience: float | None) -> None:
-        """Wait until the service answers, for at most `patience` seconds.
+    async def until_ready(self, process: Process, patience_seconds: float | None) -> None:
+        """Wait until the service answers, for at most `patience_seconds` (None: without a limit).
 
         Raises:
-            StackError: it ended or kept silent; names its log.
+            StackError: it ended, or did not answer; names its log.
         """
 
         async def is_ready_or_gone() -> bool:
             return process.exit_code is not None or await self.is_ready()
 
-        if not await until(is_ready_or_gone, patience):
-            what = f"was not ready after {patience:.0f} s"
+        if not await until(is_ready_or_gone, patience_seconds):
+            what = f"was not ready after {patience_seconds:.0f} s"
         elif process.exit_code is not None:
             what = f"{how_it_ended(process.exit_code)} while starting"
         else:
@@ -40,12 +40,12 @@ class Service:
         raise failure(f"{self.title} {what}", self.program)
 
     async def stop(self, process: Process) -> bool:
-        """End it: politely, then by force. Returns whether it went by itself."""
+        """Ask it to end, and kill it if it does not. Returns whether it ended by itself."""
         return await process.stop(self.stop_signal, self.stop_patience)
 
 
 def failure(what: str, program: Program) -> StackError:
-    """The error for a program that failed: what it did, and where it says why."""
+    """The error for a program that failed: what happened, and the log with the reason."""
     with program.log.open("rb") as log:
         log.seek(max(0, program.log.stat().st_size - 10_000))
         if b"No space left on device" in log.read():

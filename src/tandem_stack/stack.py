@@ -1,9 +1,9 @@
-"""The whole stack: which services there are, in which order they start and end, and what to check before."""
+"""The whole stack: its services, the order in which they start and end, and what is checked before."""
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,14 +27,15 @@ from tandem_stack.status import (
     write_status,
 )
 from tandem_stack.supervisor import Report, Supervisor, end_all
+from tandem_stack.waiting import together
 
-# Two fresh databases take 100 MB; PostgreSQL's log alone may grow to gigabytes.
+# Two new databases take 100 MB, and PostgreSQL's log may grow to gigabytes.
 LEAST_FREE_BYTES = 512_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What `tandem up` was asked for. A URL means: that server is yours, start none."""
+    """The options of `tandem up`. If there is a URL, that server is used and none is started."""
 
     data_dir: Path
     instances: int = 3
@@ -52,7 +53,7 @@ class Options:
 
 
 class Stack:
-    """The services of one stack. Use: `start`, then wait for whatever you like, then `stop`."""
+    """The services of one stack. Call `start`, and later `stop`."""
 
     def __init__(self, folder: DataFolder, options: Options, report: Report) -> None:
         self._folder = folder
@@ -68,14 +69,14 @@ class Stack:
 
     @property
     def url(self) -> str:
-        """Where people go."""
+        """The address of the load balancer."""
         return f"http://{LOCAL}:{self._options.port}"
 
     async def start(self) -> None:
         """Start everything, and return when all of it is ready.
 
         Raises:
-            StackError: something is in the way, or a service did not get ready.
+            StackError: something prevents it, or a service did not become ready.
         """
         end_leftovers(self._folder.servers)
         self._check()
@@ -94,7 +95,7 @@ class Stack:
         await self._start([load_balancer.service])
 
     async def stop(self, hurry: asyncio.Event) -> None:
-        """End everything: first the door, then those who answer, then what they store in."""
+        """End everything: first the load balancer, then the instances, then the databases."""
         databases = {"postgres", "mongodb"}
         order = ({"nginx"}, self._supervisors.keys() - databases - {"nginx"}, databases)
         groups = [
@@ -104,7 +105,7 @@ class Stack:
         remove_status(self._folder.path)
 
     def _check(self) -> None:
-        """Find what is in the way before anything is started."""
+        """Check what could prevent the start, before anything is started."""
         options = self._options
         wanted = [(options.port, "--port"), *((port, "--instance-port") for port in options.instance_ports)]
         if options.postgres_port:
@@ -124,7 +125,7 @@ class Stack:
     async def _start_databases(self) -> tuple[DatabaseUrls, DatabaseUrls]:
         """Start or check both at the same time. Returns the owner's URLs and the service's."""
         options, memory = self._options, self._remember_ports()
-        async with _together() as group:
+        async with together() as group:
             pg = group.create_task(
                 self._use_own("postgres", options.postgres_url, own_servers.check_postgres)
                 if options.postgres_url
@@ -139,7 +140,7 @@ class Stack:
         return DatabaseUrls(pg_owner, mongo_owner), DatabaseUrls(pg_service, mongo_service)
 
     def _remember_ports(self) -> Memory:
-        """Give the databases the ports asked for, else those of the last run where they are still free."""
+        """Give the databases the ports of the options, or those of the last run if they are still free."""
         memory = self._folder.remember()
         memory.postgres_port = _port(self._options.postgres_port, memory.postgres_port)
         memory.mongodb_port = _port(self._options.mongodb_port, memory.mongodb_port, memory.postgres_port)
@@ -147,7 +148,7 @@ class Stack:
         return memory
 
     async def _start_database(self, server: Postgres | MongoDB) -> tuple[str, str]:
-        """Initialise and start a server of ours. Returns the owner's and the service's URL."""
+        """Initialise and start a database server. Returns the owner's and the service's URL."""
         self._owner_urls[server.name] = server.owner_url()
         self._report(server.title, "initialising")
         await server.initialise()
@@ -156,7 +157,7 @@ class Stack:
         return server.owner_url(), server.service_url()
 
     async def _use_own(self, name: str, url: str, check: Callable[[str], Awaitable[None]]) -> tuple[str, str]:
-        """Check a server of the person's own. One URL serves the owner and the service."""
+        """Check the server of a URL. The owner and the service both use that URL."""
         self._owner_urls[name] = url
         await check(url)
         return url, url
@@ -165,13 +166,13 @@ class Stack:
         """Start services at the same time; return when all are ready."""
         supervisors = [Supervisor(service, self._report) for service in services]
         self._supervisors |= {supervisor.service.name: supervisor for supervisor in supervisors}
-        async with _together() as group:
+        async with together() as group:
             for supervisor in supervisors:
                 group.create_task(supervisor.start())
 
     def _report(self, title: str, state: str) -> None:
-        """Something changed: tell the person, and whoever asks for the status."""
-        with suppress(OSError):  # a full disk is no reason to stop looking after the services
+        """A state has changed: publish the status, and show it."""
+        with suppress(OSError):  # with a full disk, the services must still be supervised
             self._publish()
         self._tell(title, state)
 
@@ -195,20 +196,7 @@ class Stack:
 
 
 def _port(asked_for: int | None, last: int, other: int = 0) -> int:
-    """The port for a database; never `other`."""
+    """The port for a database, which is never `other`."""
     if asked_for:
         return asked_for
     return last if last and last != other and is_free(last) else free_port(but=(other,))
-
-
-@asynccontextmanager
-async def _together() -> AsyncIterator[asyncio.TaskGroup]:
-    """A task group that fails with the first error itself, for people, and not with a group of them."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            yield group
-    except* Exception as errors:
-        first = errors.exceptions[0]
-    else:
-        return
-    raise first

@@ -1,4 +1,4 @@
-"""What runs now: written by the supervisor whenever it changes, read by `tandem status` and the lab."""
+"""What runs now. The supervisor writes it after each change; `tandem status` and the lab read it."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ class InstanceStatus(msgspec.Struct, frozen=True):
 
 
 class ServerStatus(msgspec.Struct, frozen=True):
-    """A database server, by its owner's URL; `pid` is None while it is down, or where it is not ours."""
+    """A database server, by its owner's URL. `pid` is None if it is down or not started by the stack."""
 
     url: str | None
     pid: int | None
@@ -42,24 +42,24 @@ class Status(msgspec.Struct, frozen=True):
 
 
 def write_status(data_dir: Path, status: Status) -> None:
-    """Publish the status in a file that only we may read."""
+    """Publish the status in a file that only this account can read."""
     write_private(data_dir / _FILE, msgspec.json.encode(status))
 
 
 def remove_status(data_dir: Path) -> None:
-    """Nothing runs any more."""
+    """Remove the status, because nothing runs any more."""
     (data_dir / _FILE).unlink(missing_ok=True)
 
 
 def read_status(data_dir: Path) -> Status | None:
-    """The status of the stack that runs on this data folder, or None where none does.
+    """The status of the stack that runs on this data folder, or None if none does.
 
     Raises:
-        PermissionError: the stack is somebody else's.
+        PermissionError: the stack belongs to another account.
     """
     if not is_held(data_dir):
         return None
     try:
         return msgspec.json.decode((data_dir / _FILE).read_bytes(), type=Status)
     except FileNotFoundError:
-        return Status()  # it has only just begun
+        return Status()  # it has just started

@@ -7,25 +7,27 @@ from tandem_stack.errors import StackError
 from tandem_stack.processes import Process, how_it_ended, kill_children
 from tandem_stack.services import Service
 
-# Seconds before a service that died is started again; the last one after each further failure.
-PAUSES = (0.4, 0.8, 1.6, 3.2, 6.4, 10.0)
-# After so many seconds of life, the failures before are forgotten.
-WELL_AFTER = 10.0
-# How often a service may fail to get ready before `up` gives up on it.
+# The pauses before a service that died is started again. The last one is for all further failures.
+PAUSES_SECONDS = (0.4, 0.8, 1.6, 3.2, 6.4, 10.0)
+# When a service has run for this long, its earlier failures do not count any more.
+WELL_AFTER_SECONDS = 10.0
+# How often a service may fail to become ready before `tandem up` gives up.
 ATTEMPTS = 3
-# What is left of a service's patience when somebody is in a hurry, in seconds.
-HURRIED_PATIENCE = 1.0
+# How long a service may still take to stop after the second Ctrl-C.
+HURRIED_SECONDS = 1.0
 
 Report = Callable[[str, str], None]
 
 
 class Supervisor:
-    """Keeps one service running: whatever ends it, it is started again, with growing pauses."""
+    """Keeps one service running: if it ends, it is started again, after growing pauses."""
 
-    def __init__(self, service: Service, report: Report, pauses: Sequence[float] = PAUSES) -> None:
+    def __init__(
+        self, service: Service, report: Report, pauses_seconds: Sequence[float] = PAUSES_SECONDS
+    ) -> None:
         self.service = service
         self._report = report
-        self._pauses = pauses
+        self._pauses_seconds = pauses_seconds
         self._process: Process | None = None
         self._ready = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -36,11 +38,11 @@ class Supervisor:
         return self._process.pid if self._process and self._process.exit_code is None else None
 
     async def start(self) -> None:
-        """Start the service, and return when it is ready for the first time; from then on it is kept running.
+        """Start the service and keep it running. Returns when it is ready for the first time.
 
         Raises:
-            StackError: it did not get ready.
-            Exception: the same, for a reason that nobody foresaw.
+            StackError: it did not become ready.
+            Exception: the same, for an unexpected reason.
         """
         self._task = asyncio.create_task(self._keep_running())
         ready = asyncio.create_task(self._ready.wait())
@@ -50,7 +52,7 @@ class Supervisor:
             self._task.result()
 
     async def stop(self, hurry: asyncio.Event) -> None:
-        """End the service for good. From the moment that `hurry` is set, it has no time left."""
+        """End the service for good. When `hurry` is set, it has only `HURRIED_SECONDS` left."""
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -60,7 +62,7 @@ class Supervisor:
         ending = asyncio.create_task(self.service.stop(self._process))
         hurried = asyncio.create_task(hurry.wait())
         await asyncio.wait({ending, hurried}, return_when=asyncio.FIRST_COMPLETED)
-        await asyncio.wait({ending}, timeout=HURRIED_PATIENCE)
+        await asyncio.wait({ending}, timeout=HURRIED_SECONDS)
         hurried.cancel()
         if not ending.done():
             await self._process.kill()
@@ -79,12 +81,13 @@ class Supervisor:
                     raise
                 self._report(self.service.title, self._why(error))
             else:
-                if asyncio.get_running_loop().time() - began > WELL_AFTER:
+                if asyncio.get_running_loop().time() - began > WELL_AFTER_SECONDS:
                     failures = 0
-            await asyncio.sleep(self._pauses[min(max(failures, 1), len(self._pauses)) - 1])
+            last = len(self._pauses_seconds)
+            await asyncio.sleep(self._pauses_seconds[min(max(failures, 1), last) - 1])
 
     def _why(self, error: Exception) -> str:
-        """What has failed, for the display; of an error that nobody foresaw its type, too."""
+        """What has failed, for the display. An unexpected error is shown with its type."""
         if isinstance(error, StackError):
             return str(error).removeprefix(f"{self.service.title} ")
         return f"{type(error).__name__}: {error}; starting it again"
@@ -93,7 +96,7 @@ class Supervisor:
         """Start the service and wait until it ends.
 
         Raises:
-            StackError: it did not get ready.
+            StackError: it did not become ready.
         """
         self._report(self.service.title, "starting")
         try:
@@ -102,7 +105,7 @@ class Supervisor:
             msg = f"{self.service.title} cannot be started: {error}."
             raise StackError(msg) from None
         try:
-            # Later on it has all the time it needs: what it waits for may be away as long as it likes.
+            # Only the first start has a limit: later on, what the service waits for may be away for any time.
             first_time = not self._ready.is_set()
             await self.service.until_ready(self._process, self.service.start_patience if first_time else None)
             self._report(self.service.title, "ready")
@@ -114,12 +117,12 @@ class Supervisor:
             raise
         finally:
             if self._process.exit_code is not None:
-                # Sessions and workers of a service that died hold its files and its port.
+                # Sessions and workers of a service that died still have its files and its port open.
                 kill_children(but=Process.running)
 
 
 async def end_all(groups: Iterable[Iterable[Supervisor]], hurry: asyncio.Event, report: Report) -> None:
-    """End one group of services after the other, whatever goes wrong with one of them."""
+    """End one group of services after the other, even if one of them fails."""
     for group in groups:
         supervisors = list(group)
         endings = await asyncio.gather(

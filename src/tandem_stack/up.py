@@ -11,14 +11,14 @@ from tandem_stack.errors import StackError
 from tandem_stack.stack import Options, Stack
 from tandem_stack.watchdog import run_watched, watchdog_is_gone
 
-# How many files and connections each process may have open, where the machine lets us.
+# How many files and connections each process may have open, if the machine allows it.
 MAX_OPEN_FILES = 65_536
-# How long an orderly end may take, in seconds, when `tandem up` was killed and nobody waits for it.
-ORPHANED_PATIENCE = 5.0
+# How long an orderly end may take when the watchdog was killed, because then nothing waits for it.
+ORPHANED_SECONDS = 5.0
 
 
 def run_stack(options: Options, display: Display) -> int:
-    """Run the stack until it is told to end; returns the exit code, once every process has ended.
+    """Run the stack until a signal asks it to end. Returns the exit code when every process has ended.
 
     Raises:
         StackError: the data folder cannot be used, or another stack is running on it.
@@ -41,7 +41,7 @@ def run_stack(options: Options, display: Display) -> int:
 
 
 async def _supervise(stack: Stack, display: Display, watchdog: int) -> int:
-    """Start the stack, wait until we are asked to end, and end it."""
+    """Start the stack, wait for a signal to end, and end it."""
     _allow_many_open_files()
     stop, hurry = asyncio.Event(), asyncio.Event()
     _listen_for_signals(stop, hurry, watchdog)
@@ -76,7 +76,7 @@ def _listen_for_signals(stop: asyncio.Event, hurry: asyncio.Event, watchdog: int
     def on_signal() -> None:
         (hurry if stop.is_set() else stop).set()
         if watchdog_is_gone(watchdog):
-            loop.call_later(ORPHANED_PATIENCE, hurry.set)
+            loop.call_later(ORPHANED_SECONDS, hurry.set)
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, on_signal)

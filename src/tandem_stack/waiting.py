@@ -1,17 +1,33 @@
-"""Waiting for what happens in other processes: nothing tells us, so we look again and again."""
+"""Waiting: for what happens in other processes, and for several tasks at once."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 
 SECONDS_BETWEEN_LOOKS = 0.05
 
 
 async def until(condition: Callable[[], Awaitable[bool]], patience_seconds: float | None) -> bool:
-    """Wait until `condition` holds, for at most so many seconds (None: for ever). Returns whether it does."""
+    """Wait until `condition` holds, for at most this long (None: without a limit). Returns whether it holds.
+
+    The condition is checked again and again, because other processes send no event when it becomes true.
+    """
     with suppress(TimeoutError):
         async with asyncio.timeout(patience_seconds):
-            while not await condition():  # noqa: ASYNC110 - no event of ours tells
+            while not await condition():  # noqa: ASYNC110 - see above
                 await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
             return True
     return False
+
+
+@asynccontextmanager
+async def together() -> AsyncIterator[asyncio.TaskGroup]:
+    """A task group that fails with its first error itself, not with a group of errors."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            yield group
+    except* Exception as errors:
+        first = errors.exceptions[0]
+    else:
+        return
+    raise first

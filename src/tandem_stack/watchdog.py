@@ -1,10 +1,9 @@
 """Two processes that watch each other, so that nothing outlives `tandem up`.
 
-The process that was started is the watchdog: it only waits, and passes signals on. Its child does the work
-and starts all the rest. Whichever of the two is killed, even with SIGKILL, the other cleans up. The kernel
-signals the child that its parent has died, and the child ends its services in order. The watchdog inherits
-the processes of a dead child, and kills them: servers' workers and sessions, and processes that somebody
-stopped with SIGSTOP, too.
+The process that was started is the watchdog: it only waits, and forwards signals. Its child does the work and
+starts all the rest. If one of the two is killed, even with SIGKILL, the other one cleans up. When the
+watchdog dies, the kernel sends the child a signal, and the child ends its services in order. When the child
+dies, the watchdog inherits its processes and kills them all, even workers, sessions and stopped processes.
 """
 
 import os
@@ -21,7 +20,7 @@ _WATCHED = _STOP_SIGNALS | {signal.SIGCHLD}
 
 
 def run_watched(work: Callable[[], int]) -> int:
-    """Run `work` in a child that gets SIGTERM for each signal that asks us to end; returns its exit code.
+    """Run `work` in a child, which gets SIGTERM for each signal that asks us to end. Returns its exit code.
 
     A negative exit code names the signal that killed the child.
     """
@@ -45,7 +44,7 @@ def watchdog_is_gone(watchdog: int) -> bool:
 def _be_the_child(watchdog: int, mask: Iterable[int], work: Callable[[], int]) -> None:
     exit_code = 1
     try:
-        os.setsid()  # Ctrl-C reaches the watchdog alone, which passes it on: once
+        os.setsid()  # so that Ctrl-C reaches only the watchdog, which forwards it once
         adopt_orphans()
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         if signal_on_parents_death(signal.SIGTERM, watchdog):
@@ -60,11 +59,11 @@ def _be_the_child(watchdog: int, mask: Iterable[int], work: Callable[[], int]) -
 
 
 def _watch(child: int) -> int:
-    """Pass signals on until the child ends; returns its exit code."""
+    """Forward signals until the child ends. Returns its exit code."""
     while True:
         if signal.sigwait(_WATCHED) != signal.SIGCHLD:
             os.kill(child, signal.SIGTERM)
-            os.kill(child, signal.SIGCONT)  # somebody may have stopped it
+            os.kill(child, signal.SIGCONT)  # it may have been stopped (SIGSTOP)
             continue
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:

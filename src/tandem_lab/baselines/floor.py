@@ -1,11 +1,11 @@
 """The floor of today: the service's own statements in batches of 500, from one process, without HTTP.
 
-No service that writes these rows and documents can be faster than this by more than noise, so the service's
-rate is quoted as a share of it, measured in the same run on the same servers:
+A service that writes these rows and documents cannot be faster than this, except by noise. So the service's
+rate is given as a share of the floor, measured in the same run on the same servers:
 
     POSTGRES_URL=... MONGODB_URL=... python -m tandem_lab.baselines.floor --users 50000
 
-The databases must be migrated. The statements as they once were: `frozen_floor/`, which also holds the loop.
+The databases must be migrated. `frozen_floor/` has the statements of an early version, and the loop of both.
 """
 
 import os
@@ -31,17 +31,21 @@ APP_ID = "floor"
 DEADLINE = timedelta(seconds=30)
 
 
-def make_users(count: int) -> list[CreateUserCommand]:
-    """Commands for different users of a run of their own."""
-    seed = f"floor-{time.time_ns()}"
-    wire = random_users(seed, 0, count)
+def commands_of(seed: str, first: int, count: int) -> list[CreateUserCommand]:
+    """Commands for different users of a run, from number `first` on."""
+    wire = random_users(seed, first, count)
     profiles = (normalize(msgspec.convert(msgspec.to_builtins(user), UserInput)) for user in wire)
     return [CreateUserCommand(seed, profile) for profile in profiles]
 
 
+def make_users(count: int) -> list[CreateUserCommand]:
+    """Commands for different users of a run of their own."""
+    return commands_of(f"floor-{time.time_ns()}", 0, count)
+
+
 @asynccontextmanager
 async def opened(_: Sequence[CreateUserCommand]) -> AsyncIterator[Bring[CreateUserCommand]]:
-    """Connect, and give what brings a batch through both databases."""
+    """Connect, and give the function that brings a batch through both databases."""
     database = await Database.connect(os.environ["POSTGRES_URL"], name=APP_ID, deadline=DEADLINE)
     client = open_client(os.environ["MONGODB_URL"], name=APP_ID, deadline=DEADLINE)
     commands = UserCommandRepository(database, APP_ID)

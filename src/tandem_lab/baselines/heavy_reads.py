@@ -4,10 +4,10 @@
 
 Starts a stack of its own with one instance, and prints a line of JSON for each of four situations:
 
-* lists: so many at once, each of 1,000 users of 38 KB;
+* lists: `--lists` requests at once, each for 1,000 users of 38 KB;
 * creates alone, at a fixed rate;
-* the same beside so many searches at once, each of which looks at 20,000 documents;
-* searches whose clients leave: how many of them MongoDB is still busy with afterwards.
+* the same creates beside `--searches` requests at once, each of which reads 20,000 documents;
+* searches whose clients disconnect: how many of them MongoDB is still busy with afterwards.
 """
 
 import argparse
@@ -24,6 +24,7 @@ from pymongo import AsyncMongoClient
 
 from tandem_lab.bench.fill import fill
 from tandem_lab.bench.load import Load, generate, plan_of
+from tandem_lab.bench.measure import until_drained
 from tandem_lab.bench.own_stack import address_of, own_stack
 from tandem_lab.bench.probe import Probe
 from tandem_stack.status import InstanceStatus, Status
@@ -37,21 +38,15 @@ SEARCH = "/api/v1/user-query/search?name=nobody-has-this-name"
 
 
 def large_user(number: int) -> dict[str, Any]:
-    """A user with every text as long as it may be: 38 KB as JSON."""
+    """A user whose texts all have the greatest length allowed: 38 KB as JSON."""
     text, url = "\N{GRINNING FACE}" * 200, "\N{GRINNING FACE}" * 2_000
-    place = {"coordinates": {"latitude": text, "longitude": text}, "timezone": {"offset": text}}
+    place = {"city": text, "state": text, "postcode": text, "street": text, "country": "Iran"}
+    exact = {"coordinates": {"latitude": text, "longitude": text}, "timezone": {"offset": text}}
     return {
         "email": f"{number}@example.com",
         "gender": text,
         "name": {"title": text, "first": text, "last": text},
-        "location": {
-            "city": text,
-            "state": text,
-            "country": "Iran",
-            "postcode": text,
-            "street": text,
-            **place,
-        },
+        "location": place | exact,
         "login": {"username": text, "uuid": text},
         "picture": {"large": url, "medium": url, "thumbnail": url},
         "phone": text,
@@ -69,12 +64,12 @@ def memory_mib(pid: int, field: str) -> float:
 
 
 def reset_peak(pid: int) -> None:
-    """Let `VmHWM` begin anew."""
+    """Set `VmHWM` back to the memory used now."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
 async def ask_at_once(base: str, path: str, times: int, seconds: float = 120) -> dict[str, Any]:
-    """Ask for one path so many times at once; what came of it. Who waits for longer leaves."""
+    """Send this many requests for one path at once. Clients disconnect after `seconds`."""
     statuses: Counter[str] = Counter()
     size = 0
     timeout = aiohttp.ClientTimeout(total=seconds)
@@ -98,30 +93,20 @@ async def ask_at_once(base: str, path: str, times: int, seconds: float = 120) ->
 
 
 async def create_large_users(base: str) -> None:
-    """Send them, and wait until MongoDB has all."""
+    """Send `LARGE_USERS` users, one after the other."""
     url = f"{base}/api/v1/user-command?seed=large"
     async with aiohttp.ClientSession() as session:
         for number in range(LARGE_USERS):
             body = json.dumps(large_user(number), ensure_ascii=False).encode()
             async with session.post(url, data=body, headers=JSON) as answer:
                 answer.raise_for_status()
-    await until_synchronized(base, "large")
 
 
-async def statistics_of(base: str, seed: str) -> list[dict[str, Any]]:
-    """The statistics of a run."""
+async def statistics_of(base: str, seed: str) -> dict[str, Any]:
+    """The statistics of a run that one instance has created."""
     async with aiohttp.ClientSession() as session, session.get(f"{base}/api/v1/stats?seed={seed}") as answer:
-        rows: list[dict[str, Any]] = await answer.json()
-        return rows
-
-
-async def until_synchronized(base: str, seed: str) -> list[dict[str, Any]]:
-    """Wait until no user of the run is pending."""
-    while True:
-        rows = await statistics_of(base, seed)
-        if not any(row["pending"] for row in rows):
-            return rows
-        await asyncio.sleep(0.2)
+        (row,) = await answer.json()
+        return dict(row)
 
 
 async def measure_lists(instance: InstanceStatus, base: str, lists: int) -> dict[str, Any]:
@@ -136,8 +121,8 @@ async def measure_lists(instance: InstanceStatus, base: str, lists: int) -> dict
     return {"lists": lists, **found, **outcome}
 
 
-async def measure_creates(base: str, seed: str, searches: int) -> dict[str, Any]:
-    """Lag and latency of creates at a fixed rate, beside so many searches from the third second on."""
+async def measure_creates(probe: Probe, base: str, seed: str, searches: int) -> dict[str, Any]:
+    """Lag and latency of creates at a fixed rate, beside this many searches from the third second on."""
     plan = plan_of(base, Load(SECONDS, connections=50, rate=RATE), seed=seed)
 
     async def search() -> dict[str, Any]:
@@ -145,14 +130,15 @@ async def measure_creates(base: str, seed: str, searches: int) -> dict[str, Any]
         return await ask_at_once(base, SEARCH, searches) if searches else {}
 
     outcome, found = await asyncio.gather(generate(plan), search())
-    (row,) = await until_synchronized(base, seed)
+    await until_drained(probe, seed)
+    row = await statistics_of(base, seed)
     lags = {name: row[name] for name in row if "lag" in name.lower()}
     slowest = max(outcome.latencies_ms)
     return {"beside_searches": searches, **lags, "slowest_post_ms": round(slowest), **found}
 
 
 async def measure_leaving(running: Status, base: str, searches: int) -> dict[str, Any]:
-    """Clients that leave after half a second; what MongoDB still does for them, one second later."""
+    """Clients that disconnect after half a second, and what MongoDB still does for them a second later."""
     outcome = await ask_at_once(base, SEARCH, searches, seconds=0.5)
     await asyncio.sleep(1)
     busy = []
@@ -174,22 +160,22 @@ async def measure_leaving(running: Status, base: str, searches: int) -> dict[str
 
 
 async def main(lists: int, searches: int) -> None:
-    """All four, one after the other."""
+    """Measure all four situations, one after the other."""
     async with own_stack(Path(tempfile.gettempdir()) / "heavy-reads", 1) as stack:
         running = stack.running
         (instance,) = running.instances
         base = address_of(running)
-        probe = await Probe.open(running)
-        await fill(probe, base, SMALL_USERS)
-        await probe.close()
-        await create_large_users(base)
-        for measuring in (
-            measure_lists(instance, base, lists),
-            measure_creates(base, "alone", 0),
-            measure_creates(base, "beside", searches),
-            measure_leaving(running, base, searches),
-        ):
-            print(json.dumps(await measuring), flush=True)
+        async with Probe.open(running) as probe:
+            await fill(probe, base, SMALL_USERS)
+            await create_large_users(base)
+            await until_drained(probe, "large")
+            for measuring in (
+                measure_lists(instance, base, lists),
+                measure_creates(probe, base, "alone", 0),
+                measure_creates(probe, base, "beside", searches),
+                measure_leaving(running, base, searches),
+            ):
+                print(json.dumps(await measuring), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 -- The PostgreSQL half of one user, as one statement and one transaction, for pgbench: the rows of create_users
--- (src/tandem/user_command/users.sql) without its counters. Each user has an address of its own; all else,
--- given as variables by one_at_a_time.py, is one made-up user's.
+-- (src/tandem/user_command/users.sql) without its counters. Each user has an e-mail address of its own. All other
+-- values are those of one made-up user, given as variables by one_at_a_time.py.
 WITH input AS MATERIALIZED (
     SELECT nextval('prm_user_id_seq') AS id, now() AS created_at
 ), users AS (

@@ -1,16 +1,17 @@
 """Where a baseline keeps its users: the service's tables in a schema, and a collection, of its own.
 
-So it works on the same servers with the same tables, and neither disturbs the service nor is in its
-statistics. The URLs are the owner's, who need not have the right to create databases.
+So it uses the same servers and the same tables, does not disturb the service, and does not count in its
+statistics. The URLs are the owner's. The owner needs no right to create databases.
 """
 
 import os
 import sys
 from datetime import timedelta
+from typing import Any
 
 import asyncpg
 
-from tandem.config import SettingsError, load_settings
+from tandem.config import Settings, SettingsError, load_settings
 from tandem.user_command.migrate import migrate
 from tandem.user_query.database import MAJORITY, Client, Users
 from tandem.user_query.indexes import INDEXES
@@ -18,17 +19,16 @@ from tandem.user_query.indexes import INDEXES
 DEADLINE = timedelta(seconds=30)
 
 
-def server_urls() -> tuple[str, str]:
-    """POSTGRES_URL and MONGODB_URL of the environment; without them the program ends and says so."""
+def settings() -> Settings:
+    """POSTGRES_URL, MONGODB_URL, HOST and PORT of the environment; where one is missing the program ends."""
     try:
-        settings = load_settings(os.environ)
+        return load_settings(os.environ)
     except SettingsError as error:
         sys.exit(f"{error} `tandem status --json` shows the URLs of a running stack.")
-    return settings.postgres_url, settings.mongodb_url
 
 
 async def fresh_schema(postgres_url: str, name: str) -> str:
-    """Make the schema afresh, migrated as the service's is. The URL of who works in it."""
+    """Make the schema afresh, migrated like the service's. Returns a URL that works in it."""
     connection = await asyncpg.connect(postgres_url)
     await connection.execute(f"DROP SCHEMA IF EXISTS {name} CASCADE; CREATE SCHEMA {name}")
     await connection.close()
@@ -43,3 +43,36 @@ async def fresh_collection(client: Client, name: str) -> Users:
     await users.drop()
     await users.create_indexes(INDEXES)
     return users
+
+
+def user_columns(user: Any) -> dict[str, Any]:
+    """The columns of a user's own row, by their names, from a user in the format of randomuser.me."""
+    return {
+        "email": user.email,
+        "gender": user.gender,
+        "title": user.name.title,
+        "first_name": user.name.first,
+        "last_name": user.name.last,
+        "birth_at": user.dob.date,
+        "birth_age": user.dob.age,
+        "registered_at": user.registered.date,
+        "registered_age": user.registered.age,
+        "phone": user.phone,
+        "cell": user.cell,
+        "identity_name": user.id.name,
+        "identity_value": user.id.value,
+        "nationality": user.nat,
+    }
+
+
+def location_columns(location: Any) -> dict[str, Any]:
+    """The columns of the row that says where a user lives."""
+    return {
+        "street_number": location.street.number,
+        "street_name": location.street.name,
+        "city": location.city,
+        "state": location.state,
+        "postcode": location.postcode,
+        "latitude": location.coordinates.latitude,
+        "longitude": location.coordinates.longitude,
+    }

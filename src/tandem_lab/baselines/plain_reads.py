@@ -1,32 +1,27 @@
-"""The plain way to read by e-mail: one `find_one` a request, on the same HTTP layer. A baseline for reads.
+"""The plain way to read by e-mail: one `find_one` for each request, on the same HTTP layer. A baseline.
 
 POSTGRES_URL=... MONGODB_URL=... PORT=8091 python -m tandem_lab.baselines.plain_reads
 """
 
-import os
-import sys
 from datetime import timedelta
 from typing import Any
 
 import uvloop
 
 from tandem.app.stop import StopRequest
-from tandem.config import SettingsError, load_settings
 from tandem.http.application import Application
 from tandem.http.requests import NoArguments, Request, Response, json_response
 from tandem.http.routes import Route
 from tandem.http.serving import serve
 from tandem.user_query.controller import EmailQuery, UserDocument
 from tandem.user_query.database import open_client, users_of
+from tandem_lab.baselines.places import settings
 
 
 async def main() -> None:
     """Serve the one route until SIGTERM."""
-    try:
-        settings = load_settings(os.environ)
-    except SettingsError as error:
-        sys.exit(str(error))
-    users = users_of(open_client(settings.mongodb_url, name="plain", deadline=timedelta(seconds=10)))
+    servers = settings()
+    users = users_of(open_client(servers.mongodb_url, name="plain", deadline=timedelta(seconds=10)))
 
     async def find(request: Request[NoArguments, EmailQuery, Any]) -> Response:
         found = await users.find_one({"email": request.query.email}, sort=[("_id", -1)])
@@ -37,7 +32,7 @@ async def main() -> None:
     )
     stop = StopRequest()
     stop.wait_for_it()
-    address = (settings.host, settings.port)
+    address = (servers.host, servers.port)
     await serve(Application([route]), address, stop=stop.wait, drain=timedelta(seconds=1))
 
 

@@ -2,32 +2,30 @@
 
     POSTGRES_URL=... MONGODB_URL=... python -m tandem_lab.baselines.read_join
 
-Reads the newest user of an e-mail address, one at a time and in batches of 50, and prints each round's
-result in one line of JSON. CPU is this process's own: what a driver asks for an answer (asyncpg leaves a row
-as it is, PyMongo makes the whole document). The service's PostgreSQL has no index on e-mail addresses, so
-this makes one in a copy of its own: schema and collection `read_join`, made afresh by each run.
+Reads the newest user of an e-mail address, one at a time and in batches of 50, and prints the results of all
+rounds in one line of JSON. The CPU is that of this process, so it shows what the drivers cost: asyncpg leaves
+a row as it is, PyMongo makes the whole document. The service's PostgreSQL has no index on e-mail addresses.
+This program makes one in a copy of its own: schema and collection `read_join`, made afresh by each run.
 """
 
 import argparse
 import json
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence, Sized
+from functools import partial
 from typing import Any
 
 import asyncpg
-import msgspec
 import uvloop
 
-from tandem.cqrs import CreateUserCommand
 from tandem.postgres.database import Database
-from tandem.random_users import random_users
-from tandem.user import UserInput, normalize
 from tandem.user_command.repository import UserCommandRepository
 from tandem.user_query.database import Users, open_client
 from tandem.user_query.document import document_of
 from tandem.user_query.repository import UserQueryRepository
-from tandem_lab.baselines.places import DEADLINE, fresh_collection, fresh_schema, server_urls
+from tandem_lab.baselines.floor import commands_of
+from tandem_lab.baselines.places import DEADLINE, fresh_collection, fresh_schema, settings
 
 NAME = "read_join"
 FILL = 500
@@ -46,28 +44,32 @@ JOIN = """
     WHERE u.email = ANY ($1::text[])
     ORDER BY u.email, u.id DESC
 """
-# Planning this join takes longer than running it: the plan is made once and kept, as the service does.
+# Planning this join takes longer than running it, so the plan is made once and kept, as the service does.
 SESSION_SETTINGS = {"plan_cache_mode": "force_generic_plan", "jit": "off"}
-# Reads the newest users of these addresses; how many there are.
-Read = Callable[[Sequence[str]], Awaitable[int]]
+# Reads the newest users of these addresses.
+Read = Callable[[Sequence[str]], Awaitable[Sized]]
 
 
 async def main() -> None:
-    """Fill both databases, measure the four ways in turn, print what each round gave."""
+    """Fill both databases, measure the four ways to read in turn, and print the results of each round."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--users", type=int, default=20_000)
     parser.add_argument("--reads", type=int, default=5_000, help="of each way in each round")
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    postgres_url, mongodb_url = server_urls()
-    client = open_client(mongodb_url, name=NAME, deadline=DEADLINE)
+    servers = settings()
+    client = open_client(servers.mongodb_url, name=NAME, deadline=DEADLINE)
     users = await fresh_collection(client, NAME)
-    schema_url = await fresh_schema(postgres_url, NAME)
+    schema_url = await fresh_schema(servers.postgres_url, NAME)
     emails = await fill(schema_url, users, arguments.users)
     connection = await asyncpg.connect(schema_url, server_settings=SESSION_SETTINGS)
     await connection.execute(INDEX)
 
-    ways = {"postgresql_join": join_of(connection), "mongodb_document": document_from(users)}
+    # The join uses the same statement for one address and for many; it is prepared once.
+    ways: dict[str, Read] = {
+        "postgresql_join": partial(connection.fetch, JOIN),
+        "mongodb_document": partial(read_documents, UserQueryRepository(users), users),
+    }
     measured: dict[str, list[dict[str, float]]] = {}
     for _ in range(arguments.rounds):
         for name, read in ways.items():
@@ -80,48 +82,33 @@ async def main() -> None:
 
 
 async def fill(schema_url: str, users: Users, count: int) -> list[str]:
-    """Write the same users to both databases, by the service's own statements. Their e-mail addresses."""
+    """Write the same users to both databases with the service's statements. Returns their addresses."""
     database = await Database.connect(schema_url, name=NAME, deadline=DEADLINE)
     commands, queries = UserCommandRepository(database, NAME), UserQueryRepository(users)
     emails = []
     for first in range(0, count, FILL):
-        wire = random_users(NAME, first, min(FILL, count - first))
-        profiles = [normalize(msgspec.convert(msgspec.to_builtins(user), UserInput)) for user in wire]
-        stored = await commands.create([CreateUserCommand(NAME, profile) for profile in profiles], 1)
+        batch = commands_of(NAME, first, min(FILL, count - first))
+        stored = await commands.create(batch, 1)
         refused = await queries.write([document_of(user) for user in stored])
         assert not refused
-        emails += [profile.email for profile in profiles]
+        emails += [command.profile.email for command in batch]
     await database.close()
     return emails
 
 
-def join_of(connection: asyncpg.Connection) -> Read:
-    """The join. One address and many take the same statement, which is prepared once."""
-
-    async def read(emails: Sequence[str]) -> int:
-        return len(await connection.fetch(JOIN, emails))
-
-    return read
-
-
-def document_from(users: Users) -> Read:
-    """The document: `find_one` for one address, the service's own aggregation for many."""
-    repository = UserQueryRepository(users)
-
-    async def read(emails: Sequence[str]) -> int:
-        if len(emails) > 1:
-            return len(await repository.find_newest_by_emails(emails))
-        found: dict[str, Any] | None = await users.find_one({"email": emails[0]}, sort=[("_id", -1)])
-        return 0 if found is None else 1
-
-    return read
+async def read_documents(repository: UserQueryRepository, users: Users, emails: Sequence[str]) -> Sized:
+    """The documents: `find_one` for one address, the service's aggregation for several."""
+    if len(emails) > 1:
+        return await repository.find_newest_by_emails(emails)
+    found: dict[str, Any] | None = await users.find_one({"email": emails[0]}, sort=[("_id", -1)])
+    return [] if found is None else [found]
 
 
 async def clocked(read: Read, wanted: Sequence[str], size: int) -> dict[str, float]:
     """Read all `wanted` in batches of `size`, one after the other."""
     batches = [wanted[first : first + size] for first in range(0, len(wanted), size)]
     began, began_cpu = time.perf_counter(), time.process_time()
-    found = [await read(batch) for batch in batches]
+    found = [len(await read(batch)) for batch in batches]
     seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - began_cpu
     assert found == [len(set(batch)) for batch in batches], "some user was not found"
     return {

@@ -2,28 +2,31 @@
 
     python -m tandem_lab.baselines.telemetry_cost --users 20000 --rounds 5
 
-Takes the owner's URLs from POSTGRES_URL and MONGODB_URL, of a stack that nobody uses meanwhile.
+POSTGRES_URL and MONGODB_URL are the owner's URLs of a stack that is not used for anything else meanwhile.
 """
 
 import argparse
 import asyncio
 import json
 import os
-import statistics
 import sys
 import time
-import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
+from operator import truediv
+from statistics import median
 
+import aiohttp
 from aiohttp import web
 
 from tandem_lab.bench.generator import Plan
 from tandem_lab.bench.load import generate
 from tandem_lab.bench.proc import cpu_us
+from tandem_lab.meanwhile import meanwhile
 from tandem_stack.ports import free_port, http_status
+from tandem_stack.waiting import until
 
-# Instances without any counting, as far as it can be taken away: the calls are still made.
+# An instance that counts nothing. Only the calls of the counters are left, because they cannot be removed.
 UNCOUNTED = """
 from tandem.telemetry.histogram import Histogram
 from tandem.http.counters import RouteCounters
@@ -39,7 +42,7 @@ Variant = tuple[str, dict[str, str], bool]
 
 
 def variants(collector: str) -> dict[str, Variant]:
-    """Name to program, environment, and whether it is scraped each second."""
+    """By name: the program, its environment, and whether its metrics are read each second."""
     return {
         "uncounted": (UNCOUNTED, {}, False),
         "metrics": (SERVE, {}, False),
@@ -50,55 +53,53 @@ def variants(collector: str) -> dict[str, Variant]:
 
 
 @asynccontextmanager
-async def serving(program: str, environment: dict[str, str]) -> AsyncIterator[tuple[int, int]]:
-    """An instance: its process and its port."""
+async def serving(
+    program: str, environment: dict[str, str]
+) -> AsyncIterator[tuple[int, int, aiohttp.ClientSession]]:
+    """An instance: its process id, its port, and a session to ask it with."""
     port = free_port()
     given = os.environ | {"PORT": str(port), "APP_ID": f"cost-{port}"} | environment
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", program, env=given, stdout=asyncio.subprocess.DEVNULL
     )
+
+    async def is_ready_or_has_ended() -> bool:
+        return process.returncode is not None or await http_status(port, "/health/ready") == 200
+
     try:
-        while process.returncode is None and await http_status(port, "/health/ready") != 200:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
-        yield process.pid, port
+        await until(is_ready_or_has_ended, None)
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", raise_for_status=True) as session:
+            yield process.pid, port, session
     finally:
         if process.returncode is None:
             process.terminate()
         await process.wait()
 
 
-@asynccontextmanager
-async def scraping(port: int) -> AsyncIterator[None]:
-    """Scrape each second, as a Prometheus in a hurry does."""
-    address = f"http://127.0.0.1:{port}/metrics"
-
-    async def scrape() -> None:
-        while True:
-            await asyncio.to_thread(lambda: urllib.request.urlopen(address).read())
-            await asyncio.sleep(1)
-
-    task = asyncio.create_task(scrape())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
+async def keep_scraping(session: aiohttp.ClientSession) -> None:
+    """Read the metrics each second, far more often than Prometheus usually does."""
+    while True:
+        async with session.get("/metrics") as answer:
+            await answer.read()
+        await asyncio.sleep(1)
 
 
-def synchronized(port: int, seed: str) -> int:
-    """How many users of a run have come to the end of their flow."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/stats?seed={seed}") as answer:
-        return sum(row["synchronized"] for row in json.load(answer))
+async def synchronized(session: aiohttp.ClientSession, seed: str) -> int:
+    """How many users of a run are SYNCRONIZED."""
+    async with session.get(f"/api/v1/stats?seed={seed}") as answer:
+        return sum(row["synchronized"] for row in await answer.json())
 
 
-async def measure(pid: int, port: int, users: int, seed: str) -> tuple[float, float]:
+async def measure(
+    pid: int, port: int, session: aiohttp.ClientSession, users: int, seed: str
+) -> tuple[float, float]:
     """CPU per user of the instance, in us, and users synchronized per second."""
     plan = Plan("127.0.0.1", port, seconds=60, connections=CONNECTIONS, requests=users, seed=seed)
     before, started = cpu_us([pid]), time.monotonic()
     outcome = await generate(plan)
-    while await asyncio.to_thread(synchronized, port, seed) < outcome.answered:  # noqa: ASYNC110
+    while await synchronized(session, seed) < outcome.answered:  # noqa: ASYNC110
         await asyncio.sleep(0.2)
-    # The generator prepares its requests before it starts; its own clock tells when that was.
+    # The generator prepares its requests before it starts to send, and reports when it started.
     seconds = time.monotonic() - max(started, outcome.started_at)
     return (cpu_us([pid]) - before) / outcome.answered, outcome.answered / seconds
 
@@ -121,29 +122,26 @@ async def collecting() -> AsyncIterator[str]:
 
 
 async def main(users: int, rounds: int) -> None:
-    """All variants in turn, several times; medians, and the median of the ratios of one round."""
+    """Measure all variants in turn, several times. Prints medians, also of the ratios within a round."""
     measured: dict[str, list[tuple[float, float]]] = {}
     async with collecting() as collector:
         for number in range(rounds):
             for name, (program, environment, scraped) in variants(collector).items():
-                async with serving(program, environment) as (pid, port):
-                    await measure(pid, port, users // 4, f"warm-{os.getpid()}-{number}-{port}")
-                    seed = f"cost-{os.getpid()}-{number}-{port}"
-                    async with scraping(port) if scraped else nullcontext():
-                        found = await measure(pid, port, users, seed)
+                async with serving(program, environment) as instance:
+                    run = f"{os.getpid()}-{number}-{instance[1]}"
+                    await measure(*instance, users // 4, f"warm-{run}")
+                    async with meanwhile(keep_scraping(instance[2])) if scraped else nullcontext():
+                        found = await measure(*instance, users, f"cost-{run}")
                     measured.setdefault(name, []).append(found)
-    plain = measured["uncounted"]
+    plain_cpu, plain_rate = zip(*measured["uncounted"], strict=True)
     for name, results in measured.items():
+        cpu, rate = zip(*results, strict=True)
         line = {
             "variant": name,
-            "cpu_us_per_user": round(statistics.median(cpu for cpu, _ in results), 1),
-            "users_per_second": round(statistics.median(rate for _, rate in results)),
-            "cpu_ratio": round(
-                statistics.median(cpu / base for (cpu, _), (base, _) in zip(results, plain, strict=True)), 3
-            ),
-            "rate_ratio": round(
-                statistics.median(rate / base for (_, rate), (_, base) in zip(results, plain, strict=True)), 3
-            ),
+            "cpu_us_per_user": round(median(cpu), 1),
+            "users_per_second": round(median(rate)),
+            "cpu_ratio": round(median(map(truediv, cpu, plain_cpu)), 3),
+            "rate_ratio": round(median(map(truediv, rate, plain_rate)), 3),
         }
         print(json.dumps(line))
 

@@ -1,36 +1,39 @@
-"""The plan of `tandem bench`: which loads, in which order, so that noise hits all of them alike."""
+"""The plan of `tandem bench`: which loads, in an order in which noise affects all of them alike."""
 
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from statistics import median
 
 import msgspec
 
 from tandem_lab.bench.baselines import Baselines, left_out
-from tandem_lab.bench.cleanup import clean_up
 from tandem_lab.bench.environment import environment_of
-from tandem_lab.bench.fill import USERS_A_SECOND, fill
+from tandem_lab.bench.fill import USERS_A_SECOND, clean_up, fill
 from tandem_lab.bench.load import Load
 from tandem_lab.bench.load_kinds import BROWSER_CONNECTIONS, Kind
-from tandem_lab.bench.measure import measure_creates
+from tandem_lab.bench.measure import (
+    measure_beside,
+    measure_creates,
+    measure_reads,
+    measure_staleness,
+    read_paths,
+)
 from tandem_lab.bench.probe import Probe
-from tandem_lab.bench.reads import measure_beside, measure_reads, measure_staleness, read_paths
-from tandem_lab.bench.results import Measurement, Report
-from tandem_lab.bench.steps import OVERHEAD, WARM_UP_CONNECTIONS, Step, Tell, take_steps
+from tandem_lab.bench.results import Measurement, Report, highest_rate
+from tandem_lab.bench.steps import OVERHEAD, WARM_UP_CONNECTIONS, Step, Tell, Work, take_steps
 from tandem_lab.errors import BaselineFailed
 from tandem_stack.status import Status
 
-# Beside writes, reads come at half of what they can do, and writes at a quarter.
+# Where reads and writes go on together, reads come at half of their highest rate, and writes at a quarter.
 READ_SHARE, WRITE_SHARE = 0.5, 0.25
 PGBENCH_SECONDS = 2
 TIDYING_SECONDS = 3.0
 
 
 class BenchPlan(msgspec.Struct, frozen=True):
-    """What to measure. Rounds take closed loads and baselines in turn; open loads come after them."""
+    """What to measure. A round has each closed load and each baseline; open loads come after all rounds."""
 
     seconds: float = 8.0
     rounds: int = 3
@@ -50,10 +53,10 @@ class BenchPlan(msgspec.Struct, frozen=True):
         Kind.JOIN,
     )
     floor_users: int = 30_000
-    #: Clients of pgbench: as many as a browser has, and those among which the best rate is.
+    #: Clients of pgbench: a browser's number of connections, and numbers among which the best rate is.
     clients: tuple[int, ...] = (BROWSER_CONNECTIONS, 16, 32, 64)
     join_reads: int = 2_000
-    #: How many users there are to be in the tables before anything is measured.
+    #: How many users the tables must have before anything is measured.
     users_before: int = 0
 
 
@@ -79,14 +82,11 @@ async def bench(running: Status, url: str, data_dir: Path, plan: BenchPlan, tell
         OSError, PostgresError, PyMongoError: a server of the stack does not answer.
     """
     begun_at = datetime.now(UTC).isoformat(timespec="seconds")
-    probe = await Probe.open(running)
-    try:
+    async with Probe.open(running) as probe:
         work = Bench(probe, url, plan, users_already=await probe.users())
         environment = await environment_of(probe, data_dir) | {"url": url, "users_before": work.users_before}
         await take_steps(list(work.steps()), work.found, tell)
         staleness = await measure_staleness(url, plan.stale_users)
-    finally:
-        await probe.close()
     return Report(
         kind="bench",
         begun_at=begun_at,
@@ -98,17 +98,8 @@ async def bench(running: Status, url: str, data_dir: Path, plan: BenchPlan, tell
     )
 
 
-def saturation(measurements: list[Measurement]) -> float:
-    """Users synchronized per second under the largest closed load: the median of the rounds."""
-    closed = [measurement for measurement in measurements if measurement.kind == Kind.CLOSED]
-    most = max(measurement.connections for measurement in closed)
-    return median(
-        measurement.per_second["synchronized"] for measurement in closed if measurement.connections == most
-    )
-
-
 class Bench:
-    """The steps of a plan. What they measure gathers in `found`: later loads depend on earlier ones."""
+    """The steps of a plan. `found` has what they have measured so far; later loads depend on earlier ones."""
 
     def __init__(self, probe: Probe, url: str, plan: BenchPlan, users_already: int) -> None:
         missing = left_out(plan.baselines)
@@ -124,42 +115,40 @@ class Bench:
         self._paths: dict[str, tuple[str, ...]] = {}
 
     def steps(self) -> Iterator[Step]:
-        """All of them, in their order."""
-        plan = self._plan
+        """All steps, in their order."""
+        plan, probe = self._plan, self._probe
         if self._missing_users:
-            seconds = self._missing_users / USERS_A_SECOND
-            yield Step(f"filling the tables: {self._missing_users:,} users more", seconds, self._fill)
+            what = f"filling the tables: {self._missing_users:,} users more"
+            work = partial(fill, probe, self._url, self._missing_users)
+            yield Step(what, self._missing_users / USERS_A_SECOND, work)
         yield Step("warming up", plan.warm_up_seconds * OVERHEAD, self._warm_up)
         for round_ in range(1, plan.rounds + 1):
             yield from self._round(round_)
-        yield Step("tidying up", TIDYING_SECONDS, self._tidy_up)
+        yield Step("tidying up", TIDYING_SECONDS, partial(clean_up, probe.running))
         seconds = plan.seconds * OVERHEAD
         for share in plan.open_shares:
-            yield Step(
-                f"users due at {share:.0%} of the saturation", seconds, partial(self._open_share, share)
-            )
+            what = f"users due at {share:.0%} of the saturation"
+            yield Step(what, seconds, partial(self._open_share, share))
         for rate in plan.rates:
             yield Step(f"{rate:,.0f} users due a second", seconds, partial(self._open, rate))
         yield from self._reads()
 
     def _round(self, round_: int) -> Iterator[Step]:
-        """What becomes a ratio is side by side: the largest load and the floors, pgbench and the browser."""
-        plan, name = self._plan, f"round {round_} of {self._plan.rounds}"
+        """Loads that are compared follow each other: the largest and the floors, pgbench and the browser."""
+        plan, name, baselines = self._plan, f"round {round_} of {self._plan.rounds}", self._baselines
         largest, *smaller = sorted(plan.connections, reverse=True)
         yield self._closed_step(name, largest, round_)
-        baselines = self._baselines
         for floor in (Kind.FROZEN_FLOOR, Kind.CURRENT_FLOOR):
-            if floor in self._available:
-                work = partial(baselines.floor, floor, plan.floor_users, round_)
-                yield self._baseline(f"{name}: the {floor}", 1 + plan.floor_users / 6_000, work)
-        for clients in sorted(plan.clients, reverse=True) if Kind.ONE_AT_A_TIME in self._available else ():
+            work = partial(baselines.floor, floor, plan.floor_users, round_)
+            yield from self._baseline(floor, f"{name}: the {floor}", 1 + plan.floor_users / 6_000, work)
+        for clients in sorted(plan.clients, reverse=True):
             work = partial(baselines.one_at_a_time, clients, PGBENCH_SECONDS, round_)
-            yield self._baseline(f"{name}: pgbench with {clients} clients", PGBENCH_SECONDS + 1, work)
+            what = f"{name}: pgbench with {clients} clients"
+            yield from self._baseline(Kind.ONE_AT_A_TIME, what, PGBENCH_SECONDS + 1, work)
         for connections in reversed(smaller):
             yield self._closed_step(name, connections, round_)
-        if Kind.PLAIN_WAY in self._available:
-            work = partial(baselines.plain_way, plan.seconds, round_)
-            yield self._baseline(f"{name}: the plain way", plan.seconds + 3, work)
+        work = partial(baselines.plain_way, plan.seconds, round_)
+        yield from self._baseline(Kind.PLAIN_WAY, f"{name}: the plain way", plan.seconds + 3, work)
 
     def _closed_step(self, name: str, connections: int, round_: int) -> Step:
         what = f"{name}: {connections} connections, as fast as they go"
@@ -171,77 +160,61 @@ class Bench:
             name = f"reads, round {round_} of {plan.rounds}"
             for kind in (Kind.BY_ID, Kind.LIST, Kind.BY_EMAIL):
                 yield Step(f"{name}: {kind}", seconds, partial(self._read, kind, round_))
-            if Kind.FIND_ONE in self._available:
-                yield self._baseline(f"{name}: {Kind.FIND_ONE}", seconds + 1, partial(self._find_one, round_))
-        yield Step("reads by e-mail at a rate", seconds, self._read_at_a_rate)
+            what, work = f"{name}: {Kind.FIND_ONE}", partial(self._find_one, round_)
+            yield from self._baseline(Kind.FIND_ONE, what, seconds + 1, work)
+        at_a_rate = partial(self._read, Kind.BY_EMAIL, 1, READ_SHARE)
+        yield Step("reads by e-mail at a rate", seconds, at_a_rate)
         yield Step("reads by e-mail beside writes", seconds, self._beside)
-        if Kind.JOIN in self._available:
-            work = partial(self._baselines.join, plan.join_reads, plan.rounds)
-            yield self._baseline("the join and the document", 5 + 3 * plan.rounds, work)
+        work = partial(self._baselines.join, plan.join_reads, plan.rounds)
+        yield from self._baseline(Kind.JOIN, "the join and the document", 5 + 3 * plan.rounds, work)
 
-    def _baseline(self, what: str, seconds: float, work: Callable[[], Awaitable[list[Measurement]]]) -> Step:
-        """A step whose failure is told in the report, and ends nothing else."""
+    def _baseline(self, kind: Kind, what: str, seconds: float, work: Work) -> Iterator[Step]:
+        """A step, if the baseline is wanted and can be had. If it fails, the report says so."""
 
-        async def attempt() -> list[Measurement]:
+        async def attempt() -> list[Measurement] | None:
             try:
                 return await work()
             except BaselineFailed as error:
                 self.left_out.append(f"{error}.")
-                return []
+                return None
 
-        return Step(what, seconds, attempt)
+        if kind in self._available:
+            yield Step(what, seconds, attempt)
 
-    async def _fill(self) -> list[Measurement]:
-        await fill(self._probe, self._url, self._missing_users)
-        return []
-
-    async def _tidy_up(self) -> list[Measurement]:
-        await clean_up(self._probe.running)
-        return []
-
-    async def _warm_up(self) -> list[Measurement]:
+    async def _warm_up(self) -> None:
         await measure_creates(self._probe, self._url, Load(self._plan.warm_up_seconds, WARM_UP_CONNECTIONS))
-        return []
 
     async def _closed(self, connections: int, round_: int) -> list[Measurement]:
         load = Load(self._plan.seconds, connections)
         return [await measure_creates(self._probe, self._url, load, round_)]
 
     async def _open_share(self, share: float) -> list[Measurement]:
-        return await self._open(float(round(share * saturation(self.found))))
+        return await self._open(float(round(share * self._highest(Kind.CLOSED))))
 
     async def _open(self, rate: float) -> list[Measurement]:
         load = Load(self._plan.seconds, max(self._plan.connections), rate)
         return [await measure_creates(self._probe, self._url, load, 1)]
 
-    async def _read(self, kind: Kind, round_: int) -> list[Measurement]:
-        found = await measure_reads(self._probe, self._url, await self._paths_of(kind), self._reading(), kind)
+    async def _read(self, kind: Kind, round_: int, share: float | None = None) -> list[Measurement]:
+        paths, load = await self._paths_of(kind), self._reading(share)
+        found = await measure_reads(self._probe, self._url, paths, load, kind)
         return [msgspec.structs.replace(found, round=round_)]
 
     async def _find_one(self, round_: int) -> list[Measurement]:
         return await self._baselines.find_one(await self._paths_of(Kind.BY_EMAIL), self._reading(), round_)
 
-    async def _read_at_a_rate(self) -> list[Measurement]:
-        load = self._reading(self._flat_out() * READ_SHARE)
-        paths = await self._paths_of(Kind.BY_EMAIL)
-        return [await measure_reads(self._probe, self._url, paths, load, Kind.BY_EMAIL)]
-
     async def _beside(self) -> list[Measurement]:
-        paths = await self._paths_of(Kind.BY_EMAIL)
-        writes = Load(self._plan.seconds, self._plan.read_connections, saturation(self.found) * WRITE_SHARE)
-        reads = self._reading(self._flat_out() * READ_SHARE)
-        return await measure_beside(self._probe, self._url, paths, reads, writes)
+        paths, plan = await self._paths_of(Kind.BY_EMAIL), self._plan
+        writes = Load(plan.seconds, plan.read_connections, self._highest(Kind.CLOSED) * WRITE_SHARE)
+        return await measure_beside(self._probe, self._url, paths, self._reading(READ_SHARE), writes)
 
-    def _reading(self, rate: float | None = None) -> Load:
-        return Load(self._plan.seconds, self._plan.read_connections, rate and float(round(rate)))
+    def _reading(self, share: float | None = None) -> Load:
+        """A load of reads: as fast as they go, or at a share of the highest rate of reads by e-mail."""
+        rate = share and float(round(self._highest(Kind.BY_EMAIL) * share))
+        return Load(self._plan.seconds, self._plan.read_connections, rate)
 
-    def _flat_out(self) -> float:
-        """Reads by e-mail per second, as fast as they go: the median of the rounds."""
-        return median(
-            each.per_second["read"]
-            for each in self.found
-            if each.kind == Kind.BY_EMAIL and each.rate_due is None
-        )
+    def _highest(self, kind: Kind) -> float:
+        return highest_rate(self.found, kind)
 
     async def _paths_of(self, kind: Kind) -> tuple[str, ...]:
         self._paths = self._paths or await read_paths(self._probe)

@@ -5,7 +5,6 @@ import os
 import platform
 import re
 import subprocess
-import sys
 import tempfile
 import time
 from importlib import metadata
@@ -19,7 +18,7 @@ from tandem_lab.bench.probe import Probe
 
 FSYNC_TRIES = 200
 BLOCK_BYTES = 8192
-# What decides how fast and how safe PostgreSQL is; a report that leaves these out proves nothing.
+# These settings decide how fast and how safe PostgreSQL is. Without them a report proves nothing.
 POSTGRES_SETTINGS = (
     "fsync",
     "full_page_writes",
@@ -46,19 +45,15 @@ async def environment_of(probe: Probe, data_dir: Path) -> dict[str, object]:
         "packages": packages(),
         "tandem": metadata.version("tandem-cqrs"),
         "revision": revision(),
-        "command": sys.argv,
         "others_busy": await others_busy(probe),
     }
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores that this process may use, memory, kernel."""
-    cpu_lines = Path("/proc/cpuinfo").read_text().splitlines()
-    model = next(
-        (line.partition(":")[2].strip() for line in cpu_lines if line.startswith("model name")), "unknown"
-    )
+    """The processor, the cores that this process may use, the memory and the kernel."""
+    model = re.search(r"^model name\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     return {
-        "processor": model,
+        "processor": model[1].strip() if model else "unknown",
         "cores": len(os.sched_getaffinity(0)),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "kernel": platform.release(),
@@ -66,14 +61,14 @@ def machine() -> dict[str, Any]:
 
 
 def packages() -> dict[str, str]:
-    """What the service itself needs, in the versions that are installed."""
+    """The packages that the service needs, with their installed versions."""
     needed = [each for each in metadata.requires("tandem-cqrs") or [] if "extra ==" not in each]
     names = [re.split(r"[^\w.-]", each, maxsplit=1)[0] for each in needed]
     return {name: metadata.version(name) for name in sorted(names)}
 
 
 def fsync_microseconds(folder: Path) -> float:
-    """The median time of appending one block to a file on that disk and having it safe (fdatasync)."""
+    """The median time of appending one block to a file on that disk and making it safe (fdatasync)."""
     times = []
     with tempfile.TemporaryFile(dir=folder) as file:
         for _ in range(FSYNC_TRIES):
@@ -86,7 +81,7 @@ def fsync_microseconds(folder: Path) -> float:
 
 
 def revision() -> str | None:
-    """The checkout's git revision, with a `+` if it has changes; None where it is no checkout."""
+    """The checkout's git revision, with a `+` if it has changes; None if this is no checkout."""
     here = Path(__file__).parent
     try:
         found = _git(here, "rev-parse", "--short", "HEAD")

@@ -1,19 +1,19 @@
-"""The load generator: a process of its own that sends prepared requests and counts what comes back.
+"""The load generator: a process of its own that sends prepared requests and counts the answers.
 
-Two kinds of load. *Closed*: N connections, each sends its next request when the last is answered; the rate
-is what the server makes of it. *Open*: requests are due at fixed times, whether or not earlier ones are
-answered. A latency is counted from when its request was due, so that a server that stalls cannot hide by not
-being asked (coordinated omission; Gil Tene, "How NOT to Measure Latency", 2013).
+There are two kinds of load. *Closed*: N connections, each of which sends its next request when the last one
+is answered, so that the server decides the rate. *Open*: requests are due at fixed times, whether or not the
+earlier ones are answered. A latency counts from when its request was due, so that a server that stalls cannot
+hide it (coordinated omission; Gil Tene, "How NOT to Measure Latency", 2013).
 
-It speaks just enough HTTP/1.1 for the answers of this service: 11 us of CPU a request, a seventh of what the
-instance spends. What it costs is part of its report.
+The lab uses aiohttp for all other requests. The generator has an HTTP client of its own, because it takes its
+CPU from the machine that it measures: 11 us for a request, a seventh of what the instance spends. It speaks
+just enough HTTP/1.1 for the answers of this service, and its report contains its cost.
 
     python -m tandem_lab.bench.generator plan.json outcome.json
 """
 
 import asyncio
 import itertools
-import resource
 import sys
 import time
 from collections import deque
@@ -25,9 +25,9 @@ import uvloop
 
 from tandem.random_users import random_users
 
-# Answers that take longer than this after the last request was sent are counted as failed.
+# Requests that are not answered this long after the end of the load count as failed.
 GRACE_SECONDS = 30.0
-# How often an open load looks for requests that have become due.
+# How long an open load waits at least before it looks for due requests again.
 TICK_SECONDS = 0.001
 
 
@@ -48,7 +48,7 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct):
-    """What came of it. Latencies in milliseconds, in the order of the answers."""
+    """What came of a plan. Latencies are in milliseconds, in the order of the answers."""
 
     #: When the first request was sent, by the machine's monotonic clock.
     started_at: float = 0.0
@@ -61,9 +61,9 @@ class Outcome(msgspec.Struct):
     answered_at: list[float] = []
     statuses: dict[str, int] = {}
     cpu_us_per_request: float = 0.0
-    #: The share of the time that this process was busy; near 1 it is the generator that was measured.
+    #: The share of the time that this process was busy. Near 1 the generator was measured, not the service.
     busy: float = 0.0
-    #: How late an open load sent what was due, at worst, although a connection was free.
+    #: The longest delay with which an open load sent a due request although a connection was free.
     latest_ms: float = 0.0
     ran_out: bool = False
 
@@ -102,7 +102,7 @@ class Connection(asyncio.Protocol):
         self._transport = transport  # type: ignore[assignment]
 
     def send(self, request: bytes, due: float) -> None:
-        """Send a request that was due at that time."""
+        """Send a request, which was due at the time `due`."""
         self.due = due
         self.busy = True
         if self._transport is None or self._transport.is_closing():
@@ -111,7 +111,7 @@ class Connection(asyncio.Protocol):
             self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:
-        """Gather one answer, then say its status."""
+        """Collect one whole answer, then report its status."""
         buffer = self._buffer + data if self._buffer else data
         end = buffer.find(b"\r\n\r\n")
         if end < 0 or len(buffer) < end + 4 + _content_length(buffer, end):
@@ -158,7 +158,7 @@ class Load:
                 lambda: Connection(self._answered), self._plan.host, self._plan.port
             )
             self._idle.append(connection)
-        used = _cpu_seconds()
+        used = time.process_time()
         self._started = self.outcome.started_at = time.monotonic()
         self._ends = self._started + self._plan.seconds
         if self._plan.rate is None:
@@ -172,10 +172,7 @@ class Load:
                     await self._done.wait()
         except TimeoutError:
             self.outcome.failed += self._in_flight + len(self._overdue)
-        return self._close(_cpu_seconds() - used)
-
-    def _close(self, cpu_seconds: float) -> Outcome:
-        outcome = self.outcome
+        outcome, cpu_seconds = self.outcome, time.process_time() - used
         outcome.seconds = time.monotonic() - self._started
         outcome.cpu_us_per_request = 1e6 * cpu_seconds / max(outcome.answered, 1)
         outcome.busy = cpu_seconds / outcome.seconds
@@ -233,16 +230,11 @@ class Load:
             self._idle.append(connection)
 
 
-def _cpu_seconds() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
-
-
 def main(plan_file: Path, outcome_file: Path) -> None:
     """Read a plan, prepare, wait for a line on the standard input, carry the plan out, write the outcome."""
     plan = msgspec.json.decode(plan_file.read_bytes(), type=Plan)
     requests = list(create_requests(plan) if plan.seed is not None else read_requests(plan))
-    # Preparing takes seconds that are none of the run's: whoever measures says when to begin.
+    # Preparing takes seconds that are not part of the run. So the measuring process says when to begin.
     print("ready", flush=True)  # noqa: T201 - the other process waits for this line
     sys.stdin.readline()
     outcome = uvloop.run(Load(plan, requests).run())

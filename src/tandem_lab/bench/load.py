@@ -1,7 +1,6 @@
-"""Putting a load on a system: the generator as a process, and what was used from its first request on."""
+"""Putting a load on a system: runs the generator, and counts what is used from its first request on."""
 
 import asyncio
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -10,6 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from tandem_lab.bench.children import child, last_words
 from tandem_lab.bench.generator import Outcome, Plan
 from tandem_lab.bench.load_kinds import Kind
 from tandem_lab.bench.probe import Probe, Usage
@@ -17,14 +17,14 @@ from tandem_lab.bench.results import GeneratorCost, Measurement
 from tandem_lab.errors import GeneratorFailed
 from tandem_lab.histogram import LatencyHistogram
 
-# More than any instance here has answered in a second: a closed load is prepared for this many, or for as
-# many as its connections could have answered one after the other.
+# A closed load prepares this many requests for each second, more than any instance here has answered. With
+# few connections it prepares `MOST_A_CONNECTION` for each of them.
 MOST_CREATES_A_SECOND, MOST_READS_A_SECOND = 20_000, 40_000
 MOST_A_CONNECTION = 2_000
 
 
 class Load(msgspec.Struct, frozen=True):
-    """How to load: for how long, over how many connections, and at which rate (None: as fast as it goes)."""
+    """How long a load lasts, over how many connections, and at which rate (None: as fast as it goes)."""
 
     seconds: float
     connections: int
@@ -32,15 +32,15 @@ class Load(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct, frozen=True):
-    """A load that was carried out, and what had been used before it and after it."""
+    """A load that was carried out, and the totals of what had been used before it and after it."""
 
-    load: Load
+    plan: Plan
     outcome: Outcome
     before: Usage
     after: Usage
 
     def measurement(self, kind: Kind, round_: int, users: int) -> Measurement:
-        """What this tells by itself of `users` users that were created or read."""
+        """What this run shows of `users` users that were created or read."""
         outcome, before, after = self.outcome, self.before, self.after
         latencies = histogram_of(outcome.latencies_ms)
         cost = GeneratorCost(
@@ -52,8 +52,8 @@ class Run(msgspec.Struct, frozen=True):
             users=users,
             seconds=round(outcome.seconds, 3),
             per_second={},
-            connections=self.load.connections,
-            rate_due=self.load.rate,
+            connections=self.plan.connections,
+            rate_due=self.plan.rate,
             post_ms=latencies.percentiles(),
             post_histogram=latencies,
             cpu_us_per_user=after.cpu_each(before, users) | {"generator": cost.cpu_us_per_request},
@@ -67,8 +67,10 @@ class Run(msgspec.Struct, frozen=True):
         )
 
 
-async def carry_out(probe: Probe, plan: Plan, until_done: Callable[[Outcome], Awaitable[None]]) -> Run:
-    """Send the plan's requests, and count what is used until `until_done` returns.
+async def carry_out(
+    probe: Probe, plan: Plan, until_done: Callable[[Outcome], Awaitable[None]] | None = None
+) -> Run:
+    """Send the plan's requests, and count what is used until `until_done` has returned.
 
     Raises:
         GeneratorFailed: the load was not carried out.
@@ -76,9 +78,10 @@ async def carry_out(probe: Probe, plan: Plan, until_done: Callable[[Outcome], Aw
     async with _prepared(plan) as send:
         before = await probe.usage()
         outcome = await send()
-        await until_done(outcome)
+        if until_done is not None:
+            await until_done(outcome)
         after = await probe.usage()
-    return Run(Load(plan.seconds, plan.connections, plan.rate), outcome, before, after)
+    return Run(plan, outcome, before, after)
 
 
 async def generate(plan: Plan) -> Outcome:
@@ -109,7 +112,7 @@ def plan_of(url: str, load: Load, *, seed: str | None = None, paths: tuple[str, 
 
 
 def histogram_of(milliseconds: list[float]) -> LatencyHistogram:
-    """All of them in one histogram."""
+    """All these latencies in one histogram."""
     histogram = LatencyHistogram()
     for latency_ms in milliseconds:
         histogram.record(latency_ms)
@@ -118,31 +121,19 @@ def histogram_of(milliseconds: list[float]) -> LatencyHistogram:
 
 @asynccontextmanager
 async def _prepared(plan: Plan) -> AsyncIterator[Callable[[], Awaitable[Outcome]]]:
-    """The generator with all its requests made. Call what this gives to have them sent."""
+    """Start the generator and let it prepare its requests. Gives the function that sends them."""
     with tempfile.TemporaryDirectory(prefix="tandem-lab-") as folder:
         plan_file, outcome_file = Path(folder, "plan.json"), Path(folder, "outcome.json")
         await asyncio.to_thread(plan_file.write_bytes, msgspec.json.encode(plan))
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "tandem_lab.bench.generator", str(plan_file), str(outcome_file)),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
+        arguments = (str(plan_file), str(outcome_file))
+        async with child("tandem_lab.bench.generator", *arguments) as process:
 
-        async def send() -> Outcome:
-            _, errors = await process.communicate(b"go\n")
-            if process.returncode != 0:
-                reason = errors.decode(errors="replace").strip().splitlines()[-1:]
-                msg = f"The load generator could not send: {' '.join(reason)}"
-                raise GeneratorFailed(msg)
-            return msgspec.json.decode(await asyncio.to_thread(outcome_file.read_bytes), type=Outcome)
+            async def send() -> Outcome:
+                _, errors = await process.communicate(b"go\n")
+                if process.returncode != 0:
+                    raise GeneratorFailed(f"The load generator could not send: {last_words(errors)}")
+                return msgspec.json.decode(await asyncio.to_thread(outcome_file.read_bytes), type=Outcome)
 
-        try:
             assert process.stdout is not None  # noqa: S101 - narrows the type: it is a pipe
             await process.stdout.readline()
             yield send
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()

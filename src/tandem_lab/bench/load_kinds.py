@@ -1,4 +1,4 @@
-"""The kinds of loads and baselines. The values are the names that they have in reports and in their JSON."""
+"""The kinds of loads and baselines. The values are their names in reports and in JSON."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 class Kind(StrEnum):
     """What was measured."""
 
-    #: Creating users: as many connections as fast as they go, or users due at a fixed rate.
+    #: Creating users: over N connections as fast as they go, or at a fixed rate.
     CLOSED = "closed"
     OPEN = "open"
     #: Reading users.
@@ -30,7 +30,7 @@ class Kind(StrEnum):
 
 #: Loads that create users.
 CREATES = frozenset({Kind.CLOSED, Kind.OPEN, Kind.BESIDE_READS})
-#: For each load that may have a rate, the one that shows how much there is at most.
+#: For each load that may have a rate, the load that shows the highest rate.
 FLAT_OUT = {
     Kind.OPEN: Kind.CLOSED,
     Kind.BESIDE_READS: Kind.CLOSED,
@@ -41,5 +41,5 @@ FLAT_OUT = {
 }
 #: Loads of the service itself; all other kinds are baselines.
 OF_SERVICE = frozenset(FLAT_OUT) | frozenset(FLAT_OUT.values())
-#: As many connections as a browser has.
+#: The number of connections that a browser opens.
 BROWSER_CONNECTIONS = 6

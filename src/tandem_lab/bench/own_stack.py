@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from tandem_lab.bench.children import last_words_in
 from tandem_stack.data_folder import open_data_folder
 from tandem_stack.errors import StackError
 from tandem_stack.ports import free_port, free_ports_in_a_row, http_status
@@ -23,7 +24,7 @@ START_SECONDS, STOP_SECONDS = 180.0, 180.0
 
 
 class OwnStack(msgspec.Struct, frozen=True):
-    """A stack that runs, and where its data is."""
+    """A running stack, and its data folder."""
 
     running: Status
     data_dir: Path
@@ -52,17 +53,10 @@ async def own_stack(beside: Path, instances: int) -> AsyncIterator[OwnStack]:
 
 
 def address_of(running: Status) -> str:
-    """Where its load goes: to the only instance, or to the load balancer in front of several."""
+    """Where the load of a stack goes: to the only instance, or to the load balancer in front of several."""
     if len(running.instances) == 1:
         return f"http://127.0.0.1:{running.instances[0].port}"
     return str(running.url)
-
-
-def last_words(log: Path) -> str:
-    """The error that a log ends with, or else its last line."""
-    said = log.read_text(errors="replace").strip().splitlines() or ["It said nothing."]
-    errors = [line.removeprefix("Error: ") for line in said if line.startswith("Error: ")]
-    return (errors or said)[-1]
 
 
 def _new_place(beside: Path) -> Path:
@@ -93,15 +87,12 @@ async def _until_it_runs(process: Process, data_dir: Path, log: Path) -> Status:
         raise StackError(f"The stack for this measurement was not ready in {START_SECONDS:.0f} s.")
     running = read_status(data_dir)
     if process.exit_code is not None or running is None:
-        raise StackError(f"The stack for this measurement did not start. {last_words(log)}")
+        raise StackError(f"The stack for this measurement did not start. {last_words_in(log)}")
     return running
 
 
 async def _is_ready(running: Status | None) -> bool:
-    if running is None:
+    if running is None or running.load_balancer.pid is None or not running.instances:
         return False
-    ports = [instance.port for instance in running.instances]
-    if running.load_balancer.pid is None or running.load_balancer.port is None or not ports:
-        return False
-    answers = [await http_status(port, "/health/ready") for port in (*ports, running.load_balancer.port)]
-    return set(answers) == {200}
+    ports = [running.load_balancer.port, *(instance.port for instance in running.instances)]
+    return {await http_status(port, "/health/ready") for port in ports if port is not None} == {200}

@@ -1,7 +1,8 @@
 """What a running stack has used so far: CPU, memory, log bytes, and how far its users have come."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
@@ -13,14 +14,14 @@ from tandem_stack.status import Status
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """Totals so far; the difference of two is what a run has used."""
+    """Totals so far. The difference of two of them is what a run has used."""
 
     cpu_us: dict[str, int]
     core_wait_us: dict[str, int]
     wal_bytes: int
     journal_bytes: int
     machine: MachineTimes
-    #: CPU of the stack, of this process and of all that it has started, in microseconds.
+    #: CPU of the stack, of this process and of all processes that it has started, in microseconds.
     ours_us: int
 
     def cpu_each(self, earlier: "Usage", count: int) -> dict[str, float]:
@@ -31,27 +32,31 @@ class Usage(msgspec.Struct, frozen=True):
         }
 
     def waiting_for_core(self, earlier: "Usage") -> dict[str, float]:
-        """How many threads of each component were ready and had no core, in the mean since then."""
-        elapsed_us = 1e6 * (self.machine.at - earlier.machine.at)
-        # The waits of a thread that has ended are lost, so that there may seem to be fewer than before.
+        """How many threads of each component were ready and had no core, on average since then."""
         return {
-            name: round(max(0.0, (waited - earlier.core_wait_us[name]) / elapsed_us), 2)
+            name: self._mean(earlier, waited - earlier.core_wait_us[name])
             for name, waited in self.core_wait_us.items()
         }
 
     def waiting_for_disk(self, earlier: "Usage") -> float:
-        """How many cores were idle while something waited for the disk, in the mean since then."""
-        waited = self.machine.disk_wait_us - earlier.machine.disk_wait_us
-        return round(waited / (1e6 * (self.machine.at - earlier.machine.at)), 2)
+        """How many cores were idle while something waited for the disk, on average since then."""
+        return self._mean(earlier, self.machine.disk_wait_us - earlier.machine.disk_wait_us)
 
     def others_busy(self, earlier: "Usage") -> float:
-        """How many cores programs that are none of ours kept busy, in the mean since then."""
-        busy = self.machine.busy_us - earlier.machine.busy_us - (self.ours_us - earlier.ours_us)
-        return round(max(0.0, busy / (1e6 * (self.machine.at - earlier.machine.at))), 2)
+        """How many cores were busy with programs other than the stack and the lab, on average since then."""
+        busy_us = self.machine.busy_us - earlier.machine.busy_us
+        return self._mean(earlier, busy_us - (self.ours_us - earlier.ours_us))
+
+    def _mean(self, earlier: "Usage", us: int) -> float:
+        """Time in microseconds as an average number of threads or cores since then.
+
+        It could seem to be negative: the waits of a thread that has ended are lost, and clocks are coarse.
+        """
+        return round(max(0.0, us / (1e6 * (self.machine.at - earlier.machine.at))), 2)
 
 
 def pids_of(running: Status) -> dict[str, list[int]]:
-    """The main processes of each component; a component that is not ours has none."""
+    """The main processes of each component; a database that the stack did not start has none."""
     pids = {
         "instances": [instance.pid for instance in running.instances],
         "postgres": [running.postgres.pid],
@@ -62,7 +67,7 @@ def pids_of(running: Status) -> dict[str, list[int]]:
 
 
 class Probe:
-    """Asks the servers of a running stack, by their owner's URLs."""
+    """Asks the servers of a running stack, with the URLs of their owner."""
 
     def __init__(self, running: Status, postgres: asyncpg.Pool, mongodb: AsyncMongoClient[Any]) -> None:
         self.running = running
@@ -70,19 +75,18 @@ class Probe:
         self._mongodb = mongodb
 
     @classmethod
-    async def open(cls, running: Status, schema: str = "public") -> "Probe":
-        """Connect to both servers; `schema` is where PostgreSQL has the tables to look into."""
-        # Two, because reads and writes may be measured at the same time.
-        postgres = await asyncpg.create_pool(
-            running.postgres.url, min_size=1, max_size=2, timeout=10, server_settings={"search_path": schema}
-        )
-        mongodb: AsyncMongoClient[Any] = AsyncMongoClient(running.mongodb.url, serverSelectionTimeoutMS=5_000)
-        return cls(running, postgres, mongodb)
-
-    async def close(self) -> None:
-        """Disconnect."""
-        await self._postgres.close()
-        await self._mongodb.close()
+    @asynccontextmanager
+    async def open(cls, running: Status, schema: str = "public") -> AsyncIterator["Probe"]:
+        """Connect to both servers; `schema` has the tables in PostgreSQL."""
+        settings = {"search_path": schema}
+        async with (
+            # Two connections, because reads and writes may be measured at the same time.
+            asyncpg.create_pool(
+                running.postgres.url, min_size=1, max_size=2, timeout=10, server_settings=settings
+            ) as postgres,
+            AsyncMongoClient[Any](running.mongodb.url, serverSelectionTimeoutMS=5_000) as mongodb,
+        ):
+            yield cls(running, postgres, mongodb)
 
     async def usage(self) -> Usage:
         """All totals now."""
@@ -109,7 +113,7 @@ class Probe:
         return {"version": version} | {row["name"]: row["value"] for row in rows}
 
     async def mongodb_settings(self) -> dict[str, str]:
-        """The server's version and what its acknowledgement means."""
+        """The server's version, its storage engine, and what it acknowledges."""
         build = await self._mongodb.admin.command("buildInfo")
         status = await self._mongodb.admin.command("serverStatus")
         return {
@@ -123,7 +127,7 @@ class Probe:
         return {name: round(memory_mib(roots), 1) for name, roots in pids_of(self.running).items() if roots}
 
     async def synchronized(self, seed: str) -> tuple[int, float]:
-        """How many users of the run are SYNCRONIZED, and how many a second that was by the events' times."""
+        """How many users of the run are SYNCRONIZED, and their rate per second by the times of the events."""
         row = await self._postgres.fetchrow(
             "SELECT count(*) AS users, "
             "extract(epoch FROM max(synchronized_at) - min(synchronized_at))::float8 AS seconds "
@@ -134,7 +138,7 @@ class Probe:
         return int(row["users"]), (row["users"] / row["seconds"] if row["seconds"] else 0.0)
 
     async def lags_ms(self, seed: str) -> list[float]:
-        """From CREATED to SYNCRONIZED, of every user of the run."""
+        """The time from CREATED to SYNCRONIZED of every user of the run."""
         rows = await self._postgres.fetch(
             "SELECT extract(epoch FROM synchronized_at - created_at)::float8 * 1000 AS lag "
             "FROM lab_lag WHERE seed = $1",
@@ -143,7 +147,7 @@ class Probe:
         return [row["lag"] for row in rows]
 
     async def some_users(self, most: int) -> list[tuple[int, str]]:
-        """Ids and addresses of at most that many synchronized users, spread over the whole table."""
+        """Ids and addresses of at most `most` synchronized users, spread over the whole table."""
         rows = await self._postgres.fetch(
             "WITH ids AS (SELECT min(id) AS lowest, max(id) AS highest FROM lab_address) "
             "SELECT u.id, u.email FROM lab_address u JOIN ("
@@ -157,14 +161,10 @@ class Probe:
         """How many users have ever been created, from the exact counters."""
         return int(await self._postgres.fetchval("SELECT coalesce(sum(users), 0) FROM lab_run"))
 
-    async def pending(self, seed: str) -> int:
-        """How many users of the run are still on their way."""
-        return int(
-            await self._postgres.fetchval(
-                "SELECT coalesce(sum(users - synchronized - dead_letters), 0) FROM lab_run WHERE seed = $1",
-                seed,
-            )
-        )
+    async def is_drained(self, seed: str) -> bool:
+        """Whether no user of the run is pending any more."""
+        pending = "SELECT coalesce(sum(users - synchronized - dead_letters), 0) FROM lab_run WHERE seed = $1"
+        return bool(await self._postgres.fetchval(pending, seed) == 0)
 
     async def users_of_instances(self, seed: str) -> dict[str, int]:
         """How many users of the run each instance has created."""

@@ -1,4 +1,4 @@
-"""What the kernel tells of processes and of the machine: CPU, memory, waits for a core or for the disk."""
+"""What the kernel knows of processes and of the machine: CPU, memory, waits for a core or for the disk."""
 
 import time
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ import psutil
 
 
 class MachineTimes(msgspec.Struct, frozen=True):
-    """The machine's time so far, of all cores together, in microseconds; `at` is when that was."""
+    """The times of all cores together so far, in microseconds, read at the time `at`."""
 
     at: float
     busy_us: int
@@ -19,7 +19,7 @@ class MachineTimes(msgspec.Struct, frozen=True):
 
 
 def machine_times() -> MachineTimes:
-    """Stolen time, in which another machine had the core, counts as busy."""
+    """The times now. Stolen time, in which another virtual machine had the core, counts as busy."""
     times = psutil.cpu_times()
     busy = times.user + times.nice + times.system + times.irq + times.softirq + times.steal
     return MachineTimes(time.monotonic(), round(busy * 1e6), round(times.iowait * 1e6))
@@ -30,17 +30,34 @@ def cpu_us(roots: Iterable[int]) -> int:
 
     A process that descends from two of the roots counts once.
     """
-    return sum(map(_cpu_us, all_below(roots)))
+    seconds = 0.0
+    for process in all_below(roots):
+        with suppress(psutil.NoSuchProcess):  # it has ended; now its parent has its time
+            times = process.cpu_times()
+            seconds += times.user + times.system + times.children_user + times.children_system
+    return round(1e6 * seconds)
 
 
 def core_wait_us(roots: Iterable[int]) -> int:
-    """How long threads of these processes were ready to run and had no core, in microseconds."""
-    return sum(_core_wait_us(process.pid) for process in all_below(roots))
+    """How long threads of these processes were ready to run and had no core, in microseconds.
+
+    From /proc, because psutil does not say it; see the kernel's documentation of schedstats.
+    """
+    waited_ns = 0
+    for process in all_below(roots):
+        for file in Path(f"/proc/{process.pid}/task").glob("*/schedstat"):
+            with suppress(OSError, IndexError):  # the thread has ended, or this kernel does not say
+                waited_ns += int(file.read_text().split()[1])
+    return waited_ns // 1000
 
 
 def memory_mib(roots: Iterable[int]) -> float:
-    """What processes and their children hold, shared pages counted once among those who share them (PSS)."""
-    return sum(map(_memory_mib, all_below(roots)))
+    """The memory of processes and their children. Each shared page counts in parts (PSS)."""
+    found = 0
+    for process in all_below(roots):
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            found += process.memory_full_info().pss
+    return found / 2**20
 
 
 def all_below(roots: Iterable[int]) -> set[psutil.Process]:
@@ -51,29 +68,3 @@ def all_below(roots: Iterable[int]) -> set[psutil.Process]:
             process = psutil.Process(root)
             found |= {process, *process.children(recursive=True)}
     return found
-
-
-def _cpu_us(process: psutil.Process) -> int:
-    try:
-        times = process.cpu_times()
-    except psutil.NoSuchProcess:  # ended meanwhile; its parent has its time now
-        return 0
-    return round(1e6 * (times.user + times.system + times.children_user + times.children_system))
-
-
-def _core_wait_us(pid: int) -> int:
-    """From /proc, because psutil does not tell it; see the kernel's documentation of schedstats."""
-    waited = 0
-    for file in Path(f"/proc/{pid}/task").glob("*/schedstat"):
-        try:
-            waited += int(file.read_text().split()[1])
-        except (OSError, IndexError):  # the thread has ended, or this kernel does not tell
-            continue
-    return waited // 1000
-
-
-def _memory_mib(process: psutil.Process) -> float:
-    try:
-        return float(process.memory_full_info().pss) / 2**20
-    except (psutil.NoSuchProcess, psutil.AccessDenied):
-        return 0.0

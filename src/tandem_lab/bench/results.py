@@ -1,5 +1,7 @@
-"""What the lab measures, as it stands in the JSON of a report."""
+"""What the lab measures, in the form of the JSON of a report."""
 
+from collections.abc import Iterable
+from statistics import median
 from typing import Any
 
 import msgspec
@@ -9,7 +11,7 @@ from tandem_lab.histogram import LatencyHistogram, Percentiles
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """How far a run had come at a time: users that had reached each stage."""
+    """How many users of a run had reached each stage at a time."""
 
     seconds: float
     accepted: int
@@ -19,7 +21,7 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 class GeneratorCost(msgspec.Struct, frozen=True):
-    """What the load generator itself took; near a busy share of 1 it is what was measured."""
+    """What the load generator used. With `busy` near 1, the generator was measured and not the service."""
 
     cpu_us_per_request: float
     busy: float
@@ -41,17 +43,17 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     through_nginx: bool = False
     connections: int = 0
     rate_due: float | None = None
-    #: From when a request was due (open) or sent (closed) to its answer.
+    #: The time from when a request was due (open) or sent (closed) to its answer.
     post_ms: Percentiles | None = None
     post_histogram: LatencyHistogram | None = None
-    #: From CREATED to SYNCRONIZED, of every user.
+    #: The time from CREATED to SYNCRONIZED, of every user.
     lag_ms: Percentiles | None = None
     cpu_us_per_user: dict[str, float] = {}
     memory_mib: dict[str, float] = {}
-    #: Threads of each component that were ready and had no core, and cores idle for the disk; means.
+    #: Average numbers: of threads that were ready and had no core, and of cores that waited for the disk.
     waiting_for_core: dict[str, float] = {}
     waiting_for_disk: float | None = None
-    #: Cores that programs which are none of ours kept busy meanwhile; None where nobody looked.
+    #: How many cores other programs kept busy meanwhile; None if this was not measured.
     others_busy: float | None = None
     mean_batch: dict[str, float] = {}
     wal_bytes_per_user: float | None = None
@@ -64,7 +66,7 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Staleness(msgspec.Struct, frozen=True):
-    """How often a user was not on the query side yet when read at once after its 201, and how soon it was."""
+    """How often a user was missing on the query side right after its 201, and how soon it was there."""
 
     users: int
     missed_share: float
@@ -81,5 +83,23 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     environment: dict[str, Any]
     measurements: list[Measurement]
     staleness: Staleness | None = None
-    #: What was to be measured and could not be, each with its reason, in sentences.
+    #: What could not be measured, each with the reason, in sentences.
     left_out: list[str] = []
+
+
+def rate_of(measurement: Measurement) -> float:
+    """The main rate of a measurement, per second: synchronized users, or reads. 0.0 if unknown."""
+    return measurement.per_second.get("synchronized", measurement.per_second.get("read", 0.0))
+
+
+def highest_rate(measurements: Iterable[Measurement], kind: Kind) -> float:
+    """The rate of a load as fast as it goes, over the most connections: the median of the rounds, or 0.0."""
+    flat_out = [each for each in measurements if each.kind == kind and each.rate_due is None]
+    connections = max((each.connections for each in flat_out), default=0)
+    rates = [rate_of(each) for each in flat_out if each.connections == connections]
+    return median(rates) if rates else 0.0
+
+
+def is_read(measurement: Measurement) -> bool:
+    """Whether it read users instead of creating them."""
+    return "read" in measurement.per_second

@@ -1,12 +1,12 @@
 """The plan of `tandem scale`: the same users and the same load at several numbers of instances.
 
-Each number gets a stack of its own with empty tables, so that all begin alike. Rounds take the numbers in
-turn, every second one from the largest down, so that what drifts on the machine hits all of them alike.
+Each number gets a stack of its own with empty tables, so that all begin alike. Each round takes all numbers,
+every second round from the largest down, so that a slow change of the machine affects all of them alike.
 """
 
 import sys
-from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -17,13 +17,13 @@ import msgspec
 from tandem_lab.bench.environment import environment_of
 from tandem_lab.bench.load import Load
 from tandem_lab.bench.measure import measure_creates
-from tandem_lab.bench.own_stack import OwnStack, address_of, own_stack
+from tandem_lab.bench.own_stack import address_of, own_stack
 from tandem_lab.bench.probe import Probe
 from tandem_lab.bench.results import Measurement, Report
 from tandem_lab.bench.steps import OVERHEAD, WARM_UP_CONNECTIONS, Step, Tell, take_steps
+from tandem_stack.status import Status
 
-# Starting and ending a stack, in seconds.
-START_AND_END = 5.0
+START_AND_END_SECONDS = 5.0
 
 
 class ScalePlan(msgspec.Struct, frozen=True):
@@ -34,7 +34,7 @@ class ScalePlan(msgspec.Struct, frozen=True):
     warm_up_seconds: float = 2.0
     instances: tuple[int, ...] = (1, 2, 3, 4, 5, 6)
     connections: int = 200
-    #: Asked of one instance without nginx.
+    #: The loads of one instance without nginx.
     connections_of_one: tuple[int, ...] = (1, 2, 6, 16, 50, 100, 200, 400)
     #: Names the users: the same seed makes the same users at every number of instances.
     seed: str = "scale"
@@ -47,7 +47,7 @@ QUICK = ScalePlan(
 
 
 async def scale(beside: Path, plan: ScalePlan, tell: Tell) -> Report:
-    """Measure on stacks of our own, whose data is on the same disk as the folder `beside`.
+    """Measure on the lab's own stacks, whose data is on the same disk as the folder `beside`.
 
     Raises:
         StackError: a stack did not start.
@@ -76,7 +76,7 @@ class Scale:
         self._plan = plan
 
     def steps(self) -> Iterator[Step]:
-        """All of them, in their order."""
+        """All steps, in their order."""
         plan = self._plan
         for round_ in range(1, plan.rounds + 1):
             counts = [*plan.instances, 0]  # 0: one instance without nginx, under several loads
@@ -87,39 +87,34 @@ class Scale:
                 loads = 1 if count else len(self._loads_of_one())
                 yield Step(
                     f"round {round_} of {plan.rounds}: {what}",
-                    START_AND_END + plan.warm_up_seconds + loads * plan.seconds * OVERHEAD,
-                    partial(self._several, count, round_) if count else partial(self._one, round_),
+                    START_AND_END_SECONDS + plan.warm_up_seconds + loads * plan.seconds * OVERHEAD,
+                    partial(self._measure, count, round_),
                 )
 
-    async def _several(self, instances: int, round_: int) -> list[Measurement]:
-        async with AsyncExitStack() as ends:
-            stack, probe = await self._started(ends, instances)
-            url = str(stack.running.url)
-            return [await self._measure(probe, url, self._plan.connections, round_)]
-
-    async def _one(self, round_: int) -> list[Measurement]:
-        async with AsyncExitStack() as ends:
-            stack, probe = await self._started(ends, 1)
-            url = address_of(stack.running)
-            return [await self._measure(probe, url, each, round_) for each in self._loads_of_one()]
+    async def _measure(self, count: int, round_: int) -> list[Measurement]:
+        """Measure this many instances behind nginx, or one without nginx under several loads (0)."""
+        plan = self._plan
+        async with self._stack(count or 1) as (running, probe):
+            url = str(running.url) if count else address_of(running)
+            return [
+                await measure_creates(
+                    probe, url, Load(plan.seconds, each), round_, f"{plan.seed}-{each}-{round_}"
+                )
+                for each in ([plan.connections] if count else self._loads_of_one())
+            ]
 
     def _loads_of_one(self) -> tuple[int, ...]:
-        """The reference first, on tables as empty as those of the others."""
+        """The reference comes first, so that its tables are as empty as those of the other stacks."""
         plan = self._plan
         return tuple(dict.fromkeys((plan.connections, *plan.connections_of_one)))
 
-    async def _started(self, ends: AsyncExitStack, instances: int) -> tuple[OwnStack, Probe]:
-        """A stack that is warm, and a probe of it."""
-        stack = await ends.enter_async_context(own_stack(self._beside, instances))
-        probe = await Probe.open(stack.running)
-        ends.push_async_callback(probe.close)
-        if not self.environment:
-            self.environment = await environment_of(probe, stack.data_dir)
-            self.environment["instances"] = list(self._plan.instances)
-        load = Load(self._plan.warm_up_seconds, WARM_UP_CONNECTIONS)
-        await measure_creates(probe, str(stack.running.url), load)
-        return stack, probe
-
-    async def _measure(self, probe: Probe, url: str, connections: int, round_: int) -> Measurement:
-        seed = f"{self._plan.seed}-{connections}-{round_}"
-        return await measure_creates(probe, url, Load(self._plan.seconds, connections), round_, seed)
+    @asynccontextmanager
+    async def _stack(self, instances: int) -> AsyncIterator[tuple[Status, Probe]]:
+        """A stack that has had its warm-up load, and a probe of it."""
+        async with own_stack(self._beside, instances) as stack, Probe.open(stack.running) as probe:
+            if not self.environment:
+                self.environment = await environment_of(probe, stack.data_dir)
+                self.environment["instances"] = list(self._plan.instances)
+            load = Load(self._plan.warm_up_seconds, WARM_UP_CONNECTIONS)
+            await measure_creates(probe, str(stack.running.url), load)
+            yield stack.running, probe

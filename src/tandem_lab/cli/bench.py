@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 from rich.console import Group
 from rich.markup import escape
 
@@ -12,20 +11,12 @@ from tandem.cli.tables import Column, FittedTable
 from tandem_lab.bench.bench import QUICK, BenchPlan
 from tandem_lab.bench.bench import bench as run_bench
 from tandem_lab.bench.own_stack import address_of
-from tandem_lab.bench.results import Measurement, Report
-from tandem_lab.cli.common import (
-    Display,
-    Numbers,
-    finish,
-    json_option,
-    lab_data_dir_option,
-    require_option,
-    run,
-    stack_for,
-)
+from tandem_lab.bench.results import Measurement, Report, rate_of
+from tandem_lab.bench.steps import Tell
+from tandem_lab.cli.common import finish, measure, numbers, report_options, stack_for, with_choices
 from tandem_lab.report.analysis import ratios
 from tandem_lab.report.format import number
-from tandem_lab.report.metrics import rate_of
+from tandem_lab.report.runs import Loads
 from tandem_lab.report.thresholds import Threshold
 
 COLUMNS = (
@@ -48,11 +39,11 @@ COLUMNS = (
 @click.option("--rounds", type=click.IntRange(1, 50), help="How often each load is repeated.  [default: 3]")
 @click.option(
     "--connections",
-    type=Numbers(int, 1, 2000),
+    type=numbers(int, 1, 2000),
     help="Closed loads: so many connections, as fast as they go.  [default: 200,6]",
 )
 @click.option(
-    "--rate", "rates", type=Numbers(float, 1, 100_000), help="Open loads: so many users due a second."
+    "--rate", "rates", type=numbers(float, 1, 100_000), help="Open loads: so many users due a second."
 )
 @click.option("--baselines/--no-baselines", default=True, show_default=True, help="Measure them in turn.")
 @click.option(
@@ -66,9 +57,7 @@ COLUMNS = (
     help="How many a stack of the lab's own has, where none is running.  [default: 1]",
 )
 @click.option("--url", help="Where the load goes.  [default: the only instance, or the load balancer]")
-@lab_data_dir_option
-@json_option
-@require_option
+@report_options
 def bench(
     url: str | None,
     data_dir: Path,
@@ -84,21 +73,18 @@ def bench(
     """
     plan = _plan(**choices)
 
-    async def measure(display: Display) -> Report:
+    async def work(tell: Tell) -> Report:
         async with stack_for(data_dir, instances) as stack:
-            return await run_bench(
-                stack.running, url or address_of(stack.running), stack.data_dir, plan, display
-            )
+            address = url or address_of(stack.running)
+            return await run_bench(stack.running, address, stack.data_dir, plan, tell)
 
-    report = run(measure)
+    report = measure(work)
     finish(report, table_of(report), json_file, thresholds)
 
 
-def _plan(*, quick: bool, baselines: bool, **changes: Any) -> BenchPlan:
-    given = {name: value for name, value in changes.items() if value is not None}
-    if not baselines:
-        given["baselines"] = ()
-    return msgspec.structs.replace(QUICK if quick else BenchPlan(), **given)
+def _plan(*, quick: bool, baselines: bool, **choices: Any) -> BenchPlan:
+    without = {} if baselines else {"baselines": ()}
+    return with_choices(QUICK if quick else BenchPlan(), choices | without)
 
 
 def table_of(report: Report) -> Group:
@@ -106,7 +92,7 @@ def table_of(report: Report) -> Group:
     table = FittedTable(*COLUMNS, elsewhere="A wider window shows more, the report all.")
     for measurement in report.measurements:
         table.add_row(*_row(measurement))
-    lines = [f"{number(ratio.spread.median):>6}  {escape(ratio.id.name)}" for ratio in ratios(report)]
+    lines = [f"{number(ratio.spread.median):>6}  {escape(ratio.id.name)}" for ratio in ratios(Loads(report))]
     return Group(table, "", *lines)
 
 
@@ -116,8 +102,7 @@ def _row(measurement: Measurement) -> list[str]:
         load += f", {measurement.rate_due:,.0f}/s"
     elif measurement.connections:
         load += f" ({measurement.connections})"
-    rate = rate_of(measurement) or 0.0
-    row = [load, f"{rate:,.0f}"]
+    row = [load, f"{rate_of(measurement):,.0f}"]
     for found in (measurement.post_ms, measurement.lag_ms):
         row += [f"{found.p50:,.1f}", f"{found.p99:,.1f}"] if found else ["", ""]
     cpu = measurement.cpu_us_per_user

@@ -1,14 +1,14 @@
-"""What the lab's commands have in common: the stack, progress, interruption, thresholds, the report."""
+"""What the lab's commands have in common: options, the stack, interruption, thresholds, the report."""
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, TypeVar
 
+import aiohttp
 import asyncpg
 import click
 import msgspec
@@ -16,144 +16,128 @@ import uvloop
 from pymongo.errors import PyMongoError
 from rich.console import Console, RenderableType
 from rich.markup import escape
-from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bar
 
 from tandem.cli.interruption import INTERRUPTED, interruptible
 from tandem_lab.bench.own_stack import OwnStack, own_stack
 from tandem_lab.bench.results import Report
-from tandem_lab.bench.steps import Progress
+from tandem_lab.bench.steps import Tell
+from tandem_lab.cli.display import Display, MeasurementDisplay
 from tandem_lab.errors import LabError
-from tandem_lab.report import ThresholdOutcome, write_report
-from tandem_lab.report.thresholds import Threshold, judge, parse_threshold
+from tandem_lab.report.page import write_report
+from tandem_lab.report.thresholds import Threshold, ThresholdOutcome, judge, parse_threshold
 from tandem_stack.errors import StackError
 from tandem_stack.running import data_dir_option, running_on
+from tandem_stack.status import Status
 
-BROKEN_OFF = (LabError, StackError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, PyMongoError)
+BROKEN_OFF = (
+    *(LabError, StackError, OSError, aiohttp.ClientError),
+    *(asyncpg.PostgresError, asyncpg.InterfaceError, PyMongoError),
+)
+
+T = TypeVar("T")
+Plan = TypeVar("Plan", bound=msgspec.Struct)
 
 
-class Numbers(click.ParamType[tuple[float, ...]]):
-    """Numbers, separated by commas, each from `least` to `most`."""
+class Parsed(click.ParamType[T]):
+    """The type of an option whose text is parsed by `parse`. A ValueError of it is shown to the person."""
 
-    name = "n,n"
+    def __init__(self, name: str, parse: Callable[[str], T]) -> None:
+        self.name = name
+        self._parse = parse
 
-    def __init__(self, kind: type[int] | type[float], least: float, most: float) -> None:
-        self._kind = kind
-        self._least = least
-        self._most = most
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[float, ...]:
-        """Each number once, in the order given."""
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> T:
+        """The parsed value. A value that is not text is returned as it is."""
         try:
-            found = tuple(dict.fromkeys(self._kind(each) for each in str(value).split(",")))
-        except ValueError:
-            self.fail(f"{value!r} is no list of numbers like 200,6.", param, ctx)
-        if not all(self._least <= each <= self._most for each in found):
-            self.fail(f"Each number must be from {self._least:g} to {self._most:g}.", param, ctx)
-        return found
-
-
-class Demand(click.ParamType[Threshold]):
-    """A threshold like `ratio-to-frozen-floor>=0.6`."""
-
-    name = "threshold"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Threshold:
-        """The threshold."""
-        if isinstance(value, Threshold):
-            return value
-        try:
-            return parse_threshold(str(value))
+            return self._parse(value) if isinstance(value, str) else value
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
 
-require_option = click.option(
-    "--require",
-    "thresholds",
-    type=Demand(),
-    multiple=True,
-    help="Exit 1 unless this holds, as in ratio-to-frozen-floor>=0.6. May be given several times; a name "
-    "that is none lists all.",
-)
-lab_data_dir_option = data_dir_option(
-    "The data folder of a running stack. A stack of the lab's own has its data beside it."
-)
-json_option = click.option(
-    "--json",
-    "json_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Where the raw data goes; the page lies beside it, as .html.  [default: named by the time]",
-)
+def numbers(kind: type[int] | type[float], least: float, most: float) -> Parsed[tuple[float, ...]]:
+    """Numbers from `least` to `most`, separated by commas: each once, in the order given."""
+
+    def parse(text: str) -> tuple[float, ...]:
+        try:
+            found = tuple(dict.fromkeys(map(kind, text.split(","))))
+        except ValueError:
+            raise ValueError(f"{text!r} is no list of numbers like 200,6.") from None
+        if not all(least <= each <= most for each in found):
+            raise ValueError(f"Each number must be from {least:g} to {most:g}.")
+        return found
+
+    return Parsed("n,n", parse)
 
 
-class Display:
-    """A bar that fills on a terminal; plain lines, one for each step, elsewhere."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._bar = Bar(
-            BarColumn(),
-            TextColumn("{task.fields[steps]}"),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[left]}"),
-            TextColumn("{task.description}"),
-            console=console,
-            transient=True,
-        )
-        self._task = self._bar.add_task("looking at the machine", total=1.0, steps="", left="")
-
-    def __enter__(self) -> Self:
-        if self._console.is_terminal:
-            self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
-
-    def __call__(self, progress: Progress) -> None:
-        """A step begins."""
-        steps, left = f"{progress.number}/{progress.of}", f"{_minutes(progress.seconds_left)} left"
-        if self._console.is_terminal:
-            self._bar.update(
-                self._task,
-                completed=progress.share_done,
-                description=escape(progress.what),
-                steps=steps,
-                left=left,
-            )
-        else:
-            line = f"[{steps}, about {left}] {progress.what}"
-            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+def report_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options `--data-dir`, `--json` and `--require`."""
+    data_dir = data_dir_option(
+        "The data folder of a running stack. A stack of the lab's own has its data beside it."
+    )
+    json_file = click.option(
+        "--json",
+        "json_file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Where the raw data goes; the page lies beside it, as .html.  [default: named by the time]",
+    )
+    require = click.option(
+        "--require",
+        "thresholds",
+        type=Parsed("threshold", parse_threshold),
+        multiple=True,
+        help="Exit 1 unless this holds, as in ratio-to-frozen-floor>=0.6. May be given several times; a name "
+        "that is none lists all.",
+    )
+    return data_dir(json_file(require(command)))
 
 
-def run(command: Callable[[Display], Coroutine[Any, Any, Report]]) -> Report:
-    """Carry a measurement out; Ctrl-C and SIGTERM end it in order.
+def with_choices(plan: Plan, choices: Mapping[str, Any]) -> Plan:
+    """The plan, changed by the options of the command line. None means that an option was not given."""
+    given = {name: value for name, value in choices.items() if value is not None}
+    return msgspec.structs.replace(plan, **given)
+
+
+def run(work: Coroutine[Any, Any, T], display: Display, if_interrupted: str) -> T:
+    """Carry out `work` while `display` shows it. Ctrl-C and SIGTERM end both, then the program."""
+    try:
+        with display:
+            return uvloop.run(interruptible(work))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        click.echo(if_interrupted, err=True)
+        sys.exit(INTERRUPTED)
+
+
+def measure(work: Callable[[Tell], Coroutine[Any, Any, Report]]) -> Report:
+    """Carry out a measurement.
 
     Raises:
         LabError: it was broken off; says why.
     """
+    display = MeasurementDisplay(Console(stderr=True))
     try:
-        with Display(Console(stderr=True)) as display:
-            return uvloop.run(interruptible(command(display)))
+        return run(work(display), display, "Interrupted; nothing was written.")
     except BROKEN_OFF as error:
         msg = f"The measurement was broken off: {str(error).rstrip('.')}."
         raise LabError(msg) from None
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        click.echo("Interrupted; nothing was written.", err=True)
-        sys.exit(INTERRUPTED)
+
+
+def database_urls(running: Status, data_dir: Path) -> tuple[str, str]:
+    """The owner's URLs of PostgreSQL and MongoDB of a running stack.
+
+    Raises:
+        LabError: it is just starting.
+    """
+    if running.postgres.url is None or running.mongodb.url is None:
+        msg = f"The stack on {data_dir} is just starting. Try again when it is ready."
+        raise LabError(msg)
+    return running.postgres.url, running.mongodb.url
 
 
 @asynccontextmanager
 async def stack_for(data_dir: Path, instances: int | None) -> AsyncIterator[OwnStack]:
-    """The stack that runs on the data folder, or, where none does, one of our own with so many instances.
+    """The stack that runs on the data folder. If none does, one of the lab's own with this many instances.
 
     Raises:
-        LabError: the running one is somebody else's, or has another number of instances.
+        LabError: the running one belongs to another account, or has another number of instances.
     """
     running = running_on(data_dir, "; only its owner can measure it.")
     if running is None:
@@ -161,9 +145,7 @@ async def stack_for(data_dir: Path, instances: int | None) -> AsyncIterator[OwnS
         async with own_stack(data_dir, instances or 1) as own:
             yield own
         return
-    if running.postgres.url is None or running.mongodb.url is None:
-        msg = f"The stack on {data_dir} is just starting. Try again when it is ready."
-        raise LabError(msg)
+    database_urls(running, data_dir)
     if instances not in {None, len(running.instances)}:
         msg = (
             f"The stack on {data_dir} has {len(running.instances)} instances. Leave --instances out, "
@@ -203,7 +185,3 @@ def finish(
 def _line(outcome: ThresholdOutcome) -> str:
     mark = "[green]met[/]   " if outcome.met else "[bold red]missed[/]"
     return f"{mark} {escape(outcome.demanded)}: measured {escape(outcome.measured)}"
-
-
-def _minutes(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

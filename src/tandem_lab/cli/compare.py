@@ -96,10 +96,6 @@ def _row(change: Change) -> list[str | Text]:
 
 
 def _summary(differences: Differences) -> str:
-    count = {"better": 0, "worse": 0}
-    for change in differences.changes:
-        if change.of_service and change.judgement in count:
-            count[change.judgement] += 1
-    total = sum(change.of_service for change in differences.changes)
-    better, worse = count["better"], count["worse"]
-    return f"Of {total} numbers of the service, {better} got better and {worse} worse beyond noise."
+    of_service = [change.judgement for change in differences.changes if change.of_service]
+    better, worse = of_service.count("better"), of_service.count("worse")
+    return f"Of {len(of_service)} numbers of the service, {better} got better and {worse} worse beyond noise."

@@ -1,6 +1,5 @@
-"""`tandem prove`: nothing acknowledged is lost and nothing happens twice, shown on this very system."""
+"""`tandem prove`: shows on a running system that nothing acknowledged is lost and nothing happens twice."""
 
-import asyncio
 import re
 import secrets
 import sys
@@ -11,39 +10,37 @@ from typing import Any
 
 import click
 import msgspec
-import uvloop
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
+from rich.text import Text
 
 from tandem.cli.http import address_options, ask, base_url
-from tandem.cli.interruption import INTERRUPTED, interruptible
-from tandem_lab.cli.proof_display import ProofDisplay, table_of
-from tandem_lab.errors import LabError
+from tandem.cli.tables import Column, FittedTable
+from tandem_lab.cli.common import Parsed, database_urls, run
+from tandem_lab.cli.display import ProofDisplay
 from tandem_lab.proof.plan import FAULTS, Fault, Plan, Target
+from tandem_lab.proof.prove import prove as carry_out
 from tandem_lab.proof.stack import System
 from tandem_lab.proof.verdict import Verdict
 from tandem_stack.status import Status, read_status
 
-USERS_A_FAULT = 200  # fewer could all be sent before the fault has passed
+USERS_A_FAULT = 200  # with fewer, all could be sent before the fault is over
 SERVERS = {Target.POSTGRES: "PostgreSQL", Target.MONGODB: "MongoDB"}
 SEED = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 
 
-class FaultNames(click.ParamType[tuple[Fault, ...]]):
-    """Names of faults, separated by commas; `all`, or `none`."""
+def faults_named(text: str) -> tuple[Fault, ...]:
+    """The faults of these names, separated by commas, each once; `all`, or `none`.
 
-    name = "names"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[Fault, ...]:
-        """The faults named, each once."""
-        if value in {"all", "none"}:
-            return tuple(FAULTS.values()) if value == "all" else ()
-        names = tuple(dict.fromkeys(str(value).split(",")))
-        for name in names:
-            if name not in FAULTS:
-                self.fail(f"{name!r} is no fault. There are: {', '.join(FAULTS)}; all; none.", param, ctx)
-        return tuple(FAULTS[name] for name in names)
+    Raises:
+        ValueError: there is no such fault; says which there are.
+    """
+    if text in {"all", "none"}:
+        return tuple(FAULTS.values()) if text == "all" else ()
+    names = tuple(dict.fromkeys(text.split(",")))
+    for name in names:
+        if name not in FAULTS:
+            raise ValueError(f"{name!r} is no fault. There are: {', '.join(FAULTS)}; all; none.")
+    return tuple(FAULTS[name] for name in names)
 
 
 @click.command
@@ -53,7 +50,7 @@ class FaultNames(click.ParamType[tuple[Fault, ...]]):
 @click.option(
     "--fault",
     "faults",
-    type=FaultNames(),
+    type=Parsed("names", faults_named),
     default="none",
     show_default=True,
     help=f"What is to go wrong meanwhile: all, or any of {', '.join(FAULTS)}.",
@@ -70,6 +67,7 @@ class FaultNames(click.ParamType[tuple[Fault, ...]]):
 )
 @click.option(
     "--patience",
+    "patience_seconds",
     type=click.FloatRange(min=1),
     default=120,
     show_default=True,
@@ -98,29 +96,23 @@ def prove(
     else:
         system = _own_deployment(base_url(url, data_dir), postgres_url, mongodb_url, plan.faults)
     ask(f"{system.url}/health/ready")
-    display = ProofDisplay(Console(stderr=True), plan)
-    try:
-        with display:
-            verdict = uvloop.run(interruptible(_carry_out(system, plan, display)))
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        click.echo(f"Interrupted. What was acknowledged until then is in {plan.ledger}.", err=True)
-        sys.exit(INTERRUPTED)
-    _print(verdict, as_json=as_json)
+    display = ProofDisplay(Console(stderr=True), plan.users)
+    display.say(
+        f"The run is {plan.seed!r} (--seed), faults strike by --random-seed {plan.random_seed}.\n"
+        f"The ledger is {plan.ledger}."
+    )
+    if_interrupted = f"Interrupted. What was acknowledged until then is in {plan.ledger}."
+    verdict = run(carry_out(system, plan, display), display, if_interrupted)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(verdict), indent=2))
+    else:
+        with suppress(BrokenPipeError):
+            Console().print(table_of(verdict))
     sys.exit(0 if verdict.proven else 1)
 
 
-async def _carry_out(system: System, plan: Plan, display: ProofDisplay) -> Verdict:
-    """Carry out the proof."""
-    try:
-        from tandem_lab.proof.prove import prove  # noqa: PLC0415 - no other command needs the extra
-    except ModuleNotFoundError as error:
-        msg = f"`tandem prove` needs {error.name}. Install it with the extra `lab`: tandem-cqrs[lab]."
-        raise LabError(msg) from None
-    return await prove(system, plan, display)
-
-
 def _plan(stack: Path | None, options: dict[str, Any]) -> Plan:
-    """What was asked for, with chance where nothing was; `stack` is the data folder of a stack."""
+    """The plan from the options, with random values where none were given; `stack` is a data folder."""
     if options["users"] < USERS_A_FAULT * len(options["faults"]):
         msg = f"A fault needs {USERS_A_FAULT} users to strike at. Give more --users, or choose fewer faults."
         raise click.UsageError(msg)
@@ -137,10 +129,7 @@ def _running_stack(data_dir: Path, faults: Sequence[Fault]) -> System:
     """The stack that runs on `data_dir`, if it has the processes that these faults need."""
     url = base_url(None, data_dir)
     status = read_status(data_dir) or Status()
-    if status.postgres.url is None or status.mongodb.url is None:
-        msg = f"The stack on {data_dir} is just starting. Try again when it is ready."
-        raise LabError(msg)
-    system = System(url, status.postgres.url, status.mongodb.url, data_dir)
+    system = System(url, *database_urls(status, data_dir), data_dir)
     for fault in faults:
         title = SERVERS.get(fault.target)
         if title is not None and fault.target.value not in system.pids():
@@ -152,7 +141,7 @@ def _running_stack(data_dir: Path, faults: Sequence[Fault]) -> System:
 def _own_deployment(
     url: str, postgres_url: str | None, mongodb_url: str | None, faults: Sequence[Fault]
 ) -> System:
-    """Somebody's own deployment, whose processes are none of our business."""
+    """A deployment that `tandem up` has not started. Its processes are left alone."""
     if postgres_url is None or mongodb_url is None:
         msg = "With --url, name the databases behind it too: --postgres-url and --mongodb-url."
         raise click.UsageError(msg)
@@ -162,9 +151,65 @@ def _own_deployment(
     return System(url, postgres_url, mongodb_url)
 
 
-def _print(verdict: Verdict, *, as_json: bool) -> None:
-    if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(verdict), indent=2))
-    else:
-        with suppress(BrokenPipeError):
-            Console().print(table_of(verdict))
+def table_of(verdict: Verdict) -> RenderableType:
+    """The verdict for people."""
+    return Group(_counts(verdict), "", *_faults(verdict), *_examples(verdict), _sentence(verdict))
+
+
+def _counts(verdict: Verdict) -> FittedTable:
+    counts = verdict.counts
+    table = FittedTable(Column("", is_number=False), Column("users"))
+    for name, number, wanted in (
+        ("acknowledged", counts.acknowledged, verdict.users),
+        ("in PostgreSQL", counts.in_postgres, verdict.users),
+        ("in MongoDB", counts.in_mongodb, verdict.users),
+        ("SYNCRONIZED", counts.synchronized, verdict.users),
+        ("lost", counts.lost, 0),
+        ("doubled", counts.doubled, 0),
+        ("differing", counts.differing, 0),
+        ("pending", counts.pending, 0),
+        ("dead letters", counts.dead_letters, 0),
+    ):
+        table.add_row(name, _colored(f"{number:,}", good=number == wanted))
+    return table
+
+
+def _faults(verdict: Verdict) -> list[RenderableType]:
+    if not verdict.faults:
+        return []
+    table = FittedTable(
+        Column("fault", fold_at=16, is_number=False),
+        Column("struck", spare=2, fold_at=12, is_number=False),
+        Column("after users", spare=1),
+        Column("seen", is_number=False),
+        Column("s to recover"),
+    )
+    for fault in verdict.faults:
+        seconds = fault.seconds_to_recover
+        table.add_row(
+            fault.fault,
+            ", ".join(fault.targets),
+            f"{fault.after_users:,}",
+            _colored("yes" if fault.seen else "no", good=fault.seen),
+            _colored("never" if seconds is None else f"{seconds:.1f}", good=seconds is not None),
+        )
+    return [table, ""]
+
+
+def _examples(verdict: Verdict) -> list[str]:
+    return [
+        f"{kind.replace('_', ' ')}, for example: {', '.join(map(str, ids))}"
+        for kind, ids in verdict.counts.examples.items()
+    ]
+
+
+def _sentence(verdict: Verdict) -> str:
+    causes = ", ".join(f"{cause} {times:,} times" for cause, times in verdict.sent_again.items())
+    run = f"{verdict.users:,} users in {verdict.seconds:.0f} s; sent again: {causes or 'none'}."
+    if verdict.proven:
+        return f"[bold green]Proved[/]: {run}"
+    return f"[bold red]Not proved[/]: {run} The ledger is {verdict.ledger}."
+
+
+def _colored(text: str, *, good: bool) -> Text:
+    return Text(text, "green" if good else "bold red")

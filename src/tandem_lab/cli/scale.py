@@ -1,36 +1,26 @@
-"""`tandem scale`: how throughput grows with instances and connections, and what stands in the way."""
+"""`tandem scale`: how throughput grows with instances and connections, and what limits it."""
 
 from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
 from tandem.cli.tables import Column, FittedTable
 from tandem_lab.bench.results import Report
 from tandem_lab.bench.scale import QUICK, ScalePlan
 from tandem_lab.bench.scale import scale as run_scale
-from tandem_lab.cli.common import (
-    Display,
-    Numbers,
-    finish,
-    json_option,
-    lab_data_dir_option,
-    require_option,
-    run,
-)
+from tandem_lab.cli.common import finish, measure, numbers, report_options, with_choices
 from tandem_lab.report.analysis import instances_ratios
 from tandem_lab.report.format import number
 from tandem_lab.report.metrics import servers_cpu
-from tandem_lab.report.runs import Runs, runs_of
+from tandem_lab.report.runs import Loads, Runs
 from tandem_lab.report.thresholds import Threshold
-from tandem_lab.statistics import jain_index
 
 
 @click.command
 @click.option("--quick", is_flag=True, help="A first look in under two minutes.")
 @click.option(
-    "--instances", type=Numbers(int, 1, 64), help="So many instances, in turn.  [default: 1,2,3,4,5,6]"
+    "--instances", type=numbers(int, 1, 64), help="So many instances, in turn.  [default: 1,2,3,4,5,6]"
 )
 @click.option("--seconds", type=click.FloatRange(1, 600), help="How long each load lasts.  [default: 8]")
 @click.option("--rounds", type=click.IntRange(1, 50), help="How often each is repeated.  [default: 3]")
@@ -41,13 +31,11 @@ from tandem_lab.statistics import jain_index
 )
 @click.option(
     "--connections-of-one",
-    type=Numbers(int, 1, 2000),
+    type=numbers(int, 1, 2000),
     help="How many send to one instance without nginx, in turn.  [default: 1,2,6,16,50,100,200,400]",
 )
 @click.option("--seed", help="Names the users: the same seed makes the same ones.  [default: scale]")
-@lab_data_dir_option
-@json_option
-@require_option
+@report_options
 def scale(
     quick: bool, data_dir: Path, json_file: Path | None, thresholds: tuple[Threshold, ...], **choices: Any
 ) -> None:
@@ -56,13 +44,8 @@ def scale(
     Each number of instances gets a stack of its own, which is removed afterwards. One instance without nginx
     is the reference. The Universal Scalability Law is fitted to both curves where the data can tell.
     """
-    given = {name: value for name, value in choices.items() if value is not None}
-    plan = msgspec.structs.replace(QUICK if quick else ScalePlan(), **given)
-
-    async def measure(display: Display) -> Report:
-        return await run_scale(data_dir, plan, display)
-
-    report = run(measure)
+    plan = with_choices(QUICK if quick else ScalePlan(), choices)
+    report = measure(lambda tell: run_scale(data_dir, plan, tell))
     finish(report, table_of(report), json_file, thresholds)
 
 
@@ -75,19 +58,19 @@ def table_of(report: Report) -> FittedTable:
         Column("fairness", spare=2),
         elsewhere="A wider window shows more, the report all.",
     )
-    for runs in runs_of(report):
+    loads = Loads(report)
+    for runs in loads.all:
         table.add_row(*_row(runs))
-    for ratio in instances_ratios(runs_of(report)):
+    for ratio in instances_ratios(loads):
         table.add_row(ratio.id.name, number(ratio.spread.median))
     return table
 
 
 def _row(runs: Runs) -> list[str]:
-    shares = [list(each.users_of_instances.values()) for each in runs.measurements]
-    fairness = f"{min(map(jain_index, shares)):.3f}" if runs.key.instances > 1 and all(shares) else ""
+    is_shared = runs.key.instances > 1 and runs.fairness is not None
     return [
         str(runs.key),
         number(runs.rate.median),
         number(runs.spread(servers_cpu).median),
-        fairness,
+        f"{runs.fairness:.3f}" if is_shared else "",
     ]

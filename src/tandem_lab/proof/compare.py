@@ -1,13 +1,13 @@
-"""Compares ledger, PostgreSQL and MongoDB, user by user in the order of their ids.
+"""Compares the ledger, PostgreSQL and MongoDB, user by user in the order of their ids.
 
-Both databases are streamed. In memory are the ledger's keys and hashes: some 300 bytes a user.
+Both databases are streamed. Only the ledger's keys and hashes are in memory: about 300 bytes for each user.
 """
 
 from collections.abc import AsyncIterator, Container
 from datetime import timedelta
 from importlib import resources
 from pathlib import Path
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import asyncpg
 import msgspec
@@ -18,44 +18,22 @@ from tandem_lab.proof.ledger import content_hash, read_ledger
 from tandem_lab.proof.stack import System
 from tandem_lab.proof.verdict import Counts, Failure
 
-T = TypeVar("T")
-
 PAGE = 1_000  # users fetched at a time
-MONGODB_DEADLINE = timedelta(seconds=600)  # for all of a run
+DEADLINE = timedelta(seconds=600)  # for all users of a run
 NOT_OF_THE_PROFILE = {"_id", "seed", "appId", "currentStatus", "version"}
 USERS_OF_RUN = resources.files("tandem_lab.proof").joinpath("users_of_run.sql").read_text()
 FIRST_VERSION = 1
 
 
 class Promise(msgspec.Struct, frozen=True, gc=False):
-    """What the ledger says of an id."""
+    """What the ledger says of an id: its key, and the hash of its content."""
 
     key: str
     content: bytes
 
 
-class Promises:
-    """A ledger in memory."""
-
-    def __init__(self, path: Path) -> None:
-        self.by_id: dict[int, Promise] = {}
-        self.keys: set[str] = set()
-        #: Ids that were answered to several keys: all but the first have no user of their own.
-        self.shared: list[int] = []
-        #: Ids beyond the first of a key.
-        self.surplus: list[int] = []
-        for entry in read_ledger(path):
-            if entry.key in self.keys:
-                self.surplus.append(entry.id)
-            elif entry.id in self.by_id:
-                self.shared.append(entry.id)
-            else:
-                self.by_id[entry.id] = Promise(entry.key, bytes.fromhex(entry.content))
-            self.keys.add(entry.key)
-
-
 class Row(msgspec.Struct, frozen=True):
-    """A user in PostgreSQL, as `users_of_run.sql` answers it."""
+    """A user in PostgreSQL, as `users_of_run.sql` returns it."""
 
     id: int
     key: str | None
@@ -71,42 +49,30 @@ class Row(msgspec.Struct, frozen=True):
     rows_agree: bool
 
     @property
-    def is_finished(self) -> bool:
-        """Whether status and events agree that the flow has ended."""
-        return self.status == "SYNCRONIZED" and self.synchronized == 1
+    def is_on_the_way(self) -> bool:
+        """Whether PostgreSQL knows that MongoDB does not have the user."""
+        return self.pending or self.dead
 
     def keeps(self, promise: Promise) -> bool:
-        """Whether event and rows hold what was promised."""
+        """Whether the event and the rows have what was promised, and agree on how far the flow is."""
+        is_finished = self.status == "SYNCRONIZED" and self.synchronized == 1
         return (
             self.key == promise.key
             and self.version == FIRST_VERSION
             and self.rows_agree
+            and (self.is_on_the_way or is_finished)
             and self.state is not None
             and content_hash(msgspec.json.decode(self.state)) == promise.content
         )
 
 
 class Found(NamedTuple):
-    """What is known of one id; None is what is not there."""
+    """What is known of one id. None means that it is missing there."""
 
     id: int
     promise: Promise | None
     row: Row | None
     document: Document | None
-
-    @property
-    def is_on_the_way(self) -> bool:
-        """Whether PostgreSQL knows that MongoDB does not have it."""
-        return self.row is not None and (self.row.pending or self.row.dead)
-
-    @property
-    def differs(self) -> bool:
-        """Whether anything that is there is not what was promised."""
-        assert self.promise is not None  # noqa: S101 - narrows the type: who asks has looked
-        row_differs = self.row is not None and not (
-            self.row.keeps(self.promise) and (self.is_on_the_way or self.row.is_finished)
-        )
-        return row_differs or (self.document is not None and not _document_keeps(self.document, self.promise))
 
 
 async def compare(system: System, seed: str, ledger: Path) -> Counts:
@@ -115,32 +81,38 @@ async def compare(system: System, seed: str, ledger: Path) -> Counts:
     Raises:
         OSError, TimeoutError, asyncpg.PostgresError, pymongo.errors.PyMongoError: a database does not answer.
     """
-    promises = Promises(ledger)
-    counts = Counts(acknowledged=len(promises.keys))
-    for user_id in promises.shared:
-        counts.fail(Failure.LOST, user_id)
-    for user_id in promises.surplus:
-        counts.fail(Failure.DOUBLED, user_id)
-    client = open_client(system.mongodb_url, name="prove", deadline=MONGODB_DEADLINE)
-    connection = await asyncpg.connect(system.postgres_url)
-    try:
+    counts = Counts()
+    promises, keys = _promises(ledger, counts)
+    async with (
+        open_client(system.mongodb_url, name="prove", deadline=DEADLINE) as client,
+        system.postgres(DEADLINE.total_seconds()) as connection,
+    ):
         users = users_of(client)
-        # Ids that are no numbers are none of ours, and cannot be put in order with those that are.
+        # Ids that are not numbers are not the service's, and cannot be compared with its ids.
         strangers = await users.count_documents({"seed": seed, "_id": {"$not": {"$type": "number"}}})
         counts.in_mongodb += strangers
         counts.doubled += strangers
-        streams = (
-            _Stream(_promised(promises)),
-            _Stream(_rows(connection, seed)),
-            _Stream(_documents(users, seed)),
-        )
+        streams = (_promised(promises), _rows(connection, seed), _documents(users, seed))
         async for found in _aligned(*streams):
             _count(counts, found)
-            _judge(counts, found, promises.keys)
-    finally:
-        await connection.close()
-        await client.close()
+            _judge(counts, found, keys)
     return counts
+
+
+def _promises(ledger: Path, counts: Counts) -> tuple[dict[int, Promise], set[str]]:
+    """The ledger in memory: its promises by id, and its keys. Also counts contradictions in it."""
+    promises: dict[int, Promise] = {}
+    keys: set[str] = set()
+    for entry in read_ledger(ledger):
+        if entry.key in keys:
+            counts.fail(Failure.DOUBLED, entry.id)  # a second id for the same key
+        elif entry.id in promises:
+            counts.fail(Failure.LOST, entry.id)  # a second key for the same id: it has no user of its own
+        else:
+            promises[entry.id] = Promise(entry.key, bytes.fromhex(entry.content))
+        keys.add(entry.key)
+    counts.acknowledged = len(keys)
+    return promises, keys
 
 
 def _count(counts: Counts, found: Found) -> None:
@@ -158,18 +130,19 @@ def _count(counts: Counts, found: Found) -> None:
 
 def _judge(counts: Counts, found: Found, keys: Container[str | None]) -> None:
     """Count what is wrong with a user."""
-    row = found.row
-    if found.promise is None:
-        # A key without a promise: committed, and given up before it was acknowledged. That breaks none.
+    user_id, promise, row, document = found
+    if promise is None:
+        # A key without a promise was committed, but never acknowledged. That breaks no promise.
         if row is None or row.key is None or row.key in keys:
-            counts.fail(Failure.DOUBLED, found.id)
+            counts.fail(Failure.DOUBLED, user_id)
         return
-    if row is None or (found.document is None and not found.is_on_the_way):
-        counts.fail(Failure.LOST, found.id)
+    if row is None or (document is None and not row.is_on_the_way):
+        counts.fail(Failure.LOST, user_id)
+    row_differs = row is not None and not row.keeps(promise)
     if row is not None and max(row.created, row.synchronized) > 1:
-        counts.fail(Failure.DOUBLED, found.id)
-    elif found.differs:
-        counts.fail(Failure.DIFFERING, found.id)
+        counts.fail(Failure.DOUBLED, user_id)
+    elif row_differs or (document is not None and not _document_keeps(document, promise)):
+        counts.fail(Failure.DIFFERING, user_id)
 
 
 def _document_keeps(document: Document, promise: Promise) -> bool:
@@ -181,9 +154,9 @@ def _document_keeps(document: Document, promise: Promise) -> bool:
     )
 
 
-async def _promised(promises: Promises) -> AsyncIterator[tuple[int, Promise]]:
-    for user_id in sorted(promises.by_id):
-        yield user_id, promises.by_id[user_id]
+async def _promised(promises: dict[int, Promise]) -> AsyncIterator[tuple[int, Promise]]:
+    for user_id in sorted(promises):
+        yield user_id, promises[user_id]
 
 
 async def _rows(connection: asyncpg.Connection, seed: str) -> AsyncIterator[tuple[int, Row]]:
@@ -198,40 +171,16 @@ async def _documents(users: Users, seed: str) -> AsyncIterator[tuple[int, Docume
         yield document["_id"], document
 
 
-class _Stream(Generic[T]):
-    """Pairs of id and item, ascending, from which one takes what belongs to an id."""
-
-    def __init__(self, pairs: AsyncIterator[tuple[int, T]]) -> None:
-        self._pairs = pairs
-        self._head: tuple[int, T] | None = None
-
-    @property
-    def next_id(self) -> int | None:
-        """The id of the next item, or None at the end."""
-        return None if self._head is None else self._head[0]
-
-    async def advance(self) -> None:
-        """Go to the next item; to begin with, to the first."""
-        self._head = await anext(self._pairs, None)
-
-    async def take(self, user_id: int) -> T | None:
-        """The next item, if it belongs to this id."""
-        if self._head is None or self._head[0] != user_id:
-            return None
-        item = self._head[1]
-        await self.advance()
-        return item
-
-
-async def _aligned(
-    promised: _Stream[Promise], rows: _Stream[Row], documents: _Stream[Document]
-) -> AsyncIterator[Found]:
-    """What is known of every id that occurs in any of the three streams."""
-    streams = (promised, rows, documents)
-    for stream in streams:
-        await stream.advance()
-    while ids := [stream.next_id for stream in streams if stream.next_id is not None]:
+async def _aligned(*streams: AsyncIterator[tuple[int, Any]]) -> AsyncIterator[Found]:
+    """What is known of every id that occurs in any of the three streams, each of which ascends by id."""
+    heads = [await anext(stream, None) for stream in streams]
+    while ids := [head[0] for head in heads if head is not None]:
         lowest = min(ids)
-        yield Found(
-            lowest, await promised.take(lowest), await rows.take(lowest), await documents.take(lowest)
-        )
+        found: list[Any] = []
+        for place, head in enumerate(heads):
+            if head is None or head[0] != lowest:
+                found.append(None)
+            else:
+                found.append(head[1])
+                heads[place] = await anext(streams[place], None)
+        yield Found(lowest, *found)

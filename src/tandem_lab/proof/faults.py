@@ -1,4 +1,4 @@
-"""The faults of a proof: processes of the stack end or stand still while users are on their way."""
+"""The faults of a proof: processes of the stack are ended or stopped while users are on their way."""
 
 import asyncio
 import os
@@ -11,47 +11,42 @@ from typing import NamedTuple
 import psutil
 
 from tandem_lab.errors import LabError
+from tandem_lab.meanwhile import meanwhile
 from tandem_lab.proof.load import Load, Stalled
 from tandem_lab.proof.plan import Fault, Strike, Target
-from tandem_lab.proof.stack import (
-    PENDING_OF_INSTANCE,
-    SYNCHRONIZED,
-    System,
-    process_state,
-    stopped,
-)
+from tandem_lab.proof.stack import PENDING_OF_INSTANCE, SYNCHRONIZED, System, process_state, stopped
 from tandem_lab.proof.verdict import FaultReport
 from tandem_stack.waiting import until
 
-# Longer than a lease (LEASE_SECONDS), so that others take over what a paused instance has in flight.
+# Longer than a lease (LEASE_SECONDS), so that other instances take over the paused instance's users.
 PAUSE_SECONDS = 7.0
-# A killed process is gone, and a stopped one stands still, within milliseconds.
-STRIKE_PATIENCE = 10.0
+# How long to wait until a process is gone or stopped, which usually takes milliseconds.
+STRIKE_SECONDS = 10.0
 
 
 class _Struck(NamedTuple):
-    """Whether the fault was seen to strike, and whether its part is as before."""
+    """Whether the fault was seen to happen, and whether its part works again."""
 
     seen: bool
     healed: bool
 
 
 class Faults:
-    """Strikes the parts of a stack one after the other, and waits until the flow has recovered."""
+    """Lets faults happen to the parts of a stack, and waits until the flow has recovered."""
 
-    def __init__(self, system: System, load: Load, dice: random.Random, patience: float) -> None:
+    def __init__(self, system: System, load: Load, dice: random.Random, patience_seconds: float) -> None:
         self._system = system
         self._load = load
         self._dice = dice
-        self._patience = patience
+        self._patience_seconds = patience_seconds
         self._parts = system.pids().keys()
 
     async def strike(self, fault: Fault) -> FaultReport:
-        """Let it happen, and wait until the flow has recovered, within patience."""
+        """Let a fault happen to each of its parts in turn, and wait until the flow has recovered."""
         began, after = time.monotonic(), self._load.acknowledged
         targets = self._parts_of(fault.target)
         seen = healed = True
-        async with self._load.trickling():
+        async with meanwhile(self._load.trickle()):
             for part in targets:
                 struck = await self._strike_part(fault.strike, part)
                 seen, healed = seen and struck.seen, healed and struck.healed
@@ -76,42 +71,38 @@ class Faults:
             if strike is Strike.PAUSE:
                 return await self._pause(part, pid)
             return await self._end(part, pid, signal.Signals[strike.value])
-        except ProcessLookupError:  # it went by itself, just now
+        except ProcessLookupError:  # it has just ended by itself
             return _Struck(seen=False, healed=True)
 
     async def _end(self, part: str, pid: int, number: signal.Signals) -> _Struck:
-        """End a process, and wait until the supervisor has brought its part back."""
+        """End a process, and wait until the supervisor has started it again."""
         os.kill(pid, number)
-        patience = self._patience if number is signal.SIGTERM else STRIKE_PATIENCE
-        seen = await until(lambda: _is_in_state(pid, None), patience)
-        return _Struck(seen, await until(lambda: self._system.is_back(part, pid), self._patience))
+        patience_seconds = self._patience_seconds if number is signal.SIGTERM else STRIKE_SECONDS
+        seen = await until(lambda: _is_in_state(pid, None), patience_seconds)
+        return _Struck(seen, await until(lambda: self._system.is_back(part, pid), self._patience_seconds))
 
     async def _pause(self, part: str, pid: int) -> _Struck:
-        """Stop a process for longer than a lease; of an instance, until others have finished its users."""
+        """Stop a process for longer than a lease; an instance, until others have synchronized its users."""
         with stopped(pid):
-            seen = await until(lambda: _is_in_state(pid, psutil.STATUS_STOPPED), STRIKE_PATIENCE)
+            seen = await until(lambda: _is_in_state(pid, psutil.STATUS_STOPPED), STRIKE_SECONDS)
             await asyncio.sleep(PAUSE_SECONDS)
             finished = part == Target.MONGODB.value or await until(
-                lambda: self._has_none_pending(part), self._patience
+                lambda: self._is(0, PENDING_OF_INSTANCE, part), self._patience_seconds
             )
         return _Struck(seen, finished)
 
-    async def _has_none_pending(self, instance: str) -> bool:
-        return bool(await self._system.ask(PENDING_OF_INSTANCE, instance) == 0)
+    async def _is(self, answer: object, question: str, argument: object) -> bool:
+        return bool(await self._system.ask(question, argument) == answer)
 
     async def _flows_again(self) -> bool:
-        """Wait until every part is there and ready, and a user acknowledged after that is SYNCRONIZED."""
-        if not await until(self._are_all_ready, self._patience):
+        """Wait until every part is ready, and until a user acknowledged after that is SYNCRONIZED."""
+        if not await until(self._are_all_ready, self._patience_seconds):
             return False
         try:
             user_id = await self._load.next_acknowledged()
         except Stalled:
             return False
-
-        async def is_synchronized() -> bool:
-            return await self._system.ask(SYNCHRONIZED, user_id) is True
-
-        return await until(is_synchronized, self._patience)
+        return await until(lambda: self._is(True, SYNCHRONIZED, user_id), self._patience_seconds)
 
     async def _are_all_ready(self) -> bool:
         running = self._system.pids()
@@ -119,7 +110,7 @@ class Faults:
 
 
 def order_of(faults: Sequence[Fault], dice: random.Random) -> list[tuple[Fault, float]]:
-    """The faults in the order in which they strike, each with the part of its share of users before it."""
+    """The faults in random order. Each has the part of its users that is sent before it happens."""
     return [(fault, dice.uniform(0.2, 0.8)) for fault in dice.sample(faults, len(faults))]
 
 

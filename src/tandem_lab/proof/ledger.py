@@ -1,14 +1,13 @@
-"""The ledger: what was acknowledged, written down the moment that it was.
+"""The ledger: what was acknowledged, written down at once.
 
-One line of JSON for each user. The proof trusts nothing else about what was promised: not the counters of
-whoever sent the users, and not what the system says of itself.
+It has one line of JSON for each user. The proof takes what was promised only from here: not from the counters
+of the sender, and not from the system.
 """
 
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 
@@ -18,7 +17,7 @@ _sorted_json = msgspec.json.Encoder(order="sorted").encode
 
 
 def content_hash(profile: Any) -> bytes:
-    """SHA-256 of a profile, whichever order its fields are in: a `Profile`, or what JSON makes of one."""
+    """SHA-256 of a `Profile`, or of one decoded from JSON. The order of its fields makes no difference."""
     return hashlib.sha256(_sorted_json(msgspec.to_builtins(profile))).digest()
 
 
@@ -32,7 +31,7 @@ class Acknowledged(msgspec.Struct, frozen=True, gc=False):
 
 
 class Ledger:
-    """An open ledger. What `write` has returned from is with the operating system: no kill takes it back."""
+    """An open ledger. When `write` has returned, the operating system has the line: a kill cannot undo it."""
 
     def __init__(self, path: Path) -> None:
         """Begin a ledger at `path`.
@@ -64,12 +63,8 @@ class Ledger:
             msg = f"The ledger {self.path} cannot be written ({error.strerror}), so nothing can be proved."
             raise LabError(msg) from None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
 

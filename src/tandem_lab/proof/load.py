@@ -15,43 +15,40 @@ from tandem.random_users import random_user
 from tandem.user import UserInput, normalize
 from tandem_lab.errors import LabError
 from tandem_lab.proof.ledger import Acknowledged, Ledger, content_hash
+from tandem_stack.waiting import together
 
-# After that the same request goes on its way again, perhaps while the first is still being carried out.
+# After this time the same request is sent again, perhaps while the first is still being carried out.
 REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=5)
 SEND_AGAIN = Backoff(longest=timedelta(seconds=2))
-# While a fault is under way and its share of the users is used up, so many go on per second.
-TRICKLE = 10
+# While a fault lasts and all of its share of users has been sent, this many more are sent per second.
+TRICKLE_PER_SECOND = 10
 CREATED = 201
 TO_BE_SENT_AGAIN = {408, 429}  # and everything from 500
 
 
 class CreatedUser(msgspec.Struct, frozen=True):
-    """What an acknowledgement must say; whatever else it says is not looked at."""
+    """The part of an acknowledgement that must be there. The rest is not read."""
 
     id: int
     version: int
 
 
-decode_created = msgspec.json.Decoder(CreatedUser).decode
-decode_input = msgspec.json.Decoder(UserInput).decode
-
-
 class Stalled(Exception):
-    """No user was acknowledged for as long as one is patient."""
+    """No user was acknowledged within the time to wait for one."""
 
 
 class _SendAgain(Exception):
-    """This attempt failed: why, and how long the server asked to wait."""
+    """This attempt failed: the reason, and how long the server asked to wait."""
 
-    def __init__(self, why: str, pause: float = 0.0) -> None:
+    def __init__(self, why: str, pause_seconds: float = 0.0) -> None:
         super().__init__(why)
-        self.pause = pause
+        self.pause_seconds = pause_seconds
 
 
 class Load:
-    """The users 0 to `users` - 1 of the run `seed`, of which as many are sent as `allow` has let through."""
+    """Sends the users 0 to `users` - 1 of the run `seed`, as many of them as `allow` has allowed."""
 
-    def __init__(self, url: str, seed: str, users: int, ledger: Ledger, patience: float) -> None:
+    def __init__(self, url: str, seed: str, users: int, ledger: Ledger, patience_seconds: float) -> None:
         self.url = url
         self.seed = seed
         self.users = users
@@ -59,7 +56,7 @@ class Load:
         #: Why users were sent again, and how often.
         self.sent_again: Counter[str] = Counter()
         self._ledger = ledger
-        self._patience = patience
+        self._patience_seconds = patience_seconds
         self._started = 0
         self._allowed = 0
         self._opened = asyncio.Event()
@@ -72,35 +69,29 @@ class Load:
         return self.users - self._started
 
     def allow(self, more: int) -> None:
-        """Let `more` users through."""
+        """Allow `more` users to be sent."""
         self._allowed = min(self.users, self._started + more)
         self._opened.set()
 
     @asynccontextmanager
     async def running(self, connections: int) -> AsyncIterator[None]:
-        """Send over so many connections as long as the block runs. The block ends when sending fails.
+        """Send over this many connections while the block runs. The block is cancelled if sending fails.
 
         Raises:
             LabError: the system refuses a user, or the ledger cannot be written.
         """
         connector = aiohttp.TCPConnector(limit=connections)
-        try:
-            async with (
-                aiohttp.ClientSession(connector=connector, timeout=REQUEST_TIMEOUT) as session,
-                asyncio.TaskGroup() as group,
-            ):
-                senders = [group.create_task(self._send_users(session)) for _ in range(connections)]
-                yield
-                for sender in senders:
-                    sender.cancel()
-        except* LabError as errors:
-            first = errors.exceptions[0]
-        else:
-            return
-        raise first
+        async with (
+            aiohttp.ClientSession(connector=connector, timeout=REQUEST_TIMEOUT) as session,
+            together() as group,
+        ):
+            senders = [group.create_task(self._send_users(session)) for _ in range(connections)]
+            yield
+            for sender in senders:
+                sender.cancel()
 
     async def until(self, acknowledged: int) -> None:
-        """Wait until so many users are acknowledged.
+        """Wait until this many users are acknowledged.
 
         Raises:
             Stalled: there was no progress.
@@ -116,24 +107,16 @@ class Load:
         """
         self._progress.clear()
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self._patience_seconds):
                 await self._progress.wait()
         except TimeoutError:
             raise Stalled from None
         return self._last_id
 
-    @asynccontextmanager
-    async def trickling(self) -> AsyncIterator[None]:
-        """Within the block there are always some users on their way, however long it takes."""
-        task = asyncio.create_task(self._trickle())
-        try:
-            yield
-        finally:
-            task.cancel()
-
-    async def _trickle(self) -> None:
+    async def trickle(self) -> None:
+        """Allow a few users each second, so that there are always some on their way."""
         while True:
-            await asyncio.sleep(1 / TRICKLE)
+            await asyncio.sleep(1 / TRICKLE_PER_SECOND)
             if self._started == self._allowed:
                 self.allow(1)
 
@@ -153,15 +136,15 @@ class Load:
 
     async def _send_until_acknowledged(self, session: aiohttp.ClientSession, index: int) -> None:
         body = msgspec.json.encode(random_user(self.seed, index))
-        content = content_hash(normalize(decode_input(body))).hex()
-        key = key_of(self.seed, index)
+        content = content_hash(normalize(msgspec.json.decode(body, type=UserInput))).hex()
+        key = f"{self.seed}-{index}"
         for tries in itertools.count(1):
             try:
                 user_id = await self._send(session, key, body)
                 break
             except _SendAgain as error:
                 self.sent_again[str(error)] += 1
-                await asyncio.sleep(max(error.pause, SEND_AGAIN.seconds(tries)))
+                await asyncio.sleep(max(error.pause_seconds, SEND_AGAIN.seconds(tries)))
         self._ledger.write(Acknowledged(key, user_id, self.seed, content))
         self.acknowledged += 1
         self._last_id = user_id
@@ -172,15 +155,14 @@ class Load:
         headers = {"Content-Type": "application/json", "Idempotency-Key": key}
         address = f"{self.url}/api/v1/user-command"
         try:
-            async with session.post(
-                address, params={"seed": self.seed}, data=body, headers=headers
-            ) as response:
+            params = {"seed": self.seed}
+            async with session.post(address, params=params, data=body, headers=headers) as response:
                 answer = await response.read()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise _SendAgain(type(error).__name__) from None
         if response.status == CREATED:
             with suppress(msgspec.DecodeError):
-                return decode_created(answer).id
+                return msgspec.json.decode(answer, type=CreatedUser).id
         if response.status in TO_BE_SENT_AGAIN or response.status >= 500:
             raise _SendAgain(str(response.status), _retry_after(response))
         said = answer[:300].decode(errors="replace")
@@ -188,12 +170,7 @@ class Load:
         raise LabError(msg)
 
 
-def key_of(seed: str, index: int) -> str:
-    """The idempotency key of a user."""
-    return f"{seed}-{index}"
-
-
 def _retry_after(response: aiohttp.ClientResponse) -> float:
-    """The seconds that the server asked for, as far as we are patient."""
+    """The seconds that the server asked to wait, but no more than the longest pause."""
     asked = response.headers.get("Retry-After", "")
     return min(float(asked), SEND_AGAIN.longest.total_seconds()) if asked.isdecimal() else 0.0

@@ -1,4 +1,4 @@
-"""What is to be proved. Needs nothing of what carries it out."""
+"""What a proof does: its users and its faults."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ class Strike(Enum):
 
     KILL = "SIGKILL"
     END = "SIGTERM"
-    PAUSE = "it stands still for longer than a lease"
+    PAUSE = "it is stopped for longer than a lease"
 
 
 class Target(Enum):
-    """Whom a fault strikes; a server's value is its name in the stack's status."""
+    """Which process a fault happens to. The value of a server is its name in the stack's status."""
 
     ONE_INSTANCE = "an instance chosen by chance"
     EVERY_INSTANCE = "all instances, one after the other"
@@ -35,7 +35,7 @@ class Fault:
         return self.name
 
 
-#: Every fault, by its name. To add one is to add a row.
+#: Every fault, by its name. A new fault needs only a row here.
 FAULTS = {
     fault.name: fault
     for fault in (
@@ -48,19 +48,20 @@ FAULTS = {
     )
 }
 
-# Told what goes on: users acknowledged so far, and a few words.
+# Called with the number of users acknowledged so far, and with what is going on in a few words.
 Tell = Callable[[int, str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is to be proved, and how. `patience` is how many seconds to wait where nothing goes on."""
+    """The users, the faults and the limits of one proof."""
 
     users: int
     seed: str
-    #: Decides the order of the faults, their moments, and whom they strike.
+    #: Decides the order of the faults, when they happen, and to which instance.
     random_seed: int
     faults: Sequence[Fault]
     connections: int
-    patience: float
+    #: How long to wait without any progress.
+    patience_seconds: float
     ledger: Path

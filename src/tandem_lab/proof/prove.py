@@ -3,14 +3,14 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass
 
 import asyncpg
 from pymongo.errors import PyMongoError
 
 from tandem_lab.errors import LabError
+from tandem_lab.meanwhile import meanwhile
 from tandem_lab.proof.compare import compare
 from tandem_lab.proof.faults import Faults, order_of
 from tandem_lab.proof.ledger import Ledger
@@ -19,34 +19,25 @@ from tandem_lab.proof.plan import Plan, Tell
 from tandem_lab.proof.stack import PENDING_OF_RUN, System
 from tandem_lab.proof.verdict import FaultReport, Verdict, is_proven
 
-TELL_EVERY = 0.2  # seconds
+TELL_EVERY_SECONDS = 0.2
 
 
 @dataclass
 class _Progress:
-    """What goes on, told to whoever watches."""
+    """Reports what is going on to `tell`."""
 
     load: Load
     tell: Tell
     doing: str = "pushing users"
-    faults: list[FaultReport] = field(default_factory=list)
 
     def now(self, doing: str) -> None:
         self.doing = doing
         self.tell(self.load.acknowledged, doing)
 
-    @asynccontextmanager
-    async def telling(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self._tell())
-        try:
-            yield
-        finally:
-            task.cancel()
-
-    async def _tell(self) -> None:
+    async def keep_telling(self) -> None:
         while True:
-            self.tell(self.load.acknowledged, self.doing)
-            await asyncio.sleep(TELL_EVERY)
+            self.now(self.doing)
+            await asyncio.sleep(TELL_EVERY_SECONDS)
 
 
 async def prove(system: System, plan: Plan, tell: Tell) -> Verdict:
@@ -59,12 +50,12 @@ async def prove(system: System, plan: Plan, tell: Tell) -> Verdict:
     if await system.knows(plan.seed):
         msg = f"The run {plan.seed!r} has users already. Name a new one with --seed."
         raise LabError(msg)
-    with Ledger(plan.ledger) as ledger:
-        load = Load(system.url, plan.seed, plan.users, ledger, plan.patience)
+    with closing(Ledger(plan.ledger)) as ledger:
+        load = Load(system.url, plan.seed, plan.users, ledger, plan.patience_seconds)
         progress = _Progress(load, tell)
-        async with progress.telling():
+        async with meanwhile(progress.keep_telling()):
             async with load.running(plan.connections):
-                await _push(system, plan, load, progress)
+                faults = await _push(system, plan, load, progress)
             progress.now("waiting for the last users to arrive in MongoDB")
             await _drain(system, plan)
             progress.now("comparing ledger, PostgreSQL and MongoDB")
@@ -74,10 +65,10 @@ async def prove(system: System, plan: Plan, tell: Tell) -> Verdict:
                 msg = f"The databases do not answer any more ({error}). The ledger is {plan.ledger}."
                 raise LabError(msg) from None
     return Verdict(
-        proven=is_proven(plan.users, counts, progress.faults),
+        proven=is_proven(plan.users, counts, faults),
         users=plan.users,
         counts=counts,
-        faults=progress.faults,
+        faults=faults,
         sent_again=dict(load.sent_again),
         seconds=round(time.monotonic() - began, 1),
         seed=plan.seed,
@@ -86,15 +77,15 @@ async def prove(system: System, plan: Plan, tell: Tell) -> Verdict:
     )
 
 
-async def _push(system: System, plan: Plan, load: Load, progress: _Progress) -> None:
-    """Send all users, and let each fault strike while its share of them is on its way.
+async def _push(system: System, plan: Plan, load: Load, progress: _Progress) -> list[FaultReport]:
+    """Send all users, and let each fault happen while its share of them is on its way.
 
-    Gives up when nothing is acknowledged any more; the verdict shows what is missing.
+    Gives up when nothing is acknowledged any more. The verdict then shows what is missing.
     """
-    # The same seed makes the same choices, whatever Python.
-    dice = random.Random(plan.random_seed)  # noqa: S311 - chance that can be repeated is what is wanted
-    faults = Faults(system, load, dice, plan.patience)
-    order = order_of(plan.faults, dice)
+    # The same seed makes the same choices in every version of Python.
+    dice = random.Random(plan.random_seed)  # noqa: S311 - it must be repeatable
+    faults = Faults(system, load, dice, plan.patience_seconds)
+    order, reports = order_of(plan.faults, dice), []
     try:
         for number, (fault, moment) in enumerate(order):
             share = load.left // (len(order) - number + 1)
@@ -102,20 +93,21 @@ async def _push(system: System, plan: Plan, load: Load, progress: _Progress) -> 
             progress.now(f"pushing users until {fault}")
             await load.until(load.acknowledged + int(moment * share))
             progress.now(f"{fault}: waiting until the flow has recovered")
-            progress.faults.append(await faults.strike(fault))
+            reports.append(await faults.strike(fault))
         progress.now("pushing users")
         load.allow(load.left)
         await load.until(plan.users)
     except Stalled:
-        progress.now(f"no user was acknowledged for {plan.patience:g} s: giving up")
+        progress.now(f"no user was acknowledged for {plan.patience_seconds:g} s: giving up")
+    return reports
 
 
 async def _drain(system: System, plan: Plan) -> None:
-    """Wait until no user of the run is pending, or their number does not fall any more."""
+    """Wait until no user of the run is pending, or until their number does not decrease any more."""
     least, since = None, time.monotonic()
     while (pending := await system.ask(PENDING_OF_RUN, plan.seed)) != 0:
         if pending is not None and (least is None or pending < least):
             least, since = pending, time.monotonic()
-        if time.monotonic() - since > plan.patience:
+        if time.monotonic() - since > plan.patience_seconds:
             return
-        await asyncio.sleep(TELL_EVERY)
+        await asyncio.sleep(TELL_EVERY_SECONDS)

@@ -1,9 +1,9 @@
-"""The system under proof: where it answers, and, if it is a stack of `tandem up`, its processes."""
+"""The system under proof: its addresses, and its processes if `tandem up` has started them."""
 
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +19,7 @@ from tandem_lab.errors import LabError
 from tandem_stack.ports import http_status
 from tandem_stack.status import Status, read_status
 
-PATIENCE = 5.0  # seconds that one question may take
+ANSWER_SECONDS = 5.0  # how long one answer of a database may take
 
 RUN_IS_KNOWN = "SELECT EXISTS (SELECT FROM lab_run WHERE seed = $1)"
 SYNCHRONIZED = "SELECT status = 'SYNCRONIZED' FROM lab_address WHERE id = $1"
@@ -29,7 +29,7 @@ PENDING_OF_INSTANCE = "SELECT count(*) FROM lab_pending WHERE held_by = $1"
 
 @dataclass(frozen=True)
 class System:
-    """What is put to the proof. `data_dir` is that of the stack, or None for somebody's own deployment."""
+    """The system under proof. `data_dir` is that of the stack, or None for another deployment."""
 
     url: str
     postgres_url: str
@@ -37,33 +37,40 @@ class System:
     data_dir: Path | None = None
 
     def pids(self) -> dict[str, int]:
-        """The process id of every part that `tandem up` runs, by its name; who is down is missing."""
+        """The process id of every part that `tandem up` runs, by its name. A part that is down is missing."""
         status = self._status()
         parts = {instance.app_id: instance.pid for instance in status.instances}
         parts |= {"postgres": status.postgres.pid, "mongodb": status.mongodb.pid}
         return {name: pid for name, pid in parts.items() if pid is not None}
 
     def instances(self) -> list[str]:
-        """The names of the instances that run as processes of `tandem up`."""
+        """The names of the running instances of `tandem up`."""
         return [name for name in self.pids() if name not in {"postgres", "mongodb"}]
 
     async def is_back(self, part: str, old_pid: int) -> bool:
-        """Whether a part that was ended runs as another process, and is ready."""
+        """Whether a part that was ended runs again, as another process, and is ready."""
         return self.pids().get(part, old_pid) != old_pid and await self.is_ready(part)
 
     async def is_ready(self, part: str) -> bool:
-        """Whether an instance takes commands. Of a database the flow itself will tell."""
+        """Whether an instance accepts commands. For a database always true: the flow will show it."""
         ports = {instance.app_id: instance.port for instance in self._status().instances}
         return part not in ports or await http_status(ports[part], "/health/ready") == 200
 
-    async def ask(self, question: str, *arguments: Any) -> Any:
-        """The one value that a query of PostgreSQL answers, or None if it is away. Each asks anew."""
+    @asynccontextmanager
+    async def postgres(self, timeout_seconds: float = ANSWER_SECONDS) -> AsyncIterator[asyncpg.Connection]:
+        """A new connection to PostgreSQL, on which each answer may take this long."""
+        seconds = timeout_seconds
+        connection = await asyncpg.connect(self.postgres_url, timeout=seconds, command_timeout=seconds)
         try:
-            connection = await asyncpg.connect(self.postgres_url, timeout=PATIENCE, command_timeout=PATIENCE)
-            try:
+            yield connection
+        finally:
+            await connection.close(timeout=seconds)
+
+    async def ask(self, question: str, *arguments: Any) -> Any:
+        """The one value that a query of PostgreSQL returns, or None if PostgreSQL does not answer."""
+        try:
+            async with self.postgres() as connection:
                 return await connection.fetchval(question, *arguments)
-            finally:
-                await connection.close(timeout=PATIENCE)
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
             return None
 
@@ -74,17 +81,14 @@ class System:
             LabError: one of them cannot be read; says which, and why.
         """
         try:
-            connection = await asyncpg.connect(self.postgres_url, timeout=PATIENCE, command_timeout=PATIENCE)
-            try:
+            async with self.postgres() as connection:
                 in_postgres = await connection.fetchval(RUN_IS_KNOWN, seed)
-            finally:
-                await connection.close(timeout=PATIENCE)
         except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             msg = f"Its PostgreSQL cannot be read ({error}). Check that it runs, and --postgres-url."
             raise LabError(msg) from None
         try:
-            client = open_client(self.mongodb_url, name="prove", deadline=timedelta(seconds=PATIENCE))
-            async with client:
+            deadline = timedelta(seconds=ANSWER_SECONDS)
+            async with open_client(self.mongodb_url, name="prove", deadline=deadline) as client:
                 in_mongodb = await users_of(client).find_one({"seed": seed}, {"_id": 1})
         except (PyMongoError, UnsuitableServer) as error:
             reason = str(error).partition(", Timeout:")[0]
@@ -98,7 +102,7 @@ class System:
 
 @contextmanager
 def stopped(pid: int) -> Iterator[None]:
-    """A process stands still (SIGSTOP) within the block, and goes on after it whatever happens."""
+    """Stop a process (SIGSTOP) during the block. After the block it goes on, even if the block failed."""
     os.kill(pid, signal.SIGSTOP)
     try:
         yield
@@ -108,7 +112,7 @@ def stopped(pid: int) -> Iterator[None]:
 
 
 def process_state(pid: int) -> str | None:
-    """How a process is (`psutil.STATUS_STOPPED`: it stands still), or None when it has ended."""
+    """The state of a process, such as `psutil.STATUS_STOPPED`, or None if it has ended."""
     try:
         state = psutil.Process(pid).status()
     except psutil.NoSuchProcess:

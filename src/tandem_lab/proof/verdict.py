@@ -1,4 +1,4 @@
-"""The verdict of a proof: what was counted, and whether it proves the promise."""
+"""The verdict of a proof: what was counted, and whether that proves the promises."""
 
 from enum import StrEnum
 
@@ -8,7 +8,7 @@ EXAMPLES = 10  # ids of users named for each kind of failure
 
 
 class Failure(StrEnum):
-    """What can be wrong with a user; the values are the fields of `Counts` that count it."""
+    """What can be wrong with a user. The values are the names of the fields of `Counts`."""
 
     LOST = "lost"
     DOUBLED = "doubled"
@@ -21,14 +21,14 @@ class FaultReport(msgspec.Struct, frozen=True, rename="camel"):
     """What came of one fault."""
 
     fault: str
-    #: Names of the parts that it struck.
+    #: Names of the parts that it happened to.
     targets: list[str]
-    #: How many users had been acknowledged when it struck.
+    #: How many users had been acknowledged when it happened.
     after_users: int
-    #: Whether the process was seen to end, or to stand still.
+    #: Whether the process was seen to end, or to be stopped.
     seen: bool
-    #: From the strike until every part was back and a user acknowledged after that was SYNCRONIZED; where an
-    #: instance stood still, others had finished its users by then. None: never.
+    #: The time from the fault until every part was ready and a user acknowledged after that was SYNCRONIZED.
+    #: By then other instances had synchronized the users of a stopped one. None: this did not happen in time.
     seconds_to_recover: float | None
 
 
@@ -41,9 +41,9 @@ class Counts(msgspec.Struct, rename="camel"):
     synchronized: int = 0
     #: Acknowledged, and missing in PostgreSQL or in MongoDB.
     lost: int = 0
-    #: Users or documents beyond one for each key, and stages recorded twice.
+    #: Users or documents beyond the one of each key, and stages recorded twice.
     doubled: int = 0
-    #: Not what was sent, in the event, the rows or the document; or with stages that contradict the status.
+    #: Event, rows or document are not what was sent, or the stages contradict the status.
     differing: int = 0
     #: Still on their way to MongoDB.
     pending: int = 0
@@ -60,13 +60,13 @@ class Counts(msgspec.Struct, rename="camel"):
 
 
 class Verdict(msgspec.Struct, frozen=True, rename="camel"):
-    """All that a proof has to say. `proven` is its exit code."""
+    """The result of a proof. `proven` decides the exit code."""
 
     proven: bool
     users: int
     counts: Counts
     faults: list[FaultReport]
-    #: Why users were sent again, and how often; no failure.
+    #: Why users were sent again, and how often. This is no failure.
     sent_again: dict[str, int]
     seconds: float
     seed: str
@@ -75,7 +75,7 @@ class Verdict(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def is_proven(users: int, counts: Counts, faults: list[FaultReport]) -> bool:
-    """Whether every user was acknowledged and kept once and as sent, and every fault struck and passed."""
+    """Whether every user was acknowledged and stored once, as it was sent, and every fault passed."""
     failures = (counts.lost, counts.doubled, counts.differing, counts.pending, counts.dead_letters)
     everybody = counts.acknowledged == counts.in_postgres == counts.in_mongodb == counts.synchronized == users
     return (

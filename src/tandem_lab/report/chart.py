@@ -1,12 +1,11 @@
-"""Line charts as SVG: scales with ticks, lines, dots and a legend. Colours and dashes come from page.css.
+"""Pictures as SVG: charts of lines and dots, and bars. Colours and dashes come from page.css.
 
-All coordinates are in a box of 640 x 320 units that is as wide as its place; the letters grow on narrow
-screens, where the box shrinks. Titles of axes stand around the box as text of the page.
+A chart is a box of 640 x 320 units that is as wide as the page has room. On narrow screens the box shrinks,
+and its letters grow. The names of the axes stand around the box, as text of the page.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import ceil, floor, log10
-from typing import Protocol
 from xml.etree.ElementTree import Element
 
 import msgspec
@@ -20,85 +19,53 @@ MOST_TICKS = 6
 Point = tuple[float, float]
 
 
-class Scale(Protocol):
-    """Brings values to 0..1, and knows which of them to write on an axis."""
+class Scale(msgspec.Struct, frozen=True):
+    """An axis. `at` is 0 for a value at its beginning and 1 for one at its end. `ticks` have labels."""
 
-    def at(self, value: float) -> float:
-        """0 at the axis' beginning, 1 at its end."""
-
-    def ticks(self) -> list[tuple[float, str]]:
-        """Values with their labels."""
+    at: Callable[[float], float]
+    ticks: list[tuple[float, str]]
 
 
-class Linear(msgspec.Struct, frozen=True):
-    """From zero to at least `most`."""
-
-    most: float
-
-    @property
-    def step(self) -> float:
-        """The smallest of 1, 2, 5, 10, ... that needs no more than six ticks."""
-        power = 10.0 ** floor(log10(max(self.most, 1e-9) / MOST_TICKS))
-        return next(
-            power * factor for factor in (1, 2, 5, 10, 20) if self.most <= power * factor * MOST_TICKS
-        )
-
-    def at(self, value: float) -> float:
-        """Proportional."""
-        return value / (self.step * max(1, ceil(self.most / self.step)))
-
-    def ticks(self) -> list[tuple[float, str]]:
-        """Multiples of the step."""
-        count = max(1, ceil(self.most / self.step))
-        return [(n * self.step, f"{n * self.step:,.10g}") for n in range(count + 1)]
+def linear(most: float) -> Scale:
+    """From zero to at least `most`, with no more than six steps of 1, 2 or 5 times a power of ten."""
+    power = 10.0 ** floor(log10(max(most, 1e-9) / MOST_TICKS))
+    step = next(power * factor for factor in (1, 2, 5, 10, 20) if most <= power * factor * MOST_TICKS)
+    count = max(1, ceil(most / step))
+    return Scale(lambda value: value / (step * count), _labelled([n * step for n in range(count + 1)]))
 
 
-class Logarithmic(msgspec.Struct, frozen=True):
-    """From the 1, 2 or 5 times a power of ten below `least` to the one above `most`; both are positive."""
+def logarithmic(least: float, most: float) -> Scale:
+    """From the 1, 2 or 5 times a power of ten below `least` to the one above `most`; both are positive.
 
-    least: float
-    most: float
-
-    @property
-    def steps(self) -> list[float]:
-        """1, 2, 5, 10, ... around all values; powers of ten alone where that would be too many."""
-        # One power more on both sides: log10 rounds, and 999999999.9999999 would begin at 10**9.
-        low, high = floor(log10(self.least)) - 1, ceil(log10(self.most)) + 2
-        fine = [factor * 10.0**power for power in range(low, high) for factor in (1, 2, 5)]
-        first = max(n for n, step in enumerate(fine) if step <= self.least)
-        last = min(n for n, step in enumerate(fine) if step >= self.most)
-        chosen = fine[first : max(last, first + 1) + 1]
-        if len(chosen) <= MOST_TICKS + 2:
-            return chosen
-        return [10.0**power for power in range(low, ceil(log10(self.most)) + 1)]
-
-    def at(self, value: float) -> float:
-        """By the logarithm."""
-        first, last = self.steps[0], self.steps[-1]
-        return log10(max(value, first) / first) / log10(last / first)
-
-    def ticks(self) -> list[tuple[float, str]]:
-        """The steps."""
-        return [(step, f"{step:,.10g}") for step in self.steps]
+    If these would be too many ticks, only powers of ten are ticks.
+    """
+    # One power more on both sides, because log10 rounds: 999999999.9999999 would begin at 10**9.
+    low, high = floor(log10(least)) - 1, ceil(log10(most)) + 2
+    fine = [factor * 10.0**power for power in range(low, high) for factor in (1, 2, 5)]
+    begin = max(n for n, step in enumerate(fine) if step <= least)
+    end = min(n for n, step in enumerate(fine) if step >= most)
+    steps = fine[begin : max(end, begin + 1) + 1]
+    if len(steps) > MOST_TICKS + 2:
+        steps = [10.0**power for power in range(low, ceil(log10(most)) + 1)]
+    first, last = steps[0], steps[-1]
+    return Scale(lambda value: log10(max(value, first) / first) / log10(last / first), _labelled(steps))
 
 
-class Percentile(msgspec.Struct, frozen=True):
-    """Shares from 0 to below 1 with room for the rare ones: 90, 99 and 99.9 % are equally far apart."""
+def percentile(nines: int) -> Scale:
+    """Shares from 0 to below 1: 90, 99 and 99.9 % are equally far apart. Beyond the last tick is the end."""
+    shares = [0.5, *(1 - 10.0**-count for count in range(1, nines + 1))]
+    return Scale(
+        lambda value: -log10(max(1 - value, 10.0**-nines)) / nines,
+        [(share, f"{100 * share:.10g}%") for share in shares],
+    )
 
-    nines: int
 
-    def at(self, value: float) -> float:
-        """By the logarithm of the share that is left; beyond the last tick everything is at the end."""
-        return -log10(max(1 - value, 10.0**-self.nines)) / self.nines
-
-    def ticks(self) -> list[tuple[float, str]]:
-        """50, 90, 99, 99.9, ... percent."""
-        shares = [0.5, *(1 - 10.0**-nines for nines in range(1, self.nines + 1))]
-        return [(share, f"{100 * share:.10g}%") for share in shares]
+def _labelled(values: Sequence[float]) -> list[tuple[float, str]]:
+    return [(value, f"{value:,.10g}") for value in values]
 
 
 class Line(msgspec.Struct, frozen=True):
-    """What is drawn under one name, in the style of its CSS class: a line, or dots alone."""
+    """What is drawn under one name, in the style of its CSS class: a line, dots, or both."""
 
     name: str
     style: str
@@ -106,15 +73,43 @@ class Line(msgspec.Struct, frozen=True):
     dots: bool = False
     stroke: bool = True
 
+    def swatch(self) -> Element:
+        """A piece of the line for a legend."""
+        marks = [element("path", d="M0 6h28", class_=f"line {self.style}")] if self.stroke else []
+        if self.dots:
+            marks.append(element("circle", cx=14, cy=6, r=4.5, class_=f"dot {self.style}"))
+        return element("svg", *marks, viewBox="0 0 28 12", class_="swatch", aria_hidden="true")
+
+
+class Part(msgspec.Struct, frozen=True):
+    """A piece of a bar, in the style of its CSS class."""
+
+    name: str
+    style: str
+    length: float
+
+    def swatch(self) -> Element:
+        """A square for a legend."""
+        square = element("rect", width=12, height=12, class_=f"bar {self.style}")
+        return element("svg", square, viewBox="0 0 12 12", class_="swatch square", aria_hidden="true")
+
+
+class Bar(msgspec.Struct, frozen=True):
+    """What is compared: its name, its parts from left to right, and what is written at its end."""
+
+    name: str
+    parts: Sequence[Part]
+    label: str
+
 
 def chart(title: str, x: Scale, y: Scale, lines: Sequence[Line], limit: float | None = None) -> Element:
-    """The picture; `limit` is an x that is marked by an upright line."""
+    """The picture. An upright line marks the x `limit`."""
     return element(
         "svg",
         element("title", title),
         *_grid(x, y),
         *([_upright(x, limit)] if limit is not None else []),
-        # The first is drawn last: a dotted line stays visible on the others.
+        # The first is drawn last, so that a dotted line stays visible on the others.
         *(mark for line in reversed(lines) for mark in _marks(line, x, y)),
         viewBox=f"0 0 {WIDTH} {HEIGHT}",
         role="img",
@@ -122,17 +117,31 @@ def chart(title: str, x: Scale, y: Scale, lines: Sequence[Line], limit: float | 
     )
 
 
-def legend(lines: Sequence[Line]) -> Element:
-    """The lines' names, each beside a piece of its line."""
-    return element("ul", *(element("li", _swatch(line), line.name) for line in lines), class_="legend")
+def bars(title: str, rows: Sequence[Bar]) -> Element:
+    """All bars on one scale, which begins at zero."""
+    longest = max((sum(part.length for part in bar.parts) for bar in rows), default=0) or 1
+    return element(
+        "ul",
+        *(
+            element("li", element("span", bar.name), element("b", bar.label), _drawn(bar, longest))
+            for bar in rows
+        ),
+        class_="bars",
+        aria_label=title,
+    )
+
+
+def legend(drawn: Sequence[Line | Part]) -> Element:
+    """The names of lines or of parts of bars, each beside what it looks like."""
+    return element("ul", *(element("li", each.swatch(), each.name) for each in drawn), class_="legend")
 
 
 def _grid(x: Scale, y: Scale) -> Iterator[Element]:
-    for value, label in y.ticks():
+    for value, label in y.ticks:
         height = _y(y, value)
         yield element("path", d=f"M{LEFT} {height:.1f}H{WIDTH - RIGHT}", class_="grid")
         yield element("text", label, x=LEFT - 8, y=height, dy="0.35em", text_anchor="end")
-    for value, label in x.ticks():
+    for value, label in x.ticks:
         yield element("path", d=f"M{_x(x, value):.1f} {HEIGHT - BOTTOM}v5", class_="grid")
         yield element("text", label, x=_x(x, value), y=HEIGHT - BOTTOM + 8, dy="1em", text_anchor="middle")
 
@@ -151,16 +160,19 @@ def _upright(x: Scale, value: float) -> Element:
     return element("path", d=f"M{_x(x, value):.1f} {TOP}V{HEIGHT - BOTTOM}", class_="limit")
 
 
-def _swatch(line: Line) -> Element:
-    marks = [element("path", d="M0 6h28", class_=f"line {line.style}")] if line.stroke else []
-    if line.dots:
-        marks.append(element("circle", cx=14, cy=6, r=4.5, class_=f"dot {line.style}"))
-    return element("svg", *marks, viewBox="0 0 28 12", class_="swatch", aria_hidden="true")
-
-
 def _x(scale: Scale, value: float) -> float:
     return LEFT + scale.at(value) * (WIDTH - LEFT - RIGHT)
 
 
 def _y(scale: Scale, value: float) -> float:
     return HEIGHT - BOTTOM - scale.at(value) * (HEIGHT - TOP - BOTTOM)
+
+
+def _drawn(bar: Bar, longest: float) -> Element:
+    pieces, at = [], 0.0
+    for part in bar.parts:
+        width = 100 * part.length / longest
+        title = element("title", f"{bar.name}: {part.name}")
+        pieces.append(element("rect", title, x=at, y=0, width=width, height=10, class_=f"bar {part.style}"))
+        at += width
+    return element("svg", *pieces, viewBox="0 0 100 10", preserveAspectRatio="none", aria_hidden="true")

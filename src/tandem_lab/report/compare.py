@@ -9,16 +9,16 @@ from tandem_lab.bench.load_kinds import Kind
 from tandem_lab.bench.results import Report
 from tandem_lab.report.analysis import OTHERS_BUSY, others_busy, ratios
 from tandem_lab.report.metrics import Metric
-from tandem_lab.report.runs import LoadKey, Runs, runs_of
+from tandem_lab.report.runs import LoadKey, Loads, Runs
 from tandem_lab.statistics import Comparison, Spread, compare, median_with_spread
 
 Judgement = Literal["better", "worse", "within noise", "too few rounds", "no ratio to zero"]
 
-#: A baseline that changed says that the machine did.
+#: If this baseline changed, the machine did: its code never changes.
 UNCHANGING_BASELINE = Kind.FROZEN_FLOOR
-#: What is different in every report, or tells of the code and not of its surroundings.
+#: What differs in every report, or belongs to the code. Reports of earlier versions have `command` here, too.
 NOT_SURROUNDINGS = ("command", "revision", "tandem", "fsync_us", "others_busy", "url")
-#: Of rates the one at the way's end, of latencies the middle and the end: the others follow, or are noise.
+#: Of rates only the last stage's is compared, of latencies p50 and p99. The others follow, or are noise.
 COMPARED = {"users/s": ("synchronized",), "reads/s": ("read",), "ms": ("p50", "p99")}
 
 
@@ -36,7 +36,7 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Differences(msgspec.Struct, frozen=True):
-    """All that was compared, what to mind, and the loads that only one report has."""
+    """All that was compared, the warnings, and the loads that only one report has."""
 
     warnings: list[str]
     changes: list[Change]
@@ -45,15 +45,16 @@ class Differences(msgspec.Struct, frozen=True):
 
     @property
     def regressions(self) -> list[Change]:
-        """What of the service got worse beyond noise."""
+        """The numbers of the service that got worse beyond noise."""
         return [change for change in self.changes if change.of_service and change.judgement == "worse"]
 
 
 def compare_reports(a: Report, b: Report) -> Differences:
     """Compare every load that both reports have, over their rounds."""
-    runs_a, runs_b = ({runs.key: runs for runs in runs_of(report)} for report in (a, b))
+    loads_a, loads_b = Loads(a), Loads(b)
+    runs_a, runs_b = ({runs.key: runs for runs in loads.all} for loads in (loads_a, loads_b))
     changes = [change for key in runs_a if key in runs_b for change in _changes(runs_a[key], runs_b[key])]
-    changes += _ratio_changes(a, b)
+    changes += _ratio_changes(loads_a, loads_b)
     return Differences(
         warnings=_warnings(a, b, changes),
         changes=changes,
@@ -68,13 +69,13 @@ def _changes(a: Runs, b: Runs) -> Iterator[Change]:
         if not _is_compared(metric) or metric not in values_b:
             continue
         both = values + values_b[metric]
-        # What is zero everywhere, like the CPU of an nginx that was not asked, tells nothing.
+        # A number that is zero everywhere, like the CPU of an nginx without load, tells nothing.
         if any(both) and min(both) >= 0:
             yield _change(str(a.key), metric, values, values_b[metric], of_service=a.of_service)
 
 
-def _ratio_changes(a: Report, b: Report) -> Iterator[Change]:
-    """Ratios to the baselines: both sides ran in turn, so they hold on a machine that was disturbed."""
+def _ratio_changes(a: Loads, b: Loads) -> Iterator[Change]:
+    """Ratios to the baselines. Both sides ran in turn, so they hold on a machine that was disturbed."""
     rounds_b = {ratio.id: ratio.rounds for ratio in ratios(b)}
     for ratio in ratios(a):
         if ratio.id in rounds_b:
@@ -84,17 +85,8 @@ def _ratio_changes(a: Report, b: Report) -> Iterator[Change]:
 
 
 def _change(load: str, metric: Metric, a: list[float], b: list[float], *, of_service: bool) -> Change:
-    comparison = compare(a, b)
-    return Change(
-        load=load,
-        metric=metric.name,
-        unit=metric.unit,
-        of_service=of_service,
-        a=median_with_spread(a),
-        b=median_with_spread(b),
-        comparison=comparison,
-        judgement=_judge(comparison, metric),
-    )
+    comparison, both = compare(a, b), (median_with_spread(a), median_with_spread(b))
+    return Change(load, metric.name, metric.unit, of_service, *both, comparison, _judge(comparison, metric))
 
 
 def _judge(comparison: Comparison, metric: Metric) -> Judgement:
@@ -122,16 +114,13 @@ def _warnings(a: Report, b: Report, changes: list[Change]) -> list[str]:
         for name in dict.fromkeys([*settings_a, *settings_b])
         if settings_a.get(name) != settings_b.get(name)
     ]
-    for name, report in (("A", a), ("B", b)):
-        busy = others_busy(report)
-        if busy > OTHERS_BUSY:
-            found.append(
-                f"Other programs kept {busy:.2f} cores busy when {name} was measured: look at the ratios."
-            )
-    if any(
-        change.load.startswith(UNCHANGING_BASELINE) and change.judgement in {"better", "worse"}
-        for change in changes
-    ):
+    found += [
+        f"Other programs kept {busy:.2f} cores busy when {name} was measured: look at the ratios."
+        for name, busy in (("A", others_busy(a)), ("B", others_busy(b)))
+        if busy > OTHERS_BUSY
+    ]
+    of_baseline = (change for change in changes if change.load.startswith(UNCHANGING_BASELINE))
+    if any(change.judgement in {"better", "worse"} for change in of_baseline):
         found.append(
             f"The {UNCHANGING_BASELINE}, whose code never changes, came out different: the machine changed. "
             "Look at the ratios."
@@ -140,7 +129,7 @@ def _warnings(a: Report, b: Report, changes: list[Change]) -> list[str]:
 
 
 def _flat(environment: Mapping[str, Any]) -> dict[str, object]:
-    """The surroundings as one level, by dotted names."""
+    """The environment without what differs anyway, flat, by dotted names."""
     flat: dict[str, object] = {}
     for name, value in environment.items():
         if isinstance(value, dict):

@@ -1,5 +1,6 @@
-"""Numbers as people read them: three digits that count, and thousands in groups."""
+"""Numbers for people: three significant digits, and thousands in groups."""
 
+from tandem_lab.histogram import Percentiles
 from tandem_lab.statistics import Spread
 
 
@@ -13,6 +14,11 @@ def number(value: float) -> str:
     if size >= 1:
         return f"{value:.2f}"
     return f"{value:#.3g}" if value else "0"
+
+
+def milliseconds(found: Percentiles | None, percentile: str) -> str:
+    """One percentile of latencies; empty where none were measured."""
+    return number(getattr(found, percentile)) if found else ""
 
 
 def spread(values: Spread) -> str:

@@ -1,15 +1,15 @@
-"""Elements of HTML and SVG. Writing them escapes text and attributes, so nobody can forget it."""
+"""Elements of HTML and SVG. All text and attributes are escaped when they are written."""
 
 from collections.abc import Iterable, Sequence
 from xml.etree.ElementTree import Element
 
-#: What an element may hold; None and empty text leave nothing behind.
+#: What an element may contain. None and empty text are left out.
 Content = Element | str | None
 LONGEST_NUMBER = 30  # characters, with a spread beside it
 
 
 def element(tag: str, *contents: Content, **attributes: str | float | None) -> Element:
-    """An element with its contents; `class_` is `class`, other underscores are hyphens, None is left out."""
+    """An element. `class_` becomes `class`, other underscores become hyphens, and None is left out."""
     made = Element(tag)
     for name, value in attributes.items():
         if value is not None:
@@ -19,7 +19,7 @@ def element(tag: str, *contents: Content, **attributes: str | float | None) -> E
 
 
 def add(to: Element, contents: Iterable[Content]) -> None:
-    """Put text and elements at the end of an element."""
+    """Append text and elements to an element."""
     for content in contents:
         if isinstance(content, Element):
             to.append(content)
@@ -39,9 +39,9 @@ def _add_text(to: Element, text: str) -> None:
 
 
 def table(caption: str, header: Sequence[Content], rows: Iterable[Sequence[Content]]) -> Element:
-    """A table whose rows begin with their name. It scrolls by itself where it is wider than the screen.
+    """A table whose rows begin with their name. It scrolls if it is wider than the screen.
 
-    Columns are numbers, at the right, unless one of their cells is a sentence.
+    Columns are aligned as numbers, unless one of their cells is a sentence.
     """
     cells = [list(row) for row in rows]
     styles = ["sentences" if any(map(_is_sentence, column)) else None for column in zip(*cells, strict=True)]
@@ -59,5 +59,5 @@ def table(caption: str, header: Sequence[Content], rows: Iterable[Sequence[Conte
 
 
 def details(summary: str, *contents: Content) -> Element:
-    """Contents that are there for who asks."""
+    """Contents that are hidden until the reader opens them."""
     return element("details", element("summary", summary), *contents)

@@ -5,17 +5,17 @@ from typing import Literal
 
 import msgspec
 
-from tandem_lab.bench.results import Measurement
+from tandem_lab.bench.results import Measurement, is_read
 from tandem_lab.histogram import Percentiles
 
-#: What the stack runs; the load generator is none of it.
+#: What the stack runs. The load generator is not part of it.
 SERVERS = ("instances", "postgres", "mongodb", "nginx")
 COMPONENT_NAMES = {"postgres": "PostgreSQL", "mongodb": "MongoDB", "program": "the baseline itself"}
 PERCENTILE_NAMES = {"p50": "p50", "p90": "p90", "p99": "p99", "p99_9": "p99.9", "max": "max"}
 
 
 class Metric(msgspec.Struct, frozen=True):
-    """What was measured. `better` is None where neither more nor less is."""
+    """What was measured. `better` is None if neither more nor less is better."""
 
     name: str
     unit: str
@@ -28,23 +28,13 @@ def metrics_of(measurement: Measurement) -> dict[Metric, float]:
 
 
 def component_name(component: str) -> str:
-    """A component as people write it."""
+    """The name of a component for people."""
     return COMPONENT_NAMES.get(component, component)
 
 
 def servers_cpu(measurement: Measurement) -> float:
     """CPU us that all servers together spend on a user (or a read)."""
     return sum(cpu for name, cpu in measurement.cpu_us_per_user.items() if name in SERVERS)
-
-
-def rate_of(measurement: Measurement) -> float | None:
-    """What a measurement is about, per second: users that went all the way, or reads."""
-    return measurement.per_second.get("synchronized", measurement.per_second.get("read"))
-
-
-def is_read(measurement: Measurement) -> bool:
-    """Whether it read users instead of creating them."""
-    return "read" in measurement.per_second
 
 
 def _metrics(measurement: Measurement) -> Iterator[tuple[Metric, float]]:
@@ -57,33 +47,29 @@ def _metrics(measurement: Measurement) -> Iterator[tuple[Metric, float]]:
     if any(name in cpu for name in SERVERS):
         yield Metric("CPU: all servers", f"µs/{thing}", "less"), servers_cpu(measurement)
     for name, used in cpu.items():
-        better: Literal["less"] | None = "less" if name in SERVERS else None
-        yield Metric(f"CPU: {component_name(name)}", f"µs/{thing}", better), used
+        yield Metric(f"CPU: {component_name(name)}", f"µs/{thing}", "less" if name in SERVERS else None), used
+    for metric, value in _surroundings(measurement):
+        if value is not None:
+            yield metric, value
+
+
+def _surroundings(measurement: Measurement) -> Iterator[tuple[Metric, float | None]]:
+    """What else the load used, what else the machine did, and what the load generator used."""
     for name, size in measurement.memory_mib.items():
         yield Metric(f"memory: {component_name(name)}", "MiB"), size
     for stage, size in measurement.mean_batch.items():
         yield Metric(f"batch: {stage}", "users"), size
-    if measurement.wal_bytes_per_user is not None:
-        yield Metric("PostgreSQL's log", "bytes/user"), measurement.wal_bytes_per_user
-    if measurement.journal_bytes_per_user is not None:
-        yield Metric("MongoDB's journal", "bytes/user"), measurement.journal_bytes_per_user
-    yield from _surroundings(measurement)
-
-
-def _surroundings(measurement: Measurement) -> Iterator[tuple[Metric, float]]:
-    """What the load met with, and what sent it."""
+    yield Metric("PostgreSQL's log", "bytes/user"), measurement.wal_bytes_per_user
+    yield Metric("MongoDB's journal", "bytes/user"), measurement.journal_bytes_per_user
     for name, threads in measurement.waiting_for_core.items():
         yield Metric(f"waiting for a core: {component_name(name)}", "threads"), threads
-    if measurement.waiting_for_disk is not None:
-        yield Metric("idle for the disk", "cores"), measurement.waiting_for_disk
-    if measurement.others_busy is not None:
-        yield Metric("busy with other programs", "cores"), measurement.others_busy
-    if measurement.generator is not None:
-        yield Metric("generator: busy", "of one core"), measurement.generator.busy
-        yield Metric("generator: latest request", "ms"), measurement.generator.latest_ms
+    yield Metric("idle for the disk", "cores"), measurement.waiting_for_disk
+    yield Metric("busy with other programs", "cores"), measurement.others_busy
+    if cost := measurement.generator:
+        yield Metric("generator: busy", "of one core"), cost.busy
+        yield Metric("generator: latest request", "ms"), cost.latest_ms
 
 
 def _percentiles(of: str, found: Percentiles | None) -> Iterator[tuple[Metric, float]]:
-    if found is not None:
-        for field, name in PERCENTILE_NAMES.items():
-            yield Metric(f"{of} {name}", "ms", "less"), getattr(found, field)
+    for field, name in PERCENTILE_NAMES.items() if found else ():
+        yield Metric(f"{of} {name}", "ms", "less"), getattr(found, field)

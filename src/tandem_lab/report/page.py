@@ -1,4 +1,4 @@
-"""Writing the page: page.html is its text, and each element of it with a `data-slot` is filled from here."""
+"""Writes the page. Its text is page.html, and the elements with a `data-slot` are filled from here."""
 
 import shlex
 from collections.abc import Sequence
@@ -8,9 +8,8 @@ from xml.etree.ElementTree import Element, fromstring, tostring
 
 from tandem_lab.bench.results import Report
 from tandem_lab.report import answer, plots, scaling, tables
-from tandem_lab.report.analysis import ratios
 from tandem_lab.report.markup import Content, add
-from tandem_lab.report.runs import runs_of
+from tandem_lab.report.runs import Loads
 from tandem_lab.report.thresholds import ThresholdOutcome
 
 
@@ -20,7 +19,7 @@ def write_report(report: Report, html: Path, thresholds: Sequence[ThresholdOutco
     Raises:
         OSError: the file cannot be written.
     """
-    # A command line may hold bytes that are no text; they are shown as numbers.
+    # A command line may contain bytes that are not text. They are shown as numbers.
     html.write_text(page_of(report, thresholds), encoding="utf-8", errors="backslashreplace")
 
 
@@ -33,32 +32,30 @@ def page_of(report: Report, thresholds: Sequence[ThresholdOutcome] = ()) -> str:
 
 
 def _contents(report: Report, thresholds: Sequence[ThresholdOutcome]) -> dict[str, list[Content]]:
-    """What goes where; an empty place takes the section around it away."""
-    runs, found = runs_of(report), ratios(report)
-    machine = report.environment.get("machine", {})
+    """What goes into each slot. A section whose slot stays empty is left out."""
+    loads = Loads(report)
+    processor = report.environment.get("machine", {}).get("processor", "unknown processor")
     return {
         "begun": [report.begun_at],
-        "machine": [f"{machine.get('processor', 'unknown processor')}, {machine.get('cores', '?')} cores"],
+        "machine": [f"{processor}, {loads.cores or '?'} cores"],
         "revision": [str(report.environment.get("revision") or "unknown")],
         "command": [shlex.join(report.command)],
-        "warnings": answer.warning_boxes(report),
-        "sentences": scaling.sentences(report)
-        if report.kind == "scale"
-        else answer.sentences(runs, report.environment),
-        "numbers": answer.big_numbers(runs, found),
-        "durability": answer.durability(report.environment),
+        "warnings": answer.warning_boxes(loads),
+        "sentences": (scaling if report.kind == "scale" else answer).sentences(loads),
+        "numbers": answer.big_numbers(loads),
+        "durability": answer.durability(loads),
         "verdict": answer.verdict(thresholds),
-        "throughput": plots.throughput(runs),
-        "lag": plots.lag(runs),
-        "latency": plots.latency(runs),
-        "open-loop": plots.open_loop(runs),
-        "cpu": plots.cpu(runs),
-        "instances": scaling.over_instances(runs, report.environment),
-        "connections": scaling.over_connections(runs),
-        "baselines": tables.baselines(runs, found),
-        "reads": tables.reads(runs, found),
+        "throughput": plots.throughput(loads),
+        "lag": plots.lag(loads),
+        "latency": plots.latency(loads),
+        "open-loop": plots.open_loop(loads),
+        "cpu": plots.cpu(loads),
+        "instances": scaling.over_instances(loads),
+        "connections": scaling.over_connections(loads),
+        "baselines": tables.baselines(loads),
+        "reads": tables.reads(loads),
         "staleness": tables.staleness(report),
-        "by-load": tables.by_load(runs),
+        "by-load": tables.by_load(loads),
         "run-by-run": tables.run_by_run(report),
         "environment": tables.environment(report.environment),
     }

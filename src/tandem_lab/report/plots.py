@@ -1,165 +1,154 @@
-"""The plots that people look at first. Each comes with its table, and is empty where nothing was measured."""
+"""The main plots. Each has a table, and is empty if nothing was measured."""
 
 from collections.abc import Sequence
 from math import floor, log10
 
 from tandem_lab.bench.load_kinds import Kind
 from tandem_lab.histogram import Percentiles
-from tandem_lab.report.analysis import half_load
-from tandem_lab.report.bars import Bar, Part, bars, parts_legend
-from tandem_lab.report.chart import Line, Linear, Logarithmic, Percentile, Scale, chart, legend
-from tandem_lab.report.format import number
+from tandem_lab.report.chart import (
+    Bar,
+    Line,
+    Part,
+    Scale,
+    bars,
+    chart,
+    legend,
+    linear,
+    logarithmic,
+    percentile,
+)
+from tandem_lab.report.format import milliseconds, number
 from tandem_lab.report.markup import Content, details, element, table
 from tandem_lab.report.metrics import PERCENTILE_NAMES, SERVERS, component_name
-from tandem_lab.report.runs import Runs, saturation_runs
+from tandem_lab.report.runs import Loads, Runs
 from tandem_lab.report.series import STAGES, lag_ms, rates
 from tandem_lab.statistics import median_with_spread
 
 COMPONENTS = (*SERVERS, "program", "generator")
 MOST_LINES = 4
+#: An axis and its name.
+Axis = tuple[str, Scale]
 
 
-def plotted(  # noqa: PLR0913, PLR0917 - a picture has two axes, and each a scale and a name
-    title: str,
-    x_name: str,
-    y_name: str,
-    x: Scale,
-    y: Scale,
-    lines: Sequence[Line],
-    limit: float | None = None,
-) -> Content:
+def plotted(title: str, x: Axis, y: Axis, lines: Sequence[Line], limit: float | None = None) -> Content:
     """A chart with the names of its axes and its legend."""
     return element(
         "figure",
-        element("p", y_name, class_="axis"),
-        chart(title, x, y, lines, limit),
-        element("p", x_name, class_="axis across"),
+        element("p", y[0], class_="axis"),
+        chart(title, x[1], y[1], lines, limit),
+        element("p", x[0], class_="axis across"),
         legend(lines),
     )
 
 
-def throughput(runs: Sequence[Runs]) -> list[Content]:
+def throughput(loads: Loads) -> list[Content]:
     """Users per second by stage, over the time of a typical run at saturation."""
-    saturated = saturation_runs(runs)
-    series = saturated.typical.series if saturated else []
-    if saturated is None or not series:
+    series = loads.saturated.typical.series if loads.saturated else []
+    if loads.saturated is None or not series:
         return []
+    key = loads.saturated.key
     lines = [Line(stage, stage, rates(series, stage)) for stage in STAGES]
-    title = f"Throughput over time: {saturated.key}"
-    x, y = Linear(series[-1].seconds), Linear(max(rate for line in lines for _, rate in line.points))
-    rows = [
-        (line.name, *(number(value) for value in (found.median, found.min, found.max)))
-        for line in lines
-        for found in [median_with_spread([rate for _, rate in line.points])]
-    ]
+    x = ("seconds since the load began", linear(series[-1].seconds))
+    y = ("users per second", linear(max(rate for line in lines for _, rate in line.points)))
+    rows = []
+    for line in lines:
+        found = median_with_spread([rate for _, rate in line.points])
+        rows.append((line.name, *map(number, (found.median, found.min, found.max))))
     counts = [[f"{each.seconds:.2f}", *(f"{getattr(each, stage):,}" for stage in STAGES)] for each in series]
     return [
-        plotted(title, "seconds since the load began", "users per second", x, y, lines),
+        plotted(f"Throughput over time: {key}", x, y, lines),
         element(
             "div",
-            table(
-                f"Users per second between samples: {saturated.key}", ("stage", "median", "min", "max"), rows
-            ),
+            table(f"Users per second between samples: {key}", ("stage", "median", "min", "max"), rows),
             details("Every sample", table("Users that had reached each stage", ("seconds", *STAGES), counts)),
         ),
     ]
 
 
-def lag(runs: Sequence[Runs]) -> list[Content]:
-    """How far MongoDB's acknowledgement is behind, over time: at saturation, and at half of it."""
-    shown = [each for each in _saturated_and_half(runs) if each.typical.series]
+def lag(loads: Loads) -> list[Content]:
+    """How far MongoDB is behind, over time: at saturation, and at half of it."""
+    shown = [each for each in (loads.saturated, loads.half) if each is not None and each.typical.series]
     lines = [
         Line(str(each.key), f"series-{n}", lag_ms(each.typical.series)) for n, each in enumerate(shown, 1)
     ]
     points = [point for line in lines for point in line.points]
     if not points:
         return []
-    x, y = Linear(max(second for second, _ in points)), Linear(max(1.0, *(ms for _, ms in points)))
+    x = ("seconds since the load began", linear(max(second for second, _ in points)))
+    y = ("lag in ms", linear(max(1.0, *(ms for _, ms in points))))
     return [
-        plotted("Lag over time", "seconds since the load began", "lag in ms", x, y, lines),
+        plotted("Lag over time", x, y, lines),
         _percentile_table("Lag of every user, in ms", [(each, each.typical.lag_ms) for each in shown]),
     ]
 
 
-def latency(runs: Sequence[Runs]) -> list[Content]:
+def latency(loads: Loads) -> list[Content]:
     """How long clients waited for the answer to a POST, for every share of the requests."""
-    measured = [each for each in runs if each.of_service and not each.reads and each.answers().total]
-    first = _saturated_and_half(measured)
-    chosen = first + [each for each in measured if each.key.kind == Kind.CLOSED and each not in first]
-    chosen = (chosen + [each for each in measured if each not in chosen][::-1])[:MOST_LINES]
-    if not chosen:
+    measured = {
+        each.key: (each, each.answers())
+        for each in loads.all
+        if each.of_service and not each.reads and each.answers().total
+    }
+    if not measured:
         return []
-    histograms = {each.key: each.answers() for each in chosen}
+    first = [each.key for each in (loads.saturated, loads.half, *loads.closed) if each is not None]
+    chosen = [key for key in dict.fromkeys([*first, *reversed(measured)]) if key in measured][:MOST_LINES]
     lines = [
-        Line(str(key), f"series-{n}", [(share, ms) for ms, share in histogram.cumulative()])
-        for n, (key, histogram) in enumerate(histograms.items(), 1)
+        Line(str(key), f"series-{n}", [(share, ms) for ms, share in measured[key][1].cumulative()])
+        for n, key in enumerate(chosen, 1)
     ]
     values = [ms for line in lines for _, ms in line.points]
-    most = max(histogram.total for histogram in histograms.values())
-    x = Percentile(min(5, max(2, floor(log10(most)))))
-    y = Logarithmic(min(values), max(values))
-    rows = [(each, each.answers().percentiles()) for each in measured]
+    most = max(measured[key][1].total for key in chosen)
+    x = ("share of the requests", percentile(min(5, max(2, floor(log10(most))))))
+    y = ("ms, logarithmic", logarithmic(min(values), max(values)))
+    rows = [(each, answers.percentiles()) for each, answers in measured.values()]
     return [
-        plotted("Latency by percentile", "share of the requests", "ms, logarithmic", x, y, lines),
+        plotted("Latency by percentile", x, y, lines),
         _percentile_table("Answers to POST, in ms, all rounds together", rows),
     ]
 
 
-def cpu(runs: Sequence[Runs]) -> list[Content]:
+def cpu(loads: Loads) -> list[Content]:
     """CPU that each user costs, stacked by component."""
-    shown = [each for each in runs if not each.reads and each.measurements[0].cpu_us_per_user]
+    shown = [each for each in loads.all if not each.reads and each.measurements[0].cpu_us_per_user]
     if not shown:
         return []
     costs = {each.key: _median_costs(each) for each in shown}
     names = [name for name in COMPONENTS if any(cost.get(name) for cost in costs.values())]
     names += sorted({name for cost in costs.values() for name in cost} - {*COMPONENTS})
-    rows = []
+    rows, cells = [], []
     for key, cost in costs.items():
         parts = [Part(component_name(name), _style(name), cost[name]) for name in names if cost.get(name)]
         rows.append(Bar(str(key), parts, f"{number(sum(cost.values()))} µs"))
-    cells = [
-        (bar.name, *(number(cost[name]) if name in cost else "" for name in names))
-        for bar, cost in zip(rows, costs.values(), strict=True)
-    ]
-    header = ("load", *map(component_name, names))
+        cells.append((str(key), *(number(cost[name]) if name in cost else "" for name in names)))
+    shown_parts = [Part(component_name(name), _style(name), 1) for name in names]
     return [
-        element(
-            "figure",
-            parts_legend([Part(component_name(name), _style(name), 1) for name in names]),
-            bars("CPU per user", rows),
-        ),
-        table("CPU per user, in µs, medians", header, cells),
+        element("figure", legend(shown_parts), bars("CPU per user", rows)),
+        table("CPU per user, in µs, medians", ("load", *map(component_name, names)), cells),
     ]
 
 
-def open_loop(runs: Sequence[Runs]) -> list[Content]:
+def open_loop(loads: Loads) -> list[Content]:
     """Latency and lag at a fixed rate, up to the saturation."""
-    saturated = saturation_runs(runs)
-    instances = saturated.key.instances if saturated else None
-    opened = [each for each in runs if each.key.kind == Kind.OPEN and instances in {None, each.key.instances}]
+    most = loads.saturated.rate.median if loads.saturated else 0.0
+    instances = loads.saturated.key.instances if loads.saturated else None
+    opened = [
+        each for each in loads.all if each.key.kind == Kind.OPEN and instances in {None, each.key.instances}
+    ]
     opened.sort(key=lambda each: each.typical.rate_due or 0)
     lines = [
-        Line(f"{of} {PERCENTILE_NAMES[field]}", f"{of}-{field}", _by_rate(opened, of, field), dots=True)
+        Line(f"{of} {field}", f"{of}-{field}", _by_rate(opened, of, field), dots=True)
         for of in ("answer", "lag")
         for field in ("p50", "p99")
     ]
     values = [ms for line in lines for _, ms in line.points if ms > 0]
     if not values:
         return []
-    most = saturated.rate.median if saturated else None
-    x = Linear(max(*(rate for line in lines for rate, _ in line.points), most or 0))
-    return [
-        plotted(
-            "Latency against rate",
-            "users due per second; the upright line is the saturation",
-            "ms, logarithmic",
-            x,
-            Logarithmic(min(values), max(values)),
-            lines,
-            most,
-        ),
-        _open_table(opened),
-    ]
+    rates_due = [rate for line in lines for rate, _ in line.points]
+    x = ("users due per second; the upright line is the saturation", linear(max(*rates_due, most)))
+    y = ("ms, logarithmic", logarithmic(min(values), max(values)))
+    limit = most if loads.saturated else None
+    return [plotted("Latency against rate", x, y, lines, limit), _open_table(opened)]
 
 
 def _open_table(opened: Sequence[Runs]) -> Content:
@@ -167,16 +156,9 @@ def _open_table(opened: Sequence[Runs]) -> Content:
     rows = []
     for each in opened:
         found = (each.typical.post_ms, each.typical.lag_ms)
-        latencies = [(number(one.p50), number(one.p99)) if one else ("", "") for one in found]
-        rates = (number(each.typical.rate_due or 0), number(each.rate.median))
-        rows.append((str(each.key), *rates, *latencies[0], *latencies[1]))
+        latencies = [milliseconds(one, field) for one in found for field in ("p50", "p99")]
+        rows.append((str(each.key), number(each.typical.rate_due or 0), number(each.rate.median), *latencies))
     return table("Open loads", header, rows)
-
-
-def _saturated_and_half(runs: Sequence[Runs]) -> list[Runs]:
-    saturated = saturation_runs(runs)
-    half = half_load(runs, saturated.key.instances) if saturated else None
-    return [each for each in (saturated, half) if each is not None]
 
 
 def _by_rate(opened: Sequence[Runs], of: str, field: str) -> list[tuple[float, float]]:
@@ -197,12 +179,9 @@ def _style(component: str) -> str:
 
 
 def _percentile_table(caption: str, rows: Sequence[tuple[Runs, Percentiles | None]]) -> Content:
-    return table(
-        caption,
-        ("load", *PERCENTILE_NAMES.values()),
-        [
-            (str(each.key), *(number(getattr(found, field)) for field in PERCENTILE_NAMES))
-            for each, found in rows
-            if found
-        ],
-    )
+    cells = [
+        (str(each.key), *(milliseconds(found, field) for field in PERCENTILE_NAMES))
+        for each, found in rows
+        if found
+    ]
+    return table(caption, ("load", *PERCENTILE_NAMES.values()), cells)

@@ -1,21 +1,23 @@
-"""The repeats of one load, which belong together in every table, plot and comparison."""
+"""The loads of a report, each with its repeats."""
 
-from collections.abc import Callable, Iterable
-from statistics import median
+from collections.abc import Callable
 
 import msgspec
 
 from tandem_lab.bench.load_kinds import CREATES, FLAT_OUT, OF_SERVICE, Kind
-from tandem_lab.bench.results import Measurement, Report
+from tandem_lab.bench.results import Measurement, Report, highest_rate, is_read, rate_of
 from tandem_lab.histogram import LatencyHistogram
-from tandem_lab.report.metrics import Metric, is_read, metrics_of, rate_of
-from tandem_lab.statistics import Spread, median_with_spread
+from tandem_lab.report.metrics import Metric, metrics_of
+from tandem_lab.statistics import Spread, jain_index, median_with_spread
+
+#: An open load at this share of the saturation, in percent, counts as half of it.
+HALF = range(40, 61)
 
 
 class LoadKey(msgspec.Struct, frozen=True):
     """What was asked of the system: equal for repeats, and for the same load in another report.
 
-    A load at a rate is known by its share of the most, in percent: that rate is another in each report.
+    A load at a rate is known by its share of the highest rate, in percent: the rate itself differs by report.
     """
 
     kind: Kind
@@ -48,7 +50,7 @@ class Runs(msgspec.Struct, frozen=True):
 
     @property
     def of_service(self) -> bool:
-        """Whether it tells of the service, and not of something beside it."""
+        """Whether this is a load of the service, and not a baseline."""
         return self.key.kind in OF_SERVICE
 
     @property
@@ -59,16 +61,22 @@ class Runs(msgspec.Struct, frozen=True):
     @property
     def rate(self) -> Spread:
         """Users that went all the way, or reads, per second."""
-        return self.spread(lambda measurement: rate_of(measurement) or 0.0)
+        return self.spread(rate_of)
 
     @property
     def typical(self) -> Measurement:
-        """The repeat whose rate is nearest to the median: one that happened, for what has no median."""
+        """The repeat whose rate is nearest to the median: used for what has no median."""
         middle = self.rate.median
-        return min(self.measurements, key=lambda measurement: abs((rate_of(measurement) or 0.0) - middle))
+        return min(self.measurements, key=lambda measurement: abs(rate_of(measurement) - middle))
+
+    @property
+    def fairness(self) -> float | None:
+        """Jain's index of the users that each instance created, in the least fair round; None if unknown."""
+        shares = [list(each.users_of_instances.values()) for each in self.measurements]
+        return min((jain_index(of_round) for of_round in shares if of_round), default=None)
 
     def spread(self, value: Callable[[Measurement], float]) -> Spread:
-        """Any one number of every repeat, in short."""
+        """The median and the extremes of any number of a measurement."""
         return median_with_spread([value(measurement) for measurement in self.measurements])
 
     def values(self) -> dict[Metric, list[float]]:
@@ -88,45 +96,50 @@ class Runs(msgspec.Struct, frozen=True):
         return merged
 
 
-def runs_of(report: Report) -> list[Runs]:
-    """The repeats of each load, in the order in which the loads first came."""
-    found: dict[LoadKey, list[Measurement]] = {}
-    for measurement in report.measurements:
-        found.setdefault(_key(measurement, report.measurements), []).append(measurement)
-    return [Runs(key, measurements) for key, measurements in found.items()]
+class Loads:
+    """All loads of a report, in the order of their first run, and the most important of them."""
 
+    def __init__(self, report: Report) -> None:
+        found: dict[LoadKey, list[Measurement]] = {}
+        for measurement in report.measurements:
+            found.setdefault(_key(measurement, report.measurements), []).append(measurement)
+        self.report = report
+        self.all = [Runs(key, measurements) for key, measurements in found.items()]
+        self.reads = [each for each in self.all if each.reads]
+        self.baselines = [each for each in self.all if not each.of_service and not each.reads]
+        self.closed = [each for each in self.all if each.key.kind == Kind.CLOSED]
+        self.saturated = self.saturated_with()
+        self.half = self._half()
 
-def saturation_runs(runs: Iterable[Runs], instances: int | None = None) -> Runs | None:
-    """The closed load with the most connections, which shows the most that the service can do."""
-    closed = [
-        each for each in runs if each.key.kind == Kind.CLOSED and instances in {None, each.key.instances}
-    ]
-    return max(closed, key=lambda each: (each.key.connections, each.rate.median), default=None)
+    @property
+    def cores(self) -> int:
+        """How many cores the machine had; 0 if unknown."""
+        return int(self.report.environment.get("machine", {}).get("cores", 0))
+
+    def saturated_with(self, instances: int | None = None) -> Runs | None:
+        """The closed load with the most connections: it shows the most that the service can do."""
+        closed = [each for each in self.closed if instances in {None, each.key.instances}]
+        return max(closed, key=lambda each: (each.key.connections, each.rate.median), default=None)
+
+    def _half(self) -> Runs | None:
+        """The open load nearest to half of the saturation, with as many instances."""
+        near = [
+            each
+            for each in self.all
+            if each.key.kind == Kind.OPEN
+            and each.key.percent in HALF
+            and self.saturated is not None
+            and each.key.instances == self.saturated.key.instances
+        ]
+        return min(near, key=lambda each: abs((each.key.percent or 0) - 50), default=None)
 
 
 def _key(measurement: Measurement, all_measurements: list[Measurement]) -> LoadKey:
+    where = (measurement.kind, measurement.instances, measurement.connections)
     percent, rate = None, measurement.rate_due
     if rate is not None and measurement.kind in FLAT_OUT:
-        most = _most(measurement, all_measurements)
-        percent, rate = (round(100 * rate / most), None) if most else (None, rate)
-    return LoadKey(
-        measurement.kind,
-        measurement.instances,
-        measurement.connections,
-        percent,
-        rate,
-        measurement.through_nginx,
-    )
-
-
-def _most(of: Measurement, measurements: list[Measurement]) -> float | None:
-    """What was reached as fast as it went, with the most connections: the median of the rounds."""
-    asked = (FLAT_OUT[of.kind], of.instances, of.through_nginx)
-    flat_out = [
-        each
-        for each in measurements
-        if (each.kind, each.instances, each.through_nginx) == asked and each.rate_due is None
-    ]
-    connections = max((each.connections for each in flat_out), default=0)
-    rates = [rate_of(each) or 0.0 for each in flat_out if each.connections == connections]
-    return median(rates) if rates else None
+        asked = (measurement.instances, measurement.through_nginx)
+        alike = [each for each in all_measurements if (each.instances, each.through_nginx) == asked]
+        if highest := highest_rate(alike, FLAT_OUT[measurement.kind]):
+            percent, rate = round(100 * rate / highest), None
+    return LoadKey(*where, percent, rate, measurement.through_nginx)

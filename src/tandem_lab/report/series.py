@@ -1,4 +1,4 @@
-"""What a run's samples tell of its course: the rate of each stage, and how far the last was behind."""
+"""The course of a run, from its samples: the rate of each stage, and the lag of the last stage."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ STAGES = ("accepted", "stored", "projected", "synchronized")
 
 
 def rates(series: Sequence[Sample], stage: str) -> list[Point]:
-    """Users per second that reached a stage, between each two samples, at the middle of that time."""
+    """Users per second that reached a stage between two samples, at the time in the middle of both."""
     course = [(0.0, 0), *((sample.seconds, getattr(sample, stage)) for sample in series)]
     return [
         ((begin + end) / 2, (after - before) / (end - begin))
@@ -21,9 +21,9 @@ def rates(series: Sequence[Sample], stage: str) -> list[Point]:
 
 
 def lag_ms(series: Sequence[Sample]) -> list[Point]:
-    """At each sample, how long ago as many users were stored as are synchronized by now, in ms.
+    """For each sample, how long ago the number of stored users was the number now synchronized, in ms.
 
-    That is the horizontal distance of the two curves. Where all are synchronized it is zero.
+    That is the horizontal distance of the two curves. It is zero when all users are synchronized.
     """
     times, stored = [0.0], [0]
     points = []
@@ -40,7 +40,7 @@ def lag_ms(series: Sequence[Sample]) -> list[Point]:
 
 
 def _reached(times: Sequence[float], counts: Sequence[int], count: int) -> float:
-    """When the count was reached, on straight lines between the samples; it is above 0 and was reached."""
+    """When the count, which is above 0, was reached, with straight lines between the samples."""
     after = bisect_left(counts, count)
     part = (count - counts[after - 1]) / (counts[after] - counts[after - 1])
     return times[after - 1] + part * (times[after] - times[after - 1])

@@ -20,6 +20,5 @@ def stack(new_place: Callable[[], Path]) -> Iterator[Up]:
 @pytest.fixture
 async def probe(stack: Up) -> AsyncIterator[Probe]:
     """A probe of that stack."""
-    opened = await Probe.open(read_status(stack.data_dir))
-    yield opened
-    await opened.close()
+    async with Probe.open(read_status(stack.data_dir)) as opened:
+        yield opened

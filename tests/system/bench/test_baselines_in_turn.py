@@ -6,10 +6,10 @@ from tandem_lab.bench.baselines import Baselines, left_out
 from tandem_lab.bench.bench import BenchPlan, bench
 from tandem_lab.bench.load import Load
 from tandem_lab.bench.load_kinds import Kind
-from tandem_lab.bench.measure import measure_creates
-from tandem_lab.bench.reads import read_paths
+from tandem_lab.bench.measure import measure_creates, read_paths
 from tandem_lab.errors import BaselineFailed
 from tandem_lab.report.analysis import Quantity, RatioId, ratios
+from tandem_lab.report.runs import Loads
 from tandem_stack.status import read_status
 
 
@@ -75,7 +75,7 @@ async def test_a_bench_puts_the_ratios_into_its_report(stack):
     )
     report = await bench(read_status(stack.data_dir), stack.url, stack.data_dir, plan, lambda _: None)
     assert report.left_out == []
-    assert [ratio.id for ratio in ratios(report)] == [
+    assert [ratio.id for ratio in ratios(Loads(report))] == [
         RatioId(Kind.CLOSED, Kind.FROZEN_FLOOR),
         RatioId(Kind.CLOSED, Kind.ONE_AT_A_TIME),
         RatioId(Kind.CLOSED, Kind.ONE_AT_A_TIME, Quantity.ANSWER_TIME),

@@ -9,13 +9,12 @@ import pytest
 
 from command_line import finished
 from tandem_lab.bench import fill
-from tandem_lab.bench.bench import BenchPlan, bench, saturation
+from tandem_lab.bench.bench import BenchPlan, bench
 from tandem_lab.bench.generator import Plan
 from tandem_lab.bench.load import Load, generate
 from tandem_lab.bench.load_kinds import Kind
-from tandem_lab.bench.measure import measure_creates
-from tandem_lab.bench.reads import measure_beside, measure_reads, read_paths
-from tandem_lab.bench.results import Measurement, Report
+from tandem_lab.bench.measure import measure_beside, measure_creates, measure_reads, read_paths
+from tandem_lab.bench.results import Measurement, Report, highest_rate
 from tandem_lab.bench.steps import Progress
 from tandem_lab.errors import GeneratorFailed
 from tandem_stack.ports import free_port
@@ -142,7 +141,7 @@ def test_saturation_is_the_median_of_the_largest_closed_load():
             ("open", 200, 9000.0),
         ]
     ]
-    assert saturation(measurements) == 1000.0
+    assert highest_rate(measurements, Kind.CLOSED) == 1000.0
 
 
 def test_a_threshold_that_names_nothing_lists_what_there_is(tmp_path):

@@ -3,7 +3,8 @@
 import pytest
 
 from reports import everything
-from tandem_lab.report import ThresholdOutcome, write_report
+from tandem_lab.report.page import write_report
+from tandem_lab.report.thresholds import ThresholdOutcome
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

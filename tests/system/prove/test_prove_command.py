@@ -81,7 +81,7 @@ async def test_a_system_that_refuses_the_users_ends_the_proof_and_says_why(syste
         random_seed=0,
         faults=(),
         connections=2,
-        patience=60,
+        patience_seconds=60,
         ledger=tmp_path / "ledger.jsonl",
     )
     with pytest.raises(LabError, match=r"answered 400 .*seed"):

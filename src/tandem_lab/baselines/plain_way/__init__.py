@@ -1,1 +1,1 @@
-"""The plain way: the same service as a good engineer writes it in an afternoon. A baseline."""
+"""The plain way: the same service, as a good engineer would write it in an afternoon. A baseline."""

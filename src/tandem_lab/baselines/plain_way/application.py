@@ -8,7 +8,7 @@ from fastapi import BackgroundTasks, FastAPI, HTTPException, Query, Request
 from fastapi.responses import JSONResponse
 
 from tandem.user_query.database import open_client
-from tandem_lab.baselines.places import DEADLINE, fresh_collection, fresh_schema, server_urls
+from tandem_lab.baselines.places import DEADLINE, fresh_collection, fresh_schema, settings
 from tandem_lab.baselines.plain_way.storage import NAME, Storage, open_engine
 from tandem_lab.baselines.plain_way.wire import UserIn, UserOut
 
@@ -16,10 +16,10 @@ from tandem_lab.baselines.plain_way.wire import UserIn, UserOut
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Make the schema and the collection afresh, and connect."""
-    postgres_url, mongodb_url = server_urls()
-    await fresh_schema(postgres_url, NAME)
-    client = open_client(mongodb_url, name=NAME, deadline=DEADLINE)
-    engine = open_engine(postgres_url)
+    servers = settings()
+    await fresh_schema(servers.postgres_url, NAME)
+    client = open_client(servers.mongodb_url, name=NAME, deadline=DEADLINE)
+    engine = open_engine(servers.postgres_url)
     app.state.storage = Storage(engine, await fresh_collection(client, NAME))
     await app.state.storage.open()
     yield
@@ -37,7 +37,7 @@ async def create(
     request: Request,
     afterwards: BackgroundTasks,
 ) -> UserOut:
-    """Commit the user, answer, then bring it to MongoDB. What fails then stays CREATED."""
+    """Commit the user, answer, then bring it to MongoDB. If that fails, the user stays CREATED."""
     storage: Storage = request.app.state.storage
     created = await storage.create(user, seed)
     afterwards.add_task(storage.project, created, user)

@@ -1,4 +1,4 @@
-"""Users in PostgreSQL and MongoDB, one at a time. SQLAlchemy Core: the ORM would only cost more."""
+"""Users in PostgreSQL and MongoDB, one at a time. SQLAlchemy Core, because the ORM would be slower."""
 
 from datetime import datetime
 from typing import Any
@@ -9,6 +9,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from tandem.user_query.database import Users as Documents
+from tandem_lab.baselines.places import location_columns, user_columns
 from tandem_lab.baselines.plain_way.wire import Location, Timezone, UserIn, UserOut
 
 NAME = "plain_way"
@@ -37,27 +38,29 @@ class Storage:
         self._timezones: dict[tuple[str | None, str | None], int] = {}
 
     async def open(self) -> None:
-        """Read the tables' columns from the database, as its migrations have made them."""
+        """Read the tables' columns from the database."""
         async with self._engine.connect() as connection:
             await connection.run_sync(self._tables.reflect)
 
     async def create(self, user: UserIn, seed: str) -> UserOut:
         """Commit the user's rows and its CREATED event."""
         country_id, timezone_id = await self._reference_ids(user.location)
-        who: dict[str, Any] = {"seed": seed, "app_id": NAME, "version": 1}
+        origin: dict[str, Any] = {"seed": seed, "app_id": NAME, "version": 1}
         async with self._engine.begin() as connection:
-            user_id, created_at = await self._insert_user(connection, who | _person(user))
+            user_id, created_at = await self._insert_user(connection, origin | user_columns(user))
             owner = {"user_id": user_id}
             if user.location is not None:
                 places = {"country_id": country_id, "timezone_id": timezone_id}
-                await self._insert(connection, "prm_user_location", owner | places | _place(user.location))
+                await self._insert(
+                    connection, "prm_user_location", owner | places | location_columns(user.location)
+                )
             if user.login is not None:
                 await self._insert(connection, "prm_user_login", owner | user.login.model_dump())
             if user.picture is not None:
                 await self._insert(connection, "prm_user_picture", owner | user.picture.model_dump())
             event = {"event_type": "CREATED", "event_data": state_of(user), "created_at": created_at}
-            await self._insert(connection, "prm_user_event", owner | who | event)
-        return UserOut(id=user_id, email=user.email, status="CREATED", created_at=created_at, **who)
+            await self._insert(connection, "prm_user_event", owner | origin | event)
+        return UserOut(id=user_id, email=user.email, status="CREATED", created_at=created_at, **origin)
 
     async def project(self, created: UserOut, user: UserIn) -> None:
         """Write the user's document, then record that it is there."""
@@ -65,12 +68,12 @@ class Storage:
         await self._documents.insert_one(document | {"version": created.version} | state_of(user))
         users = self._tables.tables["prm_user"]
         event = {"user_id": created.id, "version": created.version, "event_type": "SYNCRONIZED"}
-        who = {"seed": created.seed, "app_id": NAME, "created_at": func.now()}
+        origin = {"seed": created.seed, "app_id": NAME, "created_at": func.now()}
         async with self._engine.begin() as connection:
             await connection.execute(
                 users.update().where(users.c.id == created.id).values(status="SYNCRONIZED")
             )
-            await self._insert(connection, "prm_user_event", event | who)
+            await self._insert(connection, "prm_user_event", event | origin)
 
     async def find_newest(self, email: str) -> dict[str, Any] | None:
         """The newest user of an address."""
@@ -107,36 +110,5 @@ class Storage:
 
 
 def state_of(user: UserIn) -> dict[str, Any]:
-    """All that is kept of the user, as JSON has it."""
+    """The user as it is stored, in JSON types."""
     return user.model_dump(mode="json", exclude_none=True)
-
-
-def _person(user: UserIn) -> dict[str, Any]:
-    return {
-        "email": user.email,
-        "gender": user.gender,
-        "title": user.name.title,
-        "first_name": user.name.first,
-        "last_name": user.name.last,
-        "birth_at": user.dob.date,
-        "birth_age": user.dob.age,
-        "registered_at": user.registered.date,
-        "registered_age": user.registered.age,
-        "phone": user.phone,
-        "cell": user.cell,
-        "identity_name": user.id.name,
-        "identity_value": user.id.value,
-        "nationality": user.nat,
-    }
-
-
-def _place(location: Location) -> dict[str, Any]:
-    return {
-        "street_number": location.street.number,
-        "street_name": location.street.name,
-        "city": location.city,
-        "state": location.state,
-        "postcode": location.postcode,
-        "latitude": location.coordinates.latitude,
-        "longitude": location.coordinates.longitude,
-    }

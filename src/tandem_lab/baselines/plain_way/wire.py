@@ -1,4 +1,4 @@
-"""What clients send and are answered: users in the format of randomuser.me 1.3 and 1.4."""
+"""What clients send and get back: users in the format of randomuser.me 1.3 and 1.4."""
 
 from datetime import datetime
 from typing import Annotated
@@ -40,7 +40,7 @@ class Timezone(BaseModel):
 
 
 class Location(BaseModel):
-    """Where a person lives. A postcode is a number in some countries, and kept as text."""
+    """Where a person lives. A postcode is kept as text, although it is a number in some countries."""
 
     model_config = ConfigDict(coerce_numbers_to_str=True)
 
@@ -54,14 +54,14 @@ class Location(BaseModel):
 
 
 class Login(BaseModel):
-    """A login's public half; passwords are not even read."""
+    """The public part of a login; passwords are not read."""
 
     uuid: Text | None = None
     username: Text | None = None
 
 
 class Dated(BaseModel):
-    """A moment, and how many years ago it was."""
+    """A date, and how many years ago it was."""
 
     date: datetime | None = None
     age: int | None = None

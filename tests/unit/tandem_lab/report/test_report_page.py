@@ -7,10 +7,10 @@ import msgspec
 
 from reports import baseline, closed, everything, quiet, sample
 from tandem_lab.bench.results import GeneratorCost
-from tandem_lab.report import ThresholdOutcome, write_report
 from tandem_lab.report.format import number
 from tandem_lab.report.metrics import metrics_of
-from tandem_lab.report.page import page_of
+from tandem_lab.report.page import page_of, write_report
+from tandem_lab.report.thresholds import ThresholdOutcome
 
 HOSTILE = "</style><script>alert(1)</script><img src=x onerror=alert(1)>\"'&"
 

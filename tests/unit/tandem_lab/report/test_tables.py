@@ -15,7 +15,7 @@ from tandem.runs.statistics import LagMilliseconds, RunStatistics
 from tandem.user_command.dead_letters import DeadLetter
 from tandem_lab.cli.bench import table_of as bench_table
 from tandem_lab.cli.compare import table_of as compare_table
-from tandem_lab.cli.proof_display import table_of as proof_table
+from tandem_lab.cli.prove import table_of as proof_table
 from tandem_lab.cli.scale import table_of as scale_table
 from tandem_lab.proof.verdict import Counts, FaultReport, Verdict
 from tandem_lab.report.compare import compare_reports

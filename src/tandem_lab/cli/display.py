@@ -1,0 +1,66 @@
+"""What measurements and proofs show while they go on: a bar on a terminal, plain lines elsewhere."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from tandem_lab.bench import steps
+
+LINES = 10  # how many lines a proof prints while users are acknowledged, where there is no bar
+
+
+class Display(Progress):
+    """One bar, or lines if the console is no terminal. As a context manager it starts and ends the bar."""
+
+    def say(self, line: str) -> None:
+        """Print a line."""
+        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def show(self, line: str, **changes: Any) -> None:
+        """Change the bar, or print the line."""
+        if self.disable:
+            self.say(line)
+        else:
+            self.update(self.task_ids[0], **changes)
+
+
+class MeasurementDisplay(Display):
+    """The steps of a measurement, a line for each. This is the `Tell` of `take_steps`."""
+
+    def __init__(self, console: Console) -> None:
+        columns = (TextColumn("{task.fields[steps]}"), TimeElapsedColumn(), TextColumn("{task.fields[left]}"))
+        said = TextColumn("{task.description}")
+        super().__init__(
+            BarColumn(), *columns, said, console=console, transient=True, disable=not console.is_terminal
+        )
+        self.add_task("looking at the machine", total=1.0, steps="", left="")
+
+    def __call__(self, now: steps.Progress) -> None:
+        """A step begins."""
+        step, left = f"{now.number}/{now.of}", f"{_minutes(now.seconds_left)} left"
+        line = f"[{step}, about {left}] {now.what}"
+        self.show(line, completed=now.share_done, description=escape(now.what), steps=step, left=left)
+
+
+class ProofDisplay(Display):
+    """The users of a proof that are acknowledged. This is the `Tell` of a proof."""
+
+    def __init__(self, console: Console, users: int) -> None:
+        columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+        super().__init__(*columns, console=console, disable=not console.is_terminal)
+        self.add_task("", total=users)
+        self._users = users
+        self._last = ("", 0)
+
+    def __call__(self, acknowledged: int, doing: str) -> None:
+        """This many users are acknowledged, and `doing` is going on."""
+        last, self._last = self._last, (doing, acknowledged * LINES // self._users)
+        if not self.disable or last != self._last:
+            line = f"{acknowledged:>9,} acknowledged; {doing}"
+            self.show(line, completed=acknowledged, description=doing)
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
