@@ -39,7 +39,7 @@ def instance(folder: DataFolder, number: int, port: int, urls: DatabaseUrls) -> 
         ),
         is_ready=is_ready,
         stop_signal=signal.SIGTERM,
-        stop_patience=STOP_SECONDS,
+        stop_patience_seconds=STOP_SECONDS,
     )
 
 

@@ -96,8 +96,8 @@ class MongoDB:
                 user=self.folder.user,
             ),
             is_ready=self._is_ready,
-            start_patience=300,  # after a crash it replays its journal first
-            stop_patience=60,
+            start_patience_seconds=300,  # after a crash it replays its journal first
+            stop_patience_seconds=60,
         )
 
     async def initialise(self) -> None:

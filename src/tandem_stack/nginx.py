@@ -46,7 +46,7 @@ class Nginx:
             ),
             is_ready=self._is_ready,
             stop_signal=signal.SIGQUIT,  # accepts no new connections, then answers what is in flight
-            stop_patience=10,
+            stop_patience_seconds=10,
         )
 
     def prepare(self) -> None:

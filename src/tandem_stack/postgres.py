@@ -72,8 +72,8 @@ class Postgres:
             program=self._program("postgres", "-D", self._cluster, *options),
             is_ready=self._is_ready,
             stop_signal=signal.SIGINT,  # "fast": ends the sessions, then writes a checkpoint
-            start_patience=600,  # after a crash it replays up to 4 GB of log first
-            stop_patience=60,
+            start_patience_seconds=600,  # after a crash it replays up to 4 GB of log first
+            stop_patience_seconds=60,
         )
 
     async def initialise(self) -> None:
@@ -105,7 +105,7 @@ class Postgres:
                 "--locale-provider=builtin",
                 "--builtin-locale=C.UTF-8",
             )
-            exit_code = await run_to_end(program, patience=120)
+            exit_code = await run_to_end(program, patience_seconds=120)
         if exit_code != 0:
             raise failure(f"PostgreSQL could not be initialised: initdb {how_it_ended(exit_code)}", program)
         unfinished.rename(self._cluster)

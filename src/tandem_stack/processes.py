@@ -100,12 +100,12 @@ class Process:
         if self.exit_code is None:
             self._popen.send_signal(number)
 
-    async def stop(self, number: signal.Signals, patience: float) -> bool:
-        """Ask it to end, and kill it after `patience` seconds. Returns whether it ended by itself."""
+    async def stop(self, number: signal.Signals, patience_seconds: float) -> bool:
+        """Ask it to end, and kill it after `patience_seconds`. Returns whether it ended by itself."""
         self.send_signal(number)
         self._wake()
         try:
-            await asyncio.wait_for(self.wait(), patience)
+            await asyncio.wait_for(self.wait(), patience_seconds)
         except TimeoutError:
             await self.kill()
             return False
@@ -132,11 +132,11 @@ class Process:
         self._exited.set()
 
 
-async def run_to_end(program: Program, patience: float) -> int:
-    """Run a program that ends by itself, for at most `patience` seconds. Returns its exit code."""
+async def run_to_end(program: Program, patience_seconds: float) -> int:
+    """Run a program that ends by itself, for at most `patience_seconds`. Returns its exit code."""
     process = Process.start(program)
     try:
-        return await asyncio.wait_for(process.wait(), patience)
+        return await asyncio.wait_for(process.wait(), patience_seconds)
     except TimeoutError:
         return -signal.SIGKILL
     finally:

@@ -18,8 +18,8 @@ class Service:
     program: Program
     is_ready: Callable[[], Awaitable[bool]]
     stop_signal: signal.Signals = signal.SIGTERM
-    stop_patience: float = 30  # seconds after which it is killed
-    start_patience: float = 60  # seconds after which a process that is still not ready is given up
+    stop_patience_seconds: float = 30  # then it is killed
+    start_patience_seconds: float = 60  # a process that is not ready by then is given up
 
     async def until_ready(self, process: Process, patience_seconds: float | None) -> None:
         """Wait until the service answers, for at most `patience_seconds` (None: without a limit).
@@ -41,7 +41,7 @@ class Service:
 
     async def stop(self, process: Process) -> bool:
         """Ask it to end, and kill it if it does not. Returns whether it ended by itself."""
-        return await process.stop(self.stop_signal, self.stop_patience)
+        return await process.stop(self.stop_signal, self.stop_patience_seconds)
 
 
 def failure(what: str, program: Program) -> StackError:

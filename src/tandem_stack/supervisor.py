@@ -107,7 +107,8 @@ class Supervisor:
         try:
             # Only the first start has a limit: later on, what the service waits for may be away for any time.
             first_time = not self._ready.is_set()
-            await self.service.until_ready(self._process, self.service.start_patience if first_time else None)
+            patience_seconds = self.service.start_patience_seconds if first_time else None
+            await self.service.until_ready(self._process, patience_seconds)
             self._report(self.service.title, "ready")
             self._ready.set()
             exit_code = await self._process.wait()

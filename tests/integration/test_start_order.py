@@ -80,7 +80,7 @@ async def test_it_waits_for_databases_that_start_later_and_for_their_accounts(ne
             assert not any(memory.postgres_owner_password in line for line in migration.said)
     finally:
         for server in started:
-            await server.process.stop(signal.SIGQUIT, patience=10)
+            await server.process.stop(signal.SIGQUIT, patience_seconds=10)
 
 
 async def test_it_gives_up_in_time_with_one_sentence():

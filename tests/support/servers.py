@@ -34,7 +34,7 @@ class Server:
         self.process = Process.start(service.program)
 
     async def until_ready(self) -> None:
-        await self._service.until_ready(self.process, self._service.start_patience)
+        await self._service.until_ready(self.process, self._service.start_patience_seconds)
 
     async def start(self) -> None:
         """Start it again after its end, and wait until it is ready."""
@@ -91,5 +91,5 @@ async def run_servers(place: Path) -> AsyncIterator[Servers]:
         yield servers
     finally:
         # Other than when it is killed, it removes its shared memory.
-        await servers.postgres_server.process.stop(signal.SIGQUIT, patience=10)
+        await servers.postgres_server.process.stop(signal.SIGQUIT, patience_seconds=10)
         await servers.mongodb_server.process.kill()

@@ -81,5 +81,5 @@ async def copy_cluster(source: Postgres, copy: Postgres, *options: str) -> None:
         source.url("postgres", "postgres"),
         *options,
     )
-    exit_code = await run_to_end(program, patience=120)
+    exit_code = await run_to_end(program, patience_seconds=120)
     assert exit_code == 0, program.log.read_text()

@@ -328,7 +328,7 @@ async def test_an_instance_without_postgresql_takes_no_commands_and_serves_reads
             run_haproxy(program, tmp_path, [port]) as balancer,
             httpx.AsyncClient(base_url=f"http://127.0.0.1:{balancer}", timeout=40) as client,
         ):
-            await servers.postgres_server.process.stop(signal.SIGQUIT, patience=10)
+            await servers.postgres_server.process.stop(signal.SIGQUIT, patience_seconds=10)
 
             async def is_not_ready() -> bool:
                 return (await client.get("/health/ready")).status_code == 503

@@ -138,7 +138,7 @@ class ContainerOfMongoDB:
             await until(listens, "mongod listens")
             yield
         finally:
-            await process.stop(signal.SIGTERM, patience=60)
+            await process.stop(signal.SIGTERM, patience_seconds=60)
 
     def url(self, user: str) -> str:
         password = (self._secrets / f"mongodb_{user.removeprefix('tandem_')}_password").read_text()
