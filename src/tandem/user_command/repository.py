@@ -1,13 +1,13 @@
 """The command side's way to PostgreSQL: what is written of users is written by one statement."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import asyncpg
 import msgspec
 
 from tandem.cqrs import CreateUserCommand, DeadLetterUserCommand, SynchronizeUserCommand
-from tandem.cqrs.user import GoneUser, UserCreated
+from tandem.cqrs.user import GoneUser
 from tandem.delivery.held_keys import HeldKeys
 from tandem.delivery.idempotency import HeldUp, Keyed, KeyTaken, Known
 from tandem.delivery.pending import Unreadable
@@ -19,11 +19,11 @@ from tandem.user import Profile, StoredUser
 from tandem.user.stored import uptime
 from tandem.user_command.changes import Draft, columns_of_events, columns_of_keys, columns_of_users
 from tandem.user_command.counters import StageCounters
-from tandem.user_command.event_log import StoredEvent, UnreadableEvent, state_after, stored_form
+from tandem.user_command.event_log import StoredEvent, UnreadableEvent, created_data, state_after
 from tandem.user_command.ids_used_up import IdsUsedUp
 from tandem.user_command.queries import QUERIES
 from tandem.user_command.reference_data import ReferenceIds
-from tandem.user_command.rows import UnreadableUser, UserRow, row_of, stored_user
+from tandem.user_command.rows import Row, UnreadableUser, row_of, stored_user
 from tandem.user_command.views import UserRows
 
 # What users are called in the tables and queries of `delivery`.
@@ -81,7 +81,7 @@ class UserCommandRepository:
 
     async def _create(self, commands: Sequence[CreateUserCommand], incarnation: int) -> list[StoredUser]:
         server = self._database.server
-        await self._learn_ids((command, command.profile) for command in commands)
+        await self._learn_ids(commands, [command.profile for command in commands])
         if held_up := await self._keys.held(commands):
             raise HeldUp(held_up, SAME_KEY)
         arguments = ([self._new_row(command) for command in commands], self._app_id, incarnation)
@@ -102,22 +102,31 @@ class UserCommandRepository:
             for command, (user_id, created_at) in zip(commands, rows, strict=True)
         ]
 
-    def _new_row(self, command: CreateUserCommand) -> UserRow:
-        _, data = stored_form(UserCreated(command.profile))
+    def _new_row(self, command: CreateUserCommand) -> Row:
         key = command.idempotency
-        known = (None, None) if key is None else (key.key, key.fingerprint)
-        return row_of(command.profile, self._ids, (command.seed, data, *known, command.traceparent))
+        return row_of(
+            command.profile,
+            self._ids,
+            (
+                command.seed,
+                created_data(command.profile),
+                None if key is None else key.key,
+                None if key is None else key.fingerprint,
+                command.traceparent,
+            ),
+        )
 
-    async def _learn_ids(self, wanted: Iterable[tuple[Keyed, Profile]]) -> None:
-        """Learn the ids of all countries and time zones.
+    async def _learn_ids(self, commands: Sequence[Keyed], profiles: Sequence[Profile]) -> None:
+        """Learn the ids of all countries and time zones; each profile is that of the command at its place.
 
         Raises:
             HeldUp: another open transaction is adding some of them; names the commands that need those.
             Unavailable: PostgreSQL does not answer.
         """
-        pairs = list(wanted)
-        await self._ids.learn(profile for _, profile in pairs)
-        if held_up := [command for command, profile in pairs if not self._ids.knows(profile)]:
+        await self._ids.learn(profiles)
+        if held_up := [
+            command for command, one in zip(commands, profiles, strict=True) if not self._ids.knows(one)
+        ]:
             raise HeldUp(held_up, "adds the same country or time zone")
 
     async def has_ids_left(self) -> bool:
@@ -173,9 +182,8 @@ class UserCommandRepository:
         server = self._database.server
         news = [draft for draft in drafts if draft.is_changed]
         commands = [command for draft in drafts for command in draft.commands]
-        await self._learn_ids(
-            (command, draft.profile) for draft in news if draft.profile for command in draft.commands
-        )
+        needed = [(one, draft.profile) for draft in news if draft.profile for one in draft.commands]
+        await self._learn_ids([one for one, _ in needed], [profile for _, profile in needed])
         if held_up := await self._keys.held(commands):
             raise HeldUp(held_up, SAME_KEY)
         columns = (*columns_of_users(news, self._ids), self._app_id, incarnation)
@@ -231,9 +239,8 @@ class UserCommandRepository:
             Unavailable: PostgreSQL does not answer. Doing it again is harmless.
         """
         # In one order everywhere, so that two instances with the same users cannot lock each other out.
-        ordered = sorted(commands, key=lambda command: command.user_id)
-        columns = [command.user_id for command in ordered], [command.version for command in ordered]
-        for ended in await self._synchronize(*columns):
+        ordered = sorted([(command.user_id, command.version) for command in commands])
+        for ended in await self._synchronize([user_id for user_id, _ in ordered], [v for _, v in ordered]):
             self.counters.count_synchronized(*ended)
 
     async def _synchronize(self, ids: list[int], versions: list[int]) -> list[asyncpg.Record]:

@@ -239,6 +239,7 @@ SELECT * FROM tandem_user_keys_held($1::text[]) UNION SELECT * FROM tandem_keys_
 
 -- name: synchronize_users
 -- Ends the flow of those users that are still pending at these versions, or at earlier ones: status, event, statistics.
+-- The ids have to be in order, and of one user the highest version last: width_bucket finds an id's place among them.
 -- Deleting the pending row decides who does it, so that two instances cannot both. Answers how many users of
 -- each lag it has ended, and whether another instance had created them.
 --
@@ -252,13 +253,9 @@ WITH chosen AS MATERIALIZED (
                WHERE p.user_id = ANY ($1) AND u.id = ANY ($1) FOR UPDATE OF p, u SKIP LOCKED
            ) END AS ids
 ), done AS (
-    DELETE FROM prm_user_pending WHERE ctid = ANY (ARRAY(
-        SELECT p.ctid FROM unnest($1::bigint[], $2::integer[]) AS a (user_id, version)
-        CROSS JOIN LATERAL (
-            SELECT ctid FROM prm_user_pending WHERE user_id = a.user_id AND version <= a.version LIMIT 1
-        ) p
-        WHERE $4 IS NOT NULL OR a.user_id = ANY ((SELECT ids FROM chosen)::bigint[])
-    )) AND (SELECT ids FROM chosen) IS NOT NULL
+    DELETE FROM prm_user_pending
+    WHERE user_id = ANY ((SELECT ids FROM chosen)::bigint[])
+      AND version <= ($2::integer[])[width_bucket(user_id, $1::bigint[])]
     RETURNING user_id
 ), users AS (
     UPDATE prm_user SET status = CASE WHEN status IN ('DELETED', 'ERASED') THEN status ELSE 'SYNCRONIZED' END

@@ -28,11 +28,19 @@ def document_of(user: StoredUser) -> Document:
 
     Whoever changes this shape: a document that is there already is compared with a new one (`identity.py`).
     """
-    who = {"_id": user.id, "seed": user.seed, "appId": user.app_id}
     if user.profile is None:
-        return {**who, "currentStatus": "DELETED", "version": user.version, DELETED_AT: datetime.now(UTC)}
+        return {
+            "_id": user.id,
+            "seed": user.seed,
+            "appId": user.app_id,
+            "currentStatus": "DELETED",
+            "version": user.version,
+            DELETED_AT: datetime.now(UTC),
+        }
     return {
-        **who,
+        "_id": user.id,
+        "seed": user.seed,
+        "appId": user.app_id,
         "currentStatus": "SYNCRONIZED",
         "version": user.version,
         **msgspec.to_builtins(user.profile),

@@ -65,7 +65,7 @@ class UserQueryService:
         Raises:
             Unavailable: MongoDB does not answer. Doing it again is harmless.
         """
-        return await self._project(users, self._repository.write)
+        return await self._project(users, users, self._repository.write)
 
     async def change(self, users: Sequence[StoredUser]) -> Sequence[UserEventCommandAggregate]:
         """Write later versions of users; of several of one user, only the latest.
@@ -73,16 +73,21 @@ class UserQueryService:
         Raises:
             Unavailable: MongoDB does not answer. Doing it again is harmless.
         """
-        return await self._project(users, self._repository.write_later_versions)
+        latest = {user.id: user for user in sorted(users, key=lambda user: user.version)}
+        return await self._project(users, list(latest.values()), self._repository.write_later_versions)
 
-    async def _project(self, users: Sequence[StoredUser], write: Write) -> list[UserEventCommandAggregate]:
-        # Whatever is older stays pending, and recovery reads it again: no tombstone may have gone before it
+    async def _project(
+        self, users: Sequence[StoredUser], wanted: Sequence[StoredUser], write: Write
+    ) -> Sequence[UserEventCommandAggregate]:
+        """Write those that are wanted, and say of all what became of them."""
+        # What is older stays pending, and recovery reads it again: no tombstone may have gone before it
         # comes.
         oldest = uptime() - LONGEST_WAY_SECONDS
-        latest = {user.id: user.version for user in sorted(users, key=lambda user: user.version)}
-        wanted = [user for user in users if user.read_at > oldest and user.version == latest[user.id]]
-        refused = await self._written(wanted, write) if wanted else {}
-        written = set(map(id, wanted))
+        fresh = [user for user in wanted if user.read_at > oldest]
+        refused = await self._written(fresh, write) if fresh else {}
+        if len(fresh) == len(users):
+            return [UserEventCommandAggregate(user, refused.get(user.id)) for user in users]
+        written = {id(user) for user in fresh}
         return [
             UserEventCommandAggregate(user, refused.get(user.id), is_skipped=id(user) not in written)
             for user in users

@@ -5,7 +5,7 @@ import msgspec
 from systems import commands
 from tandem.user import Profile
 from tandem.user.profile import Picture
-from tandem.user_command.rows import next_row, row_of
+from tandem.user_command.rows import UserRow, next_row, row_of
 
 
 class Ids:
@@ -45,7 +45,7 @@ def test_everything_that_is_known_of_a_user_is_in_its_row():
 
 
 def test_what_comes_with_a_command_stands_at_the_end():
-    row = row_of(Profile("a@b"), Ids(), ("run", "{}", "k", b"print", "trace"))
+    row = UserRow._make(row_of(Profile("a@b"), Ids(), ("run", "{}", "k", b"print", "trace")))
     assert (row.seed, row.event_data, row.idempotency_key, row.fingerprint, row.traceparent) == row[-5:]
     assert row[-5:] == ("run", "{}", "k", b"print", "trace")
 
