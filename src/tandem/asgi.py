@@ -14,7 +14,7 @@ from tandem.app.serve import open_application
 from tandem.config import load_settings
 from tandem.http.asgi import AsgiApplication, Message, Receive, Send
 from tandem.http.limits import Answers
-from tandem.telemetry.logs import set_up_logs
+from tandem.observability.logs import set_up_logs
 
 
 class Entry:

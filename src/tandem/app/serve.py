@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 
 from tandem.app.authentication import authenticator_of
 from tandem.app.bootstrap import Adapt, Instance, as_they_are, run_instance
-from tandem.app.health import HealthController
 from tandem.app.identity_conflicts import IdentityConflictsController
-from tandem.app.metrics import MetricsController
 from tandem.app.stop import StopRequest
 from tandem.config import Settings, SettingsError
+from tandem.delivery.flow_state import FlowStates
 from tandem.delivery.idempotency import InvalidKey, KeyReused, StillOpen
 from tandem.http.application import Application
 from tandem.http.authentication import Authenticator, TokenAuthenticator
@@ -31,6 +30,8 @@ from tandem.http.serving import serve
 from tandem.http.static import static_routes
 from tandem.http.swagger import swagger_routes
 from tandem.kernel import Overloaded, Unavailable
+from tandem.observability.health import FlowCheck, HealthController
+from tandem.observability.metrics import Measured, MetricsController
 from tandem.random_users import RandomUsersController
 from tandem.runs.described import DescribedController
 from tandem.runs.live import LiveController
@@ -39,12 +40,13 @@ from tandem.user import InvalidField
 from tandem.user_command.controller import UserCommandController
 from tandem.user_command.dead_letters import DeadLettersController
 from tandem.user_command.ids_used_up import IdsUsedUp
+from tandem.user_command.repository import KIND
 from tandem.user_command.rows import UnreadableUser
 from tandem.user_query.controller import UserQueryController
 from tandem.user_query.indexes import MissingIndex
 
 if TYPE_CHECKING:
-    from tandem.app.tracing import Tracing
+    from tandem.observability.tracing import Tracing
 
 logger = logging.getLogger(__name__)
 
@@ -67,8 +69,8 @@ def application(instance: Instance, authenticator: Authenticator) -> Application
         DeadLettersController(instance.adapters.dead_letters),
         IdentityConflictsController(instance.adapters.dead_letters, instance.flow.query_service),
         RandomUsersController(),
-        HealthController(instance),
-        MetricsController(instance, counters),
+        _health(instance),
+        _metrics(instance, counters),
         LiveController(instance.live),
     ):
         routes += controller.routes()
@@ -89,6 +91,40 @@ def application(instance: Instance, authenticator: Authenticator) -> Application
         authenticator=authenticator,
         counters=counters,
     )
+
+
+def _health(instance: Instance) -> HealthController:
+    adapters = instance.adapters
+    flow = FlowCheck(
+        missing_indexes=lambda: instance.background.missing_indexes,
+        dead_letters=adapters.dead_letters,
+        history=adapters.history,
+        witness=adapters.witness,
+        pending=adapters.pending,
+        max_pending_age_seconds=instance.settings.max_pending_age_seconds,
+        last_failure=lambda: instance.flow.query_service.trouble,
+    )
+    return HealthController(instance.settings.app_id, instance, flow)
+
+
+def _metrics(instance: Instance, http: HttpCounters) -> MetricsController:
+    adapters, flow = instance.adapters, instance.flow
+    measured = Measured(
+        app_id=instance.settings.app_id,
+        http=http,
+        committed=adapters.users.counters,
+        projected=lambda: flow.query_service.projected,
+        set_aside=flow.set_aside,
+        coalescers=flow.coalescers,
+        recovery=flow.recovery,
+        lease=adapters.lease,
+        database=adapters.database,
+        is_ready=lambda: instance.why_not_ready is None,
+        loop_delays=instance.background.loop_delays,
+        flow_states=FlowStates(adapters.reads, KIND),
+        mongodb_answers=adapters.mongodb_answers,
+    )
+    return MetricsController(measured)
 
 
 TRANSLATE: dict[type[Exception], Callable[..., ProblemError]] = {
@@ -136,7 +172,7 @@ def calm_garbage_collector() -> None:
 def _tracing_of(settings: Settings) -> AbstractAsyncContextManager["Tracing"]:
     """Loaded here and not before: who traces nothing needs no OpenTelemetry, and waits for none."""
     try:
-        module = importlib.import_module("tandem.app.tracing")
+        module = importlib.import_module("tandem.observability.tracing")
     except ModuleNotFoundError as error:
         msg = (
             f"TRACES_URL needs OpenTelemetry, and {error.name} is not installed. Install "
@@ -190,4 +226,4 @@ async def open_application(settings: Settings, adapt: Adapt = as_they_are) -> As
         instance = await stack.enter_async_context(run_instance(settings, adapt))
         app = application(instance, authenticator)
         calm_garbage_collector()
-        yield app if tracing is None else tracing.follow(app, instance)
+        yield app if tracing is None else tracing.trace(app, instance.flow.commands.coalescers)

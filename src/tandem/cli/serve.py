@@ -9,7 +9,7 @@ from tandem.app import serve_instance
 from tandem.config import SettingsError, load_settings
 from tandem.http.sockets import ListenError
 from tandem.kernel import Unavailable, UnsuitableServer
-from tandem.telemetry.logs import set_up_logs
+from tandem.observability.logs import set_up_logs
 
 
 @click.command()

@@ -3,15 +3,15 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-from tandem.telemetry.logs import Format, Level
-
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["auto", "json", "text"]
 
 
 class SettingsError(Exception):
@@ -75,11 +75,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     ] = False
 
     log_level: Annotated[
-        Level,
+        LogLevel,
         Meta(description="how much is logged; at `debug` a line for each request, and what errors say"),
     ] = "info"
     log_format: Annotated[
-        Format,
+        LogFormat,
         Meta(description="JSON lines or text; `auto`: text where a terminal reads it"),
     ] = "auto"
 

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Callable
 from http import HTTPStatus
 
+from tandem.histogram import Histogram
 from tandem.http.routes import Route
-from tandem.telemetry import Histogram
 
 #: The route of what is no route's: paths that nothing is served at, and methods that a path does not have.
 NO_ROUTE = "none"

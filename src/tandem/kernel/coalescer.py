@@ -17,10 +17,10 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from tandem.histogram import Histogram
 from tandem.kernel.background import is_cancelled
 from tandem.kernel.backoff import Backoff
 from tandem.kernel.errors import Overloaded, Unavailable
-from tandem.telemetry import Histogram
 
 logger = logging.getLogger(__name__)
 

@@ -8,19 +8,18 @@ import re
 import sys
 import traceback
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
-Level = Literal["debug", "info", "warning", "error"]
-Format = Literal["auto", "json", "text"]
+from tandem.config.settings import LogFormat, LogLevel
 
 #: What a line may say that it belongs to.
 CORRELATION = ("seed", "trace_id")
 _PASSWORD = re.compile(r"(?<=://)([^\s:@/]*):[^\s@/]*@")
 
 
-def set_up_logs(app_id: str, level: Level, form: Format) -> None:
+def set_up_logs(app_id: str, level: LogLevel, form: LogFormat) -> None:
     """Write log lines to stderr from now on: as JSON, or as text; `auto` is text for a terminal only."""
     as_text = form == "text" or (form == "auto" and sys.stderr.isatty())
     handler = logging.StreamHandler()
