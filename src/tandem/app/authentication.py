@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tandem.config import Settings, SettingsError
 from tandem.http.authentication import Authenticator, SameSiteOnly, TokenAuthenticator
-from tandem.http.token_keys import Key, KeyFileError, public_keys
+from tandem.http.token_keys import KeyFileError, public_keys, read_keys
 from tandem.http.tokens import TokenRules
 
 
@@ -16,7 +16,11 @@ def authenticator_of(settings: Settings) -> Authenticator:
         SettingsError: others could reach this instance without a token, or the keys cannot be used.
     """
     if settings.token_keys_file:
-        keys = _keys(Path(settings.token_keys_file))
+        try:
+            keys = read_keys(Path(settings.token_keys_file), public_keys)
+        except KeyFileError as error:
+            msg = f"TOKEN_KEYS_FILE: {error}"
+            raise SettingsError(msg) from None
         return TokenAuthenticator(TokenRules(keys, settings.token_audience, settings.token_issuer))
     if not settings.allow_unauthenticated and not _is_loopback(settings.host):
         msg = (
@@ -33,14 +37,3 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _keys(file: Path) -> list[Key]:
-    try:
-        return public_keys(file.read_bytes())
-    except OSError as error:
-        msg = f"TOKEN_KEYS_FILE: {file} cannot be read: {error.strerror}."
-        raise SettingsError(msg) from None
-    except KeyFileError as error:
-        msg = f"TOKEN_KEYS_FILE: {file} cannot be used: {error}"
-        raise SettingsError(msg) from None

@@ -14,36 +14,30 @@ from typing import TYPE_CHECKING
 from tandem.app.authentication import authenticator_of
 from tandem.app.bootstrap import Adapt, Instance, as_they_are, run_instance
 from tandem.app.identity_conflicts import IdentityConflictsController
+from tandem.app.problems import TRANSLATE
 from tandem.app.stop import StopRequest
 from tandem.config import Settings, SettingsError
 from tandem.delivery.flow_state import FlowStates
-from tandem.delivery.idempotency import InvalidKey, KeyReused, StillOpen
 from tandem.http.application import Application
 from tandem.http.authentication import Authenticator, TokenAuthenticator
 from tandem.http.counters import HttpCounters
 from tandem.http.limits import Answers
 from tandem.http.openapi import openapi_route
-from tandem.http.problems import ProblemError, ProblemPlace, bad_field, bad_parameter
 from tandem.http.routes import Route
 from tandem.http.security_headers import content_security_policy
 from tandem.http.serving import serve
 from tandem.http.static import static_routes
 from tandem.http.swagger import swagger_routes
-from tandem.kernel import Overloaded, Unavailable
 from tandem.observability.health import FlowCheck, HealthController
 from tandem.observability.metrics import Measured, MetricsController
 from tandem.random_users import RandomUsersController
 from tandem.runs.described import DescribedController
 from tandem.runs.live import LiveController
 from tandem.runs.runs import RunsController
-from tandem.user import InvalidField
 from tandem.user_command.controller import UserCommandController
 from tandem.user_command.dead_letters import DeadLettersController
-from tandem.user_command.ids_used_up import IdsUsedUp
 from tandem.user_command.repository import KIND
-from tandem.user_command.rows import UnreadableUser
 from tandem.user_query.controller import UserQueryController
-from tandem.user_query.indexes import MissingIndex
 
 if TYPE_CHECKING:
     from tandem.observability.tracing import Tracing
@@ -125,31 +119,6 @@ def _metrics(instance: Instance, http: HttpCounters) -> MetricsController:
         mongodb_answers=adapters.mongodb_answers,
     )
     return MetricsController(measured)
-
-
-TRANSLATE: dict[type[Exception], Callable[..., ProblemError]] = {
-    InvalidKey: lambda error: bad_parameter("Idempotency-Key", str(error)),
-    KeyReused: lambda error: ProblemError(
-        422, str(error), errors=[ProblemPlace(parameter="Idempotency-Key", detail="was used before")]
-    ),
-    StillOpen: lambda error: ProblemError(503, str(error), headers=(("Retry-After", "1"),)),
-    UnreadableUser: lambda error: ProblemError(500, str(error)),
-    InvalidField: lambda error: bad_field(error.pointer, error.detail),
-    IdsUsedUp: lambda error: ProblemError(507, str(error)),
-    MissingIndex: lambda error: ProblemError(503, str(error), headers=(("Retry-After", "30"),)),
-    Overloaded: lambda _: ProblemError(
-        503, "Too much is waiting; try again in a moment.", headers=(("Retry-After", "1"),)
-    ),
-    Unavailable: lambda error: ProblemError(
-        503, f"{_server_of(error)} does not answer; try again in a moment.", headers=(("Retry-After", "2"),)
-    ),
-}
-
-
-def _server_of(error: Unavailable) -> str:
-    """Which database is away. All else that the error says is for the log."""
-    named = (name for name in ("PostgreSQL", "MongoDB") if str(error).startswith(name))
-    return next(named, "A database")
 
 
 def client_folder() -> Path:

@@ -11,9 +11,15 @@ from typing import Any, Protocol
 import click
 import msgspec
 
+from tandem.errors import TandemError
+
 TIMEOUT_SECONDS = 30
 # Not an option: command lines are there for everybody on this machine to read.
 ACCESS_VARIABLE = "TANDEM_TOKEN"
+
+
+class NoAnswer(TandemError):
+    """An instance cannot be asked, does not answer, or answers with a problem."""
 
 
 class RunningStack(Protocol):
@@ -42,13 +48,13 @@ def base_url(url: str | None, data_dir: Path) -> str:
     """The given address, or that of the stack that runs on `data_dir`.
 
     Raises:
-        ClickException: there is neither, or it is no address.
+        NoAnswer: there is neither, or it is no address.
     """
     if url is None:
         url = _stack().running_url(data_dir)
     if not url.startswith(("http://", "https://")):
         msg = f"{url!r} is no address: it must begin with http:// or https://."
-        raise click.ClickException(msg)
+        raise NoAnswer(msg)
     return url.rstrip("/")
 
 
@@ -56,7 +62,7 @@ def ask(address: str, method: str = "GET") -> bytes:
     """The body of the answer; sends the access token in TANDEM_TOKEN, where there is one.
 
     Raises:
-        ClickException: nobody answers, or the answer is a problem; says which.
+        NoAnswer: nobody answers, or the answer is a problem; says which.
     """
     request = urllib.request.Request(address, method=method)  # noqa: S310 - base_url lets only http(s) pass
     if token := os.environ.get(ACCESS_VARIABLE):
@@ -65,10 +71,10 @@ def ask(address: str, method: str = "GET") -> bytes:
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
             return bytes(answer.read())
     except urllib.error.HTTPError as error:
-        raise click.ClickException(_problem(error)) from None
+        raise NoAnswer(_problem(error)) from None
     except (OSError, ValueError) as error:
         msg = f"{address} does not answer ({error}). Is it running? `tandem up` starts a stack."
-        raise click.ClickException(msg) from None
+        raise NoAnswer(msg) from None
 
 
 def _problem(error: urllib.error.HTTPError) -> str:

@@ -10,8 +10,8 @@ from typing import TypeVar
 import click
 
 from tandem.cli.interruption import INTERRUPTED, interruptible
-from tandem.config import Settings, SettingsError, load_settings
-from tandem.kernel import Backoff, Unavailable, UnsuitableServer
+from tandem.config import Settings, load_settings
+from tandem.kernel import Backoff, UnsuitableServer
 from tandem.user_command import migrate as postgres
 from tandem.user_query import database as mongodb
 
@@ -44,14 +44,12 @@ def migrate(wait: float, lock_wait: float) -> None:
     Running it again, or twice at a time, is harmless. Instances of the version before go on.
     """
     patience = postgres.Patience(in_all=timedelta(seconds=lock_wait))
+    settings = load_settings(os.environ)
     try:
-        settings = load_settings(os.environ)
         applied = asyncio.run(interruptible(_migrate(settings, timedelta(seconds=wait), patience)))
     except (KeyboardInterrupt, asyncio.CancelledError):
         click.echo("Interrupted. Run it again: what was applied stays, and nothing is half done.", err=True)
         sys.exit(INTERRUPTED)
-    except (SettingsError, UnsuitableServer, Unavailable) as error:
-        raise click.ClickException(str(error)) from None
     click.echo(f"Applied: {', '.join(applied)}." if applied else "Both databases are up to date.")
 
 

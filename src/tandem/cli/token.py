@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from tandem.http.routes import Scope
-from tandem.http.token_keys import KeyFileError, private_key
+from tandem.http.token_keys import private_key, read_keys
 from tandem.http.tokens import new_token
 
 _SCOPES = click.Choice([str(scope) for scope in Scope])
@@ -24,13 +24,6 @@ def token(key_file: Path, scopes: tuple[str, ...], hours: float, subject: str, a
     `command` may create users, `query` may read all of them, `operator` may see runs, statistics, metrics and
     dead letters.
     """
-    try:
-        key = private_key(key_file.read_bytes())
-    except OSError as error:
-        msg = f"{key_file} cannot be read: {error.strerror}."
-        raise click.ClickException(msg) from None
-    except KeyFileError as error:
-        msg = f"{key_file} cannot be used: {error}"
-        raise click.ClickException(msg) from None
+    key = read_keys(key_file, private_key)
     claims = {"aud": audience, "sub": subject} if subject else {"aud": audience}
     click.echo(new_token(key, map(Scope, scopes), timedelta(hours=hours), **claims))

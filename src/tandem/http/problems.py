@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 import msgspec
 
+from tandem.errors import TandemError
 from tandem.http.requests import Headers, Response
 
 PROBLEM_JSON = "application/problem+json"
@@ -32,7 +33,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     errors: list[ProblemPlace] = []
 
 
-class ProblemError(Exception):
+class ProblemError(TandemError):
     """Raise it anywhere below an endpoint to answer with a problem.
 
     `detail` is for the person who sent the request: what is wrong, and what to do about it.

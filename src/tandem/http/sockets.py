@@ -12,12 +12,14 @@ import termios
 from ipaddress import ip_address
 from pathlib import Path
 
+from tandem.errors import TandemError
+
 BACKLOG = 2_048
 _FILES = Path("/proc/self/fd")
 _TABLES = (Path("/proc/self/net/tcp"), Path("/proc/self/net/tcp6"))
 
 
-class ListenError(Exception):
+class ListenError(TandemError):
     """The server cannot listen on the address that it was given; the message says what to do."""
 
 

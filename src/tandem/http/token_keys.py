@@ -6,11 +6,15 @@ which algorithm a key is used follows from the key, never from a token.
 
 import json
 import re
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+
+from tandem.errors import TandemError
 
 # A wrong token is tried with every key. Who changes keys needs two for a while.
 _MAX_KEYS = 16
@@ -19,8 +23,10 @@ _PUBLIC_KEY = re.compile(rb"-----BEGIN PUBLIC KEY-----.+?-----END PUBLIC KEY----
 _ALGORITHMS = {"EdDSA", "ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
 _CURVES = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
 
+T = TypeVar("T")
 
-class KeyFileError(Exception):
+
+class KeyFileError(TandemError):
     """A file has no key that can be used; the message says why, and what to do."""
 
 
@@ -29,6 +35,21 @@ class Key(NamedTuple):
 
     key: Any
     algorithm: str
+
+
+def read_keys(file: Path, parse: Callable[[bytes], T]) -> T:
+    """What `parse` (`public_keys` or `private_key`) finds in a file.
+
+    Raises:
+        KeyFileError: the file cannot be read or used; names it, and says why.
+    """
+    try:
+        return parse(file.read_bytes())
+    except OSError as error:
+        msg = f"{file} cannot be read: {error.strerror}."
+    except KeyFileError as error:
+        msg = f"{file} cannot be used: {error}"
+    raise KeyFileError(msg)
 
 
 def public_keys(content: bytes) -> list[Key]:

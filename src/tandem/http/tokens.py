@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jwt
 import msgspec
 
+from tandem.errors import TandemError
 from tandem.http.routes import Scope
 from tandem.http.token_keys import Key
 
@@ -17,7 +18,7 @@ _CLOCK_SKEW_SECONDS = 30
 _MAX_TOKEN_BYTES = 8_192
 
 
-class TokenError(Exception):
+class TokenError(TandemError):
     """A token is not valid; the message says why, for who sent it."""
 
 

@@ -1,14 +1,9 @@
-"""What can go wrong in the kernel.
+"""What can go wrong in the kernel; `tandem.errors` draws the whole tree."""
 
-KernelError
-├── Overloaded        too much is waiting; nothing was done, try again soon
-├── Unavailable       a server does not answer just now; the outcome may be unknown
-├── UnsuitableServer  a server cannot be used as it is; somebody has to change something
-└── NoHandler         a command was sent that nobody registered a handler for
-"""
+from tandem.errors import TandemError
 
 
-class KernelError(Exception):
+class KernelError(TandemError):
     """The root of the kernel's errors."""
 
 
