@@ -2,9 +2,10 @@
 
     APP_ID=one POSTGRES_URL=... MONGODB_URL=... uvicorn tandem.asgi:app --port 8080
 
-The server's lifespan starts and ends the instance. HOST only says whether others may reach it, who then need
-tokens: give the server the same address. One process is one instance, so there can be only one worker.
-`tandem serve` is what is measured and recommended: what a client may do to a connection is bounded there.
+The server's lifespan starts and ends the instance. HOST only decides whether tokens are required, since other
+machines may reach the instance: give the server the same address. One process is one instance, so there can
+be only one worker. `tandem serve` is what is measured and recommended, since it bounds what a client may do
+to a connection.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Locks the door of an instance, or finds that it may stay open."""
+"""Chooses the authenticator of an instance."""
 
 from ipaddress import ip_address
 from pathlib import Path
@@ -10,10 +10,10 @@ from tandem.http.tokens import TokenRules
 
 
 def authenticator_of(settings: Settings) -> Authenticator:
-    """The door that the settings ask for.
+    """The authenticator that the settings ask for.
 
     Raises:
-        SettingsError: others could reach this instance without a token, or the keys cannot be used.
+        SettingsError: other machines could reach this instance without a token, or its keys cannot be used.
     """
     if settings.token_keys_file:
         try:
@@ -24,9 +24,9 @@ def authenticator_of(settings: Settings) -> Authenticator:
         return TokenAuthenticator(TokenRules(keys, settings.token_audience, settings.token_issuer))
     if not settings.allow_unauthenticated and not _is_loopback(settings.host):
         msg = (
-            f"HOST is {settings.host}: whoever reaches it could read and write everything. Name the public "
-            "keys of access tokens in TOKEN_KEYS_FILE, or listen on 127.0.0.1. Where something in front lets "
-            "in only who may, say so with ALLOW_UNAUTHENTICATED=true. docs/security.md has more."
+            f"HOST is {settings.host}: anybody who reaches it could read and write everything. Name the "
+            "public keys of access tokens in TOKEN_KEYS_FILE, or listen on 127.0.0.1. If a proxy in front "
+            "checks who may pass, set ALLOW_UNAUTHENTICATED=true. docs/security.md has more."
         )
         raise SettingsError(msg)
     return SameSiteOnly(name.strip() for name in settings.allowed_hosts.split(",") if name.strip())

@@ -52,7 +52,7 @@ RANDOM_USER_SITE = "https://randomuser.me"
 
 
 def application(instance: Instance, authenticator: Authenticator) -> Application:
-    """Everything that an instance answers to whom its authenticator lets in."""
+    """Everything that an instance answers, to requests that its authenticator lets in."""
     routes: list[Route] = []
     counters = HttpCounters()
     for controller in (
@@ -128,10 +128,10 @@ def client_folder() -> Path:
 
 
 def calm_garbage_collector() -> None:
-    """Look for cycles seldom, and never again among what lives as long as the process.
+    """Look for cycles seldom, and never among objects that live as long as the process.
 
-    Nearly nothing here forms cycles, but a batch in flight holds some ten thousand objects, and by its
-    defaults the collector walks them over and over: 7 % of an instance's CPU under load.
+    Nearly nothing here forms cycles. But a batch in flight holds some ten thousand objects, and with its
+    defaults the collector walks them again and again: 7 % of an instance's CPU under load.
     """
     gc.collect()
     gc.freeze()
@@ -139,7 +139,7 @@ def calm_garbage_collector() -> None:
 
 
 def _tracing_of(settings: Settings) -> AbstractAsyncContextManager["Tracing"]:
-    """Loaded here and not before: who traces nothing needs no OpenTelemetry, and waits for none."""
+    """Loaded only here, so that an instance without traces does not need OpenTelemetry."""
     try:
         module = importlib.import_module("tandem.observability.tracing")
     except ModuleNotFoundError as error:
@@ -159,10 +159,10 @@ async def serve_instance(
 ) -> None:
     """Run an instance until SIGTERM or SIGINT, then finish what it has in flight.
 
-    When one comes before the instance has started, it gives up.
+    If the signal comes before the instance has started, it gives up.
 
     Raises:
-        SettingsError: its authenticator can neither be locked nor stay open, or it cannot trace.
+        SettingsError: its settings ask for an authenticator or for traces that it cannot have.
         UnsuitableServer: one of the two database servers cannot be used.
         ListenError: the port cannot be had.
     """
@@ -185,7 +185,7 @@ async def serve_instance(
 
 @asynccontextmanager
 async def open_application(settings: Settings, adapt: Adapt = as_they_are) -> AsyncIterator[Answers]:
-    """An instance that works, and what answers for it; at the end it finishes what it has in flight.
+    """Run an instance, and give what answers for it. At the end it finishes what it has in flight.
 
     Raises: see `serve_instance`.
     """

@@ -17,13 +17,13 @@ import click
 from tandem.errors import TandemError
 
 GROUP = "tandem.commands"
-# What the commands of each package are for, in the order in which people meet them.
+# Package to what its commands are for, in the order in which people meet them.
 SECTIONS = {
     "tandem_stack": "On this machine",
     "tandem": "With your own servers",
     "tandem_lab": "Measure and prove",
 }
-# What an extra brings, by the package that its commands belong to.
+# Package to the extra that installs what its commands need.
 EXTRAS = {"tandem_stack": "local", "tandem_lab": "lab"}
 
 
@@ -109,7 +109,7 @@ class CommandsOfAllPackages(click.Group):
                 formatter.write_dl(rows)
 
     def _said_of(self, ctx: click.Context, name: str) -> str:
-        """The first sentence of a command's help, or why there is none."""
+        """The first sentence of a command's help, or what the command lacks."""
         try:
             command = self.get_command(ctx, name)
         except MissingExtra as error:

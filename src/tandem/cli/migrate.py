@@ -28,7 +28,7 @@ LONGEST_WAIT = 86_400.0
     default=60,
     show_default=True,
     metavar="SECONDS",
-    help="How long each database may be out of reach, since it is still being started.",
+    help="How long each database may be out of reach, for example while it starts.",
 )
 @click.option(
     "--lock-wait",
@@ -36,7 +36,7 @@ LONGEST_WAIT = 86_400.0
     default=300,
     show_default=True,
     metavar="SECONDS",
-    help="How long each migration waits for readers and for other migrations, while everybody goes on.",
+    help="How long each migration waits for readers and other migrations, without holding them up.",
 )
 def migrate(wait: float, lock_wait: float) -> None:
     """Bring the databases at POSTGRES_URL and MONGODB_URL to this program's version, as their owner.
@@ -73,10 +73,10 @@ async def _migrate(settings: Settings, wait: timedelta, patience: postgres.Patie
 async def _once_usable(
     do: Callable[[], Awaitable[T]], may_pass: Callable[[UnsuitableServer], bool], wait: timedelta
 ) -> T:
-    """Do it, again and again while the server cannot be used but may be in a moment.
+    """Do it, and try again as long as the server cannot be used yet.
 
     Raises:
-        UnsuitableServer: the server cannot be used, and waiting is of no use or has lasted long enough.
+        UnsuitableServer: the server cannot be used, and waiting would not help or has lasted long enough.
     """
     clock = asyncio.get_running_loop().time
     give_up = clock() + wait.total_seconds()
@@ -94,5 +94,5 @@ async def _once_usable(
 
 
 def _report(text: str) -> None:
-    """Progress goes where errors go: what is printed is the result alone."""
+    """Progress goes to stderr, so that stdout has only the result."""
     click.echo(text, err=True)

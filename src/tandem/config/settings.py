@@ -102,9 +102,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
         str,
         Meta(description="public keys; where they are named, requests need a token signed with one of them"),
     ] = ""
-    token_audience: Annotated[str, Meta(min_length=1, description="whom tokens must be made for")] = "tandem"  # noqa: S105 - no secret
+    token_audience: Annotated[str, Meta(min_length=1, description="the audience that tokens name")] = "tandem"  # noqa: S105 - no secret
     token_issuer: Annotated[
-        str, Meta(description="by whom tokens must be made; empty: by whoever has a key")
+        str, Meta(description="the issuer that tokens must name; empty: any that has a key")
     ] = ""
     allow_unauthenticated: Annotated[
         bool, Meta(description="listen without tokens on an address that others may reach")
@@ -149,7 +149,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
 
 
 def _secret(name: str, environ: Mapping[str, str]) -> str:
-    """What the file says that `environ` names for this setting, without the end of its line.
+    """The content of the file that `environ` names for this setting, without the end of its line.
 
     The group may read it, since that is how Kubernetes hands secrets to an account that is not root.
     """

@@ -19,7 +19,7 @@ from tandem.http.routes import Route, Router
 
 logger = logging.getLogger(__name__)
 
-#: Only counters and logs see this one. The number is nginx's; HTTP has none.
+#: Stands for the answer to a client that has left. Only counters and logs see it. The status is nginx's.
 CLIENT_LEFT = Response(499)
 
 _SEED = re.compile(rb"(?:^|&)seed=([^&]{1,400})")
@@ -42,8 +42,8 @@ class Application:
 
     Args:
         routes: what is served.
-        translate: exceptions (and their subclasses) that mean something to the client, and what they mean.
-        authenticator: who is let in; None: everybody.
+        translate: an exception (and its subclasses) to the problem that the client gets.
+        authenticator: decides which requests are let in; None lets all in.
         counters: where answers are counted.
     """
 
@@ -71,7 +71,7 @@ class Application:
             counters = handler.counters
             answer = await self._answer(request, handler, parameters)
             if isinstance(answer, StreamResponse) and not answer.endless and request.method != "HEAD":
-                # What fails before anything is sent can still become a problem.
+                # As long as nothing has been sent, an error can still become a problem.
                 answer = msgspec.structs.replace(answer, first=await anext(answer.chunks, b""))
         except asyncio.CancelledError:
             answer = ProblemError(503, "This instance was stopped while it worked on the request.").response()
@@ -119,7 +119,7 @@ class Application:
 async def _unless_client_leaves(
     asked: Coroutine[Any, Any, Response | StreamResponse], request: RawRequest
 ) -> Response | StreamResponse:
-    """What is asked for; when the client leaves before, it is cancelled, and the answer is for nobody."""
+    """The answer. When the client leaves first, the work is cancelled and the answer is `CLIENT_LEFT`."""
     working = asyncio.ensure_future(asked)
     leaving = asyncio.ensure_future(request.until_client_left())
     try:
@@ -132,7 +132,7 @@ async def _unless_client_leaves(
 
 
 def _path_of(request: RawRequest) -> str:
-    """What may stand in a log: the query may hold somebody's address."""
+    """The path, for logs. The query is not logged: it may hold a person's address."""
     return request.path.decode("latin-1")
 
 

@@ -1,4 +1,4 @@
-"""The application as ASGI 3, for any server that speaks it; what bounds clients there is that server's."""
+"""The application as ASGI 3, for any server that speaks it. How clients are bounded is up to that server."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
@@ -17,7 +17,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 
 class AsgiApplication:
-    """Answers HTTP. Lifespans are for who makes it, and there are no WebSockets."""
+    """Answers HTTP requests. Lifespans are handled by `tandem.asgi`; there are no WebSockets."""
 
     def __init__(self, app: Answers, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
@@ -46,7 +46,7 @@ class AsgiApplication:
             )
 
     async def _send_stream(self, answer: StreamResponse, request: "_Request", send: Send) -> None:
-        """Send it; what fails half way is the server's to show, and its log has it."""
+        """Send it. An error half way is raised to the server, which logs it and cuts the connection."""
         try:
             await send(_start(answer))
             if request.method != "HEAD":
@@ -71,7 +71,7 @@ class AsgiApplication:
 
 
 class _Request(RawRequest):
-    """A request that a server has the head of."""
+    """A request whose head a server has read."""
 
     __slots__ = ("_limits", "_receive", "keeps_alive")
 
@@ -82,7 +82,7 @@ class _Request(RawRequest):
         super().__init__(scope["method"], path, scope["query_string"], headers_of(pairs))
         self._receive = receive
         self._limits = limits
-        #: See `tandem.http.rsgi`: what follows a body in chunks is not believed.
+        #: Not after a body in chunks: `tandem.http.rsgi` says why.
         self.keeps_alive = "transfer-encoding" not in self.headers
 
     async def body(self) -> bytes:

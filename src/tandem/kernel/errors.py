@@ -14,8 +14,8 @@ class Overloaded(KernelError):
 class Unavailable(KernelError):
     """A server that is needed does not answer just now. Whether the work was done may be unknown.
 
-    A handler raises this for a fault of the surroundings, never of one item: the batch is not split, and
-    where the coalescer was given a `Backoff`, it is tried again until it succeeds.
+    A handler raises this only for what is no single item's fault: the batch is not split, and a coalescer
+    with a `Backoff` tries it again until it succeeds.
     """
 
 

@@ -17,7 +17,7 @@ from tandem.user.profile import Seed
 
 SQL = QUERIES["described_statistics"].sql
 COLUMNS = ["seed", "app_id", "total", "min", "max", "duration"]
-# Less than a call to PostgreSQL may take, so that it is the server who gives up, and says so.
+# Less than a call to PostgreSQL may take, so that the server gives up first, and says so.
 PATIENCE_SECONDS = 8
 MOST_ROWS = 1_000
 

@@ -11,11 +11,11 @@ from tandem.runs.live_feed import LiveFeed
 from tandem.runs.live_run import LiveEvent
 from tandem.user.profile import Seed
 
-# nginx may not keep events back.
+# nginx must not buffer events.
 AT_ONCE = (("X-Accel-Buffering", "no"),)
 DESCRIPTION = (
     "Server-sent events without end: one at once, then one a second, each `data:` with one JSON object. The "
-    "first one has the run's history. Every instance tells the same. When a stream ends, open another."
+    "first one has the run's history. Every instance sends the same. When a stream ends, open another."
 )
 
 

@@ -20,7 +20,7 @@ Cursor = Annotated[str, Meta(max_length=1_000, description="The `next` of the pa
 
 
 class Run(msgspec.Struct, frozen=True, rename="camel"):
-    """One run, whichever instances had part in it."""
+    """One run, of all instances together."""
 
     seed: str
     total: int
@@ -35,7 +35,7 @@ class Run(msgspec.Struct, frozen=True, rename="camel"):
     first_created_at: datetime
     last_created_at: datetime
     duration_seconds: float
-    #: Users created per second between the first and the last; null where that is no time at all.
+    #: Users created per second between the first and the last; null where both are the same moment.
     users_per_second: float | None
     lag_ms: LagMilliseconds | None
 

@@ -36,7 +36,7 @@ class RunStatistics(msgspec.Struct, frozen=True, rename="camel"):
     first_created_at: datetime | None
     last_created_at: datetime | None
     duration_seconds: float
-    #: Users created per second between the first and the last; null where that is no time at all.
+    #: Users created per second between the first and the last; null where both are the same moment.
     users_per_second: float | None
     lag_ms: LagMilliseconds | None
 
@@ -106,7 +106,7 @@ def _run(row: Mapping[str, Any], lags: Sequence[tuple[int, int]]) -> RunStatisti
 def duration_and_rate(
     total: int, first: datetime | None, last: datetime | None
 ) -> tuple[float, float | None]:
-    """Seconds from the first creation to the last, and users per second; None where that is no time."""
+    """Seconds from the first creation to the last, and users per second; None where that is 0 seconds."""
     duration = (last - first).total_seconds() if first and last else 0.0
     return duration, round(total / duration, 1) if duration else None
 
