@@ -26,6 +26,7 @@ MOST_HISTORY = 600
 LATE_SECONDS = 5
 
 State = Literal["ready", "busy", "silent", "gone"]
+#: A `Sample` without its seed.
 HistoryRow = tuple[int, int, int, int, int, float | None, float | None]
 
 
@@ -148,10 +149,7 @@ class LiveRun:
             Sample(
                 seed=self.seed,
                 at_second=int(snapshot.at.timestamp()),
-                accepted=stages.accepted,
-                stored=stages.stored,
-                projected=stages.projected,
-                synchronized=stages.synchronized,
+                **msgspec.structs.asdict(stages),
                 lag_ms=lag.now,
                 oldest_pending_ms=0 if pending == 0 else oldest and oldest * 1000,
             )
@@ -198,28 +196,16 @@ class LiveRun:
 
     def _remember(self, samples: Sequence[Sample]) -> None:
         for sample in samples:
-            self._history[sample.at_second] = (
-                sample.at_second,
-                sample.accepted,
-                sample.stored,
-                sample.projected,
-                sample.synchronized,
-                sample.lag_ms,
-                sample.oldest_pending_ms,
-            )
+            _, *row = msgspec.structs.astuple(sample)
+            self._history[sample.at_second] = tuple(row)
         for second in sorted(self._history)[:-MOST_HISTORY]:
             del self._history[second]
 
 
-def _progress(sample: Sample) -> tuple[int, int, int, int, bool]:
+def _progress(sample: Sample) -> tuple[object, ...]:
     """The part of a sample that shows progress. A wait alone grows evenly, so its two ends are enough."""
-    return (
-        sample.accepted,
-        sample.stored,
-        sample.projected,
-        sample.synchronized,
-        bool(sample.oldest_pending_ms),
-    )
+    stages = sample.accepted, sample.stored, sample.projected, sample.synchronized
+    return *stages, bool(sample.oldest_pending_ms)
 
 
 def instances_of(seed: str, counts: dict[str, CreatorCounts], lives: Sequence[Life]) -> list[LiveInstance]:
