@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -14,6 +14,7 @@ from tandem.http.authentication import Authenticator
 from tandem.http.counters import HttpCounters, RouteCounters
 from tandem.http.decoding import RequestDecoder
 from tandem.http.problems import ProblemError
+from tandem.http.racing import unless
 from tandem.http.requests import RawHeaders, RawRequest, Response, StreamResponse
 from tandem.http.routes import Route, Router
 
@@ -103,7 +104,10 @@ class Application:
             _check_media_type(request.headers)
             body = await request.body()
         asked = handler.endpoint(decoder.decode(parameters, request.query, body, request.headers))
-        return await (_unless_client_leaves(asked, request) if handler.cancel_on_disconnect else asked)
+        if not handler.cancel_on_disconnect:
+            return await asked
+        answered = await unless(asked, request.until_client_left())
+        return answered.result() if answered else CLIENT_LEFT
 
     def _problem(self, error: Exception, request: RawRequest) -> ProblemError:
         if isinstance(error, ProblemError):
@@ -114,21 +118,6 @@ class Application:
         said = (request.method, _path_of(request))
         logger.error("%s %s failed", *said, exc_info=error, extra=_correlation(request))
         return ProblemError(500, "The server failed to answer. Its log says why.")
-
-
-async def _unless_client_leaves(
-    asked: Coroutine[Any, Any, Response | StreamResponse], request: RawRequest
-) -> Response | StreamResponse:
-    """The answer. When the client leaves first, the work is cancelled and the answer is `CLIENT_LEFT`."""
-    working = asyncio.ensure_future(asked)
-    leaving = asyncio.ensure_future(request.until_client_left())
-    try:
-        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
-        return working.result() if working.done() else CLIENT_LEFT
-    finally:
-        for task in (working, leaving):
-            task.cancel()
-        await asyncio.gather(working, leaving, return_exceptions=True)
 
 
 def _path_of(request: RawRequest) -> str:

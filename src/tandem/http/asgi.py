@@ -9,6 +9,7 @@ from tandem.http.bodies import BROKEN_OFF, length_of, read_within, too_slow
 from tandem.http.heads import CLOSE, bad_head, check_head, headers_of
 from tandem.http.limits import Answers, Limits
 from tandem.http.problems import ProblemError
+from tandem.http.racing import unless
 from tandem.http.requests import Headers, RawRequest, Response, StreamResponse
 
 Message = MutableMapping[str, Any]
@@ -50,24 +51,12 @@ class AsgiApplication:
         try:
             await send(_start(answer))
             if request.method != "HEAD":
-                await self._send_chunks(answer, request, send)
+                ends = [request.until_client_left(), *([self.stopping.wait()] if answer.endless else ())]
+                if sent := await unless(_send_all(answer, send), *ends):
+                    sent.result()
             await send({"type": "http.response.body", "body": b""})
         finally:
             await answer.close()
-
-    async def _send_chunks(self, answer: StreamResponse, request: "_Request", send: Send) -> None:
-        sending = asyncio.ensure_future(_send_all(answer, send))
-        ends: list[asyncio.Future[Any]] = [asyncio.ensure_future(request.until_client_left())]
-        if answer.endless:
-            ends.append(asyncio.ensure_future(self.stopping.wait()))
-        try:
-            await asyncio.wait((sending, *ends), return_when=asyncio.FIRST_COMPLETED)
-            if sending.done():
-                sending.result()
-        finally:
-            for task in (sending, *ends):
-                task.cancel()
-            await asyncio.gather(sending, *ends, return_exceptions=True)
 
 
 class _Request(RawRequest):

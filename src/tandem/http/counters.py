@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Callable
 from http import HTTPStatus
 
+import msgspec
+
 from tandem.histogram import Histogram
 from tandem.http.routes import Route
 
@@ -13,19 +15,16 @@ NO_ROUTE = "none"
 FILES = "files"
 
 
-class RouteCounters:
+class RouteCounters(msgspec.Struct):
     """What was answered on one route."""
 
-    __slots__ = ("method", "path", "seconds", "statuses")
-
-    def __init__(self, method: str, path: str, statuses: tuple[int, ...] = ()) -> None:
-        self.method = method
-        #: The route's template, or one of the two names above; never something that a client has sent.
-        self.path = path
-        #: Status to number of answers. Foreseen ones begin at 0, so that a rate sees the first answer.
-        self.statuses = dict.fromkeys(statuses, 0)
-        #: From the request's head to its whole answer; of a stream, to its beginning.
-        self.seconds = Histogram()
+    method: str
+    #: The route's template, or one of the two names above; never something that a client has sent.
+    path: str
+    #: Status to number of answers. Foreseen ones begin at 0, so that a rate sees the first answer.
+    statuses: dict[int, int] = {}
+    #: From the request's head to its whole answer; of a stream, to its beginning.
+    seconds: Histogram = msgspec.field(default_factory=Histogram)
 
     def count(self, status: int, seconds: float) -> None:
         """Count an answer."""
@@ -50,6 +49,6 @@ class HttpCounters:
         if not route.documented:
             return self.files
         foreseen = (*route.responses, *route.problems, HTTPStatus.INTERNAL_SERVER_ERROR.value)
-        counters = RouteCounters(route.method, route.path, foreseen)
+        counters = RouteCounters(route.method, route.path, dict.fromkeys(foreseen, 0))
         self.routes.append(counters)
         return counters

@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
-from typing import Any
 
 from granian._granian import RSGIHTTPStreamTransport
 from granian.rsgi import HTTPProtocol, ProtocolClosed
 
+from tandem.http.racing import unless
 from tandem.http.requests import StreamResponse
 from tandem.http.sockets import Peer
 
@@ -52,16 +52,13 @@ class StreamSender:
             await answer.close()
 
     async def _send_until(self, answer: StreamResponse, transport: RSGIHTTPStreamTransport) -> bool:
-        """Send it; False if some of it is missing for a client that is still there."""
-        sending = asyncio.ensure_future(self._send_chunks(answer, transport))
-        ends: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._client_left())]
-        if answer.endless:
-            ends.append(asyncio.ensure_future(self._stopping.wait()))
+        """Send it. False if the connection must be cut, since some of it is missing."""
+        ends = [self._client_left(), *([self._stopping.wait()] if answer.endless else ())]
         try:
-            await asyncio.wait((sending, *ends), return_when=asyncio.FIRST_COMPLETED)
-            if sending.done():
-                sending.result()
-            return sending.done() or self._stopping.is_set()
+            sent = await unless(self._send_chunks(answer, transport), *ends)
+            if sent:
+                sent.result()
+            return sent is not None or self._stopping.is_set()
         except ProtocolClosed:
             return True  # the client has gone
         except asyncio.CancelledError:
@@ -69,10 +66,6 @@ class StreamSender:
         except Exception:
             logger.exception("An answer broke off half way")
             return False
-        finally:
-            for task in (sending, *ends):
-                task.cancel()
-            await asyncio.gather(sending, *ends, return_exceptions=True)
 
     async def _send_chunks(self, answer: StreamResponse, transport: RSGIHTTPStreamTransport) -> None:
         peer: Peer | None = None
