@@ -3,16 +3,12 @@
 from collections.abc import Callable, Mapping
 
 from tandem.delivery.idempotency import InvalidKey, KeyReused, StillOpen
-from tandem.http.problems import ProblemError, ProblemPlace, bad_field, bad_parameter
+from tandem.http.problems import ProblemError, ProblemPlace, bad_field, bad_parameter, try_again
 from tandem.kernel import Overloaded, Unavailable
 from tandem.user import InvalidField
 from tandem.user_command.ids_used_up import IdsUsedUp
 from tandem.user_command.rows import UnreadableUser
 from tandem.user_query.indexes import MissingIndex
-
-
-def _again_in(seconds: int, detail: str) -> ProblemError:
-    return ProblemError(503, detail, headers=(("Retry-After", str(seconds)),))
 
 
 def _server_of(error: Unavailable) -> str:
@@ -27,11 +23,11 @@ TRANSLATE: Mapping[type[Exception], Callable[..., ProblemError]] = {
     KeyReused: lambda error: ProblemError(
         422, str(error), errors=[ProblemPlace(parameter="Idempotency-Key", detail="was used before")]
     ),
-    StillOpen: lambda error: _again_in(1, str(error)),
+    StillOpen: lambda error: try_again(1, str(error)),
     UnreadableUser: lambda error: ProblemError(500, str(error)),
     InvalidField: lambda error: bad_field(error.pointer, error.detail),
     IdsUsedUp: lambda error: ProblemError(507, str(error)),
-    MissingIndex: lambda error: _again_in(30, str(error)),
-    Overloaded: lambda _: _again_in(1, "Too much is waiting; try again in a moment."),
-    Unavailable: lambda error: _again_in(2, f"{_server_of(error)} does not answer; try again in a moment."),
+    MissingIndex: lambda error: try_again(30, str(error)),
+    Overloaded: lambda _: try_again(1, "Too much is waiting; try again in a moment."),
+    Unavailable: lambda error: try_again(2, f"{_server_of(error)} does not answer; try again in a moment."),
 }

@@ -134,23 +134,19 @@ def _operation(route: Route, schemas: _Schemas) -> Json:
         }
         for name, sentence in route.request_headers.items()
     ]
-    operation: Json = {
+    body = None
+    if route.body_type is not None:
+        body = {"required": True, "content": {JSON: {"schema": schemas.of(route.body_type)}}}
+    operation = {
         "summary": route.summary,
         "operationId": _operation_id(route),
         "responses": _responses(route, schemas, has_arguments=bool(parameters)),
+        "tags": [route.tag] if route.tag else None,
+        "description": route.description,
+        "parameters": parameters,
+        "requestBody": body,
     }
-    if route.tag:
-        operation["tags"] = [route.tag]
-    if route.description:
-        operation["description"] = route.description
-    if parameters:
-        operation["parameters"] = parameters
-    if route.body_type is not None:
-        operation["requestBody"] = {
-            "required": True,
-            "content": {JSON: {"schema": schemas.of(route.body_type)}},
-        }
-    return operation
+    return {name: value for name, value in operation.items() if value}
 
 
 def _operation_id(route: Route) -> str:
@@ -180,12 +176,9 @@ def _sent_as(route: Route, schema: Json) -> Json:
 
 
 def _response(route: Route, status: int, content: Json) -> Json:
-    response: Json = {"description": HTTPStatus(status).phrase}
-    if content:
-        response["content"] = content
-    if status in route.headers:
-        response["headers"] = {name: _header(sentence) for name, sentence in route.headers[status].items()}
-    return response
+    headers = {name: _header(sentence) for name, sentence in route.headers.get(status, {}).items()}
+    response = {"description": HTTPStatus(status).phrase, "content": content, "headers": headers}
+    return {name: value for name, value in response.items() if value}
 
 
 def _header(sentence: str) -> Json:

@@ -9,6 +9,8 @@ from tandem.errors import TandemError
 from tandem.http.requests import Headers, Response
 
 PROBLEM_JSON = "application/problem+json"
+#: For the documentation of routes that answer with `try_again`.
+RETRY_AFTER = {"Retry-After": "Seconds to wait before trying again."}
 
 _encode_json = msgspec.json.Encoder().encode
 
@@ -66,6 +68,11 @@ class ProblemError(TandemError):
     def response(self) -> Response:
         """The whole answer."""
         return Response(self.status, _encode_json(self.problem()), PROBLEM_JSON, self.headers)
+
+
+def try_again(in_seconds: int, detail: str) -> ProblemError:
+    """503 that says when to try again."""
+    return ProblemError(503, detail, headers=(("Retry-After", str(in_seconds)),))
 
 
 def bad_parameter(parameter: str, detail: str) -> ProblemError:

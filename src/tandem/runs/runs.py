@@ -2,6 +2,7 @@
 
 import base64
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -47,27 +48,22 @@ class RunsController:
 
     def routes(self) -> list[Route]:
         """The two routes."""
+        route = partial(Route, "GET", problems=(503,), tag="statistics")
         return [
-            Route(
-                "GET",
+            route(
                 "/api/v1/runs",
                 self.page,
                 "Runs, those with the newest users first",
                 query_type=RunsQuery,
                 responses={200: RunsPage},
-                problems=(503,),
-                tag="statistics",
                 description="The cost grows with the number of runs, not with that of users.",
             ),
-            Route(
-                "GET",
+            route(
                 "/api/v1/stats",
                 self.stats,
                 "Statistics of runs, a row for each seed and instance",
                 query_type=StatisticsQuery,
                 responses={200: list[RunStatistics]},
-                problems=(503,),
-                tag="statistics",
                 description="Counts are exact; lag percentiles (from histogram buckets) within 5 %.",
             ),
         ]
