@@ -153,9 +153,7 @@ def _tracing_of(settings: Settings) -> AbstractAsyncContextManager["Tracing"]:
 
 
 async def serve_instance(
-    settings: Settings,
-    on_ready: Callable[[int], None] | None = None,
-    adapt: Adapt = as_they_are,
+    settings: Settings, on_ready: Callable[[int], None] | None = None, adapt: Adapt = as_they_are
 ) -> None:
     """Run an instance until SIGTERM or SIGINT, then finish what it has in flight.
 

@@ -42,12 +42,7 @@ class ProblemError(TandemError):
     """
 
     def __init__(
-        self,
-        status: int,
-        detail: str = "",
-        *,
-        errors: Sequence[ProblemPlace] = (),
-        headers: Headers = (),
+        self, status: int, detail: str = "", *, errors: Sequence[ProblemPlace] = (), headers: Headers = ()
     ) -> None:
         super().__init__(detail)
         self.status = status

@@ -26,10 +26,7 @@ class CommandBus:
         self._coalescers: dict[type[Command[Any]], Coalescer[Any, Any]] = {}
 
     def register(
-        self,
-        command_type: type[C],
-        handler: Callable[[C], Awaitable[Any]],
-        policy: BatchPolicy | None = None,
+        self, command_type: type[C], handler: Callable[[C], Awaitable[Any]], policy: BatchPolicy | None = None
     ) -> Coalescer[C, Any]:
         """Let `handler` carry out commands of exactly this type, one per call."""
 

@@ -83,11 +83,7 @@ class DescribedController:
         rows = [row for row in found if seed is None or row[0] == seed]
         return json_response(
             DescribedStatistics(
-                sql=SQL,
-                columns=COLUMNS,
-                rows=rows[:MOST_ROWS],
-                rows_in_all=len(found),
-                seconds=seconds,
+                sql=SQL, columns=COLUMNS, rows=rows[:MOST_ROWS], rows_in_all=len(found), seconds=seconds
             )
         )
 
