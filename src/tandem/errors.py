@@ -5,7 +5,7 @@ class TandemError(Exception):
     """Something went wrong that a person, or the code that called, can act on.
 
     The message says what happened and what to do about it. `cli/__init__.py` prints it, and `app/problems.py`
-    makes HTTP answers of it. Each of the two is the only place that does so.
+    makes HTTP answers of it. Others translate an error only where the message gains context.
 
         TandemError
         ├── KernelError            kernel/errors.py
