@@ -1,7 +1,9 @@
-"""Create, send again, crash, freeze and take over in any order: after healing, all agree."""
+"""Create, change, send again, crash, freeze and take over in any order: after healing, all agree."""
 
 import asyncio
+import hashlib
 import itertools
+import json
 import logging
 from collections.abc import Coroutine
 from typing import Any
@@ -12,11 +14,19 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from ledger import check_agreement
+from ledger import check_databases
 from lives import STEPS, Life
 from systems import System, commands, open_system
-from tandem.cqrs import CreateUserCommand, Idempotency
+from tandem.cqrs import (
+    CreateUserCommand,
+    DeleteUserCommand,
+    Idempotency,
+    UpdateUserCommand,
+    UserCommandAggregate,
+)
+from tandem.cqrs.user import Rejection
 from tandem.kernel import KernelError
+from tandem.user_command.changes import Overtaken
 
 MOST_LIVES = 3
 USERS = 3
@@ -27,7 +37,13 @@ HEALING_SECONDS = 30
 LEASE_SECONDS = 3600
 
 A_LIFE = st.integers(0, MOST_LIVES - 1)
-A_STEP = st.sampled_from(sorted(STEPS))
+STEPS_OF_CHANGES = [step for step in STEPS if "change" in step or "write-back" in step]
+A_STEP = st.sampled_from(sorted(step for step in STEPS if "change" not in step))
+A_STEP_OF_CHANGES = st.sampled_from(STEPS_OF_CHANGES)
+A_CHANGE = st.sampled_from(["update", "update", "update", "delete", "erase"])
+EXPECTED = st.none() | st.frozensets(st.integers(1, 3), min_size=1, max_size=2)
+
+Change = UpdateUserCommand | DeleteUserCommand
 
 
 class Sequences(RuleBasedStateMachine):
@@ -42,6 +58,10 @@ class Sequences(RuleBasedStateMachine):
         self._sent: dict[str, CreateUserCommand] = {}
         self._acknowledged: dict[str, int] = {}
         self._acknowledged_without_key: list[int] = []
+        #: Changes that were acknowledged: the version that each led to of its user, and the phone it set.
+        self._changes: dict[tuple[int, int], str | None] = {}
+        #: Changes with keys that were not answered yet.
+        self._unanswered: dict[str, Change] = {}
         self._run(self._begin())
 
     @rule(life=A_LIFE, keyed=st.booleans())
@@ -54,6 +74,20 @@ class Sequences(RuleBasedStateMachine):
     def send_again(self, life: int, which: int) -> None:
         keys = sorted(self._sent)
         self._run(self._send(self._life(life), [self._sent[keys[which % len(keys)]]]))
+
+    @rule(life=A_LIFE, which=st.integers(0, 100), expected=EXPECTED, keyed=st.booleans(), how=A_CHANGE)
+    @precondition(lambda self: self._lives and self._known)
+    def change(self, life: int, which: int, expected: frozenset[int] | None, keyed: bool, how: str) -> None:
+        self._run(self._send_changes(self._life(life), self._some_changes(which, expected, keyed, how)))
+
+    @rule(life=A_LIFE, step=A_STEP_OF_CHANGES, which=st.integers(0, 100), how=A_CHANGE)
+    @precondition(lambda self: self._lives and self._known)
+    def crash_at_a_change(self, life: int, step: str, which: int, how: str) -> None:
+        victim = self._life(life)
+        victim.hold_up(step)
+        self._run(self._send_changes(victim, self._some_changes(which, None, True, how)))
+        self._lives.remove(victim)
+        self._run(victim.crash())
 
     @rule()
     @precondition(lambda self: len(self._lives) < MOST_LIVES)
@@ -111,6 +145,48 @@ class Sequences(RuleBasedStateMachine):
             for number, command in enumerate(new)
         ]
 
+    @property
+    def _known(self) -> list[int]:
+        """Users that may be changed."""
+        return sorted({*self._acknowledged.values(), *self._acknowledged_without_key})
+
+    def _some_changes(
+        self, which: int, expected: frozenset[int] | None, keyed: bool, how: str
+    ) -> list[Change]:
+        """A change of each of two users, of which one is changed twice."""
+        first, second = self._known[which % len(self._known)], self._known[(which + 1) % len(self._known)]
+        changes: list[Change] = []
+        for user_id in (first, first, second):
+            number = next(self._numbers)
+            key = Idempotency(f"change-{number}", b"same") if keyed else None
+            patch = {"phone": str(number)}
+            changes.append(
+                UpdateUserCommand(user_id, patch, expected, key)
+                if how == "update"
+                else DeleteUserCommand(user_id, how == "erase", expected, key)
+            )
+        return changes
+
+    async def _send_changes(self, life: Life, sent: list[Change]) -> None:
+        self._unanswered |= {change.idempotency.key: change for change in sent if change.idempotency}
+        answers = [asyncio.ensure_future(life.instance.flow.commands.execute(change)) for change in sent]
+        await asyncio.wait(answers, timeout=ANSWER_SECONDS)
+        for change, answer in zip(sent, answers, strict=True):
+            if not answer.done():
+                answer.cancel()
+            elif answer.exception() is None:
+                self._write_down_change(change, answer.result())
+            elif isinstance(answer.exception(), Rejection):
+                self._unanswered.pop(change.idempotency.key if change.idempotency else "", None)
+            else:
+                assert isinstance(answer.exception(), (KernelError, Overtaken)), answer.exception()
+
+    def _write_down_change(self, change: Change, aggregate: UserCommandAggregate) -> None:
+        self._unanswered.pop(change.idempotency.key if change.idempotency else "", None)
+        phone = change.patch["phone"] if isinstance(change, UpdateUserCommand) else None
+        place = (change.user_id, aggregate.user.version)
+        assert self._changes.setdefault(place, phone) == phone, f"{place} was acknowledged twice"
+
     async def _look_around(self) -> None:
         """What recovery does by itself every second; who is frozen does not."""
         looks = [asyncio.create_task(life.instance.flow.recovery.run_once()) for life in self._lives]
@@ -158,6 +234,8 @@ class Sequences(RuleBasedStateMachine):
                     life.go_on()
                 while left := [self._sent[key] for key in self._sent.keys() - self._acknowledged.keys()]:
                     await self._send(self._lives[-1], left)
+                while self._unanswered:
+                    await self._send_changes(self._lives[-1], list(self._unanswered.values()))
             await self._check()
         finally:
             await asyncio.gather(*(life.stop() for life in self._lives))
@@ -167,8 +245,33 @@ class Sequences(RuleBasedStateMachine):
         users = {row["id"] for row in await self._system.postgres.fetch("select id from prm_user")}
         assert set(self._acknowledged_without_key) <= users
         assert len(set(self._acknowledged_without_key)) == len(self._acknowledged_without_key)
-        await self._system.until_synchronized(len(users))
-        await check_agreement(self._system, self._acknowledged)
+        async with asyncio.timeout(HEALING_SECONDS):
+            while await self._system.count("select count(*) from prm_user_pending"):
+                await self._look_around()
+        await self._check_changes()
+        await self._check_databases()
+
+    async def _check_databases(self) -> None:
+        keys = await self._system.postgres.fetch("select key, user_id from prm_user_key where version = 1")
+        stored = {bytes(row["key"]): row["user_id"] for row in keys}
+        sent = {hashlib.sha256(key.encode()).digest(): user for key, user in self._acknowledged.items()}
+        assert sent.items() <= stored.items()
+        await check_databases(self._system)
+
+    async def _check_changes(self) -> None:
+        """Every acknowledged version is there, and is what its command asked for."""
+        for (user_id, version), phone in self._changes.items():
+            event = await self._system.postgres.fetchrow(
+                "select event_type::text, event_data from prm_user_event where user_id = $1 and version = $2 "
+                "and event_type <> 'SYNCRONIZED'",
+                user_id,
+                version,
+            )
+            if phone is None:
+                assert event["event_type"] in ("DELETED", "ERASED")
+            else:
+                assert event["event_type"] == "UPDATED"
+                assert event["event_data"] is None or json.loads(event["event_data"]) == {"phone": phone}
 
     async def _empty(self) -> None:
         tables = await self._system.postgres.fetchval(
@@ -193,7 +296,7 @@ def test_whatever_happens_in_any_order_after_healing_all_agree(databases, caplog
         run_state_machine_as_test(
             lambda: Sequences(runner, system),
             settings=settings(
-                max_examples=20,
+                max_examples=30,
                 stateful_step_count=12,
                 deadline=None,
                 derandomize=True,

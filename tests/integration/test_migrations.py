@@ -38,9 +38,9 @@ async def test_migrate_says_what_it_did_and_then_that_nothing_is_left(databases)
     "statement",
     [
         "delete from prm_user",
-        "update prm_user set email = 'x'",
+        "update prm_user set seed = 'x'",
         "delete from prm_user_event",
-        "update prm_user_event set event_data = null",
+        "update prm_user_event set version = 7",
         "drop table prm_user",
         "create table mine ()",
         "truncate prm_user_pending",

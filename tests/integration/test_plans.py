@@ -18,7 +18,7 @@ async def test_no_statement_reads_the_whole_pending_table(system, instance):
     async with system.postgres.transaction():
         before = await system.count(READ)
         ids = [1000100, 1000200]
-        await system.postgres.fetch(QUERIES["synchronize_users"].sql, ids, 1, "instance-1", "1s")
+        await system.postgres.fetch(QUERIES["synchronize_users"].sql, ids, [1, 1], "instance-1", "1s")
         await system.postgres.fetch(QUERIES["set_aside_users"].sql, [1000300], [1], ["refused"], "instance-1")
         assert await system.count(READ) - before < 100
     assert await system.count("select count(*) from prm_user_pending") == 20_001 - 3

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import httpx
@@ -105,27 +106,62 @@ async def check_agreement(system: System, acknowledged: Mapping[str, int]) -> No
 
 
 async def check_databases(system: System) -> None:
-    """Compare the databases with each other, by id, version and content; one event for each stage."""
-    rows = await system.postgres.fetch(
-        "select u.id, u.version, u.seed, u.status, e.event_data from prm_user u "
-        "left join prm_user_event e on e.user_id = u.id and e.event_type = 'CREATED'"
-    )
-    stored = {row["id"]: (row["version"], row["seed"], json.loads(row["event_data"])) for row in rows}
-    assert len(stored) == len(rows), "a user has two events CREATED"
-    found = {document["_id"]: _content(document) async for document in system.users.find()}
-    assert found == stored
-    assert {row["status"] for row in rows} <= {"SYNCRONIZED"}
-    events = await system.postgres.fetch(
-        "select user_id, count(*) as times from prm_user_event where event_type = 'SYNCRONIZED' group by 1"
-    )
-    assert {row["user_id"]: row["times"] for row in events} == dict.fromkeys(stored, 1)
+    """Compare the databases with each other, user by user, with what the events say.
+
+    A user's versions follow each other without a gap, and folding its changes gives MongoDB's document. What
+    MongoDB has acknowledged are some of these versions, each once, and the last one always.
+    """
+    rows = await system.postgres.fetch("select id, version, seed, status::text as status from prm_user")
+    events = defaultdict(list)
+    for event in await system.postgres.fetch("select * from prm_user_event order by user_id, version, id"):
+        events[event["user_id"]].append(event)
+    documents = {document["_id"]: document async for document in system.users.find()}
+    assert documents.keys() == {row["id"] for row in rows} == events.keys()
+    for row in rows:
+        _check_user(row, events[row["id"]], documents[row["id"]])
     assert await system.count("select count(*) from prm_user_pending") == 0
     assert await system.count("select count(*) from prm_user_dead_letter") == 0
+    assert await system.count("select coalesce(sum(total - synchronized), 0) from prm_user_count") == 0
 
 
-def _content(document: dict) -> tuple[int, str, dict]:
-    """A document's version, seed and profile: without who wrote it, which a takeover changes."""
-    document.pop("_id")
-    document.pop("appId")
-    assert document.pop("currentStatus") == "SYNCRONIZED"
-    return document.pop("version"), document.pop("seed"), document
+def _check_user(row, events, document) -> None:
+    changes = [event for event in events if event["event_type"] != "SYNCRONIZED"]
+    assert [event["version"] for event in changes] == list(range(1, row["version"] + 1))
+    acknowledged = [event["version"] for event in events if event["event_type"] == "SYNCRONIZED"]
+    assert acknowledged == sorted(set(acknowledged))
+    assert acknowledged[-1] == row["version"]
+    assert (document["version"], document["seed"]) == (row["version"], row["seed"])
+    last = changes[-1]["event_type"]
+    if last in ("DELETED", "ERASED"):
+        assert row["status"] == last
+        assert document.keys() == {"_id", "seed", "appId", "currentStatus", "version", "deletedAt"}
+        return
+    assert row["status"] == document["currentStatus"] == "SYNCRONIZED"
+    state: dict = {}
+    for event in changes:
+        state = merged(state, json.loads(event["event_data"]))
+    not_profile = ("_id", "seed", "appId", "currentStatus", "version")
+    assert (
+        without_nulls({name: value for name, value in document.items() if name not in not_profile}) == state
+    )
+
+
+def merged(target: dict, patch: dict) -> dict:
+    """RFC 7396, written apart from the product's."""
+    result = dict(target)
+    for name, value in patch.items():
+        if value is None:
+            result.pop(name, None)
+        elif isinstance(value, dict):
+            before = result.get(name)
+            result[name] = merged(before if isinstance(before, dict) else {}, value)
+        else:
+            result[name] = value
+    return result
+
+
+def without_nulls(value):
+    """JSON without members that are null: a street without a number has one."""
+    if not isinstance(value, dict):
+        return value
+    return {name: without_nulls(inner) for name, inner in value.items() if inner is not None}

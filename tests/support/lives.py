@@ -14,6 +14,10 @@ STEPS = {
     "after the commit": ("users", "create", True),
     "before MongoDB": ("documents", "write", False),
     "after MongoDB": ("documents", "write", True),
+    "before a change": ("users", "change", False),
+    "after a change": ("users", "change", True),
+    "before MongoDB has a change": ("documents", "write_later_versions", False),
+    "after MongoDB has a change": ("documents", "write_later_versions", True),
     "before the write-back": ("users", "synchronize", False),
     "after the write-back": ("users", "synchronize", True),
 }

@@ -8,3 +8,6 @@ ROOT = SUPPORT.parents[1]
 
 #: Real answers of randomuser.me.
 RANDOM_USER_ANSWERS = (DATA / "randomuser_v1.3.json", DATA / "randomuser_v1.4.json")
+
+#: Stored events of every format that there ever was, a line each, with what today's programs make of it.
+EVENTS = DATA / "events"

@@ -21,7 +21,7 @@ QUICK = Patience(
 NEXT = max(this_schema().migrations) + 1
 
 ADDITIVE = "-- additive: yes\nALTER TABLE prm_user ADD COLUMN nickname text"
-BREAKING = "-- additive: no\nALTER TABLE prm_user RENAME COLUMN phone TO telephone"
+BREAKING = "-- additive: no\nALTER TABLE prm_user_location RENAME COLUMN city TO town"
 
 # What tells two schemas apart. Columns may stand in any order, as they do after ALTER TABLE.
 _CONTENTS = {

@@ -10,9 +10,10 @@ import tandem
 from tandem.errors import TandemError
 
 #: They go from one function of ours to another, and nobody else sees them.
-SIGNALS = {"HeldUp", "KeyTaken"}
+SIGNALS = {"HeldUp", "KeyTaken", "UnreadableEvent"}
 #: They reach HTTP alone, by the table in `app/problems.py` or by their controller.
 OUTSIDE = {"DocumentChanged", "InvalidField", "InvalidKey", "KeyReused", "StillOpen", "UnreadableUser"}
+OUTSIDE |= {"GoneUser", "OtherVersion", "Overtaken", "Rejection", "UnknownUser"}
 
 
 def errors_of_the_service() -> Iterator[type[BaseException]]:

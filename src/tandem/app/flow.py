@@ -8,6 +8,9 @@ import msgspec
 from tandem.app.adapters import Adapters
 from tandem.config import Settings
 from tandem.cqrs import (
+    ChangeUserQueryCommand,
+    ChangeUserQueryEvent,
+    ChangeUserQueryHandler,
     CreateUserCommand,
     CreateUserCommandHandler,
     CreateUserQueryCommand,
@@ -15,10 +18,14 @@ from tandem.cqrs import (
     CreateUserQueryHandler,
     DeadLetterUserCommand,
     DeadLetterUserCommandHandler,
+    DeleteUserCommand,
+    DeleteUserCommandHandler,
     RefusedUserEvent,
     SynchronizedUserEvent,
     SynchronizeUserCommand,
     SynchronizeUserCommandHandler,
+    UpdateUserCommand,
+    UpdateUserCommandHandler,
     UserSaga,
 )
 from tandem.delivery.pending import Unreadable
@@ -26,6 +33,7 @@ from tandem.delivery.recovery import Recovery
 from tandem.kernel import Backoff, BatchPolicy, Coalescer, CommandBus, EventBus
 from tandem.runs.in_flight import ClaimedUsers
 from tandem.user import StoredUser
+from tandem.user_command.acknowledgements import Acknowledgements
 from tandem.user_command.service import UserCommandService
 from tandem.user_query.service import UserQueryService
 
@@ -43,7 +51,8 @@ class UserFlow:
         self.commands = CommandBus()
         self.events = EventBus(self.commands)
         self.command_service = UserCommandService(adapters.users, adapters.lease)
-        self.query_service = UserQueryService(adapters.documents, adapters.search, settings.app_id)
+        self.acknowledgements = Acknowledgements(adapters.users)
+        self.query_service = UserQueryService(adapters.documents, adapters.search)
         self._register_handlers(settings)
         self._register_sagas()
         self.recovery = Recovery(adapters.pending, adapters.lease, _ResumedUsers(self))
@@ -53,7 +62,10 @@ class UserFlow:
     def _register_handlers(self, settings: Settings) -> None:
         """A command to its handler."""
         create = CreateUserCommandHandler(self.command_service, self.events)
+        update = UpdateUserCommandHandler(self.command_service, self.events)
+        delete = DeleteUserCommandHandler(self.command_service, self.events)
         project = CreateUserQueryHandler(self.query_service, self.events)
+        project_changes = ChangeUserQueryHandler(self.query_service, self.events)
         write_back = SynchronizeUserCommandHandler(self.command_service)
         set_aside = DeadLetterUserCommandHandler(self.command_service)
         on_their_way = BatchPolicy(
@@ -61,16 +73,26 @@ class UserFlow:
         )
         projecting = msgspec.structs.replace(on_their_way, min_interval=PROJECTION_INTERVAL)
         writing_back = msgspec.structs.replace(on_their_way, min_interval=WRITE_BACK_INTERVAL)
+        # Two at a time: one may have to wait a moment for another client's transaction with the same key.
+        creating = BatchPolicy(
+            max_batch=settings.max_batch, max_waiting=settings.max_waiting_commands, max_in_flight=2
+        )
         self.creates: Coalescer[CreateUserCommand, Any] = self.commands.register_gathered(
-            CreateUserCommand,
-            create.execute,
-            # A batch may wait a moment for somebody else's transaction with the same key: others pass it by.
-            BatchPolicy(
-                max_batch=settings.max_batch, max_waiting=settings.max_waiting_commands, max_in_flight=2
-            ),
+            CreateUserCommand, create.execute, creating
+        )
+        # One at a time: what arrives meanwhile is decided together, and no batch overtakes another of ours.
+        changing = msgspec.structs.replace(creating, max_in_flight=1)
+        self.updates: Coalescer[UpdateUserCommand, Any] = self.commands.register_gathered(
+            UpdateUserCommand, update.execute, changing
+        )
+        self.deletes: Coalescer[DeleteUserCommand, Any] = self.commands.register_gathered(
+            DeleteUserCommand, delete.execute, changing
         )
         self.projection: Coalescer[CreateUserQueryCommand, Any] = self.commands.register_coalesced(
             CreateUserQueryCommand, project.execute, projecting
+        )
+        self.change_projection: Coalescer[ChangeUserQueryCommand, Any] = self.commands.register_coalesced(
+            ChangeUserQueryCommand, project_changes.execute, projecting
         )
         self.write_back: Coalescer[SynchronizeUserCommand, Any] = self.commands.register_coalesced(
             SynchronizeUserCommand, write_back.execute, writing_back
@@ -82,13 +104,15 @@ class UserFlow:
     def _register_sagas(self) -> None:
         """An event to the command that follows from it."""
         self.events.saga(CreateUserQueryEvent, UserSaga.user_created)
+        self.events.saga(ChangeUserQueryEvent, UserSaga.user_changed)
         self.events.saga(SynchronizedUserEvent, UserSaga.user_synchronized)
         self.events.saga(RefusedUserEvent, UserSaga.user_refused)
 
     @property
     def coalescers(self) -> list[Coalescer[Any, Any]]:
         """All of them, those of the reads as well."""
-        return [*self.commands.coalescers, *self.query_service.coalescers]
+        services = (self.command_service, self.acknowledgements, self.query_service)
+        return [*self.commands.coalescers, *(one for service in services for one in service.coalescers)]
 
     async def finish(self) -> None:
         """Bring to its end what is in flight, as far as the time to drain allows; the rest is recovered."""
@@ -109,7 +133,8 @@ class _ResumedUsers:
 
     def resume(self, work: StoredUser) -> None:
         """Bring this user to MongoDB."""
-        self._flow.commands.dispatch(CreateUserQueryCommand(work))
+        is_new = work.version == 1
+        self._flow.commands.dispatch(CreateUserQueryCommand(work) if is_new else ChangeUserQueryCommand(work))
 
     def set_aside(self, unreadable: Unreadable) -> None:
         """Make this user a dead letter."""
@@ -118,11 +143,12 @@ class _ResumedUsers:
 
     def room(self) -> int:
         """Half of the room is left to new users, so that a long backlog does not delay them."""
-        projection = self._flow.projection
-        return projection.policy.max_waiting // 2 - projection.waiting
+        rooms = (self._flow.projection, self._flow.change_projection)
+        return min(room.policy.max_waiting // 2 - room.waiting for room in rooms)
 
     def in_flight(self) -> list[int]:
         """The ids of all that are on their way here."""
         projected = [command.user.id for command in self._flow.projection.in_flight()]
+        projected += [command.user.id for command in self._flow.change_projection.in_flight()]
         written_back = [command.user_id for command in self._flow.write_back.in_flight()]
         return projected + written_back + [command.user_id for command in self._flow.set_aside.in_flight()]

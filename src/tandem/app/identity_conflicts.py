@@ -3,14 +3,12 @@
 It needs both sides: the user is a dead letter in PostgreSQL, the document to replace is in MongoDB.
 """
 
-import msgspec
-
 from tandem.http.problems import ProblemError
 from tandem.http.requests import NoArguments, Request, Response, json_response
 from tandem.http.routes import Route
-from tandem.user import Profile, StoredUser
 from tandem.user.ids import UserPath
-from tandem.user_command.dead_letters import TAG, DeadLetters, DeadLetterWithState, Retried, no_letter
+from tandem.user_command.dead_letters import TAG, DeadLetters, Retried, no_letter
+from tandem.user_command.service import UserCommandService
 from tandem.user_query.repository import DocumentChanged
 from tandem.user_query.service import UserQueryService
 
@@ -18,9 +16,12 @@ from tandem.user_query.service import UserQueryService
 class IdentityConflictsController:
     """Writes users over other persons' documents."""
 
-    def __init__(self, letters: DeadLetters, users: UserQueryService) -> None:
+    def __init__(
+        self, letters: DeadLetters, command_service: UserCommandService, query_service: UserQueryService
+    ) -> None:
         self._letters = letters
-        self._users = users
+        self._command_service = command_service
+        self._query_service = query_service
 
     def routes(self) -> list[Route]:
         """The one route."""
@@ -46,10 +47,11 @@ class IdentityConflictsController:
         """
         user_id = request.path.id
         letter = await self._letters.find(user_id)
-        if letter is None:
+        user = await self._command_service.current(user_id)
+        if letter is None or user is None:
             raise no_letter(user_id)
         try:
-            replaced = await self._users.replace(_user_of(letter), letter.error)
+            replaced = await self._query_service.replace(user, letter.error)
         except DocumentChanged as error:
             detail = f"Nothing was replaced. {error} `tandem dead-letters retry {user_id}` checks it again."
             raise ProblemError(409, detail) from None
@@ -60,8 +62,3 @@ class IdentityConflictsController:
         if not retried:
             raise no_letter(user_id)
         return json_response(Retried(retried))
-
-
-def _user_of(letter: DeadLetterWithState) -> StoredUser:
-    profile = msgspec.convert(letter.state, Profile)
-    return StoredUser(letter.user_id, letter.seed, letter.app_id, letter.version, letter.created_at, profile)

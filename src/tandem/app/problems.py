@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Mapping
 
+from tandem.cqrs.user import GoneUser, OtherVersion, UnknownUser
 from tandem.delivery.idempotency import InvalidKey, KeyReused, StillOpen
+from tandem.http.preconditions import etag
 from tandem.http.problems import ProblemError, ProblemPlace, bad_field, bad_parameter, try_again
 from tandem.kernel import Overloaded, Unavailable
 from tandem.user import InvalidField
+from tandem.user_command.changes import Overtaken
 from tandem.user_command.ids_used_up import IdsUsedUp
 from tandem.user_command.rows import UnreadableUser
 from tandem.user_query.indexes import MissingIndex
@@ -24,6 +27,15 @@ TRANSLATE: Mapping[type[Exception], Callable[..., ProblemError]] = {
         422, str(error), errors=[ProblemPlace(parameter="Idempotency-Key", detail="was used before")]
     ),
     StillOpen: lambda error: try_again(1, str(error)),
+    UnknownUser: lambda _: ProblemError(404, "There is no such user."),
+    GoneUser: lambda _: ProblemError(410, "The user was deleted. Its history is at .../events."),
+    OtherVersion: lambda error: ProblemError(
+        412,
+        f"The user has version {error.version}. Read it, decide again, and send that version with If-Match.",
+        headers=(etag(error.version),),
+        more={"version": error.version},
+    ),
+    Overtaken: lambda _: try_again(1, "Others change this user all the time; try again in a moment."),
     UnreadableUser: lambda error: ProblemError(500, str(error)),
     InvalidField: lambda error: bad_field(error.pointer, error.detail),
     IdsUsedUp: lambda error: ProblemError(507, str(error)),

@@ -37,6 +37,7 @@ from tandem.runs.runs import RunsController
 from tandem.user_command.controller import UserCommandController
 from tandem.user_command.dead_letters import DeadLettersController
 from tandem.user_command.repository import KIND
+from tandem.user_command.user_history import UserHistoryController
 from tandem.user_query.controller import UserQueryController
 
 if TYPE_CHECKING:
@@ -56,12 +57,23 @@ def application(instance: Instance, authenticator: Authenticator) -> Application
     routes: list[Route] = []
     counters = HttpCounters()
     for controller in (
-        UserCommandController(instance.flow.commands, instance.flow.command_service),
+        UserCommandController(
+            instance.flow.commands,
+            instance.flow.acknowledgements,
+            require_if_match=instance.settings.require_if_match,
+        ),
+        UserHistoryController(instance.flow.command_service),
         RunsController(instance.adapters.statistics),
         DescribedController(instance.adapters.reads),
-        UserQueryController(instance.flow.query_service, instance.adapters.completeness.through),
+        UserQueryController(
+            instance.flow.query_service,
+            instance.adapters.completeness.through,
+            instance.flow.command_service.current,
+        ),
         DeadLettersController(instance.adapters.dead_letters),
-        IdentityConflictsController(instance.adapters.dead_letters, instance.flow.query_service),
+        IdentityConflictsController(
+            instance.adapters.dead_letters, instance.flow.command_service, instance.flow.query_service
+        ),
         RandomUsersController(),
         _health(instance),
         _metrics(instance, counters),

@@ -38,6 +38,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     port: Annotated[Port, _is("the port that it listens on")] = 8080
 
     max_waiting_commands: Annotated[Count, _is("commands that wait for PostgreSQL; more get a 503")] = 5_000
+    require_if_match: Annotated[
+        bool, _is("refuse updates and deletions that do not name a version by `If-Match` (428)")
+    ] = False
     max_batch: Annotated[
         int, _is("users in one transaction, and in one write to MongoDB", ge=1, le=5_000)
     ] = 500

@@ -12,35 +12,53 @@
                                      ▼
                           SynchronizeUserCommandHandler ──► UserCommandService (PostgreSQL, SYNCRONIZED)
 
-A user that MongoDB refuses for good takes another way out: `RefusedUserEvent` ──► `UserSaga.user_refused` ──►
-`DeadLetterUserCommand`, and it is a dead letter.
+A user is changed in the same way: `UpdateUserCommand` or `DeleteUserCommand`, of which `user.decide` says
+what follows, ──► `ChangeUserQueryEvent` ──► `UserSaga.user_changed` ──► `ChangeUserQueryCommand`, and back as
+above.
+
+A user that MongoDB refuses permanently takes another way out: `RefusedUserEvent` ──► `UserSaga.user_refused`
+──► `DeadLetterUserCommand`, and it is a dead letter.
 
 A handler takes one command: the bus takes the handlers of a batch forward by turns, and a side is asked once
 for all of them. Only the two that every user goes through after its answer, when nobody waits, take batches.
 
-Everything after the first commit may be interrupted at any point: that a user is pending is a row in
-PostgreSQL, and `delivery.recovery` starts the flow again for it with another `CreateUserQueryCommand`.
-Each step can therefore be repeated, and repeating it changes nothing.
+Everything after a commit may be interrupted at any point: that a version of a user is pending is a row in
+PostgreSQL, and `delivery.recovery` starts the flow again for it with another command for the query side. Each
+step can therefore be repeated, and repeating it changes nothing.
 """
 
 from tandem.cqrs.aggregates import UserCommandAggregate, UserEventCommandAggregate
 from tandem.cqrs.commands import (
+    ChangeUserQueryCommand,
     CreateUserCommand,
     CreateUserQueryCommand,
     DeadLetterUserCommand,
+    DeleteUserCommand,
     SynchronizeUserCommand,
+    UpdateUserCommand,
 )
-from tandem.cqrs.events import CreateUserQueryEvent, RefusedUserEvent, SynchronizedUserEvent
+from tandem.cqrs.events import (
+    ChangeUserQueryEvent,
+    CreateUserQueryEvent,
+    RefusedUserEvent,
+    SynchronizedUserEvent,
+)
 from tandem.cqrs.handlers import (
+    ChangeUserQueryHandler,
     CreateUserCommandHandler,
     CreateUserQueryHandler,
     DeadLetterUserCommandHandler,
+    DeleteUserCommandHandler,
     SynchronizeUserCommandHandler,
+    UpdateUserCommandHandler,
 )
 from tandem.cqrs.saga import UserSaga
 from tandem.delivery.idempotency import Idempotency
 
 __all__ = [
+    "ChangeUserQueryCommand",
+    "ChangeUserQueryEvent",
+    "ChangeUserQueryHandler",
     "CreateUserCommand",
     "CreateUserCommandHandler",
     "CreateUserQueryCommand",
@@ -48,11 +66,15 @@ __all__ = [
     "CreateUserQueryHandler",
     "DeadLetterUserCommand",
     "DeadLetterUserCommandHandler",
+    "DeleteUserCommand",
+    "DeleteUserCommandHandler",
     "Idempotency",
     "RefusedUserEvent",
     "SynchronizeUserCommand",
     "SynchronizeUserCommandHandler",
     "SynchronizedUserEvent",
+    "UpdateUserCommand",
+    "UpdateUserCommandHandler",
     "UserCommandAggregate",
     "UserEventCommandAggregate",
     "UserSaga",

@@ -10,6 +10,12 @@ class CreateUserQueryEvent(Event, frozen=True, gc=False):
     user: StoredUser
 
 
+class ChangeUserQueryEvent(Event, frozen=True, gc=False):
+    """PostgreSQL has committed this later version of a user; the query side does not know it yet."""
+
+    user: StoredUser
+
+
 class RefusedUserEvent(Event, frozen=True, gc=False):
     """MongoDB refused this version of the user, and would refuse it again."""
 

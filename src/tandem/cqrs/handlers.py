@@ -13,10 +13,13 @@ from typing import Protocol
 
 from tandem.cqrs.aggregates import UserCommandAggregate, UserEventCommandAggregate
 from tandem.cqrs.commands import (
+    ChangeUserQueryCommand,
     CreateUserCommand,
     CreateUserQueryCommand,
     DeadLetterUserCommand,
+    DeleteUserCommand,
     SynchronizeUserCommand,
+    UpdateUserCommand,
 )
 from tandem.kernel import EventBus
 from tandem.user import StoredUser
@@ -31,18 +34,28 @@ class CommandSide(Protocol):
         A command whose key was used before gets the user of then, or an error where it is another command.
         """
 
+    def change(self, command: UpdateUserCommand | DeleteUserCommand) -> Awaitable[UserCommandAggregate]:
+        """Decide, and commit what follows: the user's next version with its event.
+
+        A command whose key was used before gets the version of then. One that cannot be carried out gets a
+        `cqrs.user.Rejection`.
+        """
+
     def set_aside(self, command: DeadLetterUserCommand) -> Awaitable[None]:
         """Make the user a dead letter, if it is pending at this version."""
 
     async def synchronize(self, commands: Sequence[SynchronizeUserCommand]) -> None:
-        """Record SYNCRONIZED for each user that is pending at this version; others are left as they are."""
+        """Record SYNCRONIZED for each user that is pending at this version or an earlier one."""
 
 
 class QuerySide(Protocol):
     """What the flow asks of MongoDB; `user_query.UserQueryService` is it."""
 
     async def create(self, users: Sequence[StoredUser]) -> Sequence[UserEventCommandAggregate]:
-        """Write the documents, acknowledged by majority; some may be refused for good."""
+        """Write the documents of new users, acknowledged by majority; some may be refused permanently."""
+
+    async def change(self, users: Sequence[StoredUser]) -> Sequence[UserEventCommandAggregate]:
+        """The same for later versions of users; of deleted ones, the fact that they are deleted."""
 
 
 class CreateUserCommandHandler:
@@ -60,6 +73,36 @@ class CreateUserCommandHandler:
         return aggregate
 
 
+class UpdateUserCommandHandler:
+    """Changes a user on the command side and announces its new version."""
+
+    def __init__(self, users: CommandSide, events: EventBus) -> None:
+        self._users = users
+        self._events = events
+
+    async def execute(self, command: UpdateUserCommand) -> UserCommandAggregate:
+        """Commit the next version, and announce it to the query side."""
+        aggregate = await self._users.change(command)
+        aggregate.change_on_query()
+        self._events.publish_from([aggregate])
+        return aggregate
+
+
+class DeleteUserCommandHandler:
+    """Deletes a user on the command side and announces that."""
+
+    def __init__(self, users: CommandSide, events: EventBus) -> None:
+        self._users = users
+        self._events = events
+
+    async def execute(self, command: DeleteUserCommand) -> UserCommandAggregate:
+        """Commit the deletion, and announce it to the query side."""
+        aggregate = await self._users.change(command)
+        aggregate.change_on_query()
+        self._events.publish_from([aggregate])
+        return aggregate
+
+
 class CreateUserQueryHandler:
     """Brings committed users to the query side and announces what became of them."""
 
@@ -70,15 +113,36 @@ class CreateUserQueryHandler:
     async def execute(
         self, commands: Sequence[CreateUserQueryCommand]
     ) -> Sequence[UserEventCommandAggregate]:
-        """Write the documents, and tell the command side."""
+        """Write the documents, and announce to the command side what became of them."""
         aggregates = await self._users.create([command.user for command in commands])
-        for aggregate in aggregates:
-            if aggregate.refusal is None:
-                aggregate.add_synchronized_status()
-            else:
-                aggregate.add_refused_status()
-        self._events.publish_from(aggregates)
-        return aggregates
+        return _announced(aggregates, self._events)
+
+
+class ChangeUserQueryHandler:
+    """Brings later versions of users to the query side and announces what became of them."""
+
+    def __init__(self, users: QuerySide, events: EventBus) -> None:
+        self._users = users
+        self._events = events
+
+    async def execute(
+        self, commands: Sequence[ChangeUserQueryCommand]
+    ) -> Sequence[UserEventCommandAggregate]:
+        """Write the documents, and announce to the command side what became of them."""
+        aggregates = await self._users.change([command.user for command in commands])
+        return _announced(aggregates, self._events)
+
+
+def _announced(
+    aggregates: Sequence[UserEventCommandAggregate], events: EventBus
+) -> Sequence[UserEventCommandAggregate]:
+    for aggregate in aggregates:
+        if aggregate.refusal is not None:
+            aggregate.add_refused_status()
+        elif not aggregate.is_skipped:
+            aggregate.add_synchronized_status()
+    events.publish_from(aggregates)
+    return aggregates
 
 
 class SynchronizeUserCommandHandler:

@@ -1,7 +1,17 @@
 """The saga: which event leads to which command. Pure functions; the event bus does the sending."""
 
-from tandem.cqrs.commands import CreateUserQueryCommand, DeadLetterUserCommand, SynchronizeUserCommand
-from tandem.cqrs.events import CreateUserQueryEvent, RefusedUserEvent, SynchronizedUserEvent
+from tandem.cqrs.commands import (
+    ChangeUserQueryCommand,
+    CreateUserQueryCommand,
+    DeadLetterUserCommand,
+    SynchronizeUserCommand,
+)
+from tandem.cqrs.events import (
+    ChangeUserQueryEvent,
+    CreateUserQueryEvent,
+    RefusedUserEvent,
+    SynchronizedUserEvent,
+)
 
 
 class UserSaga:
@@ -13,11 +23,16 @@ class UserSaga:
         return CreateUserQueryCommand(event.user)
 
     @staticmethod
+    def user_changed(event: ChangeUserQueryEvent) -> ChangeUserQueryCommand:
+        """Once PostgreSQL has a later version, MongoDB is next."""
+        return ChangeUserQueryCommand(event.user)
+
+    @staticmethod
     def user_synchronized(event: SynchronizedUserEvent) -> SynchronizeUserCommand:
-        """Once MongoDB has the user, PostgreSQL is told."""
+        """Once MongoDB has the user, PostgreSQL records it."""
         return SynchronizeUserCommand(event.user_id, event.version, event.seed, event.traceparent)
 
     @staticmethod
     def user_refused(event: RefusedUserEvent) -> DeadLetterUserCommand:
-        """What MongoDB refuses for good is set aside, so that the rest goes on."""
+        """What MongoDB refuses permanently becomes a dead letter, so that the rest goes on."""
         return DeadLetterUserCommand(event.user_id, event.version, event.error, event.traceparent)

@@ -76,7 +76,7 @@ class Known(msgspec.Struct, Generic[R], frozen=True, gc=False):
     """What a key stands for: the fingerprint of the first command with it, and that one's result."""
 
     fingerprint: bytes
-    result: R
+    result: R | Exception
 
 
 def idempotency_of(header: str, scope: str, raw_body: bytes) -> Idempotency:

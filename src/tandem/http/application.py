@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -33,6 +33,7 @@ class _Handler:
     def __init__(self, route: Route, counters: RouteCounters) -> None:
         self.endpoint = route.endpoint
         self.scope = route.scope
+        self.media_types = route.body_media_types
         self.cancel_on_disconnect = route.cancel_on_disconnect
         self.decoder = RequestDecoder(route)
         self.counters = counters
@@ -101,7 +102,7 @@ class Application:
         decoder = handler.decoder
         body = b""
         if decoder.takes_body:
-            _check_media_type(request.headers)
+            _check_media_type(request.headers, handler.media_types)
             body = await request.body()
         asked = handler.endpoint(decoder.decode(parameters, request.query, body, request.headers))
         if not handler.cancel_on_disconnect:
@@ -135,13 +136,9 @@ def _correlation(request: RawRequest) -> dict[str, str]:
     return found
 
 
-def _check_media_type(headers: RawHeaders) -> None:
+def _check_media_type(headers: RawHeaders, accepted: Sequence[str]) -> None:
     if "content-encoding" in headers:
         raise ProblemError(415, "Send the body without a Content-Encoding.")
     media_type = headers.get("content-type", "")
-    if media_type != "application/json" and not _is_json(media_type):
-        raise ProblemError(415, "Send the body as Content-Type: application/json.")
-
-
-def _is_json(media_type: str) -> bool:
-    return media_type.partition(";")[0].strip().lower() == "application/json"
+    if media_type not in accepted and media_type.partition(";")[0].strip().lower() not in accepted:
+        raise ProblemError(415, f"Send the body as Content-Type: {' or '.join(accepted)}.")

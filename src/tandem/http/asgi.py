@@ -10,7 +10,7 @@ from tandem.http.heads import CLOSE, bad_head, check_head, headers_of
 from tandem.http.limits import Answers, Limits
 from tandem.http.problems import ProblemError
 from tandem.http.racing import unless
-from tandem.http.requests import Headers, RawRequest, Response, StreamResponse
+from tandem.http.requests import WITHOUT_BODY, Headers, RawRequest, Response, StreamResponse
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -40,7 +40,7 @@ class AsgiApplication:
         if isinstance(answer, StreamResponse):
             await self._send_stream(answer, request, send)
         elif answer is not CLIENT_LEFT:
-            length = () if answer.status in (204, 304) else (("Content-Length", str(len(answer.body))),)
+            length = () if answer.status in WITHOUT_BODY else (("Content-Length", str(len(answer.body))),)
             await send(_start(answer, (*length, *(() if request.keeps_alive else (CLOSE,)))))
             await send(
                 {"type": "http.response.body", "body": b"" if request.method == "HEAD" else answer.body}
@@ -106,6 +106,7 @@ async def _send_all(answer: StreamResponse, send: Send) -> None:
 
 
 def _start(answer: Response | StreamResponse, more: Headers = ()) -> Message:
-    headers = (("Content-Type", answer.media_type), *answer.security, *answer.headers, *more)
+    media_type = () if answer.status in WITHOUT_BODY else (("Content-Type", answer.media_type),)
+    headers = (*media_type, *answer.security, *answer.headers, *more)
     lines = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
     return {"type": "http.response.start", "status": answer.status, "headers": lines}

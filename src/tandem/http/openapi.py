@@ -1,6 +1,6 @@
 """The OpenAPI 3.1 document, made of the same routes and types that serve and validate."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -77,7 +77,7 @@ class _Schemas:
         for route in routes:
             arguments += [route.path_type, route.query_type]
             bodies += [
-                wanted for wanted in (route.body_type, *route.responses.values()) if wanted is not None
+                wanted for wanted in (route.body_type, *_each(route.responses.values())) if wanted is not None
             ]
         types = list({repr(wanted): wanted for wanted in (*arguments, *bodies)}.values())
         schemas, self.components = msgspec.json.schema_components(
@@ -136,7 +136,8 @@ def _operation(route: Route, schemas: _Schemas) -> Json:
     ]
     body = None
     if route.body_type is not None:
-        body = {"required": True, "content": {JSON: {"schema": schemas.of(route.body_type)}}}
+        schema = {"schema": schemas.of(route.body_type)}
+        body = {"required": True, "content": dict.fromkeys(route.body_media_types, schema)}
     operation = {
         "summary": route.summary,
         "operationId": _operation_id(route),
@@ -157,7 +158,7 @@ def _operation_id(route: Route) -> str:
 def _responses(route: Route, schemas: _Schemas, *, has_arguments: bool) -> Json:
     responses = {}
     for status, wanted in route.responses.items():
-        schema = wanted and _sent_as(route, schemas.of(wanted))
+        schema = wanted and _sent_as(route, _either([schemas.of(one) for one in _each([wanted])]))
         content = {route.media_type: {"schema": schema}} if schema else {}
         responses[str(status)] = _response(route, status, content)
     problems = {*route.problems, *_ALWAYS}
@@ -165,6 +166,16 @@ def _responses(route: Route, schemas: _Schemas, *, has_arguments: bool) -> Json:
     for status in sorted(problems):
         responses[str(status)] = _response(route, status, {PROBLEM_JSON: {"schema": schemas.of(Problem)}})
     return responses
+
+
+def _each(wanted: Iterable[Any]) -> Iterator[Any]:
+    """The types in it, and those of its tuples, of which an answer has one."""
+    for one in wanted:
+        yield from one if isinstance(one, tuple) else (one,)
+
+
+def _either(schemas: Sequence[Json]) -> Json:
+    return schemas[0] if len(schemas) == 1 else {"oneOf": list(schemas)}
 
 
 def _sent_as(route: Route, schema: Json) -> Json:

@@ -1,7 +1,8 @@
 """Errors as answers: `application/problem+json` (RFC 9457)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from typing import Any
 
 import msgspec
 
@@ -42,13 +43,21 @@ class ProblemError(TandemError):
     """
 
     def __init__(
-        self, status: int, detail: str = "", *, errors: Sequence[ProblemPlace] = (), headers: Headers = ()
+        self,
+        status: int,
+        detail: str = "",
+        *,
+        errors: Sequence[ProblemPlace] = (),
+        headers: Headers = (),
+        more: Mapping[str, Any] | None = None,
     ) -> None:
+        """`more` are members of the problem of its own (RFC 9457, section 3.2)."""
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.errors = tuple(errors)
         self.headers = headers
+        self.more = more or {}
 
     def problem(self) -> Problem:
         """The body of the answer."""
@@ -62,7 +71,8 @@ class ProblemError(TandemError):
 
     def response(self) -> Response:
         """The whole answer."""
-        return Response(self.status, _encode_json(self.problem()), PROBLEM_JSON, self.headers)
+        body: Any = {**msgspec.to_builtins(self.problem()), **self.more} if self.more else self.problem()
+        return Response(self.status, _encode_json(body), PROBLEM_JSON, self.headers)
 
 
 def try_again(in_seconds: int, detail: str) -> ProblemError:

@@ -17,10 +17,14 @@ B = TypeVar("B")
 #: The methods that change nothing.
 READING = frozenset(("GET", "HEAD"))
 
+#: The statuses of answers that have no body, and no media type.
+WITHOUT_BODY = frozenset((204, 304))
+
 #: Names in lower case. Of several headers with one name, the first counts.
 RawHeaders = dict[str, str]
 
 JSON = "application/json"
+MERGE_PATCH = "application/merge-patch+json"
 EVENT_STREAM = "text/event-stream"
 
 _encode_json = msgspec.json.Encoder().encode

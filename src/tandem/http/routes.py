@@ -41,7 +41,10 @@ class Route:
     path_type: type = NoArguments
     query_type: type = NoArguments
     body_type: type | None = None
-    #: Status to the type of the body, for every response that is not a problem (None: without a body).
+    #: The media types that the body may have.
+    body_media_types: tuple[str, ...] = (JSON,)
+    #: Status to the type of the body, for every response that is not a problem. With None there is no body,
+    #: and with a tuple one of these types.
     responses: Mapping[int, Any] = field(default_factory=dict)
     #: Statuses answered as problems besides those that follow from the types (400, 413, 415) and 500.
     problems: tuple[int, ...] = ()

@@ -12,7 +12,7 @@ from tandem.http.bodies import BROKEN_OFF, length_of, read_within, too_slow
 from tandem.http.heads import CLOSE, bad_head, check_head, headers_of
 from tandem.http.limits import Answers, Limits
 from tandem.http.problems import ProblemError, bad_parameter
-from tandem.http.requests import READING, RawHeaders, RawRequest, Response, StreamResponse
+from tandem.http.requests import READING, WITHOUT_BODY, RawHeaders, RawRequest, Response, StreamResponse
 from tandem.http.rsgi_streams import StreamSender
 
 
@@ -50,7 +50,9 @@ class RsgiApplication:
             answer = request.refusal or await self._app.answer(request)
             if request.owes_body and request.refusal is None:
                 await request.discard_body()
-            headers = [("Content-Type", answer.media_type), *answer.security, *answer.headers]
+            headers = [*answer.security, *answer.headers]
+            if answer.status not in WITHOUT_BODY:
+                headers.insert(0, ("Content-Type", answer.media_type))
             if self.stopping.is_set() or request.is_last:
                 headers.append(CLOSE)
             if isinstance(answer, StreamResponse):

@@ -2,7 +2,8 @@
 
 -- name: statistics
 -- One row for each run and instance, from the counters.
-SELECT seed, app_id, sum(total)::bigint AS total, sum(synchronized)::bigint AS synchronized,
+SELECT seed, app_id, sum(total)::bigint AS total, sum(updated)::bigint AS updated, sum(deleted)::bigint AS deleted,
+       sum(synchronized)::bigint AS synchronized,
        sum(taken_over)::bigint AS taken_over, sum(dead_letters)::bigint AS dead_letters,
        min(first_created_at) AS first_created_at, max(last_created_at) AS last_created_at
 FROM prm_user_count WHERE $1::text IS NULL OR seed = $1

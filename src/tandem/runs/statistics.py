@@ -27,6 +27,10 @@ class RunStatistics(msgspec.Struct, frozen=True, rename="camel"):
     seed: str
     app_id: str
     total: int
+    #: Updates of these users.
+    updated: int
+    #: How many of them were deleted.
+    deleted: int
     synchronized: int
     pending: int
     #: Users that were synchronized by another instance than the one that created them.

@@ -2,7 +2,7 @@
 
 from tandem.user.profile import Dated, Location, Profile, Street
 from tandem.user.stored import StoredUser
-from tandem.user.wire import InvalidField, UserInput, normalize
+from tandem.user.wire import InvalidField, UserInput, UserPatch, normalize
 
 __all__ = [
     "Dated",
@@ -12,5 +12,6 @@ __all__ = [
     "StoredUser",
     "Street",
     "UserInput",
+    "UserPatch",
     "normalize",
 ]

@@ -116,3 +116,15 @@ class Profile(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     id: Identity | None = None
     picture: Picture | None = None
     nat: Text | None = None
+
+
+# Objects without any value. They say no more than their absence, and rows could not tell the two apart.
+NO_NAME = Name()
+NO_STREET = Street()
+NO_COORDINATES = Coordinates()
+NO_TIMEZONE = Timezone()
+NO_LOCATION = Location()
+NO_LOGIN = Login()
+NO_DATE = Dated()
+NO_IDENTITY = Identity()
+NO_PICTURE = Picture()

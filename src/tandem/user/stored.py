@@ -1,5 +1,6 @@
 """A user as PostgreSQL has committed it: what the event flow carries from there on."""
 
+import time
 from datetime import datetime
 
 import msgspec
@@ -12,9 +13,22 @@ class StoredUser(msgspec.Struct, frozen=True, gc=False):
 
     id: int
     seed: str
+    #: The instance that created it.
     app_id: str
     version: int
     created_at: datetime
-    profile: Profile
-    #: The trace that the user's creation belongs to, as a W3C `traceparent`; None if nobody follows it.
+    #: None once it is deleted.
+    profile: Profile | None
+    #: The trace that this version belongs to, as a W3C `traceparent`; None if it is not sampled.
     traceparent: str | None = None
+    #: When this version was committed; None for the first one, which is from `created_at`.
+    updated_at: datetime | None = None
+    #: Whether all that was known of the person is forgotten.
+    is_erased: bool = False
+    #: When it was committed or read here, by `uptime`.
+    read_at: float = 0.0
+
+
+def uptime() -> float:
+    """Seconds since this machine was started. They pass while it is suspended, too."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -1,6 +1,7 @@
 """What clients may send: a user as randomuser.me has sent it in versions 1.0 to 1.4, or a bare e-mail.
 
-Decoding checks types, ranges and lengths; `normalize` then brings every form that a field has had to one.
+Decoding checks types, ranges and lengths; `normalize` then brings every form that a field has had to one. An
+object without any value becomes absent.
 """
 
 import re
@@ -11,6 +12,15 @@ import msgspec
 from msgspec import Meta
 
 from tandem.user.profile import (
+    NO_COORDINATES,
+    NO_DATE,
+    NO_IDENTITY,
+    NO_LOCATION,
+    NO_LOGIN,
+    NO_NAME,
+    NO_PICTURE,
+    NO_STREET,
+    NO_TIMEZONE,
     Coordinates,
     Dated,
     Email,
@@ -62,10 +72,9 @@ class LocationInput(msgspec.Struct, frozen=True, gc=False):
     timezone: Timezone | None = None
 
 
-class UserInput(msgspec.Struct, frozen=True, gc=False):
-    """A user in the format of randomuser.me: all but `email` may be missing, unknown fields are ignored."""
+class PersonInput(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """All but the e-mail of a user in the format of randomuser.me. Unknown fields are ignored."""
 
-    email: Email
     gender: Text | None = None
     name: Name | None = None
     location: LocationInput | None = None
@@ -79,6 +88,18 @@ class UserInput(msgspec.Struct, frozen=True, gc=False):
     nat: Text | None = None
 
 
+class UserInput(PersonInput, frozen=True, gc=False, kw_only=True):
+    """A user in the format of randomuser.me: all but `email` may be missing, unknown fields are ignored."""
+
+    email: Email
+
+
+class UserPatch(PersonInput, frozen=True, gc=False, kw_only=True):
+    """A JSON Merge Patch (RFC 7396) of a user: null removes a field; `email` has to stay."""
+
+    email: Email | msgspec.UnsetType = msgspec.UNSET
+
+
 def normalize(user: UserInput) -> Profile:
     """The profile in the shape of version 1.4, text kept to the code point.
 
@@ -88,30 +109,33 @@ def normalize(user: UserInput) -> Profile:
     return Profile(
         email=user.email,
         gender=user.gender,
-        name=user.name,
+        name=None if user.name == NO_NAME else user.name,
         location=None if user.location is None else _location(user.location),
-        login=user.login,
+        login=None if user.login == NO_LOGIN else user.login,
         dob=_dated(user.dob, "#/dob"),
         registered=_dated(user.registered, "#/registered"),
         phone=user.phone,
         cell=user.cell,
-        id=user.id,
-        picture=user.picture,
+        id=None if user.id == NO_IDENTITY else user.id,
+        picture=None if user.picture == NO_PICTURE else user.picture,
         nat=user.nat,
     )
 
 
-def _location(location: LocationInput) -> Location:
+def _location(location: LocationInput) -> Location | None:
     street, postcode = location.street, location.postcode
-    return Location(
-        street=Street(None, street) if isinstance(street, str) else street,
+    if isinstance(street, str):
+        street = Street(None, street)
+    normal = Location(
+        street=None if street == NO_STREET else street,
         city=location.city,
         state=location.state,
         country=location.country,
         postcode=str(postcode) if isinstance(postcode, int) else postcode,
-        coordinates=location.coordinates,
-        timezone=location.timezone,
+        coordinates=None if location.coordinates == NO_COORDINATES else location.coordinates,
+        timezone=None if location.timezone == NO_TIMEZONE else location.timezone,
     )
+    return None if normal == NO_LOCATION else normal
 
 
 def _dated(value: DatedInput | int | str | None, pointer: str) -> Dated | None:
@@ -119,7 +143,8 @@ def _dated(value: DatedInput | int | str | None, pointer: str) -> Dated | None:
         return None
     if isinstance(value, DatedInput):
         date = None if value.date is None else _iso(value.date, f"{pointer}/date")
-        return Dated(date, value.age)
+        normal = Dated(date, value.age)
+        return None if normal == NO_DATE else normal
     return Dated(_iso(value, pointer))
 
 

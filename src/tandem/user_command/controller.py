@@ -1,27 +1,68 @@
-"""The command side over HTTP."""
+"""The command side over HTTP: create, update, delete."""
 
 import asyncio
 import re
+import time
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
-from tandem.cqrs import CreateUserCommand, UserCommandAggregate
-from tandem.delivery.idempotency import StillOpen, idempotency_of
+from tandem.cqrs import CreateUserCommand, DeleteUserCommand, UpdateUserCommand, UserCommandAggregate
+from tandem.delivery.idempotency import Idempotency, StillOpen, idempotency_of
+from tandem.http.decoding import decode_body
+from tandem.http.preconditions import etag, expected_versions
+from tandem.http.preferences import preferred_wait, wait_applied
 from tandem.http.problems import ProblemError
-from tandem.http.requests import Headers, NoArguments, RawHeaders, Request, Response, json_response
+from tandem.http.requests import (
+    JSON,
+    MERGE_PATCH,
+    Headers,
+    NoArguments,
+    RawHeaders,
+    Request,
+    Response,
+    json_response,
+)
 from tandem.http.routes import Route, Scope
-from tandem.kernel import CommandBus
-from tandem.user import UserInput, normalize
+from tandem.kernel import Backoff, Command, CommandBus, Overloaded, Unavailable
+from tandem.user import UserInput, UserPatch, normalize
 from tandem.user.ids import UserPath
 from tandem.user.profile import Seed
-from tandem.user_command.service import UserCommandService
-from tandem.user_command.views import CreatedUser, UserRows
+from tandem.user_command.acknowledgements import Acknowledgements
+from tandem.user_command.changes import Overtaken
+from tandem.user_command.event_log import Stage
+from tandem.user_command.views import CreatedUser, UpdatedUser
 
+TAG = "command side (PostgreSQL)"
 # W3C Trace Context, version 00, with the flag `sampled`; all zeros name no trace, and no span.
 _SAMPLED = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-0[13579bdf]")
 
-# Between the tries of a command that another open transaction is in the way of.
-PAUSES_SECONDS = (0.1, 0.2, 0.4, 0.8)
+# Of a command that another open transaction is in the way of: the pauses between tries, and how many there
+# are.
+_PAUSES = Backoff()
+MOST_TRIES = 5
+# How long a command may lose against others on its user, in seconds. Each try decides anew.
+LONGEST_CONTEST_SECONDS = 5.0
+
+IDEMPOTENCY_KEY = {
+    "Idempotency-Key": "A key of at most 128 printable characters. However often a command is sent with it, "
+    "it is carried out once, and each answer is that of the first."
+}
+IF_MATCH = {"If-Match": 'The versions of which the user must have one, such as `"3"`, or `*`.'}
+PREFER = {
+    "Prefer": "`wait=S`: answer when MongoDB has acknowledged the user, after at most S seconds (10 at most)."
+}
+ANSWERED = {
+    "ETag": "The version, in double quotes.",
+    "Idempotent-Replayed": "`true` if an earlier command with this key did it.",
+    "Preference-Applied": "The wait that was granted.",
+}
+RETRY = {503: {"Retry-After": "Seconds to wait before sending it again."}}
+WAITED = (
+    "With `Prefer: wait=S`, the answer comes once MongoDB has acknowledged the user (`SYNCRONIZED`), or with "
+    "the status reached by then."
+)
 
 
 class RunQuery(msgspec.Struct, frozen=True):
@@ -30,15 +71,30 @@ class RunQuery(msgspec.Struct, frozen=True):
     seed: Seed
 
 
-class UserCommandController:
-    """Takes commands, and shows what PostgreSQL holds."""
+class DeleteQuery(msgspec.Struct, frozen=True):
+    """How a user is deleted."""
 
-    def __init__(self, commands: CommandBus, service: UserCommandService) -> None:
+    erase: Annotated[
+        bool, Meta(description="Also forget all that is known of the person, in the history, too.")
+    ] = False
+
+
+_decode_patch = msgspec.json.Decoder(dict[str, Any])
+
+
+class UserCommandController:
+    """Takes commands."""
+
+    def __init__(
+        self, commands: CommandBus, acknowledgements: Acknowledgements, *, require_if_match: bool = False
+    ) -> None:
         self._commands = commands
-        self._service = service
+        self._acknowledgements = acknowledgements
+        self._require_if_match = require_if_match
 
     def routes(self) -> list[Route]:
-        """The routes of the command side."""
+        """The routes of commands."""
+        one = "/api/v1/user-command/{id}"
         return [
             Route(
                 "POST",
@@ -48,66 +104,136 @@ class UserCommandController:
                 query_type=RunQuery,
                 body_type=UserInput,
                 responses={201: CreatedUser},
-                request_headers={
-                    "Idempotency-Key": "A key of at most 128 printable characters. However often a command "
-                    "is sent with it, one user is created, and each answer is that of the first."
-                },
-                headers={
-                    201: {
-                        "Location": "Where the user's rows and events are.",
-                        "Idempotent-Replayed": "`true` if an earlier command with this key created the user.",
-                    },
-                    503: {"Retry-After": "Seconds to wait before sending it again."},
-                },
+                request_headers=IDEMPOTENCY_KEY | PREFER,
+                headers={201: {"Location": "Where the user's rows and events are."} | ANSWERED} | RETRY,
                 problems=(422, 503, 507),
                 scope=Scope.COMMAND,
-                tag="command side (PostgreSQL)",
-                description="Answered after PostgreSQL has committed the user with its CREATED event.",
+                tag=TAG,
+                description="Answered after PostgreSQL has committed the user with its CREATED event. "
+                + WAITED,
             ),
             Route(
-                "GET",
-                "/api/v1/user-command/{id}",
-                self.find,
-                "One user as normalized rows, with its events",
+                "PATCH",
+                one,
+                self.update,
+                "Update a user by a JSON Merge Patch",
                 path_type=UserPath,
-                responses={200: UserRows},
-                problems=(404, 503),
-                scope=Scope.QUERY,
-                tag="command side (PostgreSQL)",
+                body_type=UserPatch,
+                body_media_types=(MERGE_PATCH, JSON),
+                responses={200: UpdatedUser},
+                request_headers=IDEMPOTENCY_KEY | IF_MATCH | PREFER,
+                headers={200: ANSWERED} | RETRY,
+                problems=(404, 410, 412, 422, 428, 503),
+                scope=Scope.COMMAND,
+                tag=TAG,
+                description="RFC 7396: what the body names is changed, null removes. A patch that changes "
+                "nothing leaves the version as it is. " + WAITED,
+            ),
+            Route(
+                "DELETE",
+                one,
+                self.delete,
+                "Delete a user",
+                path_type=UserPath,
+                query_type=DeleteQuery,
+                responses={204: None},
+                request_headers=IDEMPOTENCY_KEY | IF_MATCH | PREFER,
+                headers={204: {"Tandem-Status": "The status reached."} | ANSWERED} | RETRY,
+                problems=(404, 410, 412, 422, 428, 503),
+                scope=Scope.COMMAND,
+                tag=TAG,
+                description="Nobody reads the user any more; its history stays, unless it is erased. "
+                + WAITED,
             ),
         ]
 
     async def create(self, request: Request[NoArguments, RunQuery, UserInput]) -> Response:
         """Put a `CreateUserCommand` on the bus and answer after its commit."""
         seed = request.query.seed
-        header = request.header("Idempotency-Key")
-        idempotency = None if header is None else idempotency_of(header, seed, request.raw_body)
-        aggregate = await self._execute(
-            CreateUserCommand(seed, normalize(request.body), idempotency, _traceparent_of(request.headers))
+        command = CreateUserCommand(
+            seed, normalize(request.body), _idempotency(request, seed), _traceparent_of(request.headers)
         )
-        headers: Headers = (("Location", f"/api/v1/user-command/{aggregate.user.id}"),)
-        if aggregate.replayed:
-            headers += (("Idempotent-Replayed", "true"),)
-        return json_response(CreatedUser.of(aggregate.user), 201, headers)
+        aggregate = await self._execute(command)
+        status, headers = await self._answered(request, aggregate, "CREATED")
+        location = ("Location", f"/api/v1/user-command/{aggregate.user.id}")
+        return json_response(CreatedUser.of(aggregate.user, status), 201, (location, *headers))
 
-    async def _execute(self, command: CreateUserCommand) -> UserCommandAggregate:
-        """Send a command; where another transaction is in its way, wait here, and nobody waits with it."""
-        for pause in PAUSES_SECONDS:
+    async def update(self, request: Request[UserPath, NoArguments, UserPatch]) -> Response:
+        """Put an `UpdateUserCommand` on the bus and answer after its commit."""
+        user_id, expected = request.path.id, self._expected(request)
+        command = UpdateUserCommand(
+            user_id,
+            decode_body(_decode_patch, request.raw_body),
+            expected,
+            _idempotency(request, f"PATCH {user_id} {request.header('If-Match')}"),
+            _traceparent_of(request.headers),
+        )
+        aggregate = await self._execute(command)
+        status, headers = await self._answered(request, aggregate, "UPDATED")
+        return json_response(UpdatedUser.of(aggregate.user, status), 200, headers)
+
+    async def delete(self, request: Request[UserPath, DeleteQuery, None]) -> Response:
+        """Put a `DeleteUserCommand` on the bus and answer after its commit."""
+        user_id, erase = request.path.id, request.query.erase
+        command = DeleteUserCommand(
+            user_id,
+            erase,
+            self._expected(request),
+            _idempotency(request, f"DELETE {user_id} {erase} {request.header('If-Match')}"),
+            _traceparent_of(request.headers),
+        )
+        aggregate = await self._execute(command)
+        status, headers = await self._answered(request, aggregate, "ERASED" if erase else "DELETED")
+        return Response(204, headers=(("Tandem-Status", status), *headers))
+
+    def _expected(self, request: Request[Any, Any, Any]) -> frozenset[int] | None:
+        if self._require_if_match and request.header("If-Match") is None:
+            detail = "Say with If-Match which version this is about, or * for any. GET answers it as ETag."
+            raise ProblemError(428, detail)
+        return expected_versions(request)
+
+    async def _execute(self, command: Command[UserCommandAggregate]) -> UserCommandAggregate:
+        """Send a command; where others are in its way, try again here, and nobody waits with it."""
+        deadline = time.monotonic() + LONGEST_CONTEST_SECONDS
+        tries = 0
+        while True:
             try:
                 return await self._commands.execute(command)
             except StillOpen:
-                await asyncio.sleep(pause)
-        return await self._commands.execute(command)
+                tries += 1
+                if tries == MOST_TRIES:
+                    raise
+                await asyncio.sleep(_PAUSES.seconds(tries))
+            except Overtaken:
+                if time.monotonic() > deadline:
+                    raise
 
-    async def find(self, request: Request[UserPath, NoArguments, None]) -> Response:
-        """The rows and events of one user."""
-        rows = await self._service.find(request.path.id)
-        if rows is None:
-            raise ProblemError(404, f"There is no user with id {request.path.id}.")
-        return json_response(rows)
+    async def _answered(
+        self, request: Request[Any, Any, Any], aggregate: UserCommandAggregate, status: Stage
+    ) -> tuple[Stage, Headers]:
+        """The status that the user has reached, and the headers of the answer."""
+        headers: Headers = (etag(aggregate.user.version),)
+        if aggregate.replayed:
+            headers += (("Idempotent-Replayed", "true"),)
+        wait = preferred_wait(request)
+        if wait and await self._is_synchronized(aggregate.user.id, wait):
+            status = "SYNCRONIZED"
+        return status, headers + wait_applied(wait)
+
+    async def _is_synchronized(self, user_id: int, wait: float) -> bool:
+        try:
+            return await self._acknowledgements.is_synchronized(user_id, wait)
+        except (Unavailable, Overloaded):
+            # The command is committed: that it is not known how far it has come makes no error of it.
+            return False
+
+
+def _idempotency(request: Request[Any, Any, Any], scope: str) -> Idempotency | None:
+    header = request.header("Idempotency-Key")
+    return None if header is None else idempotency_of(header, scope, request.raw_body)
 
 
 def _traceparent_of(headers: RawHeaders) -> str | None:
-    """The trace that a request belongs to, if somebody follows it: its flag `sampled` is set."""
+    """The trace that a request belongs to, if it is sampled."""
     header = headers.get("traceparent")
     return header if header is not None and _SAMPLED.fullmatch(header) else None

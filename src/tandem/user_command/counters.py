@@ -1,5 +1,8 @@
 """What this instance has committed since it began: plain sums, which the metrics show."""
 
+from collections.abc import Iterable
+
+from tandem.cqrs.user import UserEvent, UserUpdated
 from tandem.histogram import Histogram
 
 # Bucket b of prm_user_lag (users.sql: synchronize_users) holds lags of (1.1^(b-1), 1.1^b] ms. Its geometric
@@ -15,11 +18,21 @@ class StageCounters:
 
     def __init__(self) -> None:
         self.created = 0
+        self.updated = 0
+        self.deleted = 0
         self.synchronized = 0
         #: Those among the synchronized that another instance had created.
         self.taken_over = 0
         #: The lag of the synchronized, in seconds, by PostgreSQL's clock.
         self.lag = Histogram(_LAGS)
+
+    def count_changes(self, events: Iterable[UserEvent]) -> None:
+        """Count what was committed of users that were there before. An erasure counts as a deletion."""
+        for event in events:
+            if isinstance(event, UserUpdated):
+                self.updated += 1
+            else:
+                self.deleted += 1
 
     def count_synchronized(self, bucket: int, users: int, taken_over: bool) -> None:
         """Count users with a lag in this bucket of `prm_user_lag`: at its upper end, 10 % long at most."""

@@ -1,31 +1,35 @@
 """The command side's way to PostgreSQL: what is written of users is written by one statement."""
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 
 import asyncpg
 import msgspec
 
 from tandem.cqrs import CreateUserCommand, DeadLetterUserCommand, SynchronizeUserCommand
+from tandem.cqrs.user import GoneUser, UserCreated
 from tandem.delivery.held_keys import HeldKeys
-from tandem.delivery.idempotency import HeldUp, KeyTaken, Known
+from tandem.delivery.idempotency import HeldUp, Keyed, KeyTaken, Known
 from tandem.delivery.pending import Unreadable
 from tandem.kernel import Unavailable
 from tandem.postgres.database import Database
 from tandem.postgres.faults import is_refusal, state_of
+from tandem.postgres.queries import Query
 from tandem.user import Profile, StoredUser
+from tandem.user.stored import uptime
+from tandem.user_command.changes import Draft, columns_of_events, columns_of_keys, columns_of_users
 from tandem.user_command.counters import StageCounters
+from tandem.user_command.event_log import StoredEvent, UnreadableEvent, state_after, stored_form
 from tandem.user_command.ids_used_up import IdsUsedUp
 from tandem.user_command.queries import QUERIES
 from tandem.user_command.reference_data import ReferenceIds
-from tandem.user_command.rows import UnreadableUser, row_of, stored_user, traceparents_of
+from tandem.user_command.rows import UnreadableUser, UserRow, row_of, stored_user
 from tandem.user_command.views import UserRows
 
 # What users are called in the tables and queries of `delivery`.
 KIND = "user"
 SAME_KEY = "uses the same key"
-KEY_INDEX = "prm_user_idempotency_key"
+KEY_INDEXES = {"prm_user_idempotency_key", "prm_user_key_pkey"}
 # Those of all tables that have a user's id as their key, or in it.
 ID_INDEXES = {
     f"prm_user{table}_pkey" for table in ("", "_location", "_login", "_picture", "_event", "_pending")
@@ -77,19 +81,44 @@ class UserCommandRepository:
 
     async def _create(self, commands: Sequence[CreateUserCommand], incarnation: int) -> list[StoredUser]:
         server = self._database.server
-        await self._ids.learn(command.profile for command in commands)
-        if held_up := [command for command in commands if not self._ids.knows(command.profile)]:
-            raise HeldUp(held_up, "adds the same country or time zone")
+        await self._learn_ids((command, command.profile) for command in commands)
         if held_up := await self._keys.held(commands):
             raise HeldUp(held_up, SAME_KEY)
-        rows = await self._insert(commands, incarnation, server)
+        arguments = ([self._new_row(command) for command in commands], self._app_id, incarnation)
+        rows = await self._write(QUERIES["create_users"], commands, *arguments, server=server)
         self.counters.created += len(rows)
+        now = uptime()
         return [
             StoredUser(
-                user_id, command.seed, self._app_id, 1, created_at, command.profile, command.traceparent
+                user_id,
+                command.seed,
+                self._app_id,
+                1,
+                created_at,
+                command.profile,
+                command.traceparent,
+                read_at=now,
             )
             for command, (user_id, created_at) in zip(commands, rows, strict=True)
         ]
+
+    def _new_row(self, command: CreateUserCommand) -> UserRow:
+        _, data = stored_form(UserCreated(command.profile))
+        key = command.idempotency
+        known = (None, None) if key is None else (key.key, key.fingerprint)
+        return row_of(command.profile, self._ids, (command.seed, data, *known, command.traceparent))
+
+    async def _learn_ids(self, wanted: Iterable[tuple[Keyed, Profile]]) -> None:
+        """Learn the ids of all countries and time zones.
+
+        Raises:
+            HeldUp: another open transaction is adding some of them; names the commands that need those.
+            Unavailable: PostgreSQL does not answer.
+        """
+        pairs = list(wanted)
+        await self._ids.learn(profile for _, profile in pairs)
+        if held_up := [command for command, profile in pairs if not self._ids.knows(profile)]:
+            raise HeldUp(held_up, "adds the same country or time zone")
 
     async def has_ids_left(self) -> bool:
         """Whether PostgreSQL has an id for one more user.
@@ -108,20 +137,19 @@ class UserCommandRepository:
         """
         if self.refusal is not None:
             nobody: list[object] = []
-            arguments = (nobody, self._app_id, incarnation, None, None)
+            arguments = (nobody, self._app_id, incarnation, None)
             await self._database.fetch(QUERIES["create_users"], *arguments, within=PATIENCE)
             self.refusal = None
 
-    async def _insert(
-        self, commands: Sequence[CreateUserCommand], incarnation: int, server: int
+    async def _write(
+        self, query: Query, commands: Sequence[Keyed], *arguments: object, server: int
     ) -> list[asyncpg.Record]:
-        rows_in = [row_of(command, self._ids) for command in commands]
+        """Run a statement that writes keys, too; its last argument is how long it may wait for one."""
         limit = KEY_PATIENCE if any(command.idempotency for command in commands) else None
-        arguments = (rows_in, self._app_id, incarnation, traceparents_of(commands), limit)
         try:
-            return await self._database.fetch(QUERIES["create_users"], *arguments, server=server)
+            return await self._database.fetch(query, *arguments, limit, server=server)
         except asyncpg.UniqueViolationError as error:
-            if error.constraint_name == KEY_INDEX:
+            if error.constraint_name in KEY_INDEXES:
                 raise KeyTaken from error
             if error.constraint_name in ID_INDEXES:
                 # No user's fault: the sequence gives ids that are taken.
@@ -134,18 +162,54 @@ class UserCommandRepository:
                 raise
             raise HeldUp(await self._keys.held(commands), SAME_KEY) from error
 
-    async def find_by_keys(self, keys: Sequence[str]) -> dict[str, Known[StoredUser]]:
-        """The users that these keys have created, by key; a key without user is missing.
+    async def change(self, drafts: Sequence[Draft], incarnation: int) -> None:
+        """Commit what was decided about users, but for those that changed meanwhile.
+
+        Raises:
+            KeyTaken: an idempotency key was used already; `find_by_keys` says for what.
+            HeldUp: some commands would have to wait for others' transactions; the rest may be carried out.
+            Unavailable: PostgreSQL does not answer; whether it has committed may be unknown.
+        """
+        server = self._database.server
+        news = [draft for draft in drafts if draft.is_changed]
+        commands = [command for draft in drafts for command in draft.commands]
+        await self._learn_ids(
+            (command, draft.profile) for draft in news if draft.profile for command in draft.commands
+        )
+        if held_up := await self._keys.held(commands):
+            raise HeldUp(held_up, SAME_KEY)
+        columns = (*columns_of_users(news, self._ids), self._app_id, incarnation)
+        arguments = (*columns, *columns_of_events(news), *columns_of_keys(drafts))
+        rows = await self._write(QUERIES["change_users"], commands, *arguments, server=server)
+        committed = {row["id"]: row["updated_at"] for row in rows}
+        for draft in news:
+            if draft.id in committed:
+                draft.committed_at = committed[draft.id]
+                self.counters.count_changes(change.event for change in draft.changes)
+
+    async def read(self, ids: Sequence[int]) -> dict[int, StoredUser | UnreadableUser]:
+        """The users of these ids as they are now, by id; one that is not there is missing.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer, or has found one of them damaged.
+        """
+        found: dict[int, StoredUser | UnreadableUser] = {}
+        for row in await self._database.fetch(QUERIES["read_users"], ids):
+            if row["seed"] is not None:
+                try:
+                    found[row["id"]] = stored_user(row)
+                except UnreadableUser as error:
+                    found[row["id"]] = error
+        return found
+
+    async def find_by_keys(self, keys: Sequence[str]) -> dict[str, Known[StoredUser | Exception]]:
+        """What commands with these keys have led to, by key; a key that was never used is missing.
 
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
         rows = await self._database.fetch(QUERIES["find_users_by_keys"], keys)
-        return {
-            # Its answer needs no more of the profile, and so does not depend on a state that can be read.
-            key: Known(fingerprint, StoredUser(user_id, seed, app_id, 1, created_at, Profile(email=email)))
-            for key, fingerprint, user_id, seed, app_id, created_at, email in rows
-        }
+        return {row["key"]: Known(row["fingerprint"] or b"", _result_of(row)) for row in rows}
 
     async def set_aside(self, commands: Sequence[DeadLetterUserCommand]) -> None:
         """Make each user that is still pending at this version a dead letter.
@@ -161,21 +225,19 @@ class UserCommandRepository:
         await self._database.fetch(QUERIES["set_aside_users"], *columns, self._app_id)
 
     async def synchronize(self, commands: Sequence[SynchronizeUserCommand]) -> None:
-        """Record SYNCRONIZED for each user that is still pending at this version.
+        """Record SYNCRONIZED for each user that is still pending at this version or an earlier one.
 
         Raises:
             Unavailable: PostgreSQL does not answer. Doing it again is harmless.
         """
-        ids_of_versions = defaultdict(list)
-        for command in commands:
-            ids_of_versions[command.version].append(command.user_id)
-        for version, ids in ids_of_versions.items():
-            # In one order everywhere, so that two instances with the same users cannot lock each other out.
-            for ended in await self._synchronize(sorted(ids), version):
-                self.counters.count_synchronized(*ended)
+        # In one order everywhere, so that two instances with the same users cannot lock each other out.
+        ordered = sorted(commands, key=lambda command: command.user_id)
+        columns = [command.user_id for command in ordered], [command.version for command in ordered]
+        for ended in await self._synchronize(*columns):
+            self.counters.count_synchronized(*ended)
 
-    async def _synchronize(self, ids: list[int], version: int) -> list[asyncpg.Record]:
-        arguments = (ids, version, self._app_id)
+    async def _synchronize(self, ids: list[int], versions: list[int]) -> list[asyncpg.Record]:
+        arguments = (ids, versions, self._app_id)
         try:
             return await self._database.fetch(QUERIES["synchronize_users"], *arguments, ROW_PATIENCE)
         except Unavailable as error:
@@ -187,12 +249,35 @@ class UserCommandRepository:
     async def read_pending(
         self, ids: Sequence[int], versions: Sequence[int]
     ) -> Sequence[StoredUser | Unreadable]:
-        """The stored users of these ids, each at the version at which it is pending.
+        """The users of these ids as they are now; of one that cannot be read, why.
 
         Raises:
             Unavailable: PostgreSQL does not answer, or has found one of them damaged.
         """
-        return [stored_user(row) for row in await self._database.fetch(QUERIES["find_states"], ids, versions)]
+        found = await self.read(ids)
+        return [
+            user if isinstance(user, StoredUser) else Unreadable(user_id, version, _why_unreadable(user))
+            for user_id, version in zip(ids, versions, strict=True)
+            for user in [found.get(user_id)]
+        ]
+
+    async def not_synchronized(self, ids: Sequence[int]) -> set[int]:
+        """Those of these users that MongoDB has not acknowledged as they are now.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer.
+        """
+        rows = await self._reads.fetch(QUERIES["not_synchronized"], ids)
+        return {row["user_id"] for row in rows}
+
+    async def events(self, user_id: int) -> list[StoredEvent]:
+        """All events of a user, in order; none where there is no such user.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer.
+        """
+        rows = await self._reads.fetch(QUERIES["find_events"], user_id)
+        return [StoredEvent(**dict(row)) for row in rows]
 
     async def find(self, user_id: int) -> UserRows | None:
         """The normalized rows and the events of one user.
@@ -206,3 +291,33 @@ class UserCommandRepository:
             return msgspec.json.decode(rows[0][0], type=UserRows) if rows else None
         except msgspec.MsgspecError as error:
             raise UnreadableUser(user_id, str(error)) from error
+
+
+def _why_unreadable(user: UnreadableUser | None) -> str:
+    return f"cannot be read: {'PostgreSQL has no such user' if user is None else user.why}"
+
+
+def _result_of(row: asyncpg.Record) -> StoredUser | Exception:
+    """What the command of a row of `find_users_by_keys` has led to."""
+    version, is_erased = row["version"], row["status"] == "ERASED"
+    if is_erased and version < row["last_version"]:
+        return GoneUser()
+    events = msgspec.json.decode(row["events"] or "[]", type=list[StoredEvent])
+    updated_at = events[-1].created_at if version > 1 and events else None
+    columns = (row["id"], row["seed"], row["app_id"], version, row["created_at"])
+    try:
+        profile = None if is_erased else _profile_after(events, row)
+    except UnreadableEvent as error:
+        return UnreadableUser(row["id"], str(error))
+    return StoredUser(*columns, profile, updated_at=updated_at)
+
+
+def _profile_after(events: Sequence[StoredEvent], row: asyncpg.Record) -> Profile | None:
+    try:
+        if (state := state_after(events)) is not None:
+            return state.profile
+    except UnreadableEvent:
+        if row["version"] != row["last_version"]:
+            raise
+    # An answer needs no more of the profile, and for the version of now the rows have it.
+    return Profile(row["email"])

@@ -1,4 +1,4 @@
-"""The command side's service: creates users and ends their flow."""
+"""The command side's service: creates and changes users, and ends their flow."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +10,10 @@ from tandem.cqrs import (
 )
 from tandem.delivery.idempotency import Known, once_each
 from tandem.delivery.lease import Lease
-from tandem.kernel import Gathered
+from tandem.kernel import BatchPolicy, Coalescer, Gathered
+from tandem.user import StoredUser
+from tandem.user_command.changes import ChangingCommand, Draft
+from tandem.user_command.event_log import StoredEvent
 from tandem.user_command.ids_used_up import IdsUsedUp
 from tandem.user_command.repository import UserCommandRepository
 from tandem.user_command.views import UserRows
@@ -24,7 +27,11 @@ class UserCommandService:
         self._lease = lease
         #: Whether PostgreSQL had no id left when it was last asked for one.
         self.ids_used_up = False
+        self._current: Coalescer[int, StoredUser | None] = Coalescer(
+            "read by id in PostgreSQL", self._read_current, BatchPolicy(max_batch=200, max_waiting=5_000)
+        )
         self.create = Gathered(self.create_all)
+        self.change = Gathered(self.change_all)
         self.set_aside = Gathered(self.set_aside_all)
 
     async def create_all(
@@ -50,11 +57,37 @@ class UserCommandService:
             return [IdsUsedUp() for _ in commands]
         return [UserCommandAggregate(user) for user in users]
 
+    async def change_all(
+        self, commands: Sequence[ChangingCommand]
+    ) -> Sequence[UserCommandAggregate | Exception]:
+        """Decide about each command, one after the other, and commit what follows.
+
+        Many commands on one user are written as one row and several events. A command that cannot be carried
+        out gets a `Rejection` or `InvalidField`, one whose user was changed meanwhile `Overtaken`; those with
+        keys get what is said at `create_all`.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer.
+        """
+        return await once_each(commands, self._change_new, self._find_by_keys, _replay)
+
+    async def _change_new(
+        self, commands: Sequence[ChangingCommand]
+    ) -> Sequence[UserCommandAggregate | Exception]:
+        ids = sorted({command.user_id for command in commands})
+        found = await self._repository.read(ids)
+        drafts = {user_id: Draft(user_id, found.get(user_id)) for user_id in ids}
+        decided = [drafts[command.user_id].decide(command) for command in commands]
+        to_write = [draft for draft in drafts.values() if draft.needs_writing]
+        if to_write:
+            await self._repository.change(to_write, self._lease.incarnation)
+        return [
+            drafts[command.user_id].outcome(result) for command, result in zip(commands, decided, strict=True)
+        ]
+
     async def _find_by_keys(self, keys: Sequence[str]) -> Mapping[str, Known[UserCommandAggregate]]:
         found = await self._repository.find_by_keys(keys)
-        return {
-            key: Known(known.fingerprint, UserCommandAggregate(known.result)) for key, known in found.items()
-        }
+        return {key: Known(known.fingerprint, _aggregate(known.result)) for key, known in found.items()}
 
     async def look_for_ids(self) -> None:
         """Find out whether there are ids again, after there were none.
@@ -82,6 +115,33 @@ class UserCommandService:
         await self._repository.set_aside(commands)
         return [None] * len(commands)
 
+    @property
+    def coalescers(self) -> Sequence[Coalescer[int, StoredUser | None]]:
+        """The one that gathers reads: for metrics and the orderly stop."""
+        return [self._current]
+
+    async def current(self, user_id: int) -> StoredUser | None:
+        """The user as it is now; None where there is none.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer.
+            UnreadableUser: its rows cannot be read.
+            Overloaded: too many reads are waiting.
+        """
+        return await self._current.submit(user_id)
+
+    async def _read_current(self, ids: Sequence[int]) -> Sequence[StoredUser | Exception | None]:
+        found = await self._repository.read(sorted(set(ids)))
+        return [found.get(user_id) for user_id in ids]
+
+    async def events(self, user_id: int) -> list[StoredEvent]:
+        """All events of a user, in order; none where there is no such user.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer.
+        """
+        return await self._repository.events(user_id)
+
     async def find(self, user_id: int) -> UserRows | None:
         """One user in normal form, with its events; None where there is none.
 
@@ -89,6 +149,10 @@ class UserCommandService:
             Unavailable: PostgreSQL does not answer.
         """
         return await self._repository.find(user_id)
+
+
+def _aggregate(found: StoredUser | Exception) -> UserCommandAggregate | Exception:
+    return found if isinstance(found, Exception) else UserCommandAggregate(found)
 
 
 def _replay(first: UserCommandAggregate) -> UserCommandAggregate:

@@ -8,26 +8,25 @@
 -- Writes a batch of users, normalized, with their CREATED events and their pending rows, in one transaction.
 -- asyncpg sends Python's first and last moment, and only these two, as the infinities.
 --
--- $5 is how long it may wait for another transaction that has inserted one of the keys (`lock_timeout`), null if there
+-- $4 is how long it may wait for another transaction that has inserted one of the keys (`lock_timeout`), null if there
 -- are none. It is set only now, when all locks on tables are had: for those it waits as long as it takes.
 WITH input AS MATERIALIZED (
     SELECT nextval('prm_user_id_seq') AS id, now() AS created_at, u.*,
-           CASE WHEN place = 1 AND $5::text IS NOT NULL THEN set_config('lock_timeout', $5, true) END AS limited
-    -- Beside new_user, not in it: instances of the version before go on while this one is migrated.
-    FROM ROWS FROM (unnest($1::new_user[]), unnest($4::text[])) WITH ORDINALITY AS u (
-        email, seed, event_data,
-        gender, title, first_name, last_name,
-        birth_at, birth_age, registered_at, registered_age,
+           CASE WHEN place = 1 AND $4::text IS NOT NULL THEN set_config('lock_timeout', $4, true) END AS limited
+    FROM unnest($1::user_row_v1[]) WITH ORDINALITY AS u (
+        email, gender, title, first_name, last_name, birth_at, birth_age, registered_at, registered_age,
         phone, cell, identity_name, identity_value, nationality,
-        has_location, street_number, street_name, city, state, postcode,
-        country_id, latitude, longitude, timezone_id,
+        has_location, street_number, street_name, city, state, postcode, country_id, latitude, longitude, timezone_id,
         has_login, uuid, username,
         has_picture, large, medium, thumbnail,
-        idempotency_key, fingerprint,
-        traceparent, place
+        seed, event_data, idempotency_key, fingerprint, traceparent, place
     )
 ), users AS (
-    INSERT INTO prm_user
+    INSERT INTO prm_user (
+        id, email, seed, app_id, status, version, created_at, gender, title, first_name, last_name,
+        birth_at, birth_age, registered_at, registered_age,
+        phone, cell, identity_name, identity_value, nationality, idempotency_key, fingerprint
+    )
     SELECT id, email, seed, $2, 'CREATED', 1, created_at, gender, title, first_name, last_name,
            CASE birth_at WHEN '-infinity' THEN '0001-01-01 00:00:00Z'
                          WHEN 'infinity' THEN '9999-12-31 23:59:59.999999Z' ELSE birth_at END, birth_age,
@@ -37,17 +36,25 @@ WITH input AS MATERIALIZED (
            identity_name, identity_value, nationality, idempotency_key, fingerprint
     FROM input
 ), locations AS (
-    INSERT INTO prm_user_location
-    SELECT id, street_number, street_name, city, state, postcode,
-           country_id, latitude, longitude, timezone_id
+    INSERT INTO prm_user_location (
+        user_id, street_number, street_name, city, state, postcode, country_id, latitude, longitude, timezone_id
+    )
+    SELECT id, street_number, street_name, city, state, postcode, country_id, latitude, longitude, timezone_id
     FROM input WHERE has_location
 ), logins AS (
-    INSERT INTO prm_user_login SELECT id, uuid, username FROM input WHERE has_login
+    INSERT INTO prm_user_login (user_id, uuid, username) SELECT id, uuid, username FROM input WHERE has_login
 ), pictures AS (
-    INSERT INTO prm_user_picture SELECT id, large, medium, thumbnail FROM input WHERE has_picture
+    INSERT INTO prm_user_picture (user_id, large, medium, thumbnail)
+    SELECT id, large, medium, thumbnail FROM input WHERE has_picture
 ), events AS (
-    INSERT INTO prm_user_event (user_id, version, event_type, event_data, seed, app_id, created_at, traceparent)
-    SELECT id, 1, 'CREATED', event_data::jsonb, seed, $2, created_at, traceparent FROM input
+    INSERT INTO prm_user_event (
+        user_id, version, event_type, event_data, seed, app_id, created_at, traceparent, format
+    )
+    SELECT id, 1, 'CREATED', event_data::jsonb, seed, $2, created_at, traceparent, 2 FROM input
+), keys AS (
+    INSERT INTO prm_user_key (key, fingerprint, user_id, version)
+    SELECT sha256(convert_to(idempotency_key, 'UTF8')), fingerprint, id, 1 FROM input
+    WHERE idempotency_key IS NOT NULL
 ), pending AS (
     INSERT INTO prm_user_pending (user_id, version, incarnation, created_at)
     SELECT id, 1, $3, created_at FROM input
@@ -61,26 +68,181 @@ WITH input AS MATERIALIZED (
 )
 SELECT id, created_at FROM input ORDER BY place;
 
+-- name: read_users
+-- Users as they are now, each put together from its rows; what is missing of one is null.
+SELECT given.id, u.seed, u.app_id, u.status::text AS status, u.version, u.created_at, u.updated_at, s.state,
+       e.traceparent
+FROM unnest($1::bigint[]) AS given (id)
+LEFT JOIN LATERAL (SELECT * FROM prm_user WHERE id = given.id LIMIT 1) u ON true
+LEFT JOIN LATERAL (
+    SELECT state FROM prm_user_state WHERE id = given.id AND u.status NOT IN ('DELETED', 'ERASED') LIMIT 1
+) s ON true
+LEFT JOIN LATERAL (
+    SELECT traceparent FROM prm_user_event
+    WHERE user_id = given.id AND version = u.version AND event_type <> 'SYNCRONIZED' LIMIT 1
+) e ON true;
+
+-- name: change_users
+-- Writes later versions of users ($1 to $5), with the events that lead to them ($8 to $12) and the keys of the commands
+-- ($13 to $16), in one transaction. A user that has another version than the one that was read ($3), or that another
+-- transaction has locked, is left out. Answers the ids of the others.
+--
+-- The pending rows are locked before the users, as whoever records SYNCRONIZED does, and nobody is waited for. Only
+-- for a key of another open transaction: at most $17.
+WITH input AS MATERIALIZED (
+    SELECT * FROM ROWS FROM (
+        unnest($1::user_row_v1[]), unnest($2::bigint[]), unnest($3::integer[]), unnest($4::integer[]),
+        unnest($5::text[])
+    ) AS u (
+        email, gender, title, first_name, last_name, birth_at, birth_age, registered_at, registered_age,
+        phone, cell, identity_name, identity_value, nationality,
+        has_location, street_number, street_name, city, state, postcode, country_id, latitude, longitude, timezone_id,
+        has_login, uuid, username,
+        has_picture, large, medium, thumbnail,
+        seed, event_data, idempotency_key, fingerprint, traceparent,
+        id, read_version, version, stage
+    )
+), were_pending AS MATERIALIZED (
+    SELECT user_id FROM prm_user_pending WHERE user_id = ANY ($2) ORDER BY user_id FOR UPDATE SKIP LOCKED
+), held AS MATERIALIZED (
+    SELECT user_id FROM prm_user_pending WHERE user_id = ANY ($2)
+    EXCEPT SELECT user_id FROM were_pending
+), locked AS MATERIALIZED (
+    SELECT id FROM prm_user WHERE id = ANY ($2) AND id NOT IN (SELECT user_id FROM held)
+    ORDER BY id FOR UPDATE SKIP LOCKED
+), users AS (
+    UPDATE prm_user u SET
+        email = i.email, gender = i.gender, title = i.title, first_name = i.first_name, last_name = i.last_name,
+        birth_at = CASE i.birth_at WHEN '-infinity' THEN '0001-01-01 00:00:00Z'
+                                   WHEN 'infinity' THEN '9999-12-31 23:59:59.999999Z' ELSE i.birth_at END,
+        birth_age = i.birth_age,
+        registered_at = CASE i.registered_at WHEN '-infinity' THEN '0001-01-01 00:00:00Z'
+                                             WHEN 'infinity' THEN '9999-12-31 23:59:59.999999Z'
+                                             ELSE i.registered_at END,
+        registered_age = i.registered_age, phone = i.phone, cell = i.cell,
+        identity_name = i.identity_name, identity_value = i.identity_value, nationality = i.nationality,
+        status = i.stage::user_stage, version = i.version, updated_at = now(),
+        idempotency_key = CASE WHEN i.stage <> 'ERASED' THEN u.idempotency_key END,
+        fingerprint = CASE WHEN i.stage <> 'ERASED' THEN u.fingerprint END
+    FROM input i
+    WHERE u.id = i.id AND u.version = i.read_version AND u.id = ANY (ARRAY(SELECT id FROM locked))
+    RETURNING u.id, u.seed, u.app_id, u.status, old.status AS status_before
+), written AS MATERIALIZED (
+    SELECT i.* FROM input i WHERE i.id = ANY (ARRAY(SELECT id FROM users))
+), erased AS MATERIALIZED (
+    SELECT ARRAY(SELECT id FROM written WHERE stage = 'ERASED') AS ids
+), locations AS (
+    INSERT INTO prm_user_location AS l (
+        user_id, street_number, street_name, city, state, postcode, country_id, latitude, longitude, timezone_id
+    )
+    SELECT id, street_number, street_name, city, state, postcode, country_id, latitude, longitude, timezone_id
+    FROM written WHERE has_location
+    ON CONFLICT (user_id) DO UPDATE SET
+        street_number = excluded.street_number, street_name = excluded.street_name, city = excluded.city,
+        state = excluded.state, postcode = excluded.postcode, country_id = excluded.country_id,
+        latitude = excluded.latitude, longitude = excluded.longitude, timezone_id = excluded.timezone_id
+), no_locations AS (
+    DELETE FROM prm_user_location WHERE user_id = ANY (ARRAY(SELECT id FROM written WHERE NOT has_location))
+), logins AS (
+    INSERT INTO prm_user_login AS l (user_id, uuid, username)
+    SELECT id, uuid, username FROM written WHERE has_login
+    ON CONFLICT (user_id) DO UPDATE SET uuid = excluded.uuid, username = excluded.username
+), no_logins AS (
+    DELETE FROM prm_user_login WHERE user_id = ANY (ARRAY(SELECT id FROM written WHERE NOT has_login))
+), pictures AS (
+    INSERT INTO prm_user_picture AS p (user_id, large, medium, thumbnail)
+    SELECT id, large, medium, thumbnail FROM written WHERE has_picture
+    ON CONFLICT (user_id) DO UPDATE SET
+        large = excluded.large, medium = excluded.medium, thumbnail = excluded.thumbnail
+), no_pictures AS (
+    DELETE FROM prm_user_picture WHERE user_id = ANY (ARRAY(SELECT id FROM written WHERE NOT has_picture))
+), events AS (
+    INSERT INTO prm_user_event (
+        user_id, version, event_type, event_data, seed, app_id, created_at, traceparent, format
+    )
+    SELECT e.user_id, e.version, e.event_type::user_stage, e.event_data::jsonb, u.seed, $6, now(), e.traceparent, 2
+    FROM unnest($8::bigint[], $9::integer[], $10::text[], $11::text[], $12::text[])
+         AS e (user_id, version, event_type, event_data, traceparent)
+    JOIN users u ON u.id = e.user_id
+    RETURNING user_id, event_type
+), keys AS (
+    INSERT INTO prm_user_key (key, fingerprint, user_id, version)
+    SELECT sha256(convert_to(k.key, 'UTF8')), k.fingerprint, k.user_id, k.version
+    FROM (SELECT set_config('lock_timeout', $17::text, true) WHERE $17 IS NOT NULL) limited,
+         unnest($13::text[], $14::bytea[], $15::bigint[], $16::integer[]) AS k (key, fingerprint, user_id, version)
+    -- A command that has changed nothing has a key, too, and its user need not be among those written.
+    WHERE k.user_id = ANY (ARRAY(SELECT id FROM users)) OR k.user_id <> ALL ($2)
+), pending AS (
+    INSERT INTO prm_user_pending (user_id, version, incarnation, created_at)
+    SELECT id, version, $7, now() FROM written
+    ON CONFLICT (user_id) DO UPDATE SET
+        version = excluded.version, incarnation = excluded.incarnation, created_at = excluded.created_at
+), letters AS (
+    DELETE FROM prm_user_dead_letter WHERE user_id = ANY (ARRAY(SELECT id FROM users)) RETURNING user_id
+), forgotten_events AS (
+    UPDATE prm_user_event SET event_data = NULL, traceparent = NULL
+    WHERE user_id = ANY ((SELECT ids FROM erased)::bigint[])
+), kept_keys AS (
+    -- That of the version before: without it, a repeated command would create the person anew.
+    INSERT INTO prm_user_key (key, user_id, version)
+    SELECT sha256(convert_to(idempotency_key, 'UTF8')), id, 1 FROM prm_user
+    WHERE id = ANY ((SELECT ids FROM erased)::bigint[]) AND idempotency_key IS NOT NULL
+    ON CONFLICT DO NOTHING
+), forgotten_keys AS (
+    UPDATE prm_user_key SET fingerprint = NULL WHERE user_id = ANY ((SELECT ids FROM erased)::bigint[])
+), counts AS (
+    INSERT INTO prm_user_count AS c (seed, app_id, backend, synchronized, dead_letters, updated, deleted)
+    SELECT u.seed, u.app_id, pg_backend_pid(),
+           -count(*) FILTER (WHERE u.id NOT IN (SELECT user_id FROM were_pending)
+                               AND u.id NOT IN (SELECT user_id FROM letters)),
+           -count(*) FILTER (WHERE u.id IN (SELECT user_id FROM letters)),
+           coalesce(sum((SELECT count(*) FROM events e WHERE e.user_id = u.id AND e.event_type = 'UPDATED')), 0),
+           count(*) FILTER (WHERE u.status IN ('DELETED', 'ERASED') AND u.status_before NOT IN ('DELETED', 'ERASED'))
+    FROM users u GROUP BY u.seed, u.app_id
+    ON CONFLICT (seed, app_id, backend) DO UPDATE SET
+        synchronized = c.synchronized + excluded.synchronized,
+        dead_letters = c.dead_letters + excluded.dead_letters,
+        updated = c.updated + excluded.updated, deleted = c.deleted + excluded.deleted
+)
+SELECT id, now() AS updated_at FROM users;
+
 -- name: ids_left
 -- Whether there is an id left to give.
 SELECT coalesce(pg_sequence_last_value(seqrelid), 0) < seqmax AS some_left
 FROM pg_sequence WHERE seqrelid = 'prm_user_id_seq'::regclass;
 
 -- name: find_users_by_keys
--- The users that these keys have created, with what their commands were like.
-SELECT idempotency_key, fingerprint, id, seed, app_id, created_at, email
-FROM prm_user WHERE idempotency_key = ANY ($1::text[]);
+-- What commands with these keys have led to: the version of a user, with the events up to it.
+SELECT given.key, coalesce(k.fingerprint, old.fingerprint) AS fingerprint, coalesce(k.version, 1) AS version,
+       u.id, u.seed, u.app_id, u.status::text AS status, u.version AS last_version, u.created_at, u.email,
+       e.events
+FROM unnest($1::text[]) AS given (key)
+LEFT JOIN LATERAL (
+    SELECT * FROM prm_user_key WHERE key = sha256(convert_to(given.key, 'UTF8')) LIMIT 1
+) k ON true
+-- Programs of the version before keep it with the user.
+LEFT JOIN LATERAL (
+    SELECT id, fingerprint FROM prm_user WHERE k.key IS NULL AND idempotency_key = given.key LIMIT 1
+) old ON true
+CROSS JOIN LATERAL (SELECT * FROM prm_user WHERE id = coalesce(k.user_id, old.id) LIMIT 1) u
+CROSS JOIN LATERAL (
+    SELECT json_agg(json_build_object(
+               'version', version, 'event_type', event_type, 'format', format, 'event_data', event_data::text,
+               'seed', seed, 'app_id', app_id, 'created_at', created_at) ORDER BY version) AS events
+    FROM prm_user_event
+    WHERE user_id = u.id AND version <= coalesce(k.version, 1) AND event_type <> 'SYNCRONIZED'
+) e;
 
 -- name: find_held_keys
--- Those of these keys that a transaction has inserted which is still open; waits for none (004_histories.sql).
-SELECT * FROM tandem_keys_held($1::text[]);
+-- Those of these keys that a transaction has inserted which is still open; waits for none (004 and 007).
+SELECT * FROM tandem_user_keys_held($1::text[]) UNION SELECT * FROM tandem_keys_held($1::text[]);
 
 -- name: synchronize_users
--- Ends the flow of those users that are still pending at this version: status, event, statistics.
+-- Ends the flow of those users that are still pending at these versions, or at earlier ones: status, event, statistics.
 -- Deleting the pending row decides who does it, so that two instances cannot both. Answers how many users of
 -- each lag it has ended, and whether another instance had created them.
 --
--- It waits for rows that others have locked no longer than $4 (`lock_timeout`). Null: it leaves such users out, who
+-- It waits for rows that others have locked no longer than $4 (`lock_timeout`). Null: it leaves such users out, which
 -- stay pending, and takes the time to lock the others first.
 WITH chosen AS MATERIALIZED (
     SELECT CASE WHEN set_config('lock_timeout', coalesce($4::text, '1s'), true) <> '' AND $4 IS NOT NULL
@@ -90,33 +252,40 @@ WITH chosen AS MATERIALIZED (
                WHERE p.user_id = ANY ($1) AND u.id = ANY ($1) FOR UPDATE OF p, u SKIP LOCKED
            ) END AS ids
 ), done AS (
-    DELETE FROM prm_user_pending WHERE user_id = ANY ((SELECT ids FROM chosen)::bigint[]) AND version = $2
+    DELETE FROM prm_user_pending WHERE ctid = ANY (ARRAY(
+        SELECT p.ctid FROM unnest($1::bigint[], $2::integer[]) AS a (user_id, version)
+        CROSS JOIN LATERAL (
+            SELECT ctid FROM prm_user_pending WHERE user_id = a.user_id AND version <= a.version LIMIT 1
+        ) p
+        WHERE $4 IS NOT NULL OR a.user_id = ANY ((SELECT ids FROM chosen)::bigint[])
+    )) AND (SELECT ids FROM chosen) IS NOT NULL
     RETURNING user_id
 ), users AS (
-    UPDATE prm_user SET status = 'SYNCRONIZED' WHERE id = ANY (ARRAY(SELECT user_id FROM done))
-    RETURNING id, seed, app_id, created_at
+    UPDATE prm_user SET status = CASE WHEN status IN ('DELETED', 'ERASED') THEN status ELSE 'SYNCRONIZED' END
+    WHERE id = ANY (ARRAY(SELECT user_id FROM done))
+    RETURNING id, seed, app_id, version, coalesce(updated_at, created_at) AS committed_at
 ), events AS (
-    INSERT INTO prm_user_event (user_id, version, event_type, seed, app_id, created_at)
-    SELECT id, $2, 'SYNCRONIZED', seed, $3, now() FROM users
+    INSERT INTO prm_user_event (user_id, version, event_type, seed, app_id, created_at, format)
+    SELECT id, version, 'SYNCRONIZED', seed, $3, now(), 2 FROM users
 ), ended AS MATERIALIZED (
-    SELECT seed, app_id,
-           ceil(ln(greatest(extract(epoch FROM now() - created_at)::float8 * 1000, 1)) / ln(1.1::float8))::smallint
+    SELECT seed, app_id, app_id <> $3 AND version = 1 AS taken_over,
+           ceil(ln(greatest(extract(epoch FROM now() - committed_at)::float8 * 1000, 1)) / ln(1.1::float8))::smallint
                AS bucket,
            count(*) AS users
-    FROM users GROUP BY 1, 2, 3
+    FROM users GROUP BY 1, 2, 3, 4
 ), lags AS (
     INSERT INTO prm_user_lag AS l (seed, app_id, backend, bucket, users)
-    SELECT seed, app_id, pg_backend_pid(), bucket, users FROM ended
+    SELECT seed, app_id, pg_backend_pid(), bucket, sum(users) FROM ended GROUP BY 1, 2, 4
     ON CONFLICT (seed, app_id, backend, bucket) DO UPDATE SET users = l.users + excluded.users
 ), counts AS (
     INSERT INTO prm_user_count AS c (seed, app_id, backend, synchronized, taken_over)
-    SELECT seed, app_id, pg_backend_pid(), sum(users), CASE WHEN app_id <> $3 THEN sum(users) ELSE 0 END
+    SELECT seed, app_id, pg_backend_pid(), sum(users), coalesce(sum(users) FILTER (WHERE taken_over), 0)
     FROM ended GROUP BY seed, app_id
     ON CONFLICT (seed, app_id, backend) DO UPDATE SET
         synchronized = c.synchronized + excluded.synchronized,
         taken_over = c.taken_over + excluded.taken_over
 )
-SELECT bucket, users, app_id <> $3 AS taken_over FROM ended;
+SELECT bucket, users, taken_over FROM ended;
 
 -- name: find_user
 -- One user as its rows, in one snapshot and as one JSON object; the names are those of views.UserRows. Rows
@@ -124,7 +293,7 @@ SELECT bucket, users, app_id <> $3 AS taken_over FROM ended;
 SELECT row_to_json(answer)
 FROM (
     SELECT u.id, u.email, u.seed, u.app_id AS "appId", u.status, u.version, u.created_at AS "createdAt",
-           u.gender, u.title, u.first_name AS "firstName", u.last_name AS "lastName",
+           u.updated_at AS "updatedAt", u.gender, u.title, u.first_name AS "firstName", u.last_name AS "lastName",
            CASE u.birth_at WHEN '-infinity' THEN '0001-01-01 00:00:00Z'
                            WHEN 'infinity' THEN '9999-12-31 23:59:59.999999Z' ELSE u.birth_at END AS "birthAt",
            u.birth_age AS "birthAge",
@@ -156,7 +325,7 @@ FROM (
            ) AS picture,
            (
                SELECT json_agg(e ORDER BY e.version, e.id) FROM (
-                   SELECT id, version, event_type AS "eventType", event_data AS "eventData",
+                   SELECT id, version, event_type AS "eventType", event_data AS "eventData", format,
                           seed, app_id AS "appId", created_at AS "createdAt"
                    FROM prm_user_event WHERE user_id = u.id
                ) e
@@ -183,17 +352,40 @@ FROM unnest($1::text[], $2::text[]) AS given (utc_offset, description)
 JOIN prm_timezone t ON t.utc_offset IS NOT DISTINCT FROM given.utc_offset
                    AND t.description IS NOT DISTINCT FROM given.description;
 
--- name: find_states
--- The stored states of these users, which are pending at a version; what is missing of one is null.
-SELECT given.id, given.version AS pending_version, u.seed, u.app_id, u.version, u.created_at,
-       state.event_data, state.traceparent
-FROM unnest($1::bigint[], $2::integer[]) AS given (id, version)
-LEFT JOIN LATERAL (SELECT * FROM prm_user WHERE id = given.id LIMIT 1) u ON true
-LEFT JOIN LATERAL (
-    SELECT event_data, traceparent FROM prm_user_event e
-    WHERE e.user_id = given.id AND e.version = given.version AND e.event_type = 'CREATED' LIMIT 1
-) state ON true
-ORDER BY given.id;
+-- name: find_events
+-- All events of a user, in order.
+SELECT version, event_type::text AS event_type, format, event_data::text AS event_data, seed, app_id, created_at
+FROM prm_user_event WHERE user_id = $1 ORDER BY version, id;
+
+-- name: read_events
+-- At most 2,000 events of the whole log, in order, after the one of this user, version and stage.
+SELECT user_id, version, event_type::text AS event_type, format, event_data::text AS event_data
+FROM prm_user_event WHERE (user_id, version, event_type) > ($1::bigint, $2::integer, $3::user_stage)
+ORDER BY user_id, version, event_type LIMIT 2000;
+
+-- name: rows_of_user
+-- Every table that can have rows of a user, with this one's rows as JSON; null where it has none.
+SELECT name, row::text AS fields FROM (VALUES (1)) one CROSS JOIN LATERAL (
+    SELECT 'prm_user' AS name, (SELECT to_json(u) FROM prm_user u WHERE id = $1::bigint) AS row
+    UNION ALL SELECT 'prm_user_location', (SELECT to_json(l) FROM prm_user_location l WHERE user_id = $1)
+    UNION ALL SELECT 'prm_user_login', (SELECT to_json(l) FROM prm_user_login l WHERE user_id = $1)
+    UNION ALL SELECT 'prm_user_picture', (SELECT to_json(p) FROM prm_user_picture p WHERE user_id = $1)
+    UNION ALL SELECT 'prm_user_pending', (SELECT to_json(p) FROM prm_user_pending p WHERE user_id = $1)
+    UNION ALL SELECT 'prm_user_dead_letter', (SELECT to_json(d) FROM prm_user_dead_letter d WHERE user_id = $1)
+    UNION ALL SELECT 'prm_user_event', NULL
+    UNION ALL SELECT 'prm_user_event', to_json(e) FROM prm_user_event e WHERE user_id = $1
+    UNION ALL SELECT 'prm_user_key', NULL
+    -- The key of the erasure itself comes with a hash of nothing but "delete user 7".
+    UNION ALL SELECT 'prm_user_key', json_build_object(
+                         'key', k.key, 'fingerprint', CASE WHEN u.status <> 'ERASED' OR k.version < u.version
+                                                      THEN k.fingerprint END)
+              FROM prm_user_key k JOIN prm_user u ON u.id = k.user_id WHERE k.user_id = $1
+) found;
+
+-- name: not_synchronized
+-- Those of these users that MongoDB has not acknowledged as they are now: pending, or dead letters.
+SELECT user_id FROM prm_user_pending WHERE user_id = ANY ($1::bigint[])
+UNION ALL SELECT user_id FROM prm_user_dead_letter WHERE user_id = ANY ($1);
 
 -- name: last_user_id
 -- The last id that was given, committed or not, and how many ids a session takes at a time.
@@ -241,16 +433,16 @@ FROM prm_user_dead_letter d LEFT JOIN prm_user u ON u.id = d.user_id
 WHERE d.user_id > $1 ORDER BY d.user_id LIMIT $2;
 
 -- name: find_dead_letter
--- One dead letter, with the state that was refused or could not be read; null where there is none.
-SELECT d.user_id, coalesce(u.seed, '') AS seed, d.version, d.error, d.app_id, d.created_at, e.event_data AS state
+-- One dead letter, with the user's state as its rows have it; null where there is none.
+SELECT d.user_id, coalesce(u.seed, '') AS seed, d.version, d.error, d.app_id, d.created_at, s.state::text AS state
 FROM prm_user_dead_letter d
 LEFT JOIN prm_user u ON u.id = d.user_id
-LEFT JOIN prm_user_event e ON e.user_id = d.user_id AND e.version = d.version AND e.event_type <> 'SYNCRONIZED'
+LEFT JOIN prm_user_state s ON s.id = d.user_id
 WHERE d.user_id = $1 LIMIT 1;
 
 -- name: retry_dead_letters
--- Makes dead letters pending again: the one of this user, or at most 1,000 of them. They belong to no
--- incarnation, so any instance's recovery claims them. Those that another transaction has locked are left out.
+-- Makes dead letters pending again, at the newest version: the one of this user, or at most 1,000 of them. They belong
+-- to no incarnation, so any instance's recovery claims them. Those that another transaction has locked are left out.
 WITH chosen AS (
     SELECT user_id FROM prm_user_dead_letter
     WHERE $1::bigint IS NULL OR user_id = $1 ORDER BY user_id LIMIT 1000 FOR UPDATE SKIP LOCKED
@@ -259,7 +451,9 @@ WITH chosen AS (
     RETURNING d.user_id, d.version
 ), pending AS (
     INSERT INTO prm_user_pending (user_id, version, incarnation, created_at)
-    SELECT user_id, version, 0, now() FROM removed ON CONFLICT DO NOTHING
+    SELECT r.user_id, coalesce(u.version, r.version), 0, now()
+    FROM removed r LEFT JOIN LATERAL (SELECT version FROM prm_user WHERE id = r.user_id LIMIT 1) u ON true
+    ON CONFLICT DO NOTHING
 ), counts AS (
     INSERT INTO prm_user_count AS c (seed, app_id, backend, dead_letters)
     SELECT u.seed, u.app_id, pg_backend_pid(), -count(*)

@@ -1,13 +1,13 @@
 """What the command side answers: a user just created, and a user's rows and events as PostgreSQL has them."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Self
 
 import msgspec
+from msgspec import Meta
 
-from tandem.user import StoredUser
-
-Stage = Literal["CREATED", "UPDATED", "DELETED", "SYNCRONIZED"]
+from tandem.user import Profile, StoredUser
+from tandem.user_command.event_log import Stage
 
 
 class CreatedUser(msgspec.Struct, frozen=True, rename="camel"):
@@ -22,11 +22,60 @@ class CreatedUser(msgspec.Struct, frozen=True, rename="camel"):
     created_at: datetime
 
     @classmethod
-    def of(cls, user: StoredUser) -> "CreatedUser":
+    def of(cls, user: StoredUser, status: Stage) -> Self:
         """The answer for a user that was created a moment ago."""
-        return cls(
-            user.id, user.profile.email, user.seed, user.app_id, "CREATED", user.version, user.created_at
-        )
+        email = user.profile.email if user.profile else ""
+        return cls(user.id, email, user.seed, user.app_id, status, user.version, user.created_at)
+
+
+class UpdatedUser(msgspec.Struct, frozen=True, rename="camel"):
+    """A user of which PostgreSQL has just committed a later version, or which a patch left as it was."""
+
+    id: int
+    email: str
+    seed: str
+    app_id: str
+    status: Stage
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, user: StoredUser, status: Stage) -> Self:
+        """The answer for a user that was updated a moment ago."""
+        email = user.profile.email if user.profile else ""
+        columns = (user.id, email, user.seed, user.app_id, status, user.version, user.created_at)
+        return cls(*columns, user.updated_at or user.created_at)
+
+
+class HistoryEvent(msgspec.Struct, frozen=True, rename="camel"):
+    """What has happened to a user.
+
+    CREATED carries its whole state, UPDATED a JSON Merge Patch (RFC 7396) of what changed. SYNCRONIZED says
+    which version MongoDB has acknowledged. Of an erased user, no event has data.
+    """
+
+    version: int
+    event_type: Stage
+    event_data: dict[str, Any] | None
+    seed: str
+    app_id: str
+    created_at: datetime
+
+
+class UserState(Profile, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """A user as it was at a version: who it is, then its profile in the shape of randomuser.me 1.4."""
+
+    user_id: Annotated[int, Meta(description="The user's id; `id` is the person's national identity.")] = (
+        msgspec.field(name="_id")
+    )
+    seed: str
+    app_id: Annotated[str, Meta(description="The instance that created the user.")] = msgspec.field(
+        name="appId"
+    )
+    version: int
+    created_at: datetime = msgspec.field(name="createdAt")
+    updated_at: datetime = msgspec.field(name="updatedAt")
 
 
 class CountryRow(msgspec.Struct, frozen=True, rename="camel"):
@@ -74,12 +123,13 @@ class PictureRow(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class EventRow(msgspec.Struct, frozen=True, rename="camel"):
-    """A row of `prm_user_event`; CREATED carries the user's whole state."""
+    """A row of `prm_user_event`, with the data in the format in which it is stored."""
 
     id: int
     version: int
     event_type: Stage
     event_data: dict[str, Any] | None
+    format: int
     seed: str
     app_id: str
     created_at: datetime
@@ -95,6 +145,7 @@ class UserRows(msgspec.Struct, frozen=True, rename="camel"):
     status: Stage
     version: int
     created_at: datetime
+    updated_at: datetime | None
     gender: str | None
     title: str | None
     first_name: str | None

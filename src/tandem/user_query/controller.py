@@ -1,23 +1,33 @@
 """The query side over HTTP."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
+from tandem.http.preconditions import unless_known
+from tandem.http.preferences import preferred_wait, wait_applied
 from tandem.http.problems import ProblemError
-from tandem.http.requests import NoArguments, Request, Response, StreamResponse, json_response
+from tandem.http.requests import Headers, NoArguments, Request, Response, StreamResponse, json_response
 from tandem.http.routes import Route, Scope
-from tandem.user.ids import HIGHEST_ID, UserPath
+from tandem.user import StoredUser
+from tandem.user.ids import HIGHEST_ID, UserPath, Version
 from tandem.user.profile import Email, Profile, Seed
-from tandem.user_query.document import Document, encode_document
+from tandem.user_query.document import Document, document_of, encode_document, is_tombstone
 from tandem.user_query.lists import FIRST_PIECE
 from tandem.user_query.search import Conditions
 from tandem.user_query.service import UserQueryService
 
 TAG = "query side (MongoDB)"
 COMPLETE_THROUGH = "Complete-Through"
+IF_NONE_MATCH = {"If-None-Match": 'Answer 304 without a body if the version is one of these, such as `"3"`.'}
+ETAG = {"ETag": "The version, in double quotes."}
+PREFER = {"Prefer": "With `version`: `wait=S` waits for MongoDB for at most S seconds (10 at most)."}
+SOURCE = {
+    "Tandem-Source": "With `version`: `MongoDB` or `PostgreSQL`.",
+    "Preference-Applied": "The wait that was granted.",
+}
 PAGE = (
     "The next page begins after the last `_id` of this one. Users become readable in another order than that "
     "of their ids: who polls the end of this list by `after` misses those that arrive below. Ask with "
@@ -55,6 +65,12 @@ class PageQuery(msgspec.Struct, frozen=True):
             "the last `_id` misses nobody. The header `Complete-Through` says which id that is."
         ),
     ] = False
+
+
+class VersionQuery(msgspec.Struct, frozen=True):
+    """Which version of a user a reader has to see at least."""
+
+    version: Annotated[Version | None, Meta(description="This version or a later one.")] = None
 
 
 class EmailQuery(msgspec.Struct, frozen=True):
@@ -116,10 +132,22 @@ class FoundUsers(msgspec.Struct, frozen=True):
 class UserQueryController:
     """Shows what MongoDB holds."""
 
-    def __init__(self, service: UserQueryService, complete_through: Callable[[], Awaitable[int]]) -> None:
-        """`complete_through` answers the id up to which MongoDB has everybody; it may raise Unavailable."""
+    def __init__(
+        self,
+        service: UserQueryService,
+        complete_through: Callable[[], Awaitable[int]],
+        in_postgresql: Callable[[int], Awaitable[StoredUser | None]],
+    ) -> None:
+        """What needs PostgreSQL is handed in; it may raise Unavailable.
+
+        Args:
+            service: users in MongoDB.
+            complete_through: answers the id up to which MongoDB has everybody.
+            in_postgresql: a user as PostgreSQL has it now.
+        """
         self._service = service
         self._complete_through = complete_through
+        self._in_postgresql = in_postgresql
 
     def routes(self) -> list[Route]:
         """The routes of the query side."""
@@ -144,7 +172,9 @@ class UserQueryController:
                 self.find_newest,
                 "The newest user of an e-mail address",
                 query_type=EmailQuery,
-                responses={200: UserDocument},
+                responses={200: UserDocument, 304: None},
+                request_headers=IF_NONE_MATCH,
+                headers={200: ETAG},
                 problems=(404, 503),
                 scope=Scope.QUERY,
                 tag=TAG,
@@ -170,10 +200,17 @@ class UserQueryController:
                 self.find,
                 "One user",
                 path_type=UserPath,
-                responses={200: UserDocument},
+                query_type=VersionQuery,
+                responses={200: UserDocument, 304: None},
+                request_headers=IF_NONE_MATCH | PREFER,
+                headers={200: ETAG | SOURCE},
                 problems=(404, 503),
                 scope=Scope.QUERY,
                 tag=TAG,
+                description="With `version`, the answer has this version or a later one, on whichever "
+                "instance: from MongoDB if it has it, after waiting for it (`Prefer: wait=S`), or else from "
+                "PostgreSQL, byte for byte the same. So a client that sends the version of a command's ETag "
+                "reads what it has written.",
             ),
         ]
 
@@ -190,7 +227,8 @@ class UserQueryController:
 
     async def find_newest(self, request: Request[NoArguments, EmailQuery, None]) -> Response:
         """The newest user of an address."""
-        return _found(await self._service.find_newest(request.query.email), "with this e-mail address")
+        document = await self._service.find_newest(request.query.email)
+        return _found(request, document, "with this e-mail address")
 
     async def search(self, request: Request[NoArguments, SearchQuery, None]) -> Response:
         """A page of the users that meet all conditions."""
@@ -200,13 +238,30 @@ class UserQueryController:
         )
         return json_response(await self._service.search(conditions, query.limit, query.after))
 
-    async def find(self, request: Request[UserPath, NoArguments, None]) -> Response:
+    async def find(self, request: Request[UserPath, VersionQuery, None]) -> Response:
         """One user."""
-        return _found(await self._service.find(request.path.id), f"with id {request.path.id}")
+        user_id, version = request.path.id, request.query.version
+        if version is None:
+            return _found(request, await self._service.find(user_id), f"with id {user_id}")
+        wait = preferred_wait(request)
+        document = await self._service.find_version(user_id, version, wait)
+        source = "MongoDB"
+        if document is None:
+            user = await self._in_postgresql(user_id)
+            has_it = user is not None and user.version >= version
+            document = document_of(user) if user is not None and has_it else None
+            source = "PostgreSQL"
+        shown = None if document is None or is_tombstone(document) else document
+        which = f"with id {user_id} and version {version}"
+        return _found(request, shown, which, (("Tandem-Source", source), *wait_applied(wait)))
 
 
-def _found(document: Document | None, which: str) -> Response:
+def _found(
+    request: Request[Any, Any, None], document: Document | None, which: str, headers: Headers = ()
+) -> Response:
     if document is None:
-        detail = f"MongoDB has no user {which}. One that was just created is there within moments."
+        detail = f"There is no user {which}. MongoDB has one that was just created within moments."
         raise ProblemError(404, detail)
-    return Response(200, encode_document(document))
+    answer = Response(200, encode_document(document), headers=headers)
+    version = document.get("version")
+    return unless_known(request, version, answer) if isinstance(version, int) else answer

@@ -1,6 +1,7 @@
 """The document of a user: one pure function, for the fast path and for recovery alike."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -10,24 +11,37 @@ from tandem.user import StoredUser
 
 Document = dict[str, Any]
 
+#: The field that only tombstones have: when it was written, by the clock of the instance.
+DELETED_AT = "deletedAt"
 
-def document_of(user: StoredUser, app_id: str) -> Document:
+
+def document_of(user: StoredUser) -> Document:
     """What MongoDB holds of `user`: who it is, then its profile in the shape of randomuser.me 1.4.
 
     `_id` is the user's id, which makes writing it a second time harmless. (`id` is the person's national
-    identity, as in the API.) `app_id` is the instance that projects. The status is SYNCRONIZED from the
-    document's only write; that PostgreSQL knows of it is recorded there.
+    identity, as in the API.) `appId` is the instance that created the user, so that the document follows from
+    the user alone, whoever writes it. The status is SYNCRONIZED from the document's only write; that
+    PostgreSQL knows of it is recorded there.
+
+    Of a deleted user a tombstone is left. Without it, a late write of an earlier version would bring the user
+    back. MongoDB removes tombstones by itself (`indexes.py`).
 
     Whoever changes this shape: a document that is there already is compared with a new one (`identity.py`).
     """
+    who = {"_id": user.id, "seed": user.seed, "appId": user.app_id}
+    if user.profile is None:
+        return {**who, "currentStatus": "DELETED", "version": user.version, DELETED_AT: datetime.now(UTC)}
     return {
-        "_id": user.id,
-        "seed": user.seed,
-        "appId": app_id,
+        **who,
         "currentStatus": "SYNCRONIZED",
         "version": user.version,
         **msgspec.to_builtins(user.profile),
     }
+
+
+def is_tombstone(document: Mapping[str, Any]) -> bool:
+    """Whether this is what is left of a deleted user. No reader gets to see it."""
+    return DELETED_AT in document
 
 
 def id_of(document: Mapping[str, Any]) -> int:

@@ -5,10 +5,11 @@ it did not have are in MongoDB, and their ids are free again. And anybody may wr
 """
 
 import hashlib
+from typing import Any
 
 from bson.raw_bson import RawBSONDocument
 
-from tandem.user_query.document import Document
+from tandem.user_query.document import DELETED_AT, Document
 
 CONFLICT = "identity conflict"
 
@@ -16,8 +17,9 @@ CONFLICT = "identity conflict"
 def is_somebody_elses(stored: Document, document: Document) -> bool:
     """Whether `stored` is no version of the user whose `document` has the same `_id`.
 
-    At the same version everything must be equal but `appId`, which names the instance that happened to
-    project. Between different versions only the run is known to stay the same.
+    At the same version everything must be equal but `appId`, in which programs of the version before put
+    another instance, and the time of a tombstone. Objects without any value count as absent. Between
+    different versions only the run is known to stay the same.
     """
     version = stored.get("version")
     if not isinstance(version, int):
@@ -49,4 +51,16 @@ def fingerprint_in(reason: str) -> str | None:
 
 
 def _content(document: Document) -> Document:
-    return {field: value for field, value in document.items() if field != "appId"}
+    kept = {field: _pruned(value) for field, value in document.items()}
+    return {field: value for field, value in kept.items() if field not in _MAY_DIFFER and value != {}}
+
+
+def _pruned(value: Any) -> Any:
+    """The value without members that are null or have nothing in them."""
+    if not isinstance(value, dict):
+        return value
+    kept = {name: _pruned(inner) for name, inner in value.items()}
+    return {name: inner for name, inner in kept.items() if inner is not None and inner != {}}
+
+
+_MAY_DIFFER = ("appId", DELETED_AT)

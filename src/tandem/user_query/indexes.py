@@ -5,13 +5,14 @@ look at each document, for every batch of reads, and slow down the flow beside t
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import OperationFailure
 
 from tandem.kernel import KernelError
-from tandem.user_query.document import Document
+from tandem.user_query.document import DELETED_AT, Document
 
 NO_SUCH_INDEX = "hint provided does not correspond to an existing index"
 
@@ -22,7 +23,20 @@ BY_SEED: Index = [("seed", ASCENDING), ("_id", ASCENDING)]
 # The newest user of an e-mail address is the first entry of its group.
 BY_EMAIL: Index = [("email", ASCENDING), ("_id", DESCENDING)]
 
-INDEXES = [IndexModel(BY_EMAIL), IndexModel(BY_SEED)]
+#: How long a tombstone stays: by far longer than any version is on its way here
+#: (`service.LONGEST_WAY_SECONDS`).
+TOMBSTONES_STAY = timedelta(days=1)
+
+INDEXES = [
+    IndexModel(BY_EMAIL),
+    IndexModel(BY_SEED),
+    # MongoDB removes what has grown older. Only tombstones have the field, so users cost this index nothing.
+    IndexModel(
+        [(DELETED_AT, ASCENDING)],
+        expireAfterSeconds=int(TOMBSTONES_STAY.total_seconds()),
+        partialFilterExpression={DELETED_AT: {"$exists": True}},
+    ),
+]
 
 MISSING = (
     "MongoDB's collection of users lacks an index: it was dropped, or restored without it. "

@@ -12,7 +12,7 @@ from pymongo.results import BulkWriteResult, InsertManyResult
 
 from tandem.kernel import Unavailable
 from tandem.user_query.database import LENIENT, UNSENDABLE, Filter, Users, between, translated
-from tandem.user_query.document import Document, id_of
+from tandem.user_query.document import DELETED_AT, Document, id_of
 from tandem.user_query.identity import conflict, fingerprint_of, is_somebody_elses
 from tandem.user_query.indexes import BY_EMAIL, BY_ID, BY_SEED
 from tandem.user_query.refusals import Sorted, sort_errors
@@ -47,8 +47,13 @@ class UserQueryRepository:
             Unavailable: not all is acknowledged by majority and journal. Doing it again is harmless.
             Exception: some document among several cannot even be sent. Alone, it is refused.
         """
+        return await self._write(documents, self._users.insert_many(documents, ordered=False))
+
+    async def _write(
+        self, documents: Sequence[Document], bulk: Awaitable[InsertManyResult | BulkWriteResult]
+    ) -> dict[int, str]:
         try:
-            outcome = await _carried_out(self._users.insert_many(documents, ordered=False))
+            outcome = await _carried_out(bulk)
         except UNSENDABLE as error:
             if len(documents) > 1:
                 raise
@@ -57,6 +62,20 @@ class UserQueryRepository:
             there = [document for document in documents if document["_id"] in outcome.existing]
             return outcome.refused | await self._settle(there)
         return outcome.refused
+
+    async def write_later_versions(self, documents: Sequence[Document]) -> dict[int, str]:
+        """Write these in place of earlier versions; see `write`, but here most are not new.
+
+        Raises:
+            Unavailable, Exception: as `write`.
+        """
+        replacements = [
+            ReplaceOne(
+                {"_id": one["_id"], "seed": one["seed"], "version": {"$lt": one["version"]}}, one, upsert=True
+            )
+            for one in documents
+        ]
+        return await self._write(documents, self._users.bulk_write(replacements, ordered=False))
 
     async def replace(self, document: Document, fingerprint: str) -> None:
         """Write the document over somebody else's, of this fingerprint; nothing where it is not in the way.
@@ -80,7 +99,7 @@ class UserQueryRepository:
             raise DocumentChanged(refused[user_id])
 
     async def find_by_ids(self, ids: Sequence[int]) -> dict[int, Document]:
-        """The users of these ids, by id; who is not there is missing.
+        """The documents of these ids, by id, tombstones among them; what is not there is missing.
 
         Raises:
             Unavailable: MongoDB does not answer.
@@ -121,7 +140,7 @@ class UserQueryRepository:
             Unavailable: MongoDB does not answer.
             MissingIndex: the index is not there.
         """
-        walked: Filter = {} if seed is None else {"seed": seed}
+        walked: Filter = {DELETED_AT: None} if seed is None else {"seed": seed, DELETED_AT: None}
         index = BY_ID if seed is None else BY_SEED
         users = self._users if through is None else self._as_of_now
         with translated():

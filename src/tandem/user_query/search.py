@@ -12,7 +12,7 @@ import msgspec
 import pymongo
 
 from tandem.user_query.database import Filter, Users, between, translated
-from tandem.user_query.document import encode_document, id_of
+from tandem.user_query.document import DELETED_AT, encode_document, id_of
 from tandem.user_query.indexes import BY_EMAIL, BY_ID, BY_SEED, Index
 
 MOST_EXAMINED = 20_000
@@ -116,7 +116,7 @@ def _walked(conditions: Conditions, *, exact_email: bool) -> tuple[Filter, Index
 def _others(conditions: Conditions, *, exact_email: bool) -> Filter:
     """What each document that is walked over has to be like."""
     exact = {"seed": conditions.seed, "appId": conditions.app_id, "currentStatus": conditions.status}
-    wanted: Filter = {field: value for field, value in exact.items() if value}
+    wanted: Filter = {DELETED_AT: None} | {field: value for field, value in exact.items() if value}
     if conditions.email and not exact_email:
         wanted["email"] = _containing(conditions.email)
     if conditions.country:

@@ -1,13 +1,17 @@
 """The query side's service: writes documents for the flow, and reads them, gathered into few calls."""
 
+import asyncio
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
+from typing import TypeAlias
 
 from tandem.cqrs import UserEventCommandAggregate
-from tandem.kernel import BatchPolicy, Coalescer, Unavailable
+from tandem.kernel import Backoff, BatchPolicy, Coalescer, Unavailable
 from tandem.user import StoredUser
-from tandem.user_query.document import Document, document_of
+from tandem.user.stored import uptime
+from tandem.user_query.document import Document, document_of, is_tombstone
 from tandem.user_query.identity import fingerprint_in
 from tandem.user_query.indexes import MissingIndex
 from tandem.user_query.lists import UserLists
@@ -21,16 +25,26 @@ READS = BatchPolicy(max_batch=200, max_waiting=5_000)
 # Searches at a time: each keeps one of MongoDB's threads, and a part of this one, busy for some 50 ms.
 SEARCHES = 2
 
+# A version that was read or committed longer ago is not written any more. It has to be far less than the time
+# that a tombstone stays (`indexes.TOMBSTONES_STAY`), or a deleted user could come back.
+LONGEST_WAY_SECONDS = 3_600.0
+
+# Where a reader wants a version: how long MongoDB has for one read, even if the reader would not wait at all.
+SHORTEST_READ_SECONDS = 0.5
+# Between two looks for a version: the flow takes some 30 ms, and all who wait are looked up together.
+_PAUSES = Backoff(first=timedelta(milliseconds=10), longest=timedelta(milliseconds=250))
+
+Write: TypeAlias = Callable[[Sequence[Document]], Awaitable[dict[int, str]]]
+
 logger = logging.getLogger(__name__)
 
 
 class UserQueryService:
     """Users on the query side; see `cqrs.handlers.QuerySide` for what the flow asks of it."""
 
-    def __init__(self, repository: UserQueryRepository, search: UserSearch, app_id: str) -> None:
+    def __init__(self, repository: UserQueryRepository, search: UserSearch) -> None:
         self._repository = repository
         self._search = search
-        self._app_id = app_id
         #: Users whose documents MongoDB has acknowledged since this instance began.
         self.projected = 0
         #: What kept the last batch of documents from being written; empty after one that was.
@@ -46,13 +60,38 @@ class UserQueryService:
         return [self._by_id, self._by_email]
 
     async def create(self, users: Sequence[StoredUser]) -> Sequence[UserEventCommandAggregate]:
-        """Write the users' documents; each aggregate says whether MongoDB refused its user for good.
+        """Write new users' documents; each aggregate says whether MongoDB refused its user permanently.
 
         Raises:
             Unavailable: MongoDB does not answer. Doing it again is harmless.
         """
+        return await self._project(users, self._repository.write)
+
+    async def change(self, users: Sequence[StoredUser]) -> Sequence[UserEventCommandAggregate]:
+        """Write later versions of users; of several of one user, only the latest.
+
+        Raises:
+            Unavailable: MongoDB does not answer. Doing it again is harmless.
+        """
+        return await self._project(users, self._repository.write_later_versions)
+
+    async def _project(self, users: Sequence[StoredUser], write: Write) -> list[UserEventCommandAggregate]:
+        # Whatever is older stays pending, and recovery reads it again: no tombstone may have gone before it
+        # comes.
+        oldest = uptime() - LONGEST_WAY_SECONDS
+        latest = {user.id: user.version for user in sorted(users, key=lambda user: user.version)}
+        wanted = [user for user in users if user.read_at > oldest and user.version == latest[user.id]]
+        refused = await self._written(wanted, write) if wanted else {}
+        written = set(map(id, wanted))
+        return [
+            UserEventCommandAggregate(user, refused.get(user.id), is_skipped=id(user) not in written)
+            for user in users
+        ]
+
+    async def _written(self, users: Sequence[StoredUser], write: Write) -> Mapping[int, str]:
+        """Write them. By id, why one is refused."""
         try:
-            refused = await self._repository.write([document_of(user, self._app_id) for user in users])
+            refused = await write([document_of(user) for user in users])
         except Unavailable as error:
             self.trouble = str(error)
             raise
@@ -60,8 +99,9 @@ class UserQueryService:
         self.projected += len(users) - len(refused)
         if refused:
             user_id, reason = next(iter(refused.items()))
-            logger.error("%d users are set aside, user %d among them. %s", len(refused), user_id, reason)
-        return [UserEventCommandAggregate(user, refused.get(user.id)) for user in users]
+            what = "%d users become dead letters, user %d among them. %s"
+            logger.error(what, len(refused), user_id, reason)
+        return refused
 
     async def replace(self, user: StoredUser, reason: str) -> bool:
         """Write the user over somebody else's document, which `reason` (of its dead letter) is about.
@@ -75,7 +115,7 @@ class UserQueryService:
         fingerprint = fingerprint_in(reason)
         if fingerprint is None:
             return False
-        await self._repository.replace(document_of(user, self._app_id), fingerprint)
+        await self._repository.replace(document_of(user), fingerprint)
         logger.warning("User %d took the place of document %s, as asked for.", user.id, fingerprint)
         return True
 
@@ -86,7 +126,35 @@ class UserQueryService:
             Unavailable: MongoDB does not answer.
             Overloaded: too many reads are waiting.
         """
-        return await self._by_id.submit(user_id)
+        document = await self._by_id.submit(user_id)
+        return None if document is None or is_tombstone(document) else document
+
+    async def find_version(self, user_id: int, version: int, within_seconds: float) -> Document | None:
+        """The user's document or tombstone, of this version or a later one; None if MongoDB has none by then.
+
+        Where MongoDB does not answer, that is no error: PostgreSQL knows more.
+
+        Raises:
+            Overloaded: too many reads are waiting.
+        """
+        deadline = time.monotonic() + max(within_seconds, SHORTEST_READ_SECONDS)
+        tries = 0
+        while True:
+            tries += 1
+            left = deadline - time.monotonic()
+            try:
+                # The batch goes on for the others when this one waits no longer.
+                document = await asyncio.wait_for(
+                    asyncio.shield(self._by_id.submit(user_id)), max(left, 0.01)
+                )
+            except (Unavailable, TimeoutError):
+                return None
+            if document is not None and document.get("version", 0) >= version:
+                return document
+            pause = _PAUSES.seconds(tries)
+            if within_seconds <= 0 or time.monotonic() + pause > deadline:
+                return None
+            await asyncio.sleep(pause)
 
     async def find_newest(self, email: str) -> Document | None:
         """The newest user of this address, or None.

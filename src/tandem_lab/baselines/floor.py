@@ -51,7 +51,7 @@ async def opened(_: Sequence[CreateUserCommand]) -> AsyncIterator[Bring[CreateUs
 
     async def bring(batch: Sequence[CreateUserCommand]) -> None:
         stored = await commands.create(batch, lease.incarnation)
-        refused = await queries.write([document_of(user, APP_ID) for user in stored])
+        refused = await queries.write([document_of(user) for user in stored])
         assert not refused
         await commands.synchronize(
             [SynchronizeUserCommand(user.id, user.version, user.seed) for user in stored]

@@ -88,7 +88,7 @@ async def fill(schema_url: str, users: Users, count: int) -> list[str]:
         wire = random_users(NAME, first, min(FILL, count - first))
         profiles = [normalize(msgspec.convert(msgspec.to_builtins(user), UserInput)) for user in wire]
         stored = await commands.create([CreateUserCommand(NAME, profile) for profile in profiles], 1)
-        refused = await queries.write([document_of(user, NAME) for user in stored])
+        refused = await queries.write([document_of(user) for user in stored])
         assert not refused
         emails += [profile.email for profile in profiles]
     await database.close()

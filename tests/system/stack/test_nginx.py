@@ -26,21 +26,25 @@ async def test_a_refused_connection_goes_to_the_next_instance_for_every_request(
         assert len(upstreams[0].requests) == 4
 
 
-async def test_a_post_that_was_sent_is_never_sent_again(place: Path):
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+async def test_a_command_that_was_sent_is_never_sent_again(place: Path, method: str):
     async with load_balancer(place, hang_up, hang_up) as (port, upstreams):
-        status, headers, body = await ask(port, POST.format(more=""))
+        status, headers, body = await ask(port, POST.format(more="").replace("POST", method))
         assert (status, headers["content-type"]) == (502, "application/problem+json")
         assert json.loads(body)["status"] == 502
         assert sum(len(upstream.requests) for upstream in upstreams) == 1
 
 
-async def test_a_post_with_an_idempotency_key_is_sent_again_as_it_was(place: Path):
+@pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE"])
+async def test_a_command_with_an_idempotency_key_is_sent_again_as_it_was(place: Path, method: str):
     async with load_balancer(place, hang_up, hang_up, answer_ok) as (port, upstreams):
         for _ in range(3):
-            assert (await ask(port, POST.format(more="Idempotency-Key: k\r\n")))[::2] == (200, b"fine")
+            keyed = POST.format(more="Idempotency-Key: k\r\n").replace("POST", method)
+            assert (await ask(port, keyed))[::2] == (200, b"fine")
         requests = [request for upstream in upstreams for request in upstream.requests]
         assert len(requests) > 3
-        assert all(request.startswith(b"POST / HTTP/1.1") and request.endswith(b"{}") for request in requests)
+        head = f"{method} / HTTP/1.1".encode()
+        assert all(request.startswith(head) and request.endswith(b"{}") for request in requests)
 
 
 @pytest.mark.parametrize("request_", [PLAIN, KEYED], ids=["without a key", "with a key"])

@@ -1,4 +1,4 @@
-"""Plain flightlers whose calls of a port are gathered."""
+"""Plain handlers whose calls of a port are gathered."""
 
 import asyncio
 import logging

@@ -7,20 +7,28 @@ from bson import Decimal128, Int64, ObjectId
 
 from tandem.user import Profile, StoredUser
 from tandem.user.profile import Name
-from tandem.user_query.document import document_of, encode_document, id_of
+from tandem.user_query.document import document_of, encode_document, id_of, is_tombstone
 
 
 def test_a_document_is_who_the_user_is_and_then_its_profile():
     user = StoredUser(7, "run", "creator", 3, None, Profile("a@b", name=Name(first="Ada")))
-    assert document_of(user, "projector") == {
+    assert document_of(user) == {
         "_id": 7,
         "seed": "run",
-        "appId": "projector",
+        "appId": "creator",
         "currentStatus": "SYNCRONIZED",
         "version": 3,
         "email": "a@b",
         "name": {"first": "Ada"},
     }
+
+
+def test_of_a_deleted_user_nothing_is_left_but_that_it_was_there():
+    tombstone = document_of(StoredUser(7, "run", "creator", 4, None, None))
+    assert set(tombstone) == {"_id", "seed", "appId", "currentStatus", "version", "deletedAt"}
+    assert (tombstone["version"], tombstone["currentStatus"]) == (4, "DELETED")
+    assert is_tombstone(tombstone)
+    assert not is_tombstone(document_of(StoredUser(7, "run", "creator", 3, None, Profile("a@b"))))
 
 
 @pytest.mark.parametrize("value", [7, Int64(7), 7.0, Decimal128("7")])

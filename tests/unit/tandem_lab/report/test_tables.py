@@ -46,6 +46,8 @@ def statistics(seed: str) -> FittedTable:
         seed=seed,
         app_id="instance-1",
         total=123_456_789,
+        updated=0,
+        deleted=0,
         synchronized=120_000_001,
         pending=3_456_788,
         dead_letters=0,
