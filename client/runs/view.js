@@ -31,7 +31,9 @@ export class RunsView {
       if (signal.aborted) return;
       if (!(error instanceof RequestError)) throw error;
       element("run-list").hidden = true;
-      setText("runs-state", `The list could not be read. ${error.sentence} Reload the page to try again.`);
+      // Where the server says when to try again, its sentence asks for that already.
+      const again = error.retryAfterMs === null ? " Reload the page to try again." : "";
+      setText("runs-state", `The list could not be read. ${error.sentence}${again}`);
     }
   }
 

@@ -1,7 +1,7 @@
 """`tandem` and `python -m tandem`: the command line.
 
-SIGTERM does not end the first process of a container unless that handles it: otherwise it is lost. So it is
-handled first of all, before the imports, which take a third of a second.
+The first process of a container does not end by SIGTERM unless it handles the signal. So the signal is
+handled before the imports, which take a third of a second: otherwise one that comes meanwhile would be lost.
 """
 
 import signal

@@ -2,9 +2,10 @@
 
     APP_ID=one POSTGRES_URL=... MONGODB_URL=... uvicorn tandem.asgi:app --port 8080
 
-The server's lifespan starts and ends the instance. HOST only says whether others may reach it, who then need
-tokens: give the server the same address. One process is one instance, so there can be only one worker.
-`tandem serve` is what is measured and recommended: what a client may do to a connection is bounded there.
+The server's lifespan starts and ends the instance. HOST only decides whether tokens are required, since other
+machines may reach the instance: give the server the same address. One process is one instance, so there can
+be only one worker. `tandem serve` is what is measured and recommended, since it bounds what a client may do
+to a connection.
 """
 
 import os
@@ -14,7 +15,7 @@ from tandem.app.serve import open_application
 from tandem.config import load_settings
 from tandem.http.asgi import AsgiApplication, Message, Receive, Send
 from tandem.http.limits import Answers
-from tandem.telemetry.logs import set_up_logs
+from tandem.observability.logs import set_up_logs
 
 
 class Entry:

@@ -1,4 +1,4 @@
-"""One instance: everything wired together, its health and its metrics."""
+"""One instance: its parts wired together, and what it answers over HTTP."""
 
 from tandem.app.adapters import Adapters
 from tandem.app.bootstrap import Adapt, Instance, run_instance, wire

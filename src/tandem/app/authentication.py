@@ -1,28 +1,32 @@
-"""Locks the door of an instance, or finds that it may stay open."""
+"""Chooses the authenticator of an instance."""
 
 from ipaddress import ip_address
 from pathlib import Path
 
 from tandem.config import Settings, SettingsError
 from tandem.http.authentication import Authenticator, SameSiteOnly, TokenAuthenticator
-from tandem.http.token_keys import Key, KeyFileError, public_keys
+from tandem.http.token_keys import KeyFileError, public_keys, read_keys
 from tandem.http.tokens import TokenRules
 
 
 def authenticator_of(settings: Settings) -> Authenticator:
-    """The door that the settings ask for.
+    """The authenticator that the settings ask for.
 
     Raises:
-        SettingsError: others could reach this instance without a token, or the keys cannot be used.
+        SettingsError: other machines could reach this instance without a token, or its keys cannot be used.
     """
     if settings.token_keys_file:
-        keys = _keys(Path(settings.token_keys_file))
+        try:
+            keys = read_keys(Path(settings.token_keys_file), public_keys)
+        except KeyFileError as error:
+            msg = f"TOKEN_KEYS_FILE: {error}"
+            raise SettingsError(msg) from None
         return TokenAuthenticator(TokenRules(keys, settings.token_audience, settings.token_issuer))
     if not settings.allow_unauthenticated and not _is_loopback(settings.host):
         msg = (
-            f"HOST is {settings.host}: whoever reaches it could read and write everything. Name the public "
-            "keys of access tokens in TOKEN_KEYS_FILE, or listen on 127.0.0.1. Where something in front lets "
-            "in only who may, say so with ALLOW_UNAUTHENTICATED=true. docs/security.md has more."
+            f"HOST is {settings.host}: anybody who reaches it could read and write everything. Name the "
+            "public keys of access tokens in TOKEN_KEYS_FILE, or listen on 127.0.0.1. If a proxy in front "
+            "checks who may pass, set ALLOW_UNAUTHENTICATED=true. docs/security.md has more."
         )
         raise SettingsError(msg)
     return SameSiteOnly(name.strip() for name in settings.allowed_hosts.split(",") if name.strip())
@@ -33,14 +37,3 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _keys(file: Path) -> list[Key]:
-    try:
-        return public_keys(file.read_bytes())
-    except OSError as error:
-        msg = f"TOKEN_KEYS_FILE: {file} cannot be read: {error.strerror}."
-        raise SettingsError(msg) from None
-    except KeyFileError as error:
-        msg = f"TOKEN_KEYS_FILE: {file} cannot be used: {error}"
-        raise SettingsError(msg) from None

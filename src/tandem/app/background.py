@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from tandem.delivery.lease import SECONDS_BETWEEN_RENEWALS
 from tandem.delivery.recovery import SECONDS_BETWEEN_LOOKS
+from tandem.histogram import Histogram
 from tandem.kernel import keep_running
+from tandem.observability.loop_delay import measure_loop_delay
 from tandem.runs.in_flight import in_flight_by_run
-from tandem.telemetry import Histogram, measure_loop_delay
 
 if TYPE_CHECKING:
     from tandem.app.bootstrap import Instance

@@ -10,19 +10,19 @@ from tandem.app.flow import UserFlow
 from tandem.config import Settings
 from tandem.runs.live_feed import LiveFeed
 
-# Makes other adapters of those that are connected: a test's, which hold a step up or do it wrong.
+# Makes other adapters of the connected ones. Tests use it for some that hold up a step, or do it wrong.
 Adapt = Callable[[Adapters], Adapters]
 
 
 def as_they_are(adapters: Adapters) -> Adapters:
-    """The adapters of every instance that is no test's."""
+    """These adapters, as every instance outside of tests has them."""
     return adapters
 
 
 class Instance:
     """One instance, wired but not yet running: `run_instance` begins and ends its work.
 
-    `flow` is what flows, `adapters` what it talks to the outside with, `background` what runs besides.
+    `flow` is the way of users through it, `adapters` talk to the outside, `background` runs besides.
     """
 
     def __init__(self, settings: Settings, adapters: Adapters, flow: UserFlow, live: LiveFeed) -> None:

@@ -1,4 +1,4 @@
-"""The way out of an identity conflict: MongoDB has somebody else under a user's id, and an operator decides.
+"""The way out of an identity conflict: MongoDB has another person under a user's id, and an operator decides.
 
 It needs both sides: the user is a dead letter in PostgreSQL, the document to replace is in MongoDB.
 """
@@ -14,7 +14,7 @@ from tandem.user_query.service import UserQueryService
 
 
 class IdentityConflictsController:
-    """Writes users over somebody else's documents."""
+    """Writes users over other persons' documents."""
 
     def __init__(
         self, letters: DeadLetters, command_service: UserCommandService, query_service: UserQueryService
@@ -43,7 +43,7 @@ class IdentityConflictsController:
     async def replace(self, request: Request[UserPath, NoArguments, None]) -> Response:
         """Put the user in the other one's place, and send it on its way again.
 
-        Whoever stops between the two steps can do both again: the flow compares, and finds no conflict.
+        If only the first of these two steps is done, both can be done again: there is no conflict any more.
         """
         user_id = request.path.id
         letter = await self._letters.find(user_id)
@@ -53,10 +53,10 @@ class IdentityConflictsController:
         try:
             replaced = await self._query_service.replace(user, letter.error)
         except DocumentChanged as error:
-            detail = f"Nothing was replaced. {error} `tandem dead-letters retry {user_id}` looks at it anew."
+            detail = f"Nothing was replaced. {error} `tandem dead-letters retry {user_id}` checks it again."
             raise ProblemError(409, detail) from None
         if not replaced:
-            detail = f"User {user_id} is no identity conflict: retry it without replacing anything."
+            detail = f"User {user_id} has no identity conflict: retry it without replacing anything."
             raise ProblemError(409, detail)
         retried = await self._letters.retry(user_id)
         if not retried:

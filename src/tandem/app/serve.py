@@ -13,42 +13,35 @@ from typing import TYPE_CHECKING
 
 from tandem.app.authentication import authenticator_of
 from tandem.app.bootstrap import Adapt, Instance, as_they_are, run_instance
-from tandem.app.health import HealthController
 from tandem.app.identity_conflicts import IdentityConflictsController
-from tandem.app.metrics import MetricsController
+from tandem.app.problems import TRANSLATE
 from tandem.app.stop import StopRequest
 from tandem.config import Settings, SettingsError
-from tandem.cqrs.user import GoneUser, OtherVersion, UnknownUser
-from tandem.delivery.idempotency import InvalidKey, KeyReused, StillOpen
+from tandem.delivery.flow_state import FlowStates
 from tandem.http.application import Application
 from tandem.http.authentication import Authenticator, TokenAuthenticator
 from tandem.http.counters import HttpCounters
 from tandem.http.limits import Answers
 from tandem.http.openapi import openapi_route
-from tandem.http.preconditions import etag
-from tandem.http.problems import ProblemError, ProblemPlace, bad_field, bad_parameter
 from tandem.http.routes import Route
 from tandem.http.security_headers import content_security_policy
 from tandem.http.serving import serve
 from tandem.http.static import static_routes
 from tandem.http.swagger import swagger_routes
-from tandem.kernel import Overloaded, Unavailable
+from tandem.observability.health import FlowCheck, HealthController
+from tandem.observability.metrics import Measured, MetricsController
 from tandem.random_users import RandomUsersController
 from tandem.runs.described import DescribedController
 from tandem.runs.live import LiveController
 from tandem.runs.runs import RunsController
-from tandem.user import InvalidField
-from tandem.user_command.changes import Overtaken
 from tandem.user_command.controller import UserCommandController
 from tandem.user_command.dead_letters import DeadLettersController
-from tandem.user_command.ids_used_up import IdsUsedUp
-from tandem.user_command.rows import UnreadableUser
+from tandem.user_command.repository import KIND
 from tandem.user_command.user_history import UserHistoryController
 from tandem.user_query.controller import UserQueryController
-from tandem.user_query.indexes import MissingIndex
 
 if TYPE_CHECKING:
-    from tandem.app.tracing import Tracing
+    from tandem.observability.tracing import Tracing
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +53,7 @@ RANDOM_USER_SITE = "https://randomuser.me"
 
 
 def application(instance: Instance, authenticator: Authenticator) -> Application:
-    """Everything that an instance answers to whom its authenticator lets in."""
+    """Everything that an instance answers, to requests that its authenticator lets in."""
     routes: list[Route] = []
     counters = HttpCounters()
     for controller in (
@@ -82,8 +75,8 @@ def application(instance: Instance, authenticator: Authenticator) -> Application
             instance.adapters.dead_letters, instance.flow.command_service, instance.flow.query_service
         ),
         RandomUsersController(),
-        HealthController(instance),
-        MetricsController(instance, counters),
+        _health(instance),
+        _metrics(instance, counters),
         LiveController(instance.live),
     ):
         routes += controller.routes()
@@ -106,40 +99,38 @@ def application(instance: Instance, authenticator: Authenticator) -> Application
     )
 
 
-TRANSLATE: dict[type[Exception], Callable[..., ProblemError]] = {
-    InvalidKey: lambda error: bad_parameter("Idempotency-Key", str(error)),
-    KeyReused: lambda error: ProblemError(
-        422, str(error), errors=[ProblemPlace(parameter="Idempotency-Key", detail="was used before")]
-    ),
-    StillOpen: lambda error: ProblemError(503, str(error), headers=(("Retry-After", "1"),)),
-    UnreadableUser: lambda error: ProblemError(500, str(error)),
-    InvalidField: lambda error: bad_field(error.pointer, error.detail),
-    UnknownUser: lambda _: ProblemError(404, "There is no such user."),
-    GoneUser: lambda _: ProblemError(410, "The user was deleted. Its history is at .../events."),
-    OtherVersion: lambda error: ProblemError(
-        412,
-        f"The user has version {error.version}. Read it, decide again, and send that version with If-Match.",
-        headers=(etag(error.version),),
-        more={"version": error.version},
-    ),
-    Overtaken: lambda _: ProblemError(
-        503, "Others change this user all the time; try again in a moment.", headers=(("Retry-After", "1"),)
-    ),
-    IdsUsedUp: lambda error: ProblemError(507, str(error)),
-    MissingIndex: lambda error: ProblemError(503, str(error), headers=(("Retry-After", "30"),)),
-    Overloaded: lambda _: ProblemError(
-        503, "Too much is waiting; try again in a moment.", headers=(("Retry-After", "1"),)
-    ),
-    Unavailable: lambda error: ProblemError(
-        503, f"{_server_of(error)} does not answer; try again in a moment.", headers=(("Retry-After", "2"),)
-    ),
-}
+def _health(instance: Instance) -> HealthController:
+    adapters = instance.adapters
+    flow = FlowCheck(
+        missing_indexes=lambda: instance.background.missing_indexes,
+        dead_letters=adapters.dead_letters,
+        history=adapters.history,
+        witness=adapters.witness,
+        pending=adapters.pending,
+        max_pending_age_seconds=instance.settings.max_pending_age_seconds,
+        last_failure=lambda: instance.flow.query_service.trouble,
+    )
+    return HealthController(instance.settings.app_id, instance, flow)
 
 
-def _server_of(error: Unavailable) -> str:
-    """Which database is away. All else that the error says is for the log."""
-    named = (name for name in ("PostgreSQL", "MongoDB") if str(error).startswith(name))
-    return next(named, "A database")
+def _metrics(instance: Instance, http: HttpCounters) -> MetricsController:
+    adapters, flow = instance.adapters, instance.flow
+    measured = Measured(
+        app_id=instance.settings.app_id,
+        http=http,
+        committed=adapters.users.counters,
+        projected=lambda: flow.query_service.projected,
+        set_aside=flow.set_aside,
+        coalescers=flow.coalescers,
+        recovery=flow.recovery,
+        lease=adapters.lease,
+        database=adapters.database,
+        is_ready=lambda: instance.why_not_ready is None,
+        loop_delays=instance.background.loop_delays,
+        flow_states=FlowStates(adapters.reads, KIND),
+        mongodb_answers=adapters.mongodb_answers,
+    )
+    return MetricsController(measured)
 
 
 def client_folder() -> Path:
@@ -149,10 +140,10 @@ def client_folder() -> Path:
 
 
 def calm_garbage_collector() -> None:
-    """Look for cycles seldom, and never again among what lives as long as the process.
+    """Look for cycles seldom, and never among objects that live as long as the process.
 
-    Nearly nothing here forms cycles, but a batch in flight holds some ten thousand objects, and by its
-    defaults the collector walks them over and over: 7 % of an instance's CPU under load.
+    Nearly nothing here forms cycles. But a batch in flight holds some ten thousand objects, and with its
+    defaults the collector walks them again and again: 7 % of an instance's CPU under load.
     """
     gc.collect()
     gc.freeze()
@@ -160,9 +151,9 @@ def calm_garbage_collector() -> None:
 
 
 def _tracing_of(settings: Settings) -> AbstractAsyncContextManager["Tracing"]:
-    """Loaded here and not before: who traces nothing needs no OpenTelemetry, and waits for none."""
+    """Loaded only here, so that an instance without traces does not need OpenTelemetry."""
     try:
-        module = importlib.import_module("tandem.app.tracing")
+        module = importlib.import_module("tandem.observability.tracing")
     except ModuleNotFoundError as error:
         msg = (
             f"TRACES_URL needs OpenTelemetry, and {error.name} is not installed. Install "
@@ -174,16 +165,14 @@ def _tracing_of(settings: Settings) -> AbstractAsyncContextManager["Tracing"]:
 
 
 async def serve_instance(
-    settings: Settings,
-    on_ready: Callable[[int], None] | None = None,
-    adapt: Adapt = as_they_are,
+    settings: Settings, on_ready: Callable[[int], None] | None = None, adapt: Adapt = as_they_are
 ) -> None:
     """Run an instance until SIGTERM or SIGINT, then finish what it has in flight.
 
-    When one comes before the instance has started, it gives up.
+    If the signal comes before the instance has started, it gives up.
 
     Raises:
-        SettingsError: its authenticator can neither be locked nor stay open, or it cannot trace.
+        SettingsError: its settings ask for an authenticator or for traces that it cannot have.
         UnsuitableServer: one of the two database servers cannot be used.
         ListenError: the port cannot be had.
     """
@@ -206,7 +195,7 @@ async def serve_instance(
 
 @asynccontextmanager
 async def open_application(settings: Settings, adapt: Adapt = as_they_are) -> AsyncIterator[Answers]:
-    """An instance that works, and what answers for it; at the end it finishes what it has in flight.
+    """Run an instance, and give what answers for it. At the end it finishes what it has in flight.
 
     Raises: see `serve_instance`.
     """
@@ -216,4 +205,4 @@ async def open_application(settings: Settings, adapt: Adapt = as_they_are) -> As
         instance = await stack.enter_async_context(run_instance(settings, adapt))
         app = application(instance, authenticator)
         calm_garbage_collector()
-        yield app if tracing is None else tracing.follow(app, instance)
+        yield app if tracing is None else tracing.trace(app, instance.flow.commands.coalescers)

@@ -1,4 +1,4 @@
-"""Being told to stop: at any moment, from the first one on."""
+"""A request to stop, which may come at any moment from the first one on."""
 
 import asyncio
 import signal
@@ -22,7 +22,7 @@ class StopRequest:
         return self._asked.is_set()
 
     def wait_for_it(self) -> None:
-        """From now on the task that made this is not cancelled any more: it will `wait`."""
+        """From now on, do not cancel the task that made this object: it will `wait`."""
         self._starting = None
 
     async def wait(self) -> None:

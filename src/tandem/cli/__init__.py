@@ -2,23 +2,33 @@
 
 Each command is loaded only when it is called, so that `tandem down` needs no database driver, and a command
 whose extra is not installed says which one it needs.
+
+Errors become messages in one place, here. Each package has a module `errors`, and its errors for people
+derive from a class in that module: the service's from `tandem.errors.TandemError`.
 """
 
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
 import click
 
+from tandem.errors import TandemError
+
 GROUP = "tandem.commands"
-# What the commands of each package are for, in the order in which people meet them.
+# Package to what its commands are for, in the order in which people meet them.
 SECTIONS = {
     "tandem_stack": "On this machine",
     "tandem": "With your own servers",
     "tandem_lab": "Measure and prove",
 }
-# What an extra brings, by the package that its commands belong to.
+# Package to the extra that installs what its commands need.
 EXTRAS = {"tandem_stack": "local", "tandem_lab": "lab"}
+
+
+class MissingExtra(TandemError):
+    """A command needs a package that is not installed; says which extra brings it."""
 
 
 @cache
@@ -30,6 +40,12 @@ def commands() -> Mapping[str, EntryPoint]:
 
 def _package(point: EntryPoint) -> str:
     return point.module.partition(".")[0]
+
+
+def _is_for_people(error: Exception) -> bool:
+    """Whether the error is one of a package's own, by the module of its root: no package need be loaded."""
+    roots = {f"{_package(point)}.errors" for point in commands().values()}
+    return any(kind.__module__ in roots for kind in type(error).__mro__)
 
 
 def _section(point: EntryPoint) -> int:
@@ -50,7 +66,7 @@ class CommandsOfAllPackages(click.Group):
         """The command of that name.
 
         Raises:
-            ClickException: it needs a package that is not installed; says which extra brings it.
+            MissingExtra: it needs a package that is not installed.
         """
         del ctx
         point = commands().get(cmd_name)
@@ -66,8 +82,21 @@ class CommandsOfAllPackages(click.Group):
                 f"`tandem {cmd_name}` needs {error.name}. Install it with the extra `{extra}`: "
                 f"pip install 'tandem-cqrs[{extra}]'."
             )
-            raise click.ClickException(msg) from None
+            raise MissingExtra(msg) from None
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was named. An error for people ends it with its message alone.
+
+        Raises:
+            ClickException: the message; click prints it, and exits with 1.
+        """
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            if isinstance(error, click.ClickException) or not _is_for_people(error):
+                raise
+            raise click.ClickException(str(error)) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands under the title of their section."""
@@ -80,11 +109,11 @@ class CommandsOfAllPackages(click.Group):
                 formatter.write_dl(rows)
 
     def _said_of(self, ctx: click.Context, name: str) -> str:
-        """The first sentence of a command's help, or why there is none."""
+        """The first sentence of a command's help, or what the command lacks."""
         try:
             command = self.get_command(ctx, name)
-        except click.ClickException as error:
-            return error.message
+        except MissingExtra as error:
+            return str(error)
         return command.get_short_help_str(limit=200) if command else ""
 
 

@@ -67,7 +67,7 @@ def retry(user_id: int | None, every: bool, replace: bool, url: str | None, data
 
 def _retry_all(base: str) -> int:
     retried = some = _retry(f"{base}{PATH}/retry")
-    while some == PAGE:  # fewer: those that are left were refused again meanwhile
+    while some == PAGE:  # after a shorter one, only users are left that were refused again meanwhile
         some = _retry(f"{base}{PATH}/retry")
         retried += some
     return retried
@@ -95,13 +95,13 @@ def _whose(count: int) -> str:
 
 
 def table_of(letters: list[DeadLetter]) -> FittedTable:
-    """A line for each."""
+    """A line for each dead letter."""
     table = FittedTable(
         Column("user"),
         Column("seed", spare=1, fold_at=20, is_number=False),
         Column("since", spare=2, is_number=False),
         Column("error", fold_at=24, is_number=False),
-        elsewhere="`tandem dead-letters show` tells all of one user.",
+        elsewhere="`tandem dead-letters show` shows all of one user.",
     )
     for letter in letters:
         since = letter.created_at.isoformat(timespec="seconds")

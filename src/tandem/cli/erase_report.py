@@ -10,8 +10,7 @@ import msgspec
 from rich.console import Console
 
 from tandem.cli.tables import Column, FittedTable
-from tandem.config import Settings, SettingsError, load_settings
-from tandem.kernel import Unavailable, UnsuitableServer
+from tandem.config import Settings, load_settings
 from tandem.postgres.database import Database
 from tandem.user_command.erasure import Place, place_of, places_in_postgresql
 from tandem.user_query.database import COLLECTION, open_client, translated, users_of
@@ -26,10 +25,7 @@ def erase_report(user_id: int, as_json: bool) -> None:
     Values are not shown. The exit code is 1 while some field tells of the person. Backups age out by
     themselves: see Erase a person in docs/operations.md.
     """
-    try:
-        places = asyncio.run(_places(load_settings(os.environ), user_id))
-    except (SettingsError, UnsuitableServer, Unavailable) as error:
-        raise click.ClickException(str(error)) from None
+    places = asyncio.run(_places(load_settings(os.environ), user_id))
     if as_json:
         click.echo(msgspec.json.encode(places).decode())
     else:

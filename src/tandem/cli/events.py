@@ -8,12 +8,11 @@ from datetime import timedelta
 
 import click
 
-from tandem.config import Settings, SettingsError, load_settings
-from tandem.kernel import Unavailable, UnsuitableServer
+from tandem.config import Settings, load_settings
 from tandem.postgres.database import Database
 from tandem.user_command.log_check import LogCheck, check_log
 
-# Of what cannot be read, so many are named.
+# So many of the users that cannot be read are named.
 MOST_NAMED = 20
 
 
@@ -29,10 +28,7 @@ def check() -> None:
     Run it before you deploy a program that reads events in another way. The exit code is 1 if it cannot read
     some.
     """
-    try:
-        found = asyncio.run(_check(load_settings(os.environ)))
-    except (SettingsError, UnsuitableServer, Unavailable) as error:
-        raise click.ClickException(str(error)) from None
+    found = asyncio.run(_check(load_settings(os.environ)))
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(_kinds(found).items())) or "none"
     click.echo(f"Events of {found.users:,} users: {kinds}.")
     for trouble in found.unreadable[:MOST_NAMED]:

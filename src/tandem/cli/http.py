@@ -11,13 +11,19 @@ from typing import Any, Protocol
 import click
 import msgspec
 
+from tandem.errors import TandemError
+
 TIMEOUT_SECONDS = 30
-# Not an option: command lines are there for everybody on this machine to read.
+# Not an option: everybody on this machine can read the command lines of others.
 ACCESS_VARIABLE = "TANDEM_TOKEN"
 
 
+class NoAnswer(TandemError):
+    """An instance cannot be asked, does not answer, or answers with a problem."""
+
+
 class RunningStack(Protocol):
-    """What the package that runs stacks offers by the entry point `tandem.running`."""
+    """What the package that runs stacks offers, by the entry point `tandem.running`."""
 
     def data_dir_option(self, what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """The option `--data-dir`."""
@@ -33,7 +39,7 @@ def _stack() -> RunningStack:
 
 
 def address_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options `--url` and `--data-dir`, which say whom to ask; see `base_url`."""
+    """Give a command the options `--url` and `--data-dir`, of which `base_url` makes an address."""
     url = click.option("--url", help="Where an instance or the load balancer answers.  [default: the stack]")
     return url(_stack().data_dir_option("The data folder of the running stack.")(command))
 
@@ -42,13 +48,13 @@ def base_url(url: str | None, data_dir: Path) -> str:
     """The given address, or that of the stack that runs on `data_dir`.
 
     Raises:
-        ClickException: there is neither, or it is no address.
+        NoAnswer: there is neither, or it is not an address.
     """
     if url is None:
         url = _stack().running_url(data_dir)
     if not url.startswith(("http://", "https://")):
-        msg = f"{url!r} is no address: it must begin with http:// or https://."
-        raise click.ClickException(msg)
+        msg = f"{url!r} is not an address: it must begin with http:// or https://."
+        raise NoAnswer(msg)
     return url.rstrip("/")
 
 
@@ -56,7 +62,7 @@ def ask(address: str, method: str = "GET") -> bytes:
     """The body of the answer; sends the access token in TANDEM_TOKEN, where there is one.
 
     Raises:
-        ClickException: nobody answers, or the answer is a problem; says which.
+        NoAnswer: there is no answer, or the answer is a problem; says which.
     """
     request = urllib.request.Request(address, method=method)  # noqa: S310 - base_url lets only http(s) pass
     if token := os.environ.get(ACCESS_VARIABLE):
@@ -65,10 +71,10 @@ def ask(address: str, method: str = "GET") -> bytes:
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
             return bytes(answer.read())
     except urllib.error.HTTPError as error:
-        raise click.ClickException(_problem(error)) from None
+        raise NoAnswer(_problem(error)) from None
     except (OSError, ValueError) as error:
         msg = f"{address} does not answer ({error}). Is it running? `tandem up` starts a stack."
-        raise click.ClickException(msg) from None
+        raise NoAnswer(msg) from None
 
 
 def _problem(error: urllib.error.HTTPError) -> str:

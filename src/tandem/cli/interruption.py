@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 async def interruptible(work: Coroutine[Any, Any, T]) -> T:
-    """Carry it out; SIGTERM interrupts it as Ctrl-C does."""
+    """Carry out `work`; SIGTERM interrupts it as Ctrl-C does."""
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - narrows the type: uvloop.run has made one
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)

@@ -10,8 +10,8 @@ from typing import TypeVar
 import click
 
 from tandem.cli.interruption import INTERRUPTED, interruptible
-from tandem.config import Settings, SettingsError, load_settings
-from tandem.kernel import Backoff, Unavailable, UnsuitableServer
+from tandem.config import Settings, load_settings
+from tandem.kernel import Backoff, UnsuitableServer
 from tandem.user_command import migrate as postgres
 from tandem.user_query import database as mongodb
 
@@ -28,7 +28,7 @@ LONGEST_WAIT = 86_400.0
     default=60,
     show_default=True,
     metavar="SECONDS",
-    help="How long each database may be out of reach, since it is still being started.",
+    help="How long each database may be out of reach, for example while it starts.",
 )
 @click.option(
     "--lock-wait",
@@ -36,7 +36,7 @@ LONGEST_WAIT = 86_400.0
     default=300,
     show_default=True,
     metavar="SECONDS",
-    help="How long each migration waits for readers and for other migrations, while everybody goes on.",
+    help="How long each migration waits for readers and other migrations, without holding them up.",
 )
 def migrate(wait: float, lock_wait: float) -> None:
     """Bring the databases at POSTGRES_URL and MONGODB_URL to this program's version, as their owner.
@@ -44,14 +44,12 @@ def migrate(wait: float, lock_wait: float) -> None:
     Running it again, or twice at a time, is harmless. Instances of the version before go on.
     """
     patience = postgres.Patience(in_all=timedelta(seconds=lock_wait))
+    settings = load_settings(os.environ)
     try:
-        settings = load_settings(os.environ)
         applied = asyncio.run(interruptible(_migrate(settings, timedelta(seconds=wait), patience)))
     except (KeyboardInterrupt, asyncio.CancelledError):
         click.echo("Interrupted. Run it again: what was applied stays, and nothing is half done.", err=True)
         sys.exit(INTERRUPTED)
-    except (SettingsError, UnsuitableServer, Unavailable) as error:
-        raise click.ClickException(str(error)) from None
     click.echo(f"Applied: {', '.join(applied)}." if applied else "Both databases are up to date.")
 
 
@@ -75,10 +73,10 @@ async def _migrate(settings: Settings, wait: timedelta, patience: postgres.Patie
 async def _once_usable(
     do: Callable[[], Awaitable[T]], may_pass: Callable[[UnsuitableServer], bool], wait: timedelta
 ) -> T:
-    """Do it, again and again while the server cannot be used but may be in a moment.
+    """Do it, and try again as long as the server cannot be used yet.
 
     Raises:
-        UnsuitableServer: the server cannot be used, and waiting is of no use or has lasted long enough.
+        UnsuitableServer: the server cannot be used, and waiting would not help or has lasted long enough.
     """
     clock = asyncio.get_running_loop().time
     give_up = clock() + wait.total_seconds()
@@ -96,5 +94,5 @@ async def _once_usable(
 
 
 def _report(text: str) -> None:
-    """Progress goes where errors go: what is printed is the result alone."""
+    """Progress goes to stderr, so that stdout has only the result."""
     click.echo(text, err=True)

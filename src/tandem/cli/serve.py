@@ -6,10 +6,8 @@ import click
 import uvloop
 
 from tandem.app import serve_instance
-from tandem.config import SettingsError, load_settings
-from tandem.http.sockets import ListenError
-from tandem.kernel import Unavailable, UnsuitableServer
-from tandem.telemetry.logs import set_up_logs
+from tandem.config import load_settings
+from tandem.observability.logs import set_up_logs
 
 
 @click.command()
@@ -18,13 +16,10 @@ def serve() -> None:
 
     APP_ID (STANDALONE) names it, PORT (8080) is where it answers, HOST (127.0.0.1) on which address.
     """
-    try:
-        settings = load_settings(os.environ)
-        set_up_logs(settings.app_id, settings.log_level, settings.log_format)
+    settings = load_settings(os.environ)
+    set_up_logs(settings.app_id, settings.log_level, settings.log_format)
 
-        def say_where(port: int) -> None:
-            click.echo(f"{settings.app_id} answers at http://{settings.host}:{port}")
+    def say_where(port: int) -> None:
+        click.echo(f"{settings.app_id} answers at http://{settings.host}:{port}")
 
-        uvloop.run(serve_instance(settings, say_where))
-    except (SettingsError, UnsuitableServer, ListenError, Unavailable) as error:
-        raise click.ClickException(str(error)) from None
+    uvloop.run(serve_instance(settings, say_where))

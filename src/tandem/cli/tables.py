@@ -1,4 +1,4 @@
-"""Tables for terminals of any width: where there is no room they leave columns out, never digits."""
+"""Tables for terminals of any width. Where there is no room they leave out columns, never digits."""
 
 import msgspec
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -21,8 +21,8 @@ class Column(msgspec.Struct, frozen=True):
 class FittedTable:
     """A table that fits where it is printed, and names what it had to leave out.
 
-    Columns that hold nothing but zeros and blanks are left out before all others. A cell is plain text, or a
-    `Text` where it has a style: what users have written is never taken for markup.
+    Columns with nothing but zeros and blanks are left out first. A cell is plain text, or a `Text` where it
+    has a style: nothing that users have written is taken for markup.
     """
 
     def __init__(self, *columns: Column, elsewhere: str = "A wider window shows more.") -> None:
@@ -66,7 +66,7 @@ class FittedTable:
     def _widths(self, shown: list[int], room: int) -> list[int]:
         """Each column gets what it needs at least; those to the left first get more, as far as there is.
 
-        What is wider than the whole window is broken into lines, be it a number.
+        Anything wider than the whole window is broken into lines, even a number.
         """
         widths = [min(self._least(at), room - 1) for at in shown]
         for place, at in enumerate(shown):

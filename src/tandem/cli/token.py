@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from tandem.http.routes import Scope
-from tandem.http.token_keys import KeyFileError, private_key
+from tandem.http.token_keys import private_key, read_keys
 from tandem.http.tokens import new_token
 
 _SCOPES = click.Choice([str(scope) for scope in Scope])
@@ -16,21 +16,14 @@ _SCOPES = click.Choice([str(scope) for scope in Scope])
 @click.option("--key-file", type=click.Path(path_type=Path), required=True, help="The private key, as PEM.")
 @click.option("--scope", "scopes", type=_SCOPES, multiple=True, required=True, help="May be repeated.")
 @click.option("--hours", type=click.FloatRange(0.01, 8_784), default=8.0, show_default=True)
-@click.option("--subject", default="", help="Whom it is for; kept in the token, for people.")
+@click.option("--subject", default="", help="Whom it is for; for people who read the token.")
 @click.option("--audience", default="tandem", show_default=True, help="As TOKEN_AUDIENCE of the instances.")
 def token(key_file: Path, scopes: tuple[str, ...], hours: float, subject: str, audience: str) -> None:
-    """Print a new access token. It cannot be taken back before it expires: keep it short-lived.
+    """Print a new access token. It cannot be revoked before it expires: keep it short-lived.
 
     `command` may create users, `query` may read all of them, `operator` may see runs, statistics, metrics and
     dead letters.
     """
-    try:
-        key = private_key(key_file.read_bytes())
-    except OSError as error:
-        msg = f"{key_file} cannot be read: {error.strerror}."
-        raise click.ClickException(msg) from None
-    except KeyFileError as error:
-        msg = f"{key_file} cannot be used: {error}"
-        raise click.ClickException(msg) from None
+    key = read_keys(key_file, private_key)
     claims = {"aud": audience, "sub": subject} if subject else {"aud": audience}
     click.echo(new_token(key, map(Scope, scopes), timedelta(hours=hours), **claims))

@@ -1,4 +1,4 @@
-"""Settings: everything an instance can be told from its environment, in one place."""
+"""Settings: everything that an instance reads from its environment, in one place."""
 
 from tandem.config.settings import Settings, SettingsError, load_settings
 

@@ -3,120 +3,89 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
-from tandem.telemetry.logs import Format, Level
+from tandem.errors import TandemError
 
+AppId = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")]
+Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+HttpUrl = Annotated[str, Meta(pattern="^(https?://.+)?$")]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["auto", "json", "text"]
 
 
-class SettingsError(Exception):
+class SettingsError(TandemError):
     """An environment variable is missing or has a value that cannot be used."""
 
 
+def _is(description: str, **bounds: Any) -> Meta:
+    """What a setting is, for docs/reference/settings.md (`make docs`), and the bounds of its value."""
+    return Meta(description=description, **bounds)
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
-    """What one instance needs to know. The name in the environment is the field's name in capitals.
+    """What one instance needs to know. The name in the environment is the field's name in capitals."""
 
-    docs/reference/settings.md is made of these descriptions (`make docs`).
-    """
+    postgres_url: Annotated[str, _is("PostgreSQL 18 or newer, as the role `tandem_service`")]
+    mongodb_url: Annotated[str, _is("MongoDB 5 or newer, a replica set even with one node")]
+    app_id: Annotated[AppId, _is("the instance's name; each needs its own")] = "STANDALONE"
+    host: Annotated[str, _is("the address that it listens on")] = "127.0.0.1"
+    port: Annotated[Port, _is("the port that it listens on")] = 8080
 
-    postgres_url: Annotated[str, Meta(description="PostgreSQL 18 or newer, as the role `tandem_service`")]
-    mongodb_url: Annotated[str, Meta(description="MongoDB 5 or newer, a replica set even with one node")]
-    app_id: Annotated[
-        str,
-        Meta(
-            min_length=1,
-            max_length=64,
-            pattern=r"^[\x21-\x7e]+$",
-            description="the instance's name; each needs its own",
-        ),
-    ] = "STANDALONE"
-    host: Annotated[str, Meta(description="the address that it listens on")] = "127.0.0.1"
-    port: Annotated[Port, Meta(description="the port that it listens on")] = 8080
-
-    max_waiting_commands: Annotated[
-        int, Meta(ge=1, le=1_000_000, description="commands that may wait for PostgreSQL; more get a 503")
-    ] = 5_000
+    max_waiting_commands: Annotated[Count, _is("commands that wait for PostgreSQL; more get a 503")] = 5_000
     require_if_match: Annotated[
-        bool,
-        Meta(description="refuse updates and deletions that do not name a version by `If-Match` (428)"),
+        bool, _is("refuse updates and deletions that do not name a version by `If-Match` (428)")
     ] = False
     max_batch: Annotated[
-        int, Meta(ge=1, le=5_000, description="users in one transaction, and in one write to MongoDB")
+        int, _is("users in one transaction, and in one write to MongoDB", ge=1, le=5_000)
     ] = 500
     max_in_projection: Annotated[
-        int,
-        Meta(
-            ge=1,
-            le=1_000_000,
-            description="users that wait in memory for MongoDB; more wait in PostgreSQL until there is room",
-        ),
+        Count, _is("users that wait in memory for MongoDB; more wait in PostgreSQL until there is room")
     ] = 10_000
 
     lease_seconds: Annotated[
-        float,
-        Meta(ge=2, le=3_600, description="how soon others take over the users of an instance that died"),
+        float, _is("how soon others take over the users of an instance that died", ge=2, le=3_600)
     ] = 5.0
     database_timeout_seconds: Annotated[
-        Seconds, Meta(description="the longest call to a database, before the connection is given up")
+        Seconds, _is("the longest call to a database, before the connection is given up")
     ] = 10.0
     drain_seconds: Annotated[
-        Seconds,
-        Meta(description="how long requests in flight, then the flow, may take after SIGTERM"),
+        Seconds, _is("how long requests in flight, then the flow, may take after SIGTERM")
     ] = 20.0
     max_pending_age_seconds: Annotated[
-        Seconds, Meta(description="`/health/flow` answers 503 when the oldest pending user is older")
+        Seconds, _is("`/health/flow` answers 503 when the oldest pending user is older")
     ] = 30.0
     allow_unsafe_durability: Annotated[
-        bool,
-        Meta(
-            description="start although PostgreSQL is set to lose acknowledged users in a crash (`fsync` off)"
-        ),
+        bool, _is("start although PostgreSQL is set to lose acknowledged users in a crash (`fsync` off)")
     ] = False
 
     log_level: Annotated[
-        Level,
-        Meta(description="how much is logged; at `debug` a line for each request, and what errors say"),
+        LogLevel, _is("how much is logged; at `debug` a line for each request, and what errors say")
     ] = "info"
-    log_format: Annotated[
-        Format,
-        Meta(description="JSON lines or text; `auto`: text where a terminal reads it"),
-    ] = "auto"
+    log_format: Annotated[LogFormat, _is("JSON lines or text; `auto`: text for a terminal")] = "auto"
 
     traces_url: Annotated[
-        str,
-        Meta(
-            pattern="^(https?://.+)?$",
-            description="where spans go (OTLP over HTTP), like `http://collector:4318/v1/traces`; "
-            "empty: nothing is traced",
-        ),
+        HttpUrl, _is("where spans go (OTLP over HTTP), like `http://collector:4318/v1/traces`; or empty")
     ] = ""
     traces_ratio: Annotated[
-        float,
-        Meta(ge=0, le=1, description="the share of requests that is traced, besides those that ask for it"),
+        float, _is("the share of requests that is sampled, besides those that ask for it", ge=0, le=1)
     ] = 0.01
 
     token_keys_file: Annotated[
-        str,
-        Meta(description="public keys; where they are named, requests need a token signed with one of them"),
+        str, _is("public keys; where they are named, requests need a token signed with one of them")
     ] = ""
-    token_audience: Annotated[str, Meta(min_length=1, description="whom tokens must be made for")] = "tandem"  # noqa: S105 - no secret
-    token_issuer: Annotated[
-        str, Meta(description="by whom tokens must be made; empty: by whoever has a key")
-    ] = ""
+    token_audience: Annotated[str, _is("the audience that tokens must name", min_length=1)] = "tandem"  # noqa: S105
+    token_issuer: Annotated[str, _is("the issuer that tokens must name; empty: any that has a key")] = ""
     allow_unauthenticated: Annotated[
-        bool, Meta(description="listen without tokens on an address that others may reach")
+        bool, _is("listen without tokens on an address that others may reach")
     ] = False
     allowed_hosts: Annotated[
-        str,
-        Meta(
-            description="without tokens: the host names, with commas between, by which browsers may ask "
-            "besides localhost and addresses"
-        ),
+        str, _is("without tokens: names besides localhost by which browsers may ask, with commas between")
     ] = ""
 
 
@@ -151,7 +120,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
 
 
 def _secret(name: str, environ: Mapping[str, str]) -> str:
-    """What the file says that `environ` names for this setting, without the end of its line.
+    """The content of the file that `environ` names for this setting, without the end of its line.
 
     The group may read it, since that is how Kubernetes hands secrets to an account that is not root.
     """

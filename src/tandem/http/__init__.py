@@ -1,1 +1,1 @@
-"""HTTP: routes, requests, problems, static files, the OpenAPI document. Knows no user and no database."""
+"""HTTP: routes, requests, problems, static files, OpenAPI. This room knows neither users nor databases."""

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -14,12 +14,13 @@ from tandem.http.authentication import Authenticator
 from tandem.http.counters import HttpCounters, RouteCounters
 from tandem.http.decoding import RequestDecoder
 from tandem.http.problems import ProblemError
+from tandem.http.racing import unless
 from tandem.http.requests import RawHeaders, RawRequest, Response, StreamResponse
 from tandem.http.routes import Route, Router
 
 logger = logging.getLogger(__name__)
 
-#: Only counters and logs see this one. The number is nginx's; HTTP has none.
+#: Stands for the answer to a client that has left. Only counters and logs see it. The status is nginx's.
 CLIENT_LEFT = Response(499)
 
 _SEED = re.compile(rb"(?:^|&)seed=([^&]{1,400})")
@@ -43,8 +44,8 @@ class Application:
 
     Args:
         routes: what is served.
-        translate: exceptions (and their subclasses) that mean something to the client, and what they mean.
-        authenticator: who is let in; None: everybody.
+        translate: an exception (and its subclasses) to the problem that the client gets.
+        authenticator: decides which requests are let in; None lets all in.
         counters: where answers are counted.
     """
 
@@ -72,7 +73,7 @@ class Application:
             counters = handler.counters
             answer = await self._answer(request, handler, parameters)
             if isinstance(answer, StreamResponse) and not answer.endless and request.method != "HEAD":
-                # What fails before anything is sent can still become a problem.
+                # As long as nothing has been sent, an error can still become a problem.
                 answer = msgspec.structs.replace(answer, first=await anext(answer.chunks, b""))
         except asyncio.CancelledError:
             answer = ProblemError(503, "This instance was stopped while it worked on the request.").response()
@@ -104,7 +105,10 @@ class Application:
             _check_media_type(request.headers, handler.media_types)
             body = await request.body()
         asked = handler.endpoint(decoder.decode(parameters, request.query, body, request.headers))
-        return await (_unless_client_leaves(asked, request) if handler.cancel_on_disconnect else asked)
+        if not handler.cancel_on_disconnect:
+            return await asked
+        answered = await unless(asked, request.until_client_left())
+        return answered.result() if answered else CLIENT_LEFT
 
     def _problem(self, error: Exception, request: RawRequest) -> ProblemError:
         if isinstance(error, ProblemError):
@@ -117,23 +121,8 @@ class Application:
         return ProblemError(500, "The server failed to answer. Its log says why.")
 
 
-async def _unless_client_leaves(
-    asked: Coroutine[Any, Any, Response | StreamResponse], request: RawRequest
-) -> Response | StreamResponse:
-    """What is asked for; when the client leaves before, it is cancelled, and the answer is for nobody."""
-    working = asyncio.ensure_future(asked)
-    leaving = asyncio.ensure_future(request.until_client_left())
-    try:
-        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
-        return working.result() if working.done() else CLIENT_LEFT
-    finally:
-        for task in (working, leaving):
-            task.cancel()
-        await asyncio.gather(working, leaving, return_exceptions=True)
-
-
 def _path_of(request: RawRequest) -> str:
-    """What may stand in a log: the query may hold somebody's address."""
+    """The path, for logs. The query is not logged: it may hold a person's address."""
     return request.path.decode("latin-1")
 
 

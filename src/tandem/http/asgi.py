@@ -1,4 +1,4 @@
-"""The application as ASGI 3, for any server that speaks it; what bounds clients there is that server's."""
+"""The application as ASGI 3, for any server that speaks it. How clients are bounded is up to that server."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
@@ -9,6 +9,7 @@ from tandem.http.bodies import BROKEN_OFF, length_of, read_within, too_slow
 from tandem.http.heads import CLOSE, bad_head, check_head, headers_of
 from tandem.http.limits import Answers, Limits
 from tandem.http.problems import ProblemError
+from tandem.http.racing import unless
 from tandem.http.requests import WITHOUT_BODY, Headers, RawRequest, Response, StreamResponse
 
 Message = MutableMapping[str, Any]
@@ -17,7 +18,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 
 class AsgiApplication:
-    """Answers HTTP. Lifespans are for who makes it, and there are no WebSockets."""
+    """Answers HTTP requests. Lifespans are handled by `tandem.asgi`; there are no WebSockets."""
 
     def __init__(self, app: Answers, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
@@ -46,32 +47,20 @@ class AsgiApplication:
             )
 
     async def _send_stream(self, answer: StreamResponse, request: "_Request", send: Send) -> None:
-        """Send it; what fails half way is the server's to show, and its log has it."""
+        """Send it. An error half way is raised to the server, which logs it and cuts the connection."""
         try:
             await send(_start(answer))
             if request.method != "HEAD":
-                await self._send_chunks(answer, request, send)
+                ends = [request.until_client_left(), *([self.stopping.wait()] if answer.endless else ())]
+                if sent := await unless(_send_all(answer, send), *ends):
+                    sent.result()
             await send({"type": "http.response.body", "body": b""})
         finally:
             await answer.close()
 
-    async def _send_chunks(self, answer: StreamResponse, request: "_Request", send: Send) -> None:
-        sending = asyncio.ensure_future(_send_all(answer, send))
-        ends: list[asyncio.Future[Any]] = [asyncio.ensure_future(request.until_client_left())]
-        if answer.endless:
-            ends.append(asyncio.ensure_future(self.stopping.wait()))
-        try:
-            await asyncio.wait((sending, *ends), return_when=asyncio.FIRST_COMPLETED)
-            if sending.done():
-                sending.result()
-        finally:
-            for task in (sending, *ends):
-                task.cancel()
-            await asyncio.gather(sending, *ends, return_exceptions=True)
-
 
 class _Request(RawRequest):
-    """A request that a server has the head of."""
+    """A request whose head a server has read."""
 
     __slots__ = ("_limits", "_receive", "keeps_alive")
 
@@ -82,7 +71,7 @@ class _Request(RawRequest):
         super().__init__(scope["method"], path, scope["query_string"], headers_of(pairs))
         self._receive = receive
         self._limits = limits
-        #: See `tandem.http.rsgi`: what follows a body in chunks is not believed.
+        #: Not after a body in chunks: `tandem.http.rsgi` says why.
         self.keeps_alive = "transfer-encoding" not in self.headers
 
     async def body(self) -> bytes:

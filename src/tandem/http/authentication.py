@@ -1,4 +1,4 @@
-"""Which requests are let in: those with a token, or all but those that pages of other sites send."""
+"""Decides which requests are let in: those with a token, or all that no page of another site has sent."""
 
 import time
 from collections.abc import Iterable
@@ -11,19 +11,19 @@ from tandem.http.requests import READING, RawHeaders, RawRequest
 from tandem.http.routes import Scope
 from tandem.http.tokens import Access, TokenError, TokenRules
 
-# Verified tokens, so that most requests cost a look into a table. Beyond this the oldest is forgotten.
+# So many verified tokens are remembered: most requests cost one look into a table. The oldest goes first.
 _MAX_KNOWN = 1_024
 _CHALLENGE = 'Bearer realm="tandem"'
 
 
 class Authenticator(Protocol):
-    """Decides about requests that found their route."""
+    """Decides whether a request may use the route that it asks for."""
 
     def authorize(self, request: RawRequest, scope: Scope | None) -> None:
         """Return if the request may use a route of this scope. None means that the route is public.
 
         Raises:
-            ProblemError: it may not; says what it would need.
+            ProblemError: it may not; says what the request would need.
         """
 
 
@@ -72,9 +72,9 @@ def _unauthorized(detail: str, error: str = "") -> ProblemError:
 class SameSiteOnly:
     """Lets every client in, but not the pages of other sites in a browser.
 
-    Such a page may send requests, and may even read the answers once its own host name leads to our address
-    (DNS rebinding). So the name that a request asks for must be an address, localhost, or known to be ours,
-    and what changes something must not come from another site.
+    Such a page may send requests. It may even read the answers, once its own host name leads to our address
+    (DNS rebinding). So the host of a request must be an address, localhost, or a name known to be ours, and a
+    request that changes something must not come from another site.
     """
 
     def __init__(self, host_names: Iterable[str] = ()) -> None:
@@ -87,14 +87,14 @@ class SameSiteOnly:
             return
         host = request.headers.get("host", "")
         if host and not self._is_ours(host):
-            detail = "Ask by an address or as localhost. Where this name is scope, put it into ALLOWED_HOSTS."
+            detail = "Ask by an address or as localhost. If this name is right, add it to ALLOWED_HOSTS."
             raise ProblemError(421, detail)
         if request.method not in READING and _is_cross_site(request.headers, host):
             raise ProblemError(403, "A page of another site has sent this.")
 
 
 def _is_address_or_known(host: str, names: frozenset[str]) -> bool:
-    """Whether the header Host has an address or a name that no page of another site can have."""
+    """Whether this Host is an address, or a name that no page of another site can have."""
     text = host.lower()
     in_brackets = text.startswith("[")
     name = text[1:].partition("]")[0] if in_brackets else text.partition(":")[0].removesuffix(".")
@@ -108,7 +108,7 @@ def _is_address_or_known(host: str, names: frozenset[str]) -> bool:
 
 
 def _is_cross_site(headers: RawHeaders, host: str) -> bool:
-    """Whether a browser says that the page of another site has sent this; other clients say neither."""
+    """Whether a browser says that a page of another site has sent this. Other clients send no such header."""
     site = headers.get("sec-fetch-site")
     if site is not None:
         return site not in ("same-origin", "none")

@@ -7,15 +7,15 @@ from tandem.http.limits import Limits
 from tandem.http.problems import ProblemError
 from tandem.http.requests import RawHeaders
 
-# Who is still writing when we close sees a reset connection and not our 413. So a body that is only somewhat
-# too long is read to its end, and thrown away; one beyond this is not read on.
+# A client that is still writing when we close sees a reset connection instead of our 413. So a body that is
+# only somewhat too long is read to its end and thrown away. Of a body longer than this, no more is read.
 _MAX_DISCARDED_BYTES = 1_048_576
 
-BROKEN_OFF = "The body broke off, or trailers followed it: send it whole, and none."
+BROKEN_OFF = "The body broke off, or trailers followed it. Send the whole body, and no trailers."
 
 
 def length_of(headers: RawHeaders) -> int | None:
-    """How long the body is; None when only reading it will tell."""
+    """How many bytes the body has; None for a body in chunks, whose length shows only when it is read."""
     length = headers.get("content-length")
     if length is not None:
         return int(length)
@@ -26,7 +26,7 @@ async def read_within(chunks: AsyncIterator[bytes], length: int | None, limits: 
     """The body that comes in these chunks.
 
     Raises:
-        ProblemError: 413; `chunks` may raise others.
+        ProblemError: 413, or what `chunks` raises.
     """
     too_long = ProblemError(413, f"The body may have at most {limits.body_bytes} bytes.", headers=(CLOSE,))
     if length is not None and length > _MAX_DISCARDED_BYTES:
@@ -47,5 +47,5 @@ async def read_within(chunks: AsyncIterator[bytes], length: int | None, limits: 
 
 
 def too_slow() -> ProblemError:
-    """For a body that takes longer than it may."""
+    """The problem for a body that takes too long."""
     return ProblemError(408, "The body of the request did not arrive in time.", headers=(CLOSE,))

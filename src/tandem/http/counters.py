@@ -1,31 +1,30 @@
-"""What a server has answered, as plain sums. Telling them to anybody is somebody else's business."""
+"""What a server has answered, as plain sums. `tandem.observability.metrics` shows them."""
 
 from collections import Counter
 from collections.abc import Callable
 from http import HTTPStatus
 
-from tandem.http.routes import Route
-from tandem.telemetry import Histogram
+import msgspec
 
-#: The route of what is no route's: paths that nothing is served at, and methods that a path does not have.
+from tandem.histogram import Histogram
+from tandem.http.routes import Route
+
+#: Stands for the route where there is none: an unknown path, or a method that the path does not have.
 NO_ROUTE = "none"
-#: The route of all pages and their files together.
+#: Stands for the routes of all pages and their files together.
 FILES = "files"
 
 
-class RouteCounters:
+class RouteCounters(msgspec.Struct):
     """What was answered on one route."""
 
-    __slots__ = ("method", "path", "seconds", "statuses")
-
-    def __init__(self, method: str, path: str, statuses: tuple[int, ...] = ()) -> None:
-        self.method = method
-        #: The route's template, or one of the two names above; never what a client has sent.
-        self.path = path
-        #: Status to answers. Those that are foreseen begin at 0, so that a rate sees the first one.
-        self.statuses = dict.fromkeys(statuses, 0)
-        #: From the request's head to its whole answer; of a stream, to its beginning.
-        self.seconds = Histogram()
+    method: str
+    #: The route's template, or one of the two names above; never something that a client has sent.
+    path: str
+    #: Status to number of answers. Foreseen ones begin at 0, so that a rate sees the first answer.
+    statuses: dict[int, int] = {}
+    #: From the request's head to its whole answer; of a stream, to its beginning.
+    seconds: Histogram = msgspec.field(default_factory=Histogram)
 
     def count(self, status: int, seconds: float) -> None:
         """Count an answer."""
@@ -42,14 +41,14 @@ class HttpCounters:
         self.routes = [self.unrouted, self.files]
         #: Status to requests refused before they were read whole: too large, too slow, against HTTP.
         self.refused: Counter[int] = Counter()
-        #: Says how many connections are open. A server that can tell puts itself here.
+        #: How many connections are open. A server that can count them replaces this.
         self.count_connections: Callable[[], int] = lambda: 0
 
     def of(self, route: Route) -> RouteCounters:
-        """The counters of a route, which begin now."""
+        """New counters for a route."""
         if not route.documented:
             return self.files
         foreseen = (*route.responses, *route.problems, HTTPStatus.INTERNAL_SERVER_ERROR.value)
-        counters = RouteCounters(route.method, route.path, foreseen)
+        counters = RouteCounters(route.method, route.path, dict.fromkeys(foreseen, 0))
         self.routes.append(counters)
         return counters

@@ -17,10 +17,10 @@ from tandem.http.validation import explain, find_text, json_pointer
 # PostgreSQL's text cannot hold U+0000, and UTF-8 cannot hold half a surrogate pair.
 _NUL = re.compile("\x00")
 _NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
-# Of many places these are named: a short body can have thousands, and a pointer can be as long as the body.
+# How many places one problem names: a short body can have thousands, and a pointer can be as long as it.
 _MAX_PLACES = 20
 _MAX_POINTER_CHARACTERS = 10_000
-# What msgspec says of half a surrogate pair, depending on what follows it.
+# Words of msgspec's errors about half a surrogate pair; which one depends on what follows it.
 _MAY_BE_ABOUT_TEXT = re.compile("surrogate|hex escape|truncated")
 _ESCAPED_NUL = b"\\u0000"
 
@@ -90,7 +90,8 @@ def query_arguments(query: bytes, names: Set[str]) -> dict[str, str]:
     """The arguments among `names`. Others are ignored, as clients and proxies add their own.
 
     Raises:
-        ProblemError: 400 for one that is given twice (which one counts would be a guess) or is no text.
+        ProblemError: 400 for an argument that is not text, or is given twice: which one counts would be a
+            guess.
     """
     arguments: dict[str, str] = {}
     if not query:
@@ -132,12 +133,12 @@ def _convert(arguments: dict[str, str], wanted: type) -> Any:
         return msgspec.convert(arguments, wanted, strict=False)
     except msgspec.ValidationError as error:
         path, detail = explain(error, wanted)
-        # Every argument arrives as text, so that "not a string" would only confuse.
+        # Every argument arrives as text, so "not a string" would only confuse.
         raise bad_parameter(".".join(path), detail.removesuffix(", not a string")) from None
 
 
 def _malformed(body: bytes, error: Exception) -> ProblemError:
-    """400 for what is no JSON; where only the text of some field is impossible, that field is named."""
+    """400 for a body that is not JSON. If only the text of some field is impossible, it names that field."""
     if not body.strip():
         return bad_field("#", "is empty: send a JSON object")
     if isinstance(error, UnicodeDecodeError) or _MAY_BE_ABOUT_TEXT.search(str(error)):

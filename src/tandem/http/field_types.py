@@ -1,4 +1,4 @@
-"""What msgspec knows about the types of routes, looked through once or when something is wrong."""
+"""Looks into the types of routes: once at the start, and later to explain a wrong value."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -7,7 +7,7 @@ from msgspec import inspect
 
 
 def require_bounded_integers(wanted: Any) -> None:
-    """Check that every integer within the type has bounds, so that none can fall out of 64 bits later.
+    """Check that every integer within the type has bounds, so that none can exceed 64 bits later.
 
     Raises:
         TypeError: names the type that has an integer without both bounds.
@@ -46,7 +46,7 @@ def _step(info: inspect.Type, name: str) -> Iterator[inspect.Type]:
 
 
 def _unwrapped(infos: Iterable[inspect.Type]) -> Iterator[inspect.Type]:
-    """Each type, and what stands in its annotation or union."""
+    """Each type, and the types inside its annotation or union."""
     for info in infos:
         yield info
         if isinstance(info, inspect.Metadata | inspect.UnionType):

@@ -1,25 +1,25 @@
-"""The head of a request as servers hand it over: checked, and made into what the application takes."""
+"""Checks the head of a request as a server hands it over, and makes of it what the application takes."""
 
 from collections.abc import Sequence
 
 from tandem.http.problems import ProblemError
 from tandem.http.requests import RawHeaders
 
-#: For answers after which a connection cannot be used any more.
+#: For answers after which the connection is closed.
 CLOSE = ("Connection", "close")
 
 
 def headers_of(pairs: Sequence[tuple[str, str]]) -> RawHeaders:
-    """The headers by name; of several with one name the first."""
+    """The headers by name. Of several with one name, the first counts."""
     headers = dict(pairs)
     return headers if len(headers) == len(pairs) else dict(reversed(pairs))
 
 
 def check_head(version: str, headers: RawHeaders, pairs: Sequence[tuple[str, str]]) -> None:
-    """See to what RFC 9112 wants of a request, and servers pass on.
+    """Check what RFC 9112 demands of a request, as far as servers leave that to the application.
 
     Raises:
-        ProblemError: which of it this request lacks.
+        ProblemError: 400 or 501, what is wrong with the head.
     """
     if "host" not in headers:
         if not version.startswith("1.1"):
@@ -32,7 +32,7 @@ def check_head(version: str, headers: RawHeaders, pairs: Sequence[tuple[str, str
 
 
 def bad_head(detail: str, status: int = 400) -> ProblemError:
-    """A problem after which nothing more is taken from this connection: what follows could be anything."""
+    """A problem after which the connection is closed, since whatever follows could be anything."""
     return ProblemError(status, detail, headers=(CLOSE,))
 
 

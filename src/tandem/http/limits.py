@@ -1,4 +1,4 @@
-"""What one client may send and how long it may take, and what answers requests: what every adapter knows."""
+"""What the adapter of every server needs: the limits for one client, and what answers requests."""
 
 from typing import Protocol
 
@@ -9,23 +9,23 @@ from tandem.http.requests import RawRequest, Response, StreamResponse
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """In bytes and seconds. Granian holds clients to those that are marked so; the rest is held to here."""
+    """In bytes and seconds. Granian or the kernel enforces those marked so, and this package the others."""
 
-    #: Granian: for a head, at least 8,192. It counts in steps, so that up to twice as much may pass.
+    #: Granian: of a head; at least 8,192. It counts in steps, so up to twice as much may pass.
     head_bytes: int = 32_768
-    #: Granian: for a whole head, counted from the answer before: so, too, how long a connection may be idle.
-    #: Longer than nginx keeps an idle connection, so that never is one closed that is about to be used.
+    #: Granian: until the whole head is there, counted from the answer before. So a connection may be idle for
+    #: as long. It is longer than nginx keeps an idle connection: nginx must not use one that is being closed.
     head_seconds: float = 30.0
-    #: Granian: open connections. More wait until some have closed.
+    #: Granian: open connections. Further ones wait until some have closed.
     connections: int = 10_000
     body_bytes: int = 65_536
     body_seconds: float = 30.0
-    #: The kernel: how long a client may take nothing of what has been written to it.
+    #: The kernel: how long a client may read nothing of what was written to it.
     answer_seconds: float = 60.0
 
 
 class Answers(Protocol):
-    """What answers requests, and where that is counted; see `Application`."""
+    """Answers requests and counts them, as `Application` does."""
 
     counters: HttpCounters
 

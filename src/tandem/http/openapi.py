@@ -21,7 +21,7 @@ _SCOPES = "A JSON Web Token whose claim `scope` names scopes: `command`, `query`
 def openapi_route(
     routes: Iterable[Route], *, title: str, version: str, description: str = "", locked: bool = False
 ) -> Route:
-    """`GET /api-json`: the document of `routes` and of itself; `locked`, when they want access tokens."""
+    """`GET /api-json`: the document of `routes` and of itself; `locked` if they require access tokens."""
 
     async def answer(_: Request[Any, Any, Any]) -> Response:
         return Response(200, document)
@@ -53,12 +53,12 @@ def openapi_document(routes: Sequence[Route], *, title: str, version: str, descr
 
 
 def _lock(document: Json, routes: Iterable[Route]) -> None:
-    """Say which routes want an access token, with which scope, and how they refuse."""
+    """Say which routes require an access token, with which scope, and how they refuse a request."""
     document["components"]["securitySchemes"] = {
         "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": _SCOPES}
     }
     problem = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    challenge = {"WWW-Authenticate": _header("What is wanted (RFC 6750).")}
+    challenge = {"WWW-Authenticate": _header("What is required (RFC 6750).")}
     for route in routes:
         if route.documented and route.scope is not None:
             operation = document["paths"][route.path][route.method.lower()]
@@ -84,7 +84,7 @@ class _Schemas:
             types, ref_template="#/components/schemas/{name}"
         )
         self._schemas = {repr(wanted): schema for wanted, schema in zip(types, schemas, strict=True)}
-        # Arguments are told one by one, as parameters.
+        # Arguments are documented one by one, as parameters.
         self._arguments = {
             key: self.components.pop(_name(self._schemas[key])) for key in dict.fromkeys(map(repr, arguments))
         }
@@ -108,7 +108,7 @@ def _name(schema: Json) -> str:
 
 
 def _parameter(name: str, place: str, schema: Json, *, required: bool) -> Json:
-    # A parameter is absent or has a value: that its field may be None is no business of the client.
+    # A client gives a parameter a value or leaves it out. That its field may then be None is our own matter.
     kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
     if len(kinds) == 1:
         schema = {**schema, **kinds[0]}
@@ -134,25 +134,20 @@ def _operation(route: Route, schemas: _Schemas) -> Json:
         }
         for name, sentence in route.request_headers.items()
     ]
-    operation: Json = {
+    body = None
+    if route.body_type is not None:
+        schema = {"schema": schemas.of(route.body_type)}
+        body = {"required": True, "content": dict.fromkeys(route.body_media_types, schema)}
+    operation = {
         "summary": route.summary,
         "operationId": _operation_id(route),
         "responses": _responses(route, schemas, has_arguments=bool(parameters)),
+        "tags": [route.tag] if route.tag else None,
+        "description": route.description,
+        "parameters": parameters,
+        "requestBody": body,
     }
-    if route.tag:
-        operation["tags"] = [route.tag]
-    if route.description:
-        operation["description"] = route.description
-    if parameters:
-        operation["parameters"] = parameters
-    if route.body_type is not None:
-        operation["requestBody"] = {
-            "required": True,
-            "content": {
-                media_type: {"schema": schemas.of(route.body_type)} for media_type in route.body_media_types
-            },
-        }
-    return operation
+    return {name: value for name, value in operation.items() if value}
 
 
 def _operation_id(route: Route) -> str:
@@ -184,7 +179,7 @@ def _either(schemas: Sequence[Json]) -> Json:
 
 
 def _sent_as(route: Route, schema: Json) -> Json:
-    """The schema of what is sent: of a stream's each event, whose `data` has the answer as text."""
+    """The schema of what is sent. A stream sends events, and the `data` of each has the answer as text."""
     if route.media_type != EVENT_STREAM:
         return schema
     data = {"type": "string", "contentMediaType": JSON, "contentSchema": schema}
@@ -192,12 +187,9 @@ def _sent_as(route: Route, schema: Json) -> Json:
 
 
 def _response(route: Route, status: int, content: Json) -> Json:
-    response: Json = {"description": HTTPStatus(status).phrase}
-    if content:
-        response["content"] = content
-    if status in route.headers:
-        response["headers"] = {name: _header(sentence) for name, sentence in route.headers[status].items()}
-    return response
+    headers = {name: _header(sentence) for name, sentence in route.headers.get(status, {}).items()}
+    response = {"description": HTTPStatus(status).phrase, "content": content, "headers": headers}
+    return {name: value for name, value in response.items() if value}
 
 
 def _header(sentence: str) -> Json:

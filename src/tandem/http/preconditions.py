@@ -18,9 +18,9 @@ def etag(version: int) -> tuple[str, str]:
 
 
 def expected_versions(request: Request[Any, Any, Any]) -> frozenset[int] | None:
-    """The versions of which `If-Match` wants one; None where the header is missing or `*`.
+    """The versions of which `If-Match` demands one; None where the header is missing or `*`.
 
-    The comparison is strong: a weak tag fits nothing, nor does one that is no version of ours.
+    The comparison is strong: a weak tag never matches, and neither does one that is not a version.
 
     Raises:
         ProblemError: 400, the header is malformed.

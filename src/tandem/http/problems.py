@@ -6,9 +6,12 @@ from typing import Any
 
 import msgspec
 
+from tandem.errors import TandemError
 from tandem.http.requests import Headers, Response
 
 PROBLEM_JSON = "application/problem+json"
+#: For the documentation of routes that answer with `try_again`.
+RETRY_AFTER = {"Retry-After": "Seconds to wait before trying again."}
 
 _encode_json = msgspec.json.Encoder().encode
 
@@ -33,7 +36,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     errors: list[ProblemPlace] = []
 
 
-class ProblemError(Exception):
+class ProblemError(TandemError):
     """Raise it anywhere below an endpoint to answer with a problem.
 
     `detail` is for the person who sent the request: what is wrong, and what to do about it.
@@ -70,6 +73,11 @@ class ProblemError(Exception):
         """The whole answer."""
         body: Any = {**msgspec.to_builtins(self.problem()), **self.more} if self.more else self.problem()
         return Response(self.status, _encode_json(body), PROBLEM_JSON, self.headers)
+
+
+def try_again(in_seconds: int, detail: str) -> ProblemError:
+    """503 that says when to try again."""
+    return ProblemError(503, detail, headers=(("Retry-After", str(in_seconds)),))
 
 
 def bad_parameter(parameter: str, detail: str) -> ProblemError:

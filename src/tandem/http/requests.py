@@ -20,7 +20,7 @@ READING = frozenset(("GET", "HEAD"))
 #: The statuses of answers that have no body, and no media type.
 WITHOUT_BODY = frozenset((204, 304))
 
-#: Names in small letters; of several with one name the first.
+#: Names in lower case. Of several headers with one name, the first counts.
 RawHeaders = dict[str, str]
 
 JSON = "application/json"
@@ -35,13 +35,13 @@ class NoArguments(msgspec.Struct, frozen=True):
 
 
 class RawRequest:
-    """One request as it came. The adapter of each server has one of its own, which can read on.
+    """One request as it came. The adapter of each server has a subclass, which can read the body.
 
     Args:
         method: as it was sent.
         path: percent-encoded.
         query: percent-encoded, without the question mark.
-        headers: this request's alone.
+        headers: shared with nothing else, so that they may be changed.
     """
 
     __slots__ = ("headers", "method", "path", "query")
@@ -53,7 +53,7 @@ class RawRequest:
         self.headers = headers
 
     async def body(self) -> bytes:
-        """All of the body. To be asked for once.
+        """The whole body. To be called once.
 
         Raises:
             ProblemError: it is too long (413), too slow (408), or breaks off (400).
@@ -61,7 +61,7 @@ class RawRequest:
         return b""
 
     async def until_client_left(self) -> None:
-        """Return when the client has gone; it may never go."""
+        """Return when the client has left, which may be never."""
         await asyncio.get_running_loop().create_future()
 
 
@@ -95,8 +95,8 @@ class Response(msgspec.Struct, frozen=True, gc=False):
 class StreamResponse(msgspec.Struct, frozen=True):
     """An answer sent chunk by chunk, without ever holding it whole.
 
-    The iterator is closed when the client leaves. An `endless` stream (server-sent events) is also ended
-    when the server stops; any other is then finished first.
+    The iterator is closed when the client leaves. When the server stops, an `endless` stream (server-sent
+    events) is ended, and any other is finished.
     """
 
     chunks: AsyncIterator[bytes]
@@ -105,11 +105,11 @@ class StreamResponse(msgspec.Struct, frozen=True):
     headers: Headers = ()
     endless: bool = False
     security: Headers = security_headers.DATA
-    #: What comes before the chunks; the application looks for the first one before it sends the head.
+    #: Sent before `chunks`. The application moves their first one here before it sends the head.
     first: bytes = b""
 
     async def close(self) -> None:
-        """Let the iterator end, wherever it is, if it has an end of its own."""
+        """Close the iterator, wherever it is, if it can be closed."""
         close = getattr(self.chunks, "aclose", None)
         if close is not None:
             await close()

@@ -19,9 +19,9 @@ class Scope(StrEnum):
 
     #: Create users.
     COMMAND = "command"
-    #: Read users: everybody's, since the service knows no tenants.
+    #: Read all users: the service knows no tenants.
     QUERY = "query"
-    #: See how the system is, with all its runs, and repair what went wrong.
+    #: See how the system and its runs are doing, and repair what went wrong.
     OPERATOR = "operator"
 
 
@@ -29,8 +29,8 @@ class Scope(StrEnum):
 class Route:
     """One method on one path: what decodes the request, what answers it, and what the documentation says.
 
-    `path_type`, `query_type` and `body_type` are msgspec structs; they validate, and the OpenAPI document is
-    made of them. Integers in them must have bounds, because JSON has none and every database has.
+    `path_type`, `query_type` and `body_type` are msgspec structs: they validate, and the OpenAPI document is
+    made of them. Integers in them must have bounds, because JSON's have none and every database's have.
     """
 
     method: str
@@ -43,8 +43,8 @@ class Route:
     body_type: type | None = None
     #: The media types that the body may have.
     body_media_types: tuple[str, ...] = (JSON,)
-    #: Status to type of the body, for every response that is no problem. None: no JSON body; a tuple: one of
-    #: these.
+    #: Status to the type of the body, for every response that is not a problem. With None there is no body,
+    #: and with a tuple one of these types.
     responses: Mapping[int, Any] = field(default_factory=dict)
     #: Statuses answered as problems besides those that follow from the types (400, 413, 415) and 500.
     problems: tuple[int, ...] = ()
@@ -57,9 +57,9 @@ class Route:
     #: Headers that a request may have, each with a sentence; the endpoint reads them itself.
     request_headers: Mapping[str, str] = field(default_factory=dict)
     #: What a client must be allowed to do. None means public. The default is OPERATOR: a route whose author
-    #: forgot to say it is closed.
+    #: forgot is closed.
     scope: Scope | None = Scope.OPERATOR
-    #: Whether the OpenAPI document has it: pages and their files are no part of the interface.
+    #: Whether the OpenAPI document has it: pages and their files are not part of the interface.
     documented: bool = True
     #: Whether the endpoint is cancelled when its client leaves before the answer: for costly reads, never for
     #: commands.
@@ -68,7 +68,7 @@ class Route:
 
 @dataclass(frozen=True)
 class _Resource(Generic[T]):
-    """One path and what each method on it leads to."""
+    """One path, and where each method on it leads."""
 
     segments: tuple[bytes, ...]
     methods: dict[str, T]

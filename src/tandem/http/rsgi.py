@@ -22,7 +22,7 @@ class RsgiApplication:
     Args:
         app: what answers.
         limits: what a client may send and how long it may take.
-        port: ours; by it and its own address a connection is found.
+        port: the one that we listen on. A connection is found by it and the client's address.
     """
 
     def __init__(self, app: Answers, limits: Limits, port: int) -> None:
@@ -35,7 +35,8 @@ class RsgiApplication:
         self.stopping = asyncio.Event()
         #: The requests in flight.
         self.tasks: set[asyncio.Task[Any]] = set()
-        #: Those that wait for their body, and since when: a timer for each would cost more than all else.
+        #: The requests that wait for their body, and since when. A timer for each would cost more than all
+        #: else.
         self._receiving: dict[asyncio.Task[Any], float] = {}
         self._overdue: set[asyncio.Task[Any]] = set()
 
@@ -69,7 +70,7 @@ class RsgiApplication:
             proto.response_empty(answer.status, headers)
 
     async def body_of(self, request: "_Request", proto: HTTPProtocol) -> bytes:
-        """All of the body of this request.
+        """The whole body of this request.
 
         Raises:
             ProblemError: see `RawRequest.body`.
@@ -99,7 +100,7 @@ class RsgiApplication:
             self._overdue.discard(task)
 
     def give_up_slow_bodies(self) -> None:
-        """To be called every second or so."""
+        """End the requests whose body takes too long. To be called about once a second."""
         latest = self._loop.time() - self.limits.body_seconds
         for task in [task for task, since in self._receiving.items() if since < latest]:
             self._overdue.add(task)
@@ -107,7 +108,7 @@ class RsgiApplication:
 
 
 class _Request(RawRequest):
-    """A request that Granian has the head of."""
+    """A request whose head Granian has read."""
 
     __slots__ = ("_app", "_proto", "owes_body", "refusal", "task")
 
@@ -115,7 +116,7 @@ class _Request(RawRequest):
         self, scope: Scope, proto: HTTPProtocol, app: RsgiApplication, task: asyncio.Task[Any]
     ) -> None:
         pairs = scope.headers.items()
-        # Granian has decoded the path, once.
+        # Granian has percent-decoded the path, once.
         path = scope.path.replace("%", "%25")
         headers = headers_of(pairs)
         super().__init__(scope.method, path.encode(), scope.query_string.encode(), headers)
@@ -136,13 +137,14 @@ class _Request(RawRequest):
     def is_last(self) -> bool:
         """Whether the connection must close after the answer.
 
-        Where a length was given beside chunks, Granian passes over it, and does not say so: somebody else may
-        have read another request than we have, and what follows could be anything (RFC 9112, section 6.3).
+        It must close after a body in chunks. If there was a length as well, Granian has ignored it and does
+        not say so. A proxy may then have read another request than we have, and whatever follows could be
+        anything (RFC 9112, section 6.3).
         """
         return "transfer-encoding" in self.headers
 
     def _check(self, scope: Scope, pairs: list[tuple[str, str]]) -> None:
-        """See to what servers leave to the application.
+        """Check what Granian leaves to the application.
 
         Raises:
             ProblemError: 400 or 501, what is wrong with the head.
@@ -150,7 +152,7 @@ class _Request(RawRequest):
         check_head(scope.http_version, self.headers, pairs)
         authority = scope.authority
         if authority is not None:
-            # The target is a whole URL: what it says counts, and not Host.
+            # The target is a whole URL: its host counts, and not the header.
             self.headers["host"] = authority
         if self.method not in READING:
             _require_ascii(scope, self.headers)
@@ -160,9 +162,9 @@ class _Request(RawRequest):
         return await self._app.body_of(self, self._proto)
 
     async def discard_body(self) -> None:
-        """Read what nobody has asked for: who still writes when we close may not see the answer."""
+        """Read a body that no endpoint has asked for: a client that still writes may miss the answer."""
         if "expect" in self.headers:
-            return  # who asks before it writes is told by the answer
+            return  # this client waits before it writes, and the answer tells it not to
         with suppress(ProblemError, asyncio.CancelledError):
             await self.body()
 
@@ -171,7 +173,7 @@ class _Request(RawRequest):
 
 
 def _require_ascii(scope: Scope, headers: RawHeaders) -> None:
-    """Granian leaves out headers whose values are not ASCII. A command without its key would be another one.
+    """Granian drops headers whose values are not ASCII. A command without its key would be another command.
 
     Raises:
         ProblemError: 400 that names one.
@@ -187,8 +189,8 @@ async def _chunks(proto: HTTPProtocol) -> AsyncIterator[bytes]:
     """The body piece by piece.
 
     Raises:
-        ProblemError: 400, it broke off, or trailers followed it, which nobody here has a use for. Granian
-            tells of either by an empty piece more than the one that ends every body.
+        ProblemError: 400, the body broke off, or trailers followed it, which are not supported. In both cases
+            Granian gives one empty piece more than the one that ends every body.
     """
     empty = 0
     async for chunk in proto:

@@ -1,19 +1,19 @@
-"""Sending an answer chunk by chunk through Granian, at its client's pace, and stopping when that leaves."""
+"""Sends an answer chunk by chunk through Granian, at the client's pace, and stops when the client leaves."""
 
 import asyncio
 import logging
-from typing import Any
 
 from granian._granian import RSGIHTTPStreamTransport
 from granian.rsgi import HTTPProtocol, ProtocolClosed
 
+from tandem.http.racing import unless
 from tandem.http.requests import StreamResponse
 from tandem.http.sockets import Peer
 
 logger = logging.getLogger(__name__)
 
-# Granian takes all chunks at once, however slowly the client reads. So after so many bytes we ask the kernel
-# what of them has been read; for shorter answers never.
+# Granian takes all chunks at once, however slowly the client reads. So after this many bytes we ask the
+# kernel how many have been read. For shorter answers we never ask.
 _BYTES_BETWEEN_LOOKS = 262_144
 _MAX_UNREAD_BYTES = 131_072
 _SECONDS_BETWEEN_LOOKS = 0.01
@@ -25,7 +25,7 @@ class StreamSender:
     Args:
         proto: Granian's.
         client: the client's address, as Granian has it.
-        port: ours.
+        port: the one that we listen on.
         stopping: set when the server stops.
     """
 
@@ -38,10 +38,10 @@ class StreamSender:
     async def send(self, answer: StreamResponse, headers: list[tuple[str, str]], *, head_only: bool) -> None:
         """Send `answer` until it ends, the client leaves, or (endless ones) the server stops.
 
-        Where some of it is missing the connection is cut, since Granian would end it as if it were whole.
+        If some of it is missing, the connection is cut: Granian would end the answer as if it were whole.
         """
         try:
-            # As long as this is there, the answer has not ended.
+            # The answer ends when this object is deleted.
             transport = self._proto.response_stream(answer.status, headers)
             if not head_only and not await self._send_until(answer, transport):
                 peer = Peer(self._client, self._port)
@@ -52,16 +52,13 @@ class StreamSender:
             await answer.close()
 
     async def _send_until(self, answer: StreamResponse, transport: RSGIHTTPStreamTransport) -> bool:
-        """Whether the answer came to an end that the client may take for one."""
-        sending = asyncio.ensure_future(self._send_chunks(answer, transport))
-        ends: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._client_left())]
-        if answer.endless:
-            ends.append(asyncio.ensure_future(self._stopping.wait()))
+        """Send it. False if the connection must be cut, since some of it is missing."""
+        ends = [self._client_left(), *([self._stopping.wait()] if answer.endless else ())]
         try:
-            await asyncio.wait((sending, *ends), return_when=asyncio.FIRST_COMPLETED)
-            if sending.done():
-                sending.result()
-            return sending.done() or self._stopping.is_set()
+            sent = await unless(self._send_chunks(answer, transport), *ends)
+            if sent:
+                sent.result()
+            return sent is not None or self._stopping.is_set()
         except ProtocolClosed:
             return True  # the client has gone
         except asyncio.CancelledError:
@@ -69,10 +66,6 @@ class StreamSender:
         except Exception:
             logger.exception("An answer broke off half way")
             return False
-        finally:
-            for task in (sending, *ends):
-                task.cancel()
-            await asyncio.gather(sending, *ends, return_exceptions=True)
 
     async def _send_chunks(self, answer: StreamResponse, transport: RSGIHTTPStreamTransport) -> None:
         peer: Peer | None = None
@@ -98,7 +91,7 @@ class StreamSender:
 
 
 async def _until_read(peer: Peer) -> None:
-    # Granian's own thread writes; let it come first.
+    # A thread of Granian's writes: let it run first.
     await asyncio.sleep(0)
-    while peer.unread_bytes > _MAX_UNREAD_BYTES:  # noqa: ASYNC110 - the kernel tells nobody
+    while peer.unread_bytes > _MAX_UNREAD_BYTES:  # noqa: ASYNC110 - the kernel has no event for it
         await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)

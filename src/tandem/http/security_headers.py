@@ -1,15 +1,15 @@
-"""The headers that tell a browser what it may do with an answer: made once, sent with every one."""
+"""The headers that tell a browser what it may do with an answer: made once, sent with every answer."""
 
 Headers = tuple[tuple[str, str], ...]
 
-#: Data is nothing to show, to embed, or to keep: it may be about people.
+#: For data, which is not to be shown as a page, embedded or stored: it may be about people.
 DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
 
 
 def security_headers(policy: str, caching: str) -> Headers:
     """Headers for answers with this Content-Security-Policy and Cache-Control.
 
-    Strict-Transport-Security is the load balancer's: only that knows of TLS.
+    Strict-Transport-Security is left to the load balancer, which alone knows about TLS.
     """
     return (
         ("Content-Security-Policy", policy),

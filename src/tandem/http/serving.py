@@ -1,7 +1,8 @@
-"""Serves an application by Granian in the caller's event loop, and stops in an order that loses no request.
+"""Serves an application with Granian in the caller's event loop, and stops without losing a request.
 
-Granian's embedded server calls itself experimental. Besides its interface, only the place where it makes its
-listening socket is used: it is given ours. tests/integration/http holds it to all that is promised here.
+Granian's embedded server calls itself experimental. Apart from its interface we rely on one method, which
+makes the listening socket: ours returns one that we have opened. tests/integration/http checks what is
+promised here.
 """
 
 import asyncio
@@ -23,14 +24,14 @@ from tandem.http.limits import Answers, Limits
 from tandem.http.rsgi import RsgiApplication
 from tandem.http.sockets import BACKLOG, count_connections, listen, stop_listening
 
-# When we stop: how long connections that are kept alive get to ask once more and be told `Connection: close`.
-# Closing them at once would break a request that is already on its way, and nobody may resend a POST.
+# When we stop, clients on idle connections get this long to ask once more, and are told `Connection: close`.
+# Closing at once would break a request that is already on its way, and a client may not resend a POST.
 _LINGER_SECONDS = 0.5
-# Once everything is answered, or the time to drain is over: for the last words to reach clients. No longer,
-# since Granian waits for half heads, too.
-_LAST_WORDS_SECONDS = 5.0
+# Once everything is answered, or the time to drain is over, the last bytes get this long to reach clients. It
+# is bounded because Granian would also wait for heads that are sent half.
+_LAST_BYTES_SECONDS = 5.0
 _MOST_FILES = 65_536
-# Databases, logs, the loop: what else is open. Granian does not know what to do when it may open no more.
+# Files besides connections: databases, logs, the loop. Granian cannot cope with having no file left to open.
 _OTHER_FILES = 200
 
 
@@ -68,12 +69,12 @@ async def serve(  # noqa: PLR0913
     serving = asyncio.ensure_future(server.serve())
     clock = asyncio.ensure_future(_keep_time(application))
     try:
-        # Begins as soon as the loop gets round to it; who connects before is accepted then.
+        # Granian begins in the loop's next round. Clients that connect before that are accepted then.
         if on_ready is not None:
             on_ready(port)
         await _until_either(serving, asyncio.ensure_future(stop()))
         if serving.done():
-            serving.result()  # tells why
+            serving.result()  # raises what ended it
     finally:
         application.stopping.set()
         stop_listening(listener)
@@ -102,7 +103,7 @@ class _Server(Server):
         self._listener = listener
 
     def _init_shared_socket(self) -> None:
-        # Granian closes it by itself, so it gets a number of its own.
+        # Granian closes the socket that it is given, so it gets a duplicate.
         number = os.dup(self._listener.fileno())
         # Its types are not up to date.
         self._shd = SocketHolder(number, False, BACKLOG)  # type: ignore[assignment,call-arg]
@@ -110,7 +111,7 @@ class _Server(Server):
 
 
 def _allow_files() -> int:
-    """Allow as many open files as may be, often far more than the usual 1,024. So many connections fit."""
+    """Raise the limit of open files, often far above the usual 1,024. How many connections fit then."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -140,11 +141,11 @@ async def _drain(
         await asyncio.sleep(0.01)
     for task in application.tasks:
         task.cancel()
-    await asyncio.wait((serving,), timeout=_LAST_WORDS_SECONDS)
+    await asyncio.wait((serving,), timeout=_LAST_BYTES_SECONDS)
 
 
 async def _until_either(serving: "asyncio.Future[Any]", stop: "asyncio.Future[Any]") -> None:
-    """Wait for one of them; then nobody waits for `stop` any more."""
+    """Wait for one of the two, and cancel `stop`."""
     try:
         await asyncio.wait((serving, stop), return_when=asyncio.FIRST_COMPLETED)
     finally:

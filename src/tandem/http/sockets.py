@@ -1,4 +1,4 @@
-"""What the kernel can do about connections, and Granian does not offer: refuse, count, pace and cut them."""
+"""What the kernel can do with connections and Granian does not offer: refuse, count, pace and cut them."""
 
 import contextlib
 import errno
@@ -12,19 +12,21 @@ import termios
 from ipaddress import ip_address
 from pathlib import Path
 
+from tandem.errors import TandemError
+
 BACKLOG = 2_048
 _FILES = Path("/proc/self/fd")
 _TABLES = (Path("/proc/self/net/tcp"), Path("/proc/self/net/tcp6"))
 
 
-class ListenError(Exception):
+class ListenError(TandemError):
     """The server cannot listen on the address that it was given; the message says what to do."""
 
 
 def listen(host: str, port: int, answer_seconds: float) -> socket.socket:
     """A listening socket; port 0 for any free one.
 
-    Who takes nothing of what is written to it for `answer_seconds` loses its connection, by the kernel.
+    The kernel ends the connection of a client that reads nothing of its answer for `answer_seconds`.
 
     Raises:
         ListenError: the port is taken, or the address is not ours.
@@ -42,16 +44,16 @@ def listen(host: str, port: int, answer_seconds: float) -> socket.socket:
         msg = f"Cannot listen on {host}, port {port}: {hint}"
         raise ListenError(msg) from None
     listener.setblocking(False)
-    # Connections that are accepted inherit it.
+    # Accepted connections inherit this option.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(answer_seconds * 1000))
     return listener
 
 
 def stop_listening(listener: socket.socket) -> None:
-    """Refuse connections from now on, whoever else holds this socket.
+    """Refuse connections from now on, although Granian still has this socket open.
 
-    A server that is told to stop ends idle connections in the same breath as it stops to listen. To have time
-    in between, the socket is taken from under it: wherever it is open, one that nobody knows takes its place.
+    When Granian is stopped, it stops to listen and ends idle connections at the same moment. To have time in
+    between, every open file of this process that is the socket is replaced by one that no client can reach.
     """
     unknown = socket.socket(socket.AF_UNIX)
     unknown.bind("")
@@ -77,7 +79,7 @@ def count_connections(port: int) -> int:
 class Peer:
     """The connection of one client, found by its address: `127.0.0.1:50000`, `[::1]:50000`.
 
-    To be closed, since until then the connection is open, even if the server has closed it.
+    It must be closed: until then the connection stays open, even if the server has closed it.
     """
 
     def __init__(self, client: str, port: int) -> None:
@@ -85,7 +87,7 @@ class Peer:
 
     @property
     def unread_bytes(self) -> int:
-        """How much of what was written to it its system has not acknowledged; 0 when it has gone."""
+        """How many of the bytes written to the client its system has not acknowledged; 0 when it has left."""
         if self._socket is None:
             return 0
         try:
@@ -101,7 +103,7 @@ class Peer:
                 self._socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close our side of it."""
         if self._socket is not None:
             self._socket.close()
 
@@ -124,7 +126,7 @@ def _connection_of(client: str, port: int) -> socket.socket | None:
 
 
 def _ends_of(number: int) -> tuple[object, int, int] | None:
-    """The address and port of the client, and our port; None for what is no connection of the internet."""
+    """The address and port of the client, and our port; None where this file is not a TCP connection."""
     try:
         found = socket.socket(fileno=number)
     except OSError:

@@ -24,7 +24,7 @@ _MEDIA_TYPES = {
 
 
 class StaticFile:
-    """One file in memory, answered whole, or with 304 to who has it already."""
+    """One file in memory, answered whole, or with 304 to a client that has it already."""
 
     def __init__(self, path: Path, policy: str) -> None:
         content = path.read_bytes()

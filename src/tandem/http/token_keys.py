@@ -1,26 +1,32 @@
 """The keys that access tokens are signed and verified with, from files.
 
-Instances have public keys only: nothing there can make a token, and no secret can be mistaken for a key. With
-which algorithm a key is used follows from the key, never from a token.
+Instances have only public keys: none of them can make a token, and no secret can be mistaken for a key. Which
+algorithm a key is used with follows from the key, never from a token.
 """
 
 import json
 import re
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
-# A wrong token is tried with every key. Who changes keys needs two for a while.
+from tandem.errors import TandemError
+
+# A wrong token is tried with every key. Two keys are needed while they are changed.
 _MAX_KEYS = 16
 _MIN_RSA_BITS = 2_048
 _PUBLIC_KEY = re.compile(rb"-----BEGIN PUBLIC KEY-----.+?-----END PUBLIC KEY-----", re.DOTALL)
 _ALGORITHMS = {"EdDSA", "ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
 _CURVES = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
 
+T = TypeVar("T")
 
-class KeyFileError(Exception):
+
+class KeyFileError(TandemError):
     """A file has no key that can be used; the message says why, and what to do."""
 
 
@@ -29,6 +35,21 @@ class Key(NamedTuple):
 
     key: Any
     algorithm: str
+
+
+def read_keys(file: Path, parse: Callable[[bytes], T]) -> T:
+    """What `parse` (`public_keys` or `private_key`) finds in a file.
+
+    Raises:
+        KeyFileError: the file cannot be read or used; names it, and says why.
+    """
+    try:
+        return parse(file.read_bytes())
+    except OSError as error:
+        msg = f"{file} cannot be read: {error.strerror}. Name a file that this account may read."
+    except KeyFileError as error:
+        msg = f"{file} cannot be used: {error}"
+    raise KeyFileError(msg)
 
 
 def public_keys(content: bytes) -> list[Key]:
@@ -92,12 +113,12 @@ def _keys_of_set(content: bytes) -> list[Key]:
 
 
 def _is_for_signatures(member: Any) -> bool:
-    """Whether this member of a key set verifies signatures; "d" would be the private part."""
+    """Whether this member of a key set verifies signatures. One with "d" would be private."""
     return isinstance(member, dict) and member.get("use", "sig") == "sig" and "d" not in member
 
 
 def _algorithm_of(key: Any) -> str:
-    """The algorithm for a public key of this kind; with RSA a key set may name another of its kind."""
+    """The algorithm for a public key of this kind. A key set may name another one for RSA."""
     if isinstance(key, ed25519.Ed25519PublicKey):
         return "EdDSA"
     if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _CURVES:

@@ -8,17 +8,18 @@ from typing import Any, NamedTuple
 import jwt
 import msgspec
 
+from tandem.errors import TandemError
 from tandem.http.routes import Scope
 from tandem.http.token_keys import Key
 
-# By how much the clock of who makes tokens may differ from an instance's.
+# By how much the clock that issues tokens may differ from an instance's.
 _CLOCK_SKEW_SECONDS = 30
-# A longer one is not even looked at.
+# Longer tokens are refused unread.
 _MAX_TOKEN_BYTES = 8_192
 
 
-class TokenError(Exception):
-    """A token is not valid; the message says why, for who sent it."""
+class TokenError(TandemError):
+    """A token is not valid; the message tells its sender why."""
 
 
 class Access(NamedTuple):
@@ -33,9 +34,9 @@ class TokenRules(msgspec.Struct, frozen=True):
 
     #: One of them must have signed it.
     keys: Sequence[Key]
-    #: Whom the token must be made for: a key may sign for other services, too.
+    #: The audience that a token must name: a key may sign tokens for other services, too.
     audience: str
-    #: Who must have made it; empty: whoever has the key.
+    #: The issuer that a token must name; empty: any that has a key.
     issuer: str = ""
 
     def access(self, token: str) -> Access:
@@ -79,18 +80,18 @@ class TokenRules(msgspec.Struct, frozen=True):
 
 
 def new_token(key: Key, scopes: Iterable[Scope], lifetime: timedelta, **claims: str) -> str:
-    """A token with these scopes, signed with a private key; `claims` like `aud` and `sub` come on top."""
+    """A token with these scopes, signed with a private key; `claims` like `aud` and `sub` are added."""
     now = int(time.time())
     times = {"iat": now, "exp": now + int(lifetime.total_seconds())}
     return jwt.encode({**times, "scope": " ".join(scopes), **claims}, key.key, algorithm=key.algorithm)
 
 
 def _in_words(error: jwt.InvalidTokenError) -> str:
-    """Why a token is refused, in words of ours: the library's may repeat what the token says."""
+    """Why a token is refused, in our own words: the library's may repeat what the token says."""
     reasons: dict[type[Exception], str] = {
         jwt.MissingRequiredClaimError: "it lacks a claim that it needs: exp, aud, or iss",
         jwt.InvalidAudienceError: "it was made for another service (its claim aud)",
-        jwt.InvalidIssuerError: "it was made by somebody else (its claim iss)",
+        jwt.InvalidIssuerError: "it has another issuer (its claim iss)",
         jwt.ImmatureSignatureError: "it is not valid yet",
     }
     return reasons.get(type(error), "it is not a valid JSON Web Token")

@@ -1,4 +1,4 @@
-"""Where msgspec found a value wrong, and what is wrong with it in words for people."""
+"""Where msgspec found a wrong value, and what is wrong with it, in words for people."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ _PLACE = re.compile(r" - at `(?:key` in `)?\$(?P<path>[^`]*)`$")
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
 _MISSING = re.compile(r"^Object missing required field `(.+)`$")
 
-#: Said of a string that does not match its pattern, which would tell people nothing.
+#: Said of a string that does not match its pattern: the pattern itself would tell people nothing.
 WRONG_FORM = "does not have the right form"
 
 _KINDS = {
@@ -36,7 +36,7 @@ def _kinds(names: str) -> str:
     return f"{', '.join(most)} or {last}" if most else last
 
 
-# What msgspec says, and the clause that we make of it.
+# A message of msgspec, and the clause that we make of it.
 _SENTENCES: list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]] = [
     (
         re.compile(r"^Expected `([^`]+)`, got `([^`]+)`$"),
@@ -65,8 +65,8 @@ _SENTENCES: list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]] = [
 def explain(error: msgspec.ValidationError, wanted: Any) -> tuple[list[str], str]:
     """The path to the wrong value (field names and array positions) and a clause that starts with a verb.
 
-    What a type's own check says (a `ValueError` from `__post_init__`) is passed on as it is. A string that
-    does not match its pattern is explained by the description in its `Meta`.
+    The message of a type's own check (a `ValueError` from `__post_init__`) is passed on as it is. A string
+    that does not match its pattern is explained by the description in its `Meta`.
     """
     message = str(error)
     path: list[str] = []
@@ -94,15 +94,15 @@ def json_pointer(path: Sequence[str]) -> str:
     return "#" + "".join("/" + quote(step, safe="~", errors="replace") for step in steps)
 
 
-#: Where a value is: in which place, and at which key or position there; None for the whole.
+#: Where a value is: the place around it, and the key or position in that; None for the whole.
 _Place: TypeAlias = "tuple[_Place, str | int] | None"
 
 
 def find_text(value: Any, unusable: re.Pattern[str]) -> Iterator[list[str]]:
     """The paths of the strings (and keys) within JSON-like `value` in which `unusable` is found.
 
-    Walks with a list of its own, so that depth is bounded by memory and not by the interpreter's stack. Paths
-    are only made for what is found: one for each value would cost the square of the depth.
+    It walks with a list of its own, so that memory bounds the depth and not the interpreter's stack. Paths
+    are made only for what is found: one for each value would cost the square of the depth.
     """
     waiting: list[tuple[_Place, Any]] = [(None, value)] if isinstance(value, _MAY_HOLD_TEXT) else []
     while waiting:

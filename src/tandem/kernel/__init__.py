@@ -1,10 +1,10 @@
 """The kernel: what a CQRS program stands on. It knows no user, no database and no web.
 
-* `CommandBus` sends each command to its one handler, and gathers commands into batches where it is told to.
-* `Gathered` makes an operation on one thing of one on a batch, so that handlers need know no batches.
-* `EventBus` tells each event to those who subscribed, and runs the sagas: functions from event to command.
+* `CommandBus` sends each command to its one handler, and gathers commands into batches if asked to.
+* `Gathered` turns an operation on a batch into one on a single item, so that handlers need not know batches.
+* `EventBus` tells each event to its subscribers, and runs the sagas: functions from an event to a command.
 * `AggregateRoot` collects the events of one change until they are published.
-* `Coalescer` is the primitive under all speed here: while a batch is in flight, what arrives forms the next.
+* `Coalescer` is what makes all of it fast: while a batch is in flight, what arrives forms the next one.
 
 `docs/kernel.md` builds a small program of its own with these five.
 """

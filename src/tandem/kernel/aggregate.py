@@ -1,4 +1,4 @@
-"""The aggregate root: the object through which one thing changes, and which says so in events."""
+"""The aggregate root: the object through which one thing changes, and which records that in events."""
 
 from tandem.kernel.messages import Event
 

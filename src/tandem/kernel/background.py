@@ -15,11 +15,11 @@ AFTER_FAILURE_SECONDS = 1.0
 async def keep_running(name: str, run_once: Callable[[], Awaitable[float]]) -> None:
     """Call `run_once` for ever; it answers how many seconds to wait before the next round.
 
-    No error ends the loop: a service that has silently died is worse than one that complains. That a server
-    does not answer is normal for a while and only worth a debug line here; whoever asks it says more.
+    No error ends the loop: a service that died silently would be worse than one that complains. A server that
+    does not answer is normal for a while, and worth only a debug line here; others log it.
 
-    Cancelling it ends it, even where what `run_once` waits for makes another error of the cancellation, as
-    drivers do: an instance that had to stop in such a moment would never have ended.
+    Cancelling ends the loop, even where a database driver turns the cancellation into another error.
+    Otherwise an instance that is stopped in such a moment would never end.
     """
     while True:
         try:
@@ -36,6 +36,6 @@ async def keep_running(name: str, run_once: Callable[[], Awaitable[float]]) -> N
 
 
 def is_cancelled() -> bool:
-    """Whether the task that asks was cancelled, whatever became of the `CancelledError`."""
+    """Whether the calling task was cancelled, even if its `CancelledError` became another error."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

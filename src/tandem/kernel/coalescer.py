@@ -1,9 +1,9 @@
 """The coalescer: while a batch is in flight, what arrives gathers into the next one.
 
-A lone item goes at once, as a batch of one; under load the batches grow by themselves, to what arrives in the
-time that one batch takes. Where somebody waits for the outcome there is no timer and no added wait; where
-nobody does, batches may be kept apart. Gray's and Reuter's group commit is this idea for a log; here it
-serves commands, projection and reads alike.
+A lone item goes at once, as a batch of one. Under load the batches grow by themselves, to what arrives in the
+time that one batch takes. There is no timer and no added wait; only where no caller waits for the outcome, a
+policy may keep batches apart. Gray's and Reuter's group commit is this idea for a log. Here it serves
+commands, projection and reads alike.
 """
 
 import asyncio
@@ -17,10 +17,10 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from tandem.histogram import Histogram
 from tandem.kernel.background import is_cancelled
 from tandem.kernel.backoff import Backoff
 from tandem.kernel.errors import Overloaded, Unavailable
-from tandem.telemetry import Histogram
 
 logger = logging.getLogger(__name__)
 
@@ -33,9 +33,9 @@ class BatchPolicy(msgspec.Struct, frozen=True):
 
     `max_batch` items go in one call. `max_waiting` may wait; more are refused. `max_in_flight` batches are
     carried out at a time. With `retry`, a batch that meets `Unavailable` is tried again for ever, and stays
-    in flight. With a `min_interval`, no two batches begin sooner after each other, unless a full one waits:
-    where a batch costs much whatever its size, and nobody waits for its outcome, fewer and larger ones are
-    worth some milliseconds.
+    in flight. With a `min_interval`, no two batches begin sooner after each other, unless a full one waits.
+    That is for batches that cost much whatever their size, and whose outcome no caller waits for: fewer and
+    larger ones are worth some milliseconds.
     """
 
     max_batch: int = 500
@@ -77,7 +77,7 @@ class BatchCounters(msgspec.Struct):
 
 
 class _Entry(Generic[T, R]):
-    """One item and, where somebody waits for it, the future of its result."""
+    """One item, and the future of its result if a caller waits for it."""
 
     __slots__ = ("future", "item")
 
@@ -86,7 +86,7 @@ class _Entry(Generic[T, R]):
         self.future = future
 
     def resolve(self, result: R | BaseException) -> bool:
-        """Hand the result to whoever waits for it. False if nobody ever did."""
+        """Hand the result to the caller that waits for it. False if there never was one."""
         if self.future is None:
             return False
         if not self.future.done():
@@ -100,14 +100,14 @@ class _Entry(Generic[T, R]):
 class Coalescer(Generic[T, R]):
     """Gathers items into batches and gives each its own result.
 
-    The handler takes a batch and answers one result (or one exception) for each item, in their order. It is
-    all or nothing: if it raises, it has done nothing that matters when done again. Then
+    The handler takes a batch and returns one result (or one exception) for each item, in their order. It is
+    all or nothing: if it raises, it has done nothing that it could not do again. Then
 
-    * `Unavailable` is the surroundings' fault: every item of the batch gets it (or waits, with `retry`);
+    * `Unavailable` is no item's fault: every item of the batch gets it (or waits, with `retry`);
     * any other exception is taken to be the fault of some item: the batch is halved until that item stands
       alone and only it gets the error.
 
-    Someone who stops waiting does not stop the batch. All methods belong to one event loop's thread.
+    A caller that stops waiting does not stop the batch. All methods belong to one event loop's thread.
     """
 
     def __init__(
@@ -156,7 +156,7 @@ class Coalescer(Generic[T, R]):
         return future
 
     def offer(self, item: T) -> bool:
-        """Take `item` if there is room; nobody waits for its result. Errors are logged."""
+        """Take `item` if there is room, without a future for its result. Errors are logged."""
         return self._take(_Entry(item, None))
 
     async def drain(self, within: timedelta) -> bool:
@@ -170,7 +170,7 @@ class Coalescer(Generic[T, R]):
         return True
 
     def stop(self) -> None:
-        """Give up all that has no result yet. It must be a stored fact elsewhere, or it is lost."""
+        """Give up all items without a result. What is not stored elsewhere is lost."""
         for worker in list(self._running):
             worker.cancel()
         while self._waiting:
@@ -215,7 +215,7 @@ class Coalescer(Generic[T, R]):
                 if self.observers:
                     self._notify([entry.item for entry in batch], seconds)
         finally:
-            # No await since the last look at what waits, so an item that comes later starts another worker.
+            # No await since the last look at what waits, so an item that comes now starts another worker.
             for entry in self._running.pop(worker):
                 self._abandon(entry)
 
@@ -245,7 +245,7 @@ class Coalescer(Generic[T, R]):
         try:
             results = await self._call(batch)
         except Unavailable as error:
-            # One exception each: a shared one would gather the traceback of every waiter.
+            # One exception each: a shared one would gather every caller's traceback.
             results = [Unavailable(str(error)) for _ in batch]
         except Exception as error:
             if len(batch) > 1:
@@ -270,7 +270,7 @@ class Coalescer(Generic[T, R]):
             try:
                 results = await self._handler(items)
             except Unavailable as error:
-                # Where the driver has made this error of a cancellation, there must be no other try.
+                # If a driver made this error of a cancellation, the batch must not be tried again.
                 if self.policy.retry is None or is_cancelled():
                     raise
                 tries += 1
@@ -281,6 +281,6 @@ class Coalescer(Generic[T, R]):
                 continue
             if len(results) == len(items):
                 return results
-            # The handler has done its work: to raise here would have the batch halved and done again.
+            # The handler has done its work. Raising here would halve the batch and do it again.
             msg = f"{self.name}: the handler answered {len(results)} results for {len(items)} items."
             return [RuntimeError(msg) for _ in items]

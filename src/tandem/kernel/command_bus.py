@@ -17,21 +17,18 @@ C = TypeVar("C", bound=Command[Any])
 class CommandBus:
     """Sends each command to its one handler.
 
-    A handler takes one command (`register`). Where many arrive together, what it asks of a port is asked for
-    all of them at once (`register_gathered`), or it takes a batch itself (`register_coalesced`). Who sends a
-    command cannot tell the difference.
+    A handler takes one command (`register`). Where many commands arrive together, the calls that their
+    handlers make on a port can be made once for all of them (`register_gathered`), or a handler takes a whole
+    batch (`register_coalesced`). The sender of a command cannot tell the difference.
     """
 
     def __init__(self) -> None:
         self._coalescers: dict[type[Command[Any]], Coalescer[Any, Any]] = {}
 
     def register(
-        self,
-        command_type: type[C],
-        handler: Callable[[C], Awaitable[Any]],
-        policy: BatchPolicy | None = None,
+        self, command_type: type[C], handler: Callable[[C], Awaitable[Any]], policy: BatchPolicy | None = None
     ) -> Coalescer[C, Any]:
-        """Let `handler` carry out commands of exactly this type, one a call."""
+        """Let `handler` carry out commands of exactly this type, one per call."""
 
         async def one_by_one(commands: Sequence[C]) -> Sequence[Any]:
             return [await handler(command) for command in commands]
@@ -45,7 +42,7 @@ class CommandBus:
         handler: Callable[[C], Coroutine[Any, Any, Any]],
         policy: BatchPolicy | None = None,
     ) -> Coalescer[C, Any]:
-        """Let `handler` carry out commands of exactly this type: one a call, and many calls by turns.
+        """Let `handler` carry out commands of exactly this type: one per call, the calls of a batch by turns.
 
         It may await nothing but operations that are `Gathered`; each is carried out once for the batch.
 
@@ -60,9 +57,9 @@ class CommandBus:
         handler: Callable[[Sequence[C]], Awaitable[Sequence[Any]]],
         policy: BatchPolicy | None = None,
     ) -> Coalescer[C, Any]:
-        """Let `handler` carry out commands of exactly this type, a batch a call.
+        """Let `handler` carry out commands of exactly this type, a whole batch per call.
 
-        It answers one result for each command, in their order; see `Coalescer` for its contract.
+        It returns one result for each command, in their order; see `Coalescer` for its contract.
 
         Raises:
             ValueError: the type has a handler already.
@@ -78,7 +75,7 @@ class CommandBus:
         """Send `command` and wait for its result.
 
         Raises:
-            NoHandler: nobody registered for this type.
+            NoHandler: no handler is registered for this type.
             Overloaded: too many are waiting; nothing was done.
             Exception: whatever its handler raised for it.
         """
@@ -86,10 +83,10 @@ class CommandBus:
         return result
 
     def dispatch(self, command: Command[Any]) -> bool:
-        """Send `command` and let its result be nobody's. False if there was no room: it was not taken.
+        """Send `command` without waiting for its result. False if there was no room: it was not taken.
 
         Raises:
-            NoHandler: nobody registered for this type.
+            NoHandler: no handler is registered for this type.
         """
         return self._coalescer_of(command).offer(command)
 
@@ -101,7 +98,7 @@ class CommandBus:
     async def drain(self, within: timedelta) -> bool:
         """Finish what was taken, in the order of registration. False if some was left when time was up.
 
-        All share the time: who comes later gets what is left of it.
+        All share the time: later ones get what is left of it.
         """
         deadline = time.monotonic() + within.total_seconds()
         finished = [

@@ -1,14 +1,9 @@
-"""What can go wrong in the kernel.
+"""What can go wrong in the kernel; `tandem.errors` draws the whole tree."""
 
-KernelError
-├── Overloaded        too much is waiting; nothing was done, try again soon
-├── Unavailable       a server does not answer just now; the outcome may be unknown
-├── UnsuitableServer  a server cannot be used as it is; somebody has to change something
-└── NoHandler         a command was sent that nobody registered a handler for
-"""
+from tandem.errors import TandemError
 
 
-class KernelError(Exception):
+class KernelError(TandemError):
     """The root of the kernel's errors."""
 
 
@@ -19,8 +14,8 @@ class Overloaded(KernelError):
 class Unavailable(KernelError):
     """A server that is needed does not answer just now. Whether the work was done may be unknown.
 
-    A handler raises this for a fault of the surroundings, never of one item: the batch is not split, and
-    where the coalescer was given a `Backoff`, it is tried again until it succeeds.
+    A handler raises this only for what is no single item's fault: the batch is not split, and a coalescer
+    with a `Backoff` tries it again until it succeeds.
     """
 
 

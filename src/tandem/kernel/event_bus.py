@@ -1,4 +1,4 @@
-"""The event bus: dispatch is one table, from an event's type to those who want to hear of it."""
+"""The event bus: dispatch is one table, from an event's type to its subscribers and sagas."""
 
 import logging
 from collections import defaultdict
@@ -18,8 +18,8 @@ class EventBus:
     """Tells events to subscribers and turns them into commands by sagas.
 
     Publishing never raises: what is published has happened, and no listener can undo it. A listener that
-    fails is logged with its traceback, and the others still hear the event. So a step that must not be lost
-    has to be a stored fact too; here PostgreSQL's pending users are, and the recovery reads them.
+    fails is logged with its traceback, and the others still get the event. So a step that must not be lost
+    has to be stored as well: pending users are rows in PostgreSQL, and recovery reads them.
     """
 
     def __init__(self, commands: CommandBus) -> None:

@@ -1,8 +1,8 @@
-"""Plain handlers, gathered calls: a handler knows one command, what it asks of a port is asked for many.
+"""Plain handlers, gathered calls: a handler knows one command, and its calls on a port are made for a batch.
 
-The handlers of a batch are coroutines that are taken forward by turns, without a task for each. Each goes on
-until it awaits a `Gathered` operation; then that operation is carried out once for all who await it, and each
-is given its own result. So the batch is the business of the bus and of the port, and nobody else's.
+The handlers of a batch are coroutines that are run by turns, without a task for each. Each one runs until it
+awaits a `Gathered` operation. Then that operation is carried out once for all handlers that await it, and
+each gets its own result. So only the bus and the port know about batches.
 """
 
 import types
@@ -17,8 +17,8 @@ C = TypeVar("C")
 class Gathered(Generic[T, R]):
     """A port's operation on one item, made of one on a batch: `await create(user)`.
 
-    The operation on a batch answers one result, or one exception, for each item. It may only be awaited by
-    handlers that were registered with `CommandBus.register_gathered`.
+    The operation on a batch returns one result, or one exception, for each item. Only handlers that were
+    registered with `CommandBus.register_gathered` may await this one.
     """
 
     __slots__ = ("carry_out",)
@@ -28,7 +28,7 @@ class Gathered(Generic[T, R]):
 
     @types.coroutine
     def __call__(self, item: T) -> Generator[tuple["Gathered[T, R]", T], R, R]:
-        """Ask for this item; awaiting it gives its result, or raises the error that it alone has."""
+        """Ask for this item. Awaiting that gives its result, or raises its error."""
         result = yield self, item
         return result
 
@@ -36,10 +36,10 @@ class Gathered(Generic[T, R]):
 def gathered(
     handler: Callable[[C], Coroutine[Any, Any, R]],
 ) -> Callable[[Sequence[C]], Awaitable[Sequence[R | BaseException]]]:
-    """Make of a handler of one command the handler of a batch that a `Coalescer` wants.
+    """Turn the handler of one command into the handler of a batch that a `Coalescer` needs.
 
-    A command whose handler raises gets that as its result. Where an operation fails for its whole batch, all
-    handlers end there and the coalescer does as with any batch: it waits, or halves it, and begins again.
+    A command whose handler raises gets that as its result. If an operation fails for its whole batch, all
+    handlers end there. Then the coalescer does as with any batch: it waits, or halves it, and begins again.
     """
 
     async def carry_out(commands: Sequence[C]) -> Sequence[R | BaseException]:
@@ -63,13 +63,13 @@ class _Turns(Generic[R]):
     def __init__(self, handlers: Sequence[Coroutine[Any, Any, R]]) -> None:
         self._handlers = handlers
         self.results: list[Any] = [None] * len(handlers)
-        #: What is asked of each operation: the places of the handlers that do, and the items.
+        #: Operation to the places of the handlers that have asked for it, and the items that they gave.
         self.asked: dict[Gathered[Any, Any], tuple[list[int], list[Any]]] = {}
 
     def take(self, places: Iterable[int], answers: Sequence[Any]) -> None:
-        """Give each of these handlers its answer, and let it go on until it asks again or ends.
+        """Give each of these handlers its answer, and run it until it asks again or ends.
 
-        Every user comes through here twice, so nothing is called that need not be.
+        Every user passes here twice, so nothing is called without need.
         """
         handlers, results = self._handlers, self.results
         last: object = None

@@ -29,13 +29,13 @@ QUERIES = load_queries(__package__ or "", "postgres.sql")
 OLDEST_VERSION = 18
 MOST_TRIES = 4
 
-# Of an instance: two batches of creates, a write-back, recovery and the lease each find one that nobody else
-# takes, because all that people ask for shares the other three (`Database.sharing`).
+# Per instance. Two batches of creates, a write-back, recovery and the lease find one each, because everything
+# that clients ask for shares the other three (`Database.sharing`).
 CONNECTIONS = 8
 READING_CONNECTIONS = 3
 
-# Each statement is planned once and its plan kept (planning costs as much as a batch of one). A plan made in
-# the first minute must serve for millions of rows, so that scanning a whole table is no option.
+# Each statement is planned once and its plan kept: planning costs as much as a batch of one. A plan made in
+# the first minute must serve for millions of rows, so it may not scan a whole table.
 SESSION_SETTINGS = {
     "jit": "off",
     "plan_cache_mode": "force_generic_plan",
@@ -87,18 +87,18 @@ class Database:
         return database
 
     async def inspect_with(self, inspect: Callable[[Session], Awaitable[None]]) -> None:
-        """From now on, lend only sessions that `inspect` has seen; those that are open are ended.
+        """From now on, lend only sessions that `inspect` has let pass. Those that are open are ended.
 
         Raises:
-            Unavailable: no session could be opened that it lets pass.
+            Unavailable: no session that passes could be opened.
         """
         self._sessions.inspect = inspect
         self._sessions.end_all()
         async with self.connection():
-            """One has passed."""
+            pass  # one has passed
 
     def sharing(self, connections: int) -> "Database":
-        """The same sessions, for work that never takes more of them at a time than so many."""
+        """The same sessions, for work that never uses more than so many of them at a time."""
         return Database(self._sessions, self._deadline, asyncio.Semaphore(connections))
 
     async def require_version(self) -> None:
@@ -134,11 +134,11 @@ class Database:
     ) -> AsyncIterator[Session]:
         """Lend a connection for at most the deadline, or for less (`within`).
 
-        Only one to the server with the number `server`, if that is given.
+        If `server` is given, only a connection to the server of that number.
 
         Raises:
             Unavailable: PostgreSQL cannot be reached, did not answer in time, or is in a state in which it
-                refuses everybody. Its `__cause__` is what the driver raised.
+                refuses all calls. Its `__cause__` is what the driver raised.
             PostgresError: one item's own fault.
         """
         session = None
@@ -164,7 +164,7 @@ class Database:
             msg = f"{state_of(error)} ({_said(error)})"
             raise Unavailable(msg) from error
         finally:
-            # Whatever else broke off a call, such as a cancellation, has left it in the middle of an answer.
+            # A call that broke off otherwise, as by a cancellation, has left it in the middle of an answer.
             if session is not None:
                 self._sessions.give_back(session, useless=useless)
 
@@ -173,7 +173,7 @@ class Database:
     ) -> list[asyncpg.Record]:
         """The rows of the query, in a transaction of its own.
 
-        One that has lost against another transaction is tried again, a few times.
+        If it has lost against another transaction, it is tried again a few times.
 
         Raises:
             Unavailable: as `connection` does.
@@ -208,15 +208,15 @@ class Database:
 
     @property
     def server(self) -> int:
-        """The number of the server, from 0: what one said may not hold at the next, promoted or restored."""
+        """Which server this is, counted from 0: what one has said may not hold at the next one."""
         return self._sessions.server
 
     def end_sessions(self) -> None:
-        """End all sessions, those in use when they are given back; others are opened."""
+        """End all sessions; those in use end when they are given back. Others are opened."""
         self._sessions.end_all()
 
     def another_server(self) -> None:
-        """Another server has taken the place of the one before: end the sessions to that one."""
+        """Note that another server has taken over, and end the sessions to the one before."""
         self._sessions.another_server()
 
 

@@ -1,16 +1,16 @@
-"""What an error of PostgreSQL means: whose fault it is, and whether its session is still of use.
+"""What an error of PostgreSQL means: whose fault it is, and whether the session can still be used.
 
 Three questions, for every class of PostgreSQL and of asyncpg (tests/faults/test_driver_errors.py lists them):
 
-* Is it one item's fault? Only then may a batch be halved, and one client be told.
-* Else it is the server's state: everybody gets 503 with `Retry-After`, and it heals without hands.
-* Is the session still of use? Only where the error says that nothing is wrong with it. All others are closed:
-  a session to a server that became read-only stays read-only although the server, or its name, has moved on.
+* Is it one item's fault? Only then may a batch be halved, and one client get the error.
+* Otherwise it is the server's state. All clients get 503 with `Retry-After`, and it heals by itself.
+* Can the session still be used? Only if the error shows that nothing is wrong with it. Others are closed: a
+  session that was read-only stays so after its server was promoted, or its name has moved to another one.
 """
 
 import asyncpg
 
-# All that the driver raises. What else comes up in a call is a fault of ours and passes as it is.
+# Everything that the driver raises. Any other error in a call is a mistake of ours, and is not translated.
 DRIVER_ERRORS = (
     OSError,
     TimeoutError,
@@ -28,13 +28,13 @@ _ITEMS = (
     asyncpg.exceptions.WithCheckOptionViolationError,
     asyncpg.ProgramLimitExceededError,
 )
-# In those classes, and yet nobody's own fault: the ids are used up.
+# In those classes, and yet not one item's fault: the ids are used up.
 _NO_ITEMS = (asyncpg.SequenceGeneratorLimitExceededError,)
 
-# Lost against another transaction: nothing was done, and another try at once has better luck.
+# Lost against another transaction: nothing was done, and trying again at once mostly succeeds.
 LOST = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 
-# The server refused or stopped one statement, and the session is as good as before.
+# The server refused or stopped one statement, and nothing is wrong with the session.
 _SESSION_STAYS = (
     *_ITEMS,
     asyncpg.TransactionRollbackError,  # 40: deadlock, serialization
@@ -43,7 +43,7 @@ _SESSION_STAYS = (
     asyncpg.InsufficientResourcesError,  # 53: disk full, out of memory
 )
 
-# The whole server is in another state than it was: other sessions to it are of no more use.
+# The whole server is in another state than it was: other sessions to it are useless, too.
 _ALL_SESSIONS_END = (
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.AdminShutdownError,
@@ -52,7 +52,7 @@ _ALL_SESSIONS_END = (
     asyncpg.DatabaseDroppedError,
 )
 
-# In a sentence that anybody may read: the server's own words may quote a row or a name.
+# A state in a sentence that may be shown to anybody: the server's own words may quote a row or a name.
 _STATES = (
     (asyncpg.ReadOnlySQLTransactionError, "PostgreSQL is read-only: a standby, or set so"),
     (asyncpg.TooManyConnectionsError, "PostgreSQL has no free connection"),
@@ -76,17 +76,17 @@ def is_items_fault(error: BaseException) -> bool:
 
 
 def session_stays(error: BaseException) -> bool:
-    """Whether the session that it came by is still of use."""
+    """Whether the session that raised it can still be used."""
     return isinstance(error, _SESSION_STAYS)
 
 
 def all_sessions_end(error: BaseException) -> bool:
-    """Whether no other session to this server is of use any more."""
+    """Whether all other sessions to this server have become useless."""
     return isinstance(error, _ALL_SESSIONS_END)
 
 
 def is_refusal(error: BaseException | None) -> bool:
-    """Whether PostgreSQL refuses, and will until somebody has changed its state."""
+    """Whether PostgreSQL refuses, and will do so until somebody changes its state."""
     passing = (*LOST, asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError)
     return isinstance(error, asyncpg.PostgresError) and not isinstance(error, passing)
 

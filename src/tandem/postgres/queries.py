@@ -1,4 +1,4 @@
-"""SQL lies in files, a query under a name and a sentence, and Python builds none from pieces."""
+"""SQL is kept in files, each query with a name and a sentence. Python builds no query from pieces."""
 
 import re
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Query(NamedTuple):
-    """A query of a file, and the name that it has there, which logs say."""
+    """A query of a file, with the name that it has there and in logs."""
 
     name: str
     sql: str
@@ -16,8 +16,8 @@ class Query(NamedTuple):
 def load_queries(package: str, file: str, **words: str) -> Mapping[str, Query]:
     """Every query of a package's file, by its name; each begins with a line `-- name: ...`.
 
-    Where the file says `{word}`, it is given as one of `words`: a part of names that the program knows, never
-    what somebody has sent.
+    `{word}` in the file is replaced by the one of `words` with that name: a part of a table's name that the
+    program knows, never something that a client has sent.
 
     Raises:
         ValueError: a word is more than lower-case letters.

@@ -1,9 +1,9 @@
-"""The sessions at PostgreSQL: opened before they are needed, and kept as long as they are good.
+"""The sessions at PostgreSQL: opened before they are needed, and kept as long as they can be used.
 
-asyncpg's own pool opens a session when somebody waits for it, and tries the same place again when that fails:
-with all connection slots of the server taken by others, it answered errors although it held sessions that
-were idle. Here one task opens what is missing, in the background; whoever needs a session gets one that is
-open, or waits for one to come back.
+asyncpg's own pool opens a session only when a caller waits for it, and tries the same place again when that
+fails. With all connection slots of the server taken by others, it raised errors although it held idle
+sessions. Here one task opens missing sessions in the background. A caller gets one that is open, or waits for
+one to come back.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from tandem.postgres.faults import DRIVER_ERRORS
 
 Session = asyncpg.Connection
 
-# Short: a server that is back is to be used at once, and one attempt a second costs nobody anything.
+# Short: a server that is back should be used at once, and one attempt a second costs nearly nothing.
 _BACKOFF = Backoff(first=timedelta(milliseconds=50), longest=timedelta(seconds=1))
 _SECONDS_TO_OPEN = 5
 _SECONDS_TO_CLOSE = 2
@@ -31,9 +31,9 @@ class Sessions:
     def __init__(self, url: str, settings: Mapping[str, str], patience: timedelta, size: int) -> None:
         """No session is open yet. `patience` is the longest that a call may take."""
         self.size = size
-        #: Looks at a new session before it is lent; raises one of `DRIVER_ERRORS` if it is of no use.
+        #: Looks at a new session before it is lent; raises one of `DRIVER_ERRORS` if it cannot be used.
         self.inspect: Callable[[Session], Awaitable[None]] | None = None
-        #: Counts the servers: it changes when another one has taken the place of the one before.
+        #: Counts servers: it grows when another one has taken over.
         self.server = 0
         #: Why the last attempt to open one failed; None after a success.
         self.trouble: BaseException | None = None
@@ -42,7 +42,7 @@ class Sessions:
         self._seconds = patience.total_seconds()
         self._idle: list[Session] = []
         self._lent: set[Session] = set()
-        # Sessions of before the last `end_all` are of no use when they come back.
+        # Sessions from before the last `end_all`: they are ended when they come back.
         self._useless: set[Session] = set()
         self._waiting: deque[asyncio.Future[Session]] = deque()
         self._missing = asyncio.Event()
@@ -70,7 +70,7 @@ class Sessions:
                 self._lent.add(session)
                 return session
         if not self._lent and self.trouble is not None:
-            # Without the traceback of those who were told before.
+            # Without the traceback of earlier callers.
             raise self.trouble.with_traceback(None)
         self._missing.set()
         future: asyncio.Future[Session] = asyncio.get_running_loop().create_future()
@@ -83,7 +83,7 @@ class Sessions:
             raise
 
     def give_back(self, session: Session, *, useless: bool = False) -> None:
-        """Take a lent session back, or end it where it is of no more use."""
+        """Take a lent session back, or end it where it cannot be used again."""
         self._lent.discard(session)
         if useless or session in self._useless or session.is_closed():
             self._end(session)
@@ -91,18 +91,18 @@ class Sessions:
             self._take_in(session)
 
     def end_all(self) -> None:
-        """End every session; those that are lent, when they come back."""
+        """End every session. Those that are lent end when they come back."""
         self._useless |= self._lent
         while self._idle:
             self._end(self._idle.pop())
 
     def another_server(self) -> None:
-        """Another server answers, or the same after a restart: what the one before said may not hold here."""
+        """Note that another server answers, or the same one after a restart: it may have other data."""
         self.server += 1
         self.end_all()
 
     async def close(self) -> None:
-        """End all sessions, by force where the server does not answer. Nothing is lent any more."""
+        """End all sessions, by force where the server does not answer. None may be lent afterwards."""
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.wait([self._keeper])
@@ -128,7 +128,7 @@ class Sessions:
         self._missing.set()
 
     def _take_in(self, session: Session) -> None:
-        """Hand an open session to whoever has waited for longest, or keep it."""
+        """Hand an open session to the caller that has waited for longest, or keep it."""
         while self._waiting:
             future = self._waiting.popleft()
             if not future.done():
@@ -182,5 +182,5 @@ class Sessions:
                 future.set_exception(error)
 
     def _on_end(self, _session: Any) -> None:
-        """The server has closed a session: open another before somebody needs it."""
+        """Called when the server has closed a session: open another before one is needed."""
         self._missing.set()

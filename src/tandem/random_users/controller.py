@@ -42,7 +42,7 @@ class RandomUsers(msgspec.Struct, frozen=True):
 
 
 class RandomUsersController:
-    """Answers with users that a seed and a page decide."""
+    """Answers with users that follow from a seed and a page."""
 
     def routes(self) -> list[Route]:
         """The one route."""
@@ -60,7 +60,7 @@ class RandomUsersController:
         ]
 
     async def find(self, request: Request[NoArguments, RandomUsersQuery, None]) -> StreamResponse:
-        """Users `(page - 1) * results` and on; without a seed, those of a random one."""
+        """Users from number `(page - 1) * results` on; without a seed, those of a random one."""
         query = request.query
         info = Info(query.seed or secrets.token_hex(8), query.results, query.page)
         return StreamResponse(_chunks(info))

@@ -1,4 +1,4 @@
-"""Chance that can be repeated: what falls depends on a key alone, and on no version of Python."""
+"""Random choices that can be repeated: they depend on a key alone, not on the version of Python."""
 
 import hashlib
 import uuid
@@ -13,7 +13,7 @@ _BYTES = 128
 
 
 class SeededRandom:
-    """Throws that follow from `key`. There are 1,024 bits of chance; beyond, the first side falls."""
+    """Choices that follow from `key`. There are 1,024 random bits; after these, every choice is the first."""
 
     def __init__(self, key: str) -> None:
         self._left = int.from_bytes(hashlib.shake_256(key.encode(errors="replace")).digest(_BYTES), "big")

@@ -19,7 +19,7 @@ _PORTRAITS = "https://randomuser.me/api/portraits"
 _PORTRAIT_COUNTS = {"men": 100, "women": 97}
 # Letters that are not a Latin letter with an accent, U+0131 being the Turkish i without a dot.
 _PLAIN_LETTERS = {"ß": "ss", "ø": "o", "æ": "ae", "\u0131": "i"}
-# Left out of an e-mail: spaces, apostrophes (U+02BC is the Ukrainian one), and what joins no letters.
+# Left out of an e-mail: spaces, apostrophes (U+02BC is the Ukrainian one), and zero-width non-joiners.
 _PLAIN = str.maketrans(_PLAIN_LETTERS | dict.fromkeys(" '\u02bc\u200c", ""))
 _ACCENTS = dict.fromkeys(range(0x300, 0x370))  # Unicode's combining diacritical marks
 

@@ -7,7 +7,7 @@ from time import perf_counter
 import asyncpg
 import msgspec
 
-from tandem.http.problems import ProblemError
+from tandem.http.problems import RETRY_AFTER, try_again
 from tandem.http.requests import NoArguments, Request, Response, json_response
 from tandem.http.routes import Route
 from tandem.kernel import Unavailable
@@ -17,7 +17,7 @@ from tandem.user.profile import Seed
 
 SQL = QUERIES["described_statistics"].sql
 COLUMNS = ["seed", "app_id", "total", "min", "max", "duration"]
-# Less than a call to PostgreSQL may take, so that it is the server who gives up, and says so.
+# Less than a call to PostgreSQL may take, so that the server gives up first, and says so.
 PATIENCE_SECONDS = 8
 MOST_ROWS = 1_000
 
@@ -61,7 +61,7 @@ class DescribedController:
                 "The described system's statistics query, and its result",
                 query_type=DescribedQuery,
                 responses={200: DescribedStatistics},
-                headers={503: {"Retry-After": "Seconds to wait before trying again."}},
+                headers={503: RETRY_AFTER},
                 problems=(503,),
                 tag="statistics",
                 description=(
@@ -74,7 +74,7 @@ class DescribedController:
     async def run(self, request: Request[NoArguments, DescribedQuery, None]) -> Response:
         """Run the query and show its rows."""
         if self._running.locked():
-            raise _not_now("The query is running already; one at a time is enough for a database.", 2)
+            raise try_again(2, "The query is running already; one at a time is enough for a database.")
         seed = request.query.seed
         async with self._running:
             started = perf_counter()
@@ -83,11 +83,7 @@ class DescribedController:
         rows = [row for row in found if seed is None or row[0] == seed]
         return json_response(
             DescribedStatistics(
-                sql=SQL,
-                columns=COLUMNS,
-                rows=rows[:MOST_ROWS],
-                rows_in_all=len(found),
-                seconds=seconds,
+                sql=SQL, columns=COLUMNS, rows=rows[:MOST_ROWS], rows_in_all=len(found), seconds=seconds
             )
         )
 
@@ -106,8 +102,4 @@ class DescribedController:
                 f"There are too many users for this query: it took longer than {PATIENCE_SECONDS} s and was "
                 "stopped. /api/v1/runs and /api/v1/stats answer from counters, at once."
             )
-            raise _not_now(detail, 60) from None
-
-
-def _not_now(detail: str, seconds: int) -> ProblemError:
-    return ProblemError(503, detail, headers=(("Retry-After", str(seconds)),))
+            raise try_again(60, detail) from None

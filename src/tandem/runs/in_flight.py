@@ -7,14 +7,14 @@ from tandem.cqrs import CreateUserCommand, SynchronizeUserCommand
 from tandem.runs.samples import RunInFlight
 from tandem.user import StoredUser
 
-# Of more runs at a time, only those with the most users in flight are told of.
+# Of more runs at a time, only those with the most users in flight are published.
 MOST_RUNS = 20
-# Runs of which it is remembered whose users were claimed.
+# For so many runs it is remembered whose users were claimed.
 MOST_REMEMBERED_RUNS = 20
 
 
 class ClaimedUsers:
-    """How many users recovery has claimed: by run, for the last few of them, and by who created the users."""
+    """How many users recovery has claimed, by run (the last few) and by the instance that created them."""
 
     def __init__(self) -> None:
         self.by_run: dict[str, Counter[str]] = {}

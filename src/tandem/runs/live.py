@@ -4,18 +4,18 @@ from typing import Any
 
 import msgspec
 
-from tandem.http.problems import ProblemError
+from tandem.http.problems import RETRY_AFTER, try_again
 from tandem.http.requests import EVENT_STREAM, Request, StreamResponse
 from tandem.http.routes import Route
 from tandem.runs.live_feed import LiveFeed
 from tandem.runs.live_run import LiveEvent
 from tandem.user.profile import Seed
 
-# nginx may not keep events back.
+# nginx must not buffer events.
 AT_ONCE = (("X-Accel-Buffering", "no"),)
 DESCRIPTION = (
     "Server-sent events without end: one at once, then one a second, each `data:` with one JSON object. The "
-    "first one has the run's history. Every instance tells the same. When a stream ends, open another."
+    "first one has the run's history. Every instance sends the same. When a stream ends, open another."
 )
 
 
@@ -41,7 +41,7 @@ class LiveController:
                 "Watch a run",
                 query_type=LiveQuery,
                 responses={200: LiveEvent},
-                headers={503: {"Retry-After": "Seconds to wait before trying again."}},
+                headers={503: RETRY_AFTER},
                 problems=(503,),
                 tag="statistics",
                 media_type=EVENT_STREAM,
@@ -53,6 +53,5 @@ class LiveController:
         """The stream of one run."""
         seed = request.query.seed
         if not self._feed.has_room_for(seed):
-            detail = "Too many are watching through this instance. Try again in a few seconds."
-            raise ProblemError(503, detail, headers=(("Retry-After", "5"),))
+            raise try_again(5, "Too many are watching through this instance. Try again in a few seconds.")
         return StreamResponse(self._feed.watch(seed), EVENT_STREAM, headers=AT_ONCE, endless=True)

@@ -1,7 +1,7 @@
-"""One sampler for all who watch: it asks once a second, and only while somebody watches.
+"""One sampler for all watchers: it asks once a second, and only while there are any.
 
-Watchers share the encoded event of their run. None has a queue: who is slow finds the newest event when it
-comes back, and has missed those in between.
+Watchers share the encoded event of their run. They have no queues: a slow one gets the newest event next, and
+misses those in between.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ class LiveFeed:
         return self._watchers.total()
 
     def has_room_for(self, seed: str) -> bool:
-        """Whether one more may watch this run here."""
+        """Whether this instance can take one more watcher of this run."""
         return self.watchers < MOST_WATCHERS and (seed in self._runs or len(self._runs) < MOST_RUNS)
 
     async def watch(self, seed: str) -> AsyncIterator[bytes]:
@@ -66,7 +66,7 @@ class LiveFeed:
                 yield self._frames[seed]
 
     async def run_once(self) -> float:
-        """One round: wait until somebody watches, ask, and tell all. In how many seconds the next is due."""
+        """One round: wait for a watcher, ask, and tell all. Returns the seconds until the next one is due."""
         await self._watched.wait()
         for seed in [seed for seed in self._runs if not self._watchers[seed]]:
             del self._runs[seed], self._watchers[seed]
@@ -75,7 +75,7 @@ class LiveFeed:
             self._watched.clear()
             return 0
         started = time.monotonic()
-        # Who comes while PostgreSQL is being asked has to wait for the next round.
+        # Watchers that come while PostgreSQL is being asked wait for the next round.
         asked = list(self._runs.values())
         postgresql, mongodb = await asyncio.gather(self._sample(asked), self._mongodb_answers())
         self._publish(asked, LiveDatabases.of(postgresql=postgresql, mongodb=mongodb))

@@ -1,9 +1,9 @@
-"""One watched run: what its watchers are told, made of two sources. Nothing here waits for anything.
+"""One watched run: its event, made of two sources. Nothing here does I/O.
 
-The counters in PostgreSQL are exact, but know nothing of users that are not committed yet, nor of those that
-MongoDB has acknowledged and PostgreSQL has not recorded. The instances publish those once a second, with
-their leases. So what an instance has published is up to two seconds older than the counters, and is counted
-only as far as the counters have not moved on since.
+The counters in PostgreSQL are exact. But they lack users that are not committed yet, and those that MongoDB
+has acknowledged and PostgreSQL has not recorded. Instances publish these two numbers once a second, with
+their leases. So they are up to two seconds older than the counters, and count only as far as the counters
+have not grown since.
 """
 
 from collections import Counter, deque
@@ -17,7 +17,7 @@ from msgspec import UNSET, UnsetType
 from tandem.runs.samples import CreatorCounts, Life, RunCounters, Sample, Snapshot
 from tandem.runs.statistics import lag_percentiles
 
-# An instance renews its lease every second. Who has missed one is silent: frozen, or cut off.
+# An instance renews its lease every second. One that has missed a renewal is silent: frozen, or cut off.
 SILENT_AFTER_SECONDS = 2.0
 # An instance that is gone, and took no part in the run, is shown for this long.
 SHOWN_AFTER_END_SECONDS = 60.0
@@ -26,11 +26,12 @@ MOST_HISTORY = 600
 LATE_SECONDS = 5
 
 State = Literal["ready", "busy", "silent", "gone"]
+#: A `Sample` without its seed.
 HistoryRow = tuple[int, int, int, int, int, float | None, float | None]
 
 
 class Stages(msgspec.Struct, frozen=True):
-    """How many users of the run have come how far; each stage counts those that went further, too."""
+    """How many users of the run have reached each stage; those that went further count, too."""
 
     accepted: int = 0
     stored: int = 0
@@ -61,7 +62,7 @@ class LiveInstance(msgspec.Struct, frozen=True, rename="camel"):
     pending: int
     #: Its users that others have finished.
     taken_over: int
-    #: Users of others that it has taken up, by who created them; kept for an hour.
+    #: Users of other instances that it has taken up, by the instance that created them; kept for an hour.
     took_over_from: dict[str, int]
     started_at: datetime | None
     #: Seconds since its last sign of life.
@@ -86,7 +87,7 @@ class LiveEvent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     seed: str
     #: When the numbers were read, by PostgreSQL's clock; null if they never were.
     at: datetime | None = None
-    #: Who answers.
+    #: The instance that answers.
     app_id: str
     stages: Stages = Stages()
     dead_letters: int = 0
@@ -124,7 +125,7 @@ class LiveRun:
 
     @property
     def worth_keeping(self) -> list[Sample]:
-        """The last sample but one, if something changed around it: a run that rests adds nothing."""
+        """The last sample but one, if something changed around it: a resting run adds no samples."""
         if len(self._recent) < 2:
             return []
         *before, sample, after = self._recent
@@ -133,11 +134,11 @@ class LiveRun:
 
     @property
     def first_event(self) -> LiveEvent:
-        """The event for who has just come, with the history."""
+        """The event for a new watcher, with the history."""
         return msgspec.structs.replace(self.event, history=[row for _, row in sorted(self._history.items())])
 
     def take(self, counters: RunCounters, snapshot: Snapshot) -> None:
-        """Take in what was read: from here on, the event says it."""
+        """Take in what was read, and make the event of it."""
         lag = self._lag(counters.lags)
         counts = {counts.app_id: counts for counts in counters.counts}
         stages = self._stages(list(counts.values()), snapshot.lives)
@@ -148,10 +149,7 @@ class LiveRun:
             Sample(
                 seed=self.seed,
                 at_second=int(snapshot.at.timestamp()),
-                accepted=stages.accepted,
-                stored=stages.stored,
-                projected=stages.projected,
-                synchronized=stages.synchronized,
+                **msgspec.structs.asdict(stages),
                 lag_ms=lag.now,
                 oldest_pending_ms=0 if pending == 0 else oldest and oldest * 1000,
             )
@@ -176,7 +174,7 @@ class LiveRun:
     def _stages(self, counts: Sequence[CreatorCounts], lives: Sequence[Life]) -> Stages:
         stored = sum(creator.total for creator in counts)
         synchronized = sum(creator.synchronized for creator in counts)
-        # Who is silent may have ended what it had in flight, or never will.
+        # A silent instance may have finished what it had in flight, or never will.
         heard = [life for life in lives if life.connected and life.silent_seconds <= SILENT_AFTER_SECONDS]
         parts = [life.in_flight[self.seed] for life in heard if self.seed in life.in_flight]
         then = list(self._recent)[-2:]
@@ -198,32 +196,20 @@ class LiveRun:
 
     def _remember(self, samples: Sequence[Sample]) -> None:
         for sample in samples:
-            self._history[sample.at_second] = (
-                sample.at_second,
-                sample.accepted,
-                sample.stored,
-                sample.projected,
-                sample.synchronized,
-                sample.lag_ms,
-                sample.oldest_pending_ms,
-            )
+            _, *row = msgspec.structs.astuple(sample)
+            self._history[sample.at_second] = tuple(row)
         for second in sorted(self._history)[:-MOST_HISTORY]:
             del self._history[second]
 
 
-def _progress(sample: Sample) -> tuple[int, int, int, int, bool]:
-    """What of a sample tells that something happened. A wait alone grows evenly: its two ends are enough."""
-    return (
-        sample.accepted,
-        sample.stored,
-        sample.projected,
-        sample.synchronized,
-        bool(sample.oldest_pending_ms),
-    )
+def _progress(sample: Sample) -> tuple[object, ...]:
+    """The part of a sample that shows progress. A wait alone grows evenly, so its two ends are enough."""
+    stages = sample.accepted, sample.stored, sample.projected, sample.synchronized
+    return *stages, bool(sample.oldest_pending_ms)
 
 
 def instances_of(seed: str, counts: dict[str, CreatorCounts], lives: Sequence[Life]) -> list[LiveInstance]:
-    """Each instance in its newest life: those that run, have just ended, or had part in this run."""
+    """Each instance in its newest life: those that run, have just ended, or had a part in this run."""
     newest: dict[str, Life] = {}
     took_over: dict[str, Counter[str]] = {}
     for life in lives:

@@ -2,6 +2,7 @@
 
 import base64
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -10,45 +11,13 @@ from msgspec import Meta
 from tandem.http.problems import bad_parameter
 from tandem.http.requests import NoArguments, Request, Response, json_response
 from tandem.http.routes import Route
-from tandem.runs.statistics import LagMilliseconds, RunStatistics, RunTotals, Statistics, duration_and_rate
+from tandem.runs.statistics import Run, RunStatistics, Statistics
 from tandem.user.profile import Seed
 
 _Seed = Annotated[str, Meta(max_length=100, pattern=r"^[^\x00]+$")]
 decode_place = msgspec.json.Decoder(tuple[Annotated[datetime, Meta(tz=True)], _Seed]).decode
 
 Cursor = Annotated[str, Meta(max_length=1_000, description="The `next` of the page before.")]
-
-
-class Run(msgspec.Struct, frozen=True, rename="camel"):
-    """One run, whichever instances had part in it."""
-
-    seed: str
-    total: int
-    synchronized: int
-    pending: int
-    #: Users that MongoDB refused for good; they are not pending any more.
-    dead_letters: int
-    #: Users that were synchronized by another instance than the one that created them.
-    taken_over: int
-    #: The instances that created its users.
-    instances: list[str]
-    first_created_at: datetime
-    last_created_at: datetime
-    duration_seconds: float
-    #: Users created per second between the first and the last; null where that is no time at all.
-    users_per_second: float | None
-    lag_ms: LagMilliseconds | None
-
-    @classmethod
-    def of(cls, totals: RunTotals) -> "Run":
-        """The answer for these counters."""
-        duration, rate = duration_and_rate(totals.total, totals.first_created_at, totals.last_created_at)
-        return cls(
-            **msgspec.structs.asdict(totals),
-            pending=totals.total - totals.synchronized - totals.dead_letters,
-            duration_seconds=duration,
-            users_per_second=rate,
-        )
 
 
 class RunsPage(msgspec.Struct, frozen=True):
@@ -79,27 +48,22 @@ class RunsController:
 
     def routes(self) -> list[Route]:
         """The two routes."""
+        route = partial(Route, "GET", problems=(503,), tag="statistics")
         return [
-            Route(
-                "GET",
+            route(
                 "/api/v1/runs",
                 self.page,
                 "Runs, those with the newest users first",
                 query_type=RunsQuery,
                 responses={200: RunsPage},
-                problems=(503,),
-                tag="statistics",
                 description="The cost grows with the number of runs, not with that of users.",
             ),
-            Route(
-                "GET",
+            route(
                 "/api/v1/stats",
                 self.stats,
                 "Statistics of runs, a row for each seed and instance",
                 query_type=StatisticsQuery,
                 responses={200: list[RunStatistics]},
-                problems=(503,),
-                tag="statistics",
                 description="Counts are exact; lag percentiles (from histogram buckets) within 5 %.",
             ),
         ]
@@ -107,16 +71,16 @@ class RunsController:
     async def page(self, request: Request[NoArguments, RunsQuery, None]) -> Response:
         """A page of runs."""
         query = request.query
-        totals = await self._statistics.newest(query.limit, _place(query.before) if query.before else None)
-        more = len(totals) == query.limit
-        return json_response(RunsPage([Run.of(run) for run in totals], _cursor(totals[-1]) if more else None))
+        runs = await self._statistics.newest(query.limit, _place(query.before) if query.before else None)
+        more = len(runs) == query.limit
+        return json_response(RunsPage(runs, _cursor(runs[-1]) if more else None))
 
     async def stats(self, request: Request[NoArguments, StatisticsQuery, None]) -> Response:
         """The statistics of one run or of all."""
         return json_response(await self._statistics.runs(request.query.seed))
 
 
-def _cursor(last: RunTotals) -> str:
+def _cursor(last: Run) -> str:
     place = msgspec.json.encode((last.last_created_at, last.seed))
     return base64.urlsafe_b64encode(place).decode()
 

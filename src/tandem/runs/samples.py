@@ -1,4 +1,4 @@
-"""What PostgreSQL says of the runs that are being watched: one statement, however many they are."""
+"""What PostgreSQL knows of the watched runs: one statement, however many they are."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -81,7 +81,7 @@ class Life(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Snapshot(msgspec.Struct, frozen=True, rename="camel"):
-    """Everything that one statement has told."""
+    """Everything that one statement has returned."""
 
     at: datetime
     runs: list[RunCounters]
@@ -123,6 +123,6 @@ class RunSamples:
         try:
             await self._database.fetch(QUERIES["keep_samples"], kept, clear, within=PATIENCE)
         except Unavailable as error:
-            # Another instance is at it; a sample that is not kept is one point less in a chart.
+            # Another instance is keeping samples. One that is not kept is a point less in a chart.
             if not isinstance(error.__cause__, asyncpg.LockNotAvailableError):
                 raise

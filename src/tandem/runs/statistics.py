@@ -40,22 +40,26 @@ class RunStatistics(msgspec.Struct, frozen=True, rename="camel"):
     first_created_at: datetime | None
     last_created_at: datetime | None
     duration_seconds: float
-    #: Users created per second between the first and the last; null where that is no time at all.
+    #: Users created per second between the first and the last; null where both are the same moment.
     users_per_second: float | None
     lag_ms: LagMilliseconds | None
 
 
-class RunTotals(msgspec.Struct, frozen=True):
-    """The counters of one run, of all instances together."""
+class Run(msgspec.Struct, frozen=True, rename="camel"):
+    """One run, of all instances together."""
 
     seed: str
     total: int
     synchronized: int
-    taken_over: int
+    pending: int
     dead_letters: int
+    taken_over: int
+    #: The instances that created its users.
     instances: list[str]
     first_created_at: datetime
     last_created_at: datetime
+    duration_seconds: float
+    users_per_second: float | None
     lag_ms: LagMilliseconds | None
 
 
@@ -75,9 +79,9 @@ class Statistics:
         lags: defaultdict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
         for row in await self._database.fetch(QUERIES["lags"], seed):
             lags[row["seed"], row["app_id"]].append((row["bucket"], row["users"]))
-        return [_run(dict(row), lags[row["seed"], row["app_id"]]) for row in counts]
+        return [RunStatistics(**_figures(dict(row), lags[row["seed"], row["app_id"]])) for row in counts]
 
-    async def newest(self, limit: int, before: tuple[datetime, str] | None = None) -> list[RunTotals]:
+    async def newest(self, limit: int, before: tuple[datetime, str] | None = None) -> list[Run]:
         """At most `limit` runs, in descending order of when their last user was created, and of their seeds.
 
         Args:
@@ -93,26 +97,20 @@ class Statistics:
             QUERIES["lags_of_runs"], [row["seed"] for row in rows]
         ):
             lags[seed].append((bucket, users))
-        return [RunTotals(**dict(row), lag_ms=lag_percentiles(lags[row["seed"]])) for row in rows]
+        return [Run(**_figures(dict(row), lags[row["seed"]])) for row in rows]
 
 
-def _run(row: Mapping[str, Any], lags: Sequence[tuple[int, int]]) -> RunStatistics:
-    duration, rate = duration_and_rate(row["total"], row["first_created_at"], row["last_created_at"])
-    return RunStatistics(
-        **row,
-        pending=row["total"] - row["synchronized"] - row["dead_letters"],
-        duration_seconds=duration,
-        users_per_second=rate,
-        lag_ms=lag_percentiles(lags),
-    )
-
-
-def duration_and_rate(
-    total: int, first: datetime | None, last: datetime | None
-) -> tuple[float, float | None]:
-    """Seconds from the first creation to the last, and users per second; None where that is no time."""
+def _figures(row: Mapping[str, Any], lags: Sequence[tuple[int, int]]) -> dict[str, Any]:
+    """A row's counters, and what follows from them."""
+    first, last = row["first_created_at"], row["last_created_at"]
     duration = (last - first).total_seconds() if first and last else 0.0
-    return duration, round(total / duration, 1) if duration else None
+    return {
+        **row,
+        "pending": row["total"] - row["synchronized"] - row["dead_letters"],
+        "duration_seconds": duration,
+        "users_per_second": round(row["total"] / duration, 1) if duration else None,
+        "lag_ms": lag_percentiles(lags),
+    }
 
 
 def lag_percentiles(buckets: Sequence[tuple[int, int]]) -> LagMilliseconds | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from tandem.cqrs.user import UserEvent, UserUpdated
-from tandem.telemetry import Histogram
+from tandem.histogram import Histogram
 
 # Bucket b of prm_user_lag (users.sql: synchronize_users) holds lags of (1.1^(b-1), 1.1^b] ms. Its geometric
 # middle is at most sqrt(1.1) - 1 = 4.9 % away from any lag in it.

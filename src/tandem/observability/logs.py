@@ -1,4 +1,4 @@
-"""Log lines: JSON for programs, text for people; nothing personal in them above debug, and no password ever.
+"""Log lines: JSON for programs, text for people. They hold no password, and above debug nothing personal.
 
 A line may carry what it belongs to, as `extra={"seed": ..., "trace_id": ...}`.
 """
@@ -8,25 +8,24 @@ import re
 import sys
 import traceback
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
-Level = Literal["debug", "info", "warning", "error"]
-Format = Literal["auto", "json", "text"]
+from tandem.config.settings import LogFormat, LogLevel
 
 #: What a line may say that it belongs to.
 CORRELATION = ("seed", "trace_id")
 _PASSWORD = re.compile(r"(?<=://)([^\s:@/]*):[^\s@/]*@")
 
 
-def set_up_logs(app_id: str, level: Level, form: Format) -> None:
+def set_up_logs(app_id: str, level: LogLevel, form: LogFormat) -> None:
     """Write log lines to stderr from now on: as JSON, or as text; `auto` is text for a terminal only."""
     as_text = form == "text" or (form == "auto" and sys.stderr.isatty())
     handler = logging.StreamHandler()
     handler.setFormatter(TextLines() if as_text else JsonLines(app_id))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # At debug the driver tells of every command that it sends.
+    # At debug, PyMongo logs every command that it sends.
     logging.getLogger("pymongo").setLevel(logging.WARNING)
 
 
@@ -38,7 +37,7 @@ class _Lines(logging.Formatter):
         return _PASSWORD.sub(r"\1:***@", record.getMessage())
 
     def error(self, exc_info: Any) -> str:
-        """Which errors, and where in the code. What they say may quote a user, so it is for debug only."""
+        """Which errors, and where in the code. Their messages may quote a user, so only debug shows them."""
         if logging.getLogger().isEnabledFor(logging.DEBUG):
             return _PASSWORD.sub(r"\1:***@", self.formatException(exc_info))
         return "\n".join(_stack(exc_info[1]))
@@ -55,7 +54,7 @@ class TextLines(_Lines):
 
 
 class JsonLines(_Lines):
-    """Lines for programs: an object each."""
+    """Lines for programs: each is a JSON object."""
 
     def __init__(self, app_id: str) -> None:
         super().__init__()
@@ -82,7 +81,7 @@ def _correlation(record: logging.LogRecord) -> dict[str, str]:
 
 
 def _stack(error: BaseException | None) -> list[str]:
-    """The innermost cause first, as Python writes it, but without what the errors say."""
+    """The innermost cause first, as Python writes it, but without the errors' messages."""
     if error is None:
         return []
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)

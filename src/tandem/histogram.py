@@ -1,4 +1,4 @@
-"""A histogram that costs a third of a microsecond a value; whoever shows it does the rest."""
+"""A histogram that costs a third of a microsecond per value, since all else is done when it is shown."""
 
 from bisect import bisect_left
 from itertools import accumulate

@@ -1,17 +1,18 @@
-"""Traces, by OpenTelemetry: one from each request that is followed to its user's SYNCRONIZED.
+"""Traces, by OpenTelemetry: one from each sampled request to its user's SYNCRONIZED.
 
-A followed request gets a span, and what its user goes through afterwards gets children of that span, in
-whichever process that happens: the span's `traceparent` travels with the command, and in the event row. A
-batch carries many users, so it has a trace of its own, and links lead from it to its users and back.
+A sampled request gets a span. Each later step of its user gets a child of that span, in whichever process
+that happens: the span's `traceparent` travels with the command, and in the event row. A batch carries many
+users, so it has a trace of its own, and links lead from it to its users and back.
 
-Only loaded where `TRACES_URL` is set. What nobody follows costs a look for a header and a random number.
+This is loaded only where `TRACES_URL` is set. A request that is not sampled costs a look for a header and a
+random number.
 """
 
 import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from importlib import metadata
 from typing import Any
@@ -26,14 +27,14 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import Link, Span, SpanKind, StatusCode, get_current_span, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from tandem.app.bootstrap import Instance
 from tandem.config import Settings
 from tandem.http.application import Application
 from tandem.http.requests import RawHeaders, RawRequest, Response, StreamResponse
+from tandem.kernel import Coalescer
 
 logger = logging.getLogger(__name__)
 
-# Spans that wait for the collector; more are dropped, and the exporter says so.
+# Spans that may wait for the collector. Further ones are dropped, and the exporter logs that.
 _MOST_WAITING = 8_192
 _MOST_EXPORTED_AT_ONCE = 512
 _SECONDS_BETWEEN_EXPORTS = 1
@@ -54,13 +55,13 @@ _propagator = TraceContextTextMapPropagator()
 
 @asynccontextmanager
 async def open_tracing(settings: Settings) -> AsyncIterator["Tracing"]:
-    """Send spans to `settings.traces_url` from a thread of their own; at the end, send what is left."""
+    """Send spans to `settings.traces_url`, in a thread of its own. At the end, send those that are left."""
     attributes = {
         "service.name": "tandem",
         "service.version": metadata.version("tandem-cqrs"),
         "service.instance.id": settings.app_id,
     }
-    # Who is followed is decided before a span is made.
+    # A request is sampled, or not, before its span is made; see `Tracing.parent_of`.
     provider = TracerProvider(
         sampler=ALWAYS_ON,
         resource=Resource.create(attributes),
@@ -90,8 +91,8 @@ class Tracing:
     """Makes spans of requests and of batches.
 
     Args:
-        provider: where spans go.
-        settings: say where the databases are, and which share of requests is followed without asking.
+        provider: takes the spans.
+        settings: name the databases, and the share of requests that is sampled.
     """
 
     def __init__(self, provider: TracerProvider, settings: Settings) -> None:
@@ -102,22 +103,25 @@ class Tracing:
             "mongodb": _server_of(settings.mongodb_url),
         }
 
-    def follow(self, app: Application, instance: Instance) -> "TracedAnswers":
-        """Make spans of what this application answers, and of the batches of its instance's flow."""
-        for coalescer in instance.flow.commands.coalescers:
+    def trace(self, app: Application, coalescers: Iterable[Coalescer[Any, Any]]) -> "TracedAnswers":
+        """Make spans of what this application answers, and of the batches of these coalescers."""
+        for coalescer in coalescers:
             coalescer.observers.append(self.batch_done)
         return TracedAnswers(app, self)
 
-    def follows(self, headers: RawHeaders) -> Context | None:
-        """What a request's span is to be a child of, if it is followed: as it says itself, or by chance."""
-        by_chance = random.random() < self._ratio  # noqa: S311 - decides nothing that anybody guards
+    def parent_of(self, headers: RawHeaders) -> Context | None:
+        """The parent of a request's span, or None where the request is not sampled.
+
+        A `traceparent` says whether to sample its request. Of those without one, a random share is sampled.
+        """
+        at_random = random.random() < self._ratio  # noqa: S311 - guards nothing
         if "traceparent" not in headers:
-            return Context() if by_chance else None
+            return Context() if at_random else None
         carrier = {name: headers[name] for name in ("traceparent", "tracestate") if name in headers}
         parent = _propagator.extract(carrier, Context())
         caller = get_current_span(parent).get_span_context()
-        followed = caller.trace_flags.sampled if caller.is_valid else by_chance
-        return parent if followed else None
+        sampled = caller.trace_flags.sampled if caller.is_valid else at_random
+        return parent if sampled else None
 
     def begin(self, parent: Context, method: str, route: str) -> Span:
         """The span of a request."""
@@ -125,28 +129,22 @@ class Tracing:
         return self._tracer.start_span(f"{method} {route}", parent, SpanKind.SERVER, attributes)
 
     def batch_done(self, name: str, items: Sequence[Any], seconds: float) -> None:
-        """A batch has ended that took so long: make a span of it, and one of each followed user in it."""
+        """Make a span of a batch that took so long and has just ended, and one of each sampled user in it."""
         try:
-            followed = [item for item in items if item.traceparent]
-            if followed:
-                self._make_batch_spans(name, len(items), followed, seconds)
+            sampled = [item for item in items if item.traceparent]
+            if sampled:
+                self._make_batch_spans(name, len(items), sampled, seconds)
         except Exception:
             logger.exception("A batch was not traced")
 
-    def _make_batch_spans(self, name: str, size: int, followed: Sequence[Any], seconds: float) -> None:
+    def _make_batch_spans(self, name: str, size: int, sampled: Sequence[Any], seconds: float) -> None:
         end = time.time_ns()
         start = end - int(seconds * 1e9)
         database = self._database_of(name)
-        parents = [_propagator.extract({"traceparent": item.traceparent}, Context()) for item in followed]
+        parents = [_propagator.extract({"traceparent": item.traceparent}, Context()) for item in sampled]
         links = [Link(get_current_span(parent).get_span_context()) for parent in parents]
-        batch = self._tracer.start_span(
-            f"{name} batch",
-            Context(),
-            SpanKind.CLIENT,
-            database | {"db.operation.batch.size": size},
-            links,
-            start,
-        )
+        attributes = database | {"db.operation.batch.size": size}
+        batch = self._tracer.start_span(f"{name} batch", Context(), SpanKind.CLIENT, attributes, links, start)
         batch.end(end)
         to_batch = [Link(batch.get_span_context())]
         for parent in parents:
@@ -165,7 +163,7 @@ class Tracing:
 
 
 def _server_of(url: str) -> dict[str, str | int]:
-    """The first server that a URL names; none where it leaves that to the driver, as with a socket."""
+    """The first server that a URL names; empty where it names none, as with a socket."""
     place = urlsplit("//" + urlsplit(url).netloc.rpartition("@")[2].split(",")[0])
     server: dict[str, str | int] = {}
     if place.hostname:
@@ -176,7 +174,7 @@ def _server_of(url: str) -> dict[str, str | int]:
 
 
 class TracedAnswers:
-    """Answers as the application does, and makes spans of the requests that are followed."""
+    """Answers as the application does, and makes spans of sampled requests."""
 
     def __init__(self, app: Application, tracing: Tracing) -> None:
         self.counters = app.counters
@@ -184,8 +182,8 @@ class TracedAnswers:
         self._tracing = tracing
 
     async def answer(self, request: RawRequest) -> Response | StreamResponse:
-        """The answer, whatever happens. What is done for it belongs to the request's span."""
-        parent = self._tracing.follows(request.headers)
+        """The application's answer. Whatever is done for it belongs to the request's span."""
+        parent = self._tracing.parent_of(request.headers)
         if parent is None:
             return await self._app.answer(request)
         span = self._tracing.begin(parent, request.method, self._app.route_of(request))

@@ -1,6 +1,6 @@
 """The histogram that metrics are told from."""
 
-from tandem.telemetry import Histogram
+from tandem.histogram import Histogram
 
 
 def test_a_bound_belongs_to_its_own_bucket_and_counts_add_up():

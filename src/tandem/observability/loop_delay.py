@@ -1,8 +1,8 @@
-"""How late the event loop is: everything that this process answers is late by as much."""
+"""How late the event loop is: every answer of this process is late by as much."""
 
 import asyncio
 
-from tandem.telemetry.histogram import Histogram
+from tandem.histogram import Histogram
 
 _TICK_SECONDS = 0.25
 

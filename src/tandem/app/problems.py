@@ -1,0 +1,45 @@
+"""What each error means to a client. Nothing else makes problems of errors that were raised below HTTP."""
+
+from collections.abc import Callable, Mapping
+
+from tandem.cqrs.user import GoneUser, OtherVersion, UnknownUser
+from tandem.delivery.idempotency import InvalidKey, KeyReused, StillOpen
+from tandem.http.preconditions import etag
+from tandem.http.problems import ProblemError, ProblemPlace, bad_field, bad_parameter, try_again
+from tandem.kernel import Overloaded, Unavailable
+from tandem.user import InvalidField
+from tandem.user_command.changes import Overtaken
+from tandem.user_command.ids_used_up import IdsUsedUp
+from tandem.user_command.rows import UnreadableUser
+from tandem.user_query.indexes import MissingIndex
+
+
+def _server_of(error: Unavailable) -> str:
+    """Which database is away. All else that the error says is for the log."""
+    named = (name for name in ("PostgreSQL", "MongoDB") if str(error).startswith(name))
+    return next(named, "A database")
+
+
+#: An error, and those that derive from it, to the problem that a client gets.
+TRANSLATE: Mapping[type[Exception], Callable[..., ProblemError]] = {
+    InvalidKey: lambda error: bad_parameter("Idempotency-Key", str(error)),
+    KeyReused: lambda error: ProblemError(
+        422, str(error), errors=[ProblemPlace(parameter="Idempotency-Key", detail="was used before")]
+    ),
+    StillOpen: lambda error: try_again(1, str(error)),
+    UnknownUser: lambda _: ProblemError(404, "There is no such user."),
+    GoneUser: lambda _: ProblemError(410, "The user was deleted. Its history is at .../events."),
+    OtherVersion: lambda error: ProblemError(
+        412,
+        f"The user has version {error.version}. Read it, decide again, and send that version with If-Match.",
+        headers=(etag(error.version),),
+        more={"version": error.version},
+    ),
+    Overtaken: lambda _: try_again(1, "Others change this user all the time; try again in a moment."),
+    UnreadableUser: lambda error: ProblemError(500, str(error)),
+    InvalidField: lambda error: bad_field(error.pointer, error.detail),
+    IdsUsedUp: lambda error: ProblemError(507, str(error)),
+    MissingIndex: lambda error: try_again(30, str(error)),
+    Overloaded: lambda _: try_again(1, "Too much is waiting; try again in a moment."),
+    Unavailable: lambda error: try_again(2, f"{_server_of(error)} does not answer; try again in a moment."),
+}

@@ -1,0 +1,25 @@
+"""The root of all errors of the service."""
+
+
+class TandemError(Exception):
+    """Something went wrong that a person, or the code that called, can act on.
+
+    The message says what happened and what to do about it. `cli/__init__.py` prints it, and `app/problems.py`
+    makes HTTP answers of it. Others translate an error only where the message gains context.
+
+        TandemError
+        ├── KernelError            kernel/errors.py
+        │   ├── Overloaded         too much is waiting; nothing was done: try again in a moment
+        │   ├── Unavailable        a server does not answer now; whether it did the work may be unknown
+        │   ├── UnsuitableServer   a server cannot be used as it is: somebody has to change it
+        │   ├── NoHandler          a command that no handler is registered for
+        │   ├── IdsUsedUp          user_command/ids_used_up.py: no user can be created any more
+        │   └── MissingIndex       user_query/indexes.py: MongoDB lacks an index: `tandem migrate` makes it
+        ├── SettingsError          config/settings.py: an environment variable is missing or cannot be used
+        ├── ListenError            http/sockets.py: the server cannot listen on this address
+        ├── KeyFileError           http/token_keys.py: a file holds no key that can be used
+        ├── TokenError             http/tokens.py: an access token is not valid
+        ├── ProblemError           http/problems.py: an error that is an HTTP answer already
+        ├── NoAnswer               cli/http.py: a command cannot ask a running instance
+        └── MissingExtra           cli/__init__.py: a command needs a package that is not installed
+    """
