@@ -11,9 +11,6 @@ from tandem.errors import TandemError
 
 #: They go from one function of ours to another, and nobody else sees them.
 SIGNALS = {"HeldUp", "KeyTaken", "UnreadableEvent"}
-#: They reach HTTP alone, by the table in `app/problems.py` or by their controller.
-OUTSIDE = {"DocumentChanged", "InvalidField", "InvalidKey", "KeyReused", "StillOpen", "UnreadableUser"}
-OUTSIDE |= {"GoneUser", "OtherVersion", "Overtaken", "Rejection", "UnknownUser"}
 
 
 def errors_of_the_service() -> Iterator[type[BaseException]]:
@@ -29,7 +26,7 @@ def errors_of_the_service() -> Iterator[type[BaseException]]:
 
 def test_every_error_is_in_the_tree_but_those_that_nobody_else_sees():
     outside = {found.__name__ for found in errors_of_the_service() if not issubclass(found, TandemError)}
-    assert outside == SIGNALS | OUTSIDE
+    assert outside == SIGNALS
 
 
 def test_the_tree_is_drawn_as_it_is():

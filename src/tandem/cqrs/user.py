@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from tandem.cqrs.commands import CreateUserCommand, DeleteUserCommand, UpdateUserCommand
+from tandem.errors import TandemError
 from tandem.user import Profile
 from tandem.user.patch import changed, changes_between, patched
 
@@ -47,7 +48,7 @@ UserEvent: TypeAlias = UserCreated | UserUpdated | UserDeleted | UserErased
 UserCommand: TypeAlias = CreateUserCommand | UpdateUserCommand | DeleteUserCommand
 
 
-class Rejection(Exception):
+class Rejection(TandemError):
     """A command that cannot be carried out. It changes nothing."""
 
 

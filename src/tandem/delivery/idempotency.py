@@ -12,6 +12,7 @@ from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
+from tandem.errors import TandemError
 from tandem.kernel import Unavailable
 
 # draft-ietf-httpapi-idempotency-key-header writes the key as a quoted string; many clients send it bare.
@@ -41,11 +42,11 @@ K = TypeVar("K", bound=Keyed)
 R = TypeVar("R")
 
 
-class InvalidKey(Exception):
+class InvalidKey(TandemError):
     """The Idempotency-Key cannot be used; the message says what one looks like."""
 
 
-class KeyReused(Exception):
+class KeyReused(TandemError):
     """The Idempotency-Key was used for another command."""
 
 
@@ -53,7 +54,7 @@ class KeyTaken(Exception):
     """A key of the batch was used before; nothing of the batch was written."""
 
 
-class StillOpen(Exception):
+class StillOpen(TandemError):
     """What this command needs, such as its key, is in the hands of a transaction that is still open.
 
     Nothing was done; the command may be sent again as soon as that one has ended.

@@ -11,6 +11,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from tandem.errors import TandemError
 from tandem.user.profile import (
     NO_COORDINATES,
     NO_DATE,
@@ -44,7 +45,7 @@ PostcodeNumber = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 EpochSeconds = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1, description="Seconds since 1970.")]
 
 
-class InvalidField(Exception):
+class InvalidField(TandemError):
     """A field holds what cannot be kept. `pointer` is its JSON pointer (RFC 6901), `detail` says why."""
 
     def __init__(self, pointer: str, detail: str) -> None:

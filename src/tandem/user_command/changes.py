@@ -8,6 +8,7 @@ import msgspec
 
 from tandem.cqrs import DeleteUserCommand, UpdateUserCommand, UserCommandAggregate
 from tandem.cqrs.user import Rejection, User, UserErased, UserEvent, decide, evolve
+from tandem.errors import TandemError
 from tandem.user import InvalidField, StoredUser
 from tandem.user.stored import uptime
 from tandem.user_command.event_log import stored_form
@@ -22,7 +23,7 @@ def state_of(stored: StoredUser) -> User:
     return User(stored.version, stored.profile, stored.is_erased)
 
 
-class Overtaken(Exception):
+class Overtaken(TandemError):
     """The user was changed while a command on it was decided. Nothing was done; decide again."""
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple, TypeAlias
 import asyncpg
 import msgspec
 
+from tandem.errors import TandemError
 from tandem.user import Profile, StoredUser, UserInput, normalize
 from tandem.user.profile import (
     NO_COORDINATES,
@@ -24,7 +25,7 @@ from tandem.user_command.reference_data import ReferenceIds
 DELETED_STAGES = ("DELETED", "ERASED")
 
 
-class UnreadableUser(Exception):
+class UnreadableUser(TandemError):
     """What is stored of a user is in a form that no version of this program has written."""
 
     def __init__(self, user_id: int, why: str) -> None:

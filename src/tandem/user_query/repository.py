@@ -10,6 +10,7 @@ from pymongo.errors import BulkWriteError
 from pymongo.read_concern import ReadConcern
 from pymongo.results import BulkWriteResult, InsertManyResult
 
+from tandem.errors import TandemError
 from tandem.kernel import Unavailable
 from tandem.user_query.database import LENIENT, UNSENDABLE, Filter, Users, between, translated
 from tandem.user_query.document import DELETED_AT, Document, id_of
@@ -18,7 +19,7 @@ from tandem.user_query.indexes import BY_EMAIL, BY_ID, BY_SEED
 from tandem.user_query.refusals import Sorted, sort_errors
 
 
-class DocumentChanged(Exception):
+class DocumentChanged(TandemError):
     """MongoDB's document is not the one any more that was to be replaced. Nothing was written."""
 
 
