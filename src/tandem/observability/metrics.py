@@ -127,6 +127,8 @@ def _requests(http: HttpCounters) -> Iterator[Metric]:
 def _users(of: Measured) -> Iterator[Metric]:
     stages = {
         "stored": of.committed.created,
+        "updated": of.committed.updated,
+        "deleted": of.committed.deleted,
         "projected": of.projected(),
         "synchronized": of.committed.synchronized,
         "set_aside": of.set_aside.counters.items,

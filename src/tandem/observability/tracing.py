@@ -46,6 +46,9 @@ _STOP_PATIENCE_SECONDS = 10
 _OPERATIONS = {
     "CreateUserCommand": ("postgresql", "BATCH INSERT", "prm_user"),
     "CreateUserQueryCommand": ("mongodb", "BATCH insert", "users"),
+    "UpdateUserCommand": ("postgresql", "BATCH UPDATE", "prm_user"),
+    "DeleteUserCommand": ("postgresql", "BATCH UPDATE", "prm_user"),
+    "ChangeUserQueryCommand": ("mongodb", "BATCH update", "users"),
     "SynchronizeUserCommand": ("postgresql", "BATCH UPDATE", "prm_user"),
     "DeadLetterUserCommand": ("postgresql", "BATCH DELETE", "prm_user_pending"),
 }
