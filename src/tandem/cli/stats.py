@@ -19,6 +19,8 @@ COLUMNS = (
     Column("pending", spare=2),
     Column("dead", spare=4),
     Column("taken", spare=8),
+    Column("updated", spare=9),
+    Column("deleted", spare=10),
     Column("users/s", spare=6),
     Column("p50 ms", spare=7),
     Column("p99 ms", spare=5),
@@ -33,7 +35,7 @@ def stats(seed: str | None, as_json: bool, url: str | None, data_dir: Path) -> N
     """Show what each instance created in each run, what is pending, and how far behind MongoDB is.
 
     "done" is synchronized, "dead" was refused by MongoDB for good, "taken" was synchronized by another
-    instance than created it. Counts are exact; percentiles of the lag (CREATED to SYNCRONIZED) within 5 %.
+    instance than created it, "updated" counts updates. Counts are exact; percentiles of the lag (CREATED to SYNCRONIZED) within 5 %.
     """
     query = "" if seed is None else f"?seed={quote(seed, safe='')}"
     answer = ask(f"{base_url(url, data_dir)}/api/v1/stats{query}")
@@ -49,7 +51,8 @@ def stats(seed: str | None, as_json: bool, url: str | None, data_dir: Path) -> N
 
 def row_counts(row: RunStatistics) -> tuple[int, ...]:
     """The numbers of users of a row, in the table's order."""
-    return row.total, row.synchronized, row.pending, row.dead_letters, row.taken_over
+    of_users = (row.total, row.synchronized, row.pending, row.dead_letters, row.taken_over)
+    return (*of_users, row.updated, row.deleted)
 
 
 def table_of(rows: list[RunStatistics]) -> FittedTable:
