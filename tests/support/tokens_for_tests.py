@@ -1,4 +1,4 @@
-"""Key pairs, files with keys, and tokens, the scope ones and the wrong ones."""
+"""Key pairs, files with keys, and tokens, the right ones and the wrong ones."""
 
 import base64
 import hashlib

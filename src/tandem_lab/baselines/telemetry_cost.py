@@ -28,7 +28,7 @@ from tandem_stack.waiting import until
 
 # An instance that counts nothing. Only the calls of the counters are left, because they cannot be removed.
 UNCOUNTED = """
-from tandem.telemetry.histogram import Histogram
+from tandem.histogram import Histogram
 from tandem.http.counters import RouteCounters
 RouteCounters.count = lambda self, status, seconds: None
 Histogram.observe = lambda self, value, times=1: None

@@ -9,7 +9,10 @@ COMMAND, QUERY, OPERATOR = "command", "query", "operator"
 WANTED = {
     "POST /api/v1/user-command": COMMAND,
     "GET /api/v1/random-users": COMMAND,
+    "PATCH /api/v1/user-command/{id}": COMMAND,
+    "DELETE /api/v1/user-command/{id}": COMMAND,
     "GET /api/v1/user-command/{id}": QUERY,
+    "GET /api/v1/user-command/{id}/events": QUERY,
     "GET /api/v1/user-query": QUERY,
     "GET /api/v1/user-query/{id}": QUERY,
     "GET /api/v1/user-query/email": QUERY,
