@@ -13,6 +13,7 @@ import pytest
 from systems import Held, commands, create
 from tandem.app import run_instance
 from tandem.cqrs import DeleteUserCommand, UpdateUserCommand
+from tandem.delivery.flow_state import FlowStates
 from tandem.user.stored import uptime
 from tandem.user_query.service import LONGEST_WAY_SECONDS
 from waiting import until
@@ -273,3 +274,38 @@ async def test_both_sources_answer_byte_for_byte_the_same(own_servers, serve_own
     assert {answer.headers["tandem-source"] for answer in from_mongodb} == {"MongoDB"}
     assert {answer.headers["tandem-source"] for answer in from_postgresql} == {"PostgreSQL"}
     assert [answer.content for answer in from_postgresql] == [answer.content for answer in from_mongodb]
+
+
+async def test_complete_lists_wait_for_no_update_of_users_that_are_there(system):
+    """Or whoever polls them would starve where somebody always updates users with low ids."""
+    gate = asyncio.Event()
+    async with run_instance(system.settings(), holding("write_later_versions", gate)) as instance:
+        first, second = await create(instance, commands(2))
+        await until_version(system, second.id, 1)
+        await until_version(system, first.id, 1)
+        await update(instance, first.id, phone="held")
+        assert await instance.adapters.completeness.through() >= second.id
+        gate.set()
+
+
+async def test_complete_lists_wait_for_a_user_that_was_updated_before_it_was_there(system):
+    closed = asyncio.Event()
+    async with run_instance(system.settings(drain_seconds=0.01), holding("write", closed)) as instance:
+        first, _ = await create(instance, commands(2))
+        documents = instance.adapters.documents
+        documents.write_later_versions = documents.write
+        await update(instance, first.id, phone="held")
+        assert await instance.adapters.completeness.through() < first.id
+
+
+async def test_health_knows_how_long_a_user_has_waited_whatever_its_id(system):
+    """A user with a low id that is updated all the time must not hide one that waits for long."""
+    closed = asyncio.Event()
+    async with run_instance(system.settings(drain_seconds=0.01), holding("write", closed)) as instance:
+        await create(instance, commands(2))
+        await system.postgres.execute(
+            "update prm_user_pending set created_at = now() - interval '1 hour' where user_id = 2"
+        )
+        assert await instance.adapters.pending.oldest_seconds() > 3_000
+        state = await FlowStates(instance.adapters.database, "user").latest()
+        assert state.oldest_pending_seconds > 3_000

@@ -35,7 +35,8 @@ def stats(seed: str | None, as_json: bool, url: str | None, data_dir: Path) -> N
     """Show what each instance created in each run, what is pending, and how far behind MongoDB is.
 
     "done" is synchronized, "dead" was refused by MongoDB for good, "taken" was synchronized by another
-    instance than created it, "updated" counts updates. Counts are exact; percentiles of the lag (CREATED to SYNCRONIZED) within 5 %.
+    instance than created it, "updated" counts updates. Counts are exact; percentiles of the lag (from a
+    version's commit to SYNCRONIZED) within 5 %.
     """
     query = "" if seed is None else f"?seed={quote(seed, safe='')}"
     answer = ask(f"{base_url(url, data_dir)}/api/v1/stats{query}")

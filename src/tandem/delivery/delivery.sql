@@ -23,17 +23,20 @@ WITH alive AS MATERIALIZED (
 SELECT {kind}_id, version FROM idle;
 
 -- name: oldest_pending
--- How old the oldest pending work is, in seconds. Ids are given in order, near enough for an alarm.
-SELECT extract(epoch FROM now() - created_at)::float8 AS age FROM prm_{kind}_pending ORDER BY {kind}_id LIMIT 1;
+-- How old the oldest pending work is, in seconds; null where there is none. Of more than 100,000, some are looked at.
+SELECT extract(epoch FROM now() - min(created_at))::float8 AS age
+FROM (SELECT created_at FROM prm_{kind}_pending LIMIT 100000) counted;
 
 -- name: flow_state
 -- What is left to do: pending work and dead letters, counted no further than these limits, and how long the
--- oldest has been pending.
-SELECT (SELECT count(*) FROM (SELECT FROM prm_{kind}_pending LIMIT $1) first) AS pending,
-       coalesce((
-           SELECT extract(epoch FROM now() - created_at)::float8 FROM prm_{kind}_pending ORDER BY {kind}_id LIMIT 1
-       ), 0) AS oldest_pending_seconds,
-       (SELECT count(*) FROM (SELECT FROM prm_{kind}_dead_letter LIMIT $2) first) AS dead_letters;
+-- oldest of what was counted has been pending.
+SELECT pending, oldest_pending_seconds,
+       (SELECT count(*) FROM (SELECT FROM prm_{kind}_dead_letter LIMIT $2) first) AS dead_letters
+FROM (
+    SELECT count(*) AS pending,
+           coalesce(extract(epoch FROM now() - min(created_at))::float8, 0) AS oldest_pending_seconds
+    FROM (SELECT created_at FROM prm_{kind}_pending LIMIT $1) first
+) counted;
 
 -- name: count_dead_letters
 -- How much is set aside, counted no further than 1,000, and why the first of them was.

@@ -106,4 +106,4 @@ class PendingRows(Generic[Work]):
             Unavailable: PostgreSQL does not answer.
         """
         rows = await self._reads.fetch(self._queries["oldest_pending"])
-        return float(rows[0]["age"]) if rows else 0.0
+        return float(rows[0]["age"] or 0)

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import time
+from datetime import timedelta
 from typing import Annotated, Any
 
 import msgspec
@@ -42,6 +43,9 @@ _SAMPLED = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-0[13579bd
 # are.
 _PAUSES = Backoff()
 MOST_TRIES = 5
+_PAUSES_OF_A_CONTEST = Backoff(first=timedelta(milliseconds=5), longest=timedelta(milliseconds=100))
+# The first tries of a command whose user was changed meanwhile go at once, with the next batch.
+TRIES_AT_ONCE = 5
 # How long a command may lose against others on its user, in seconds. Each try decides anew.
 LONGEST_CONTEST_SECONDS = 5.0
 
@@ -195,7 +199,7 @@ class UserCommandController:
     async def _execute(self, command: Command[UserCommandAggregate]) -> UserCommandAggregate:
         """Send a command; where others are in its way, try again here, and nobody waits with it."""
         deadline = time.monotonic() + LONGEST_CONTEST_SECONDS
-        tries = 0
+        tries = contests = 0
         while True:
             try:
                 return await self._commands.execute(command)
@@ -205,8 +209,11 @@ class UserCommandController:
                     raise
                 await asyncio.sleep(_PAUSES.seconds(tries))
             except Overtaken:
+                contests += 1
                 if time.monotonic() > deadline:
                     raise
+                if contests > TRIES_AT_ONCE:
+                    await asyncio.sleep(_PAUSES_OF_A_CONTEST.seconds(contests - TRIES_AT_ONCE))
 
     async def _answered(
         self, request: Request[Any, Any, Any], aggregate: UserCommandAggregate, status: Stage

@@ -396,8 +396,11 @@ WHERE locktype = 'relation' AND relation = 'prm_user_id_seq'::regclass AND mode 
   AND database = (SELECT oid FROM pg_database WHERE datname = current_database());
 
 -- name: lowest_pending
--- The lowest id of a pending user.
-SELECT user_id FROM prm_user_pending ORDER BY user_id LIMIT 1;
+-- The lowest id of a user that MongoDB does not have in any version. An update of one that is there holds back nobody.
+SELECT user_id FROM prm_user_pending p
+WHERE version = 1
+   OR NOT EXISTS (SELECT FROM prm_user_event e WHERE e.user_id = p.user_id AND e.event_type = 'SYNCRONIZED')
+ORDER BY user_id LIMIT 1;
 
 -- name: set_aside_users
 -- Takes users that MongoDB refused for good out of the flow, with its reasons.
