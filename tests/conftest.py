@@ -1,4 +1,4 @@
-"""Real servers for all tests: one PostgreSQL and one MongoDB a session, fresh databases for who asks."""
+"""Real servers for all tests: one PostgreSQL and one MongoDB a session, empty databases for who asks."""
 
 import os
 import shutil
@@ -36,14 +36,15 @@ async def servers(new_place: Callable[[], Path]) -> AsyncIterator[Servers]:
 
 
 @pytest.fixture
-async def databases(servers: Servers) -> Databases:
-    """A fresh pair of databases for one test."""
-    return await servers.new_databases()
+async def databases(servers: Servers) -> AsyncIterator[Databases]:
+    """A pair of databases with nothing in them, for one test."""
+    async with servers.lend_databases() as lent:
+        yield lent
 
 
 @pytest.fixture
 async def system(databases) -> AsyncIterator[System]:
-    """Fresh databases, migrated by their owner."""
+    """Databases with nothing in them, migrated by their owner."""
     async with open_system(databases) as opened:
         yield opened
 
