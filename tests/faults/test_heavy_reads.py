@@ -109,6 +109,7 @@ async def test_whoever_has_waited_too_long_is_turned_away():
         assert share.waiting == 0
 
 
+@pytest.mark.slow
 async def test_searches_leave_room_for_the_flow_and_the_rest_gets_503(servers, system, serve):
     served = await serve("crowded")
     client = served.client

@@ -112,6 +112,7 @@ async def test_a_list_ends_where_it_is_complete_and_goes_on_when_the_transaction
     assert await page(client, 0, seed="b") == ([], taken + 3)
 
 
+@pytest.mark.slow
 async def test_without_postgresql_only_this_list_is_refused(system, servers, serve):
     client = (await serve()).client
     await servers.postgres_server.process.kill()
