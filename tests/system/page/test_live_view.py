@@ -15,15 +15,15 @@ from waiting import until
 
 
 async def test_who_only_watches_sees_the_same_as_who_sends(visit: Visit, browser: Browser):
-    await visit.fill(count=200)
+    await visit.fill(count=100)
     await visit.generate()
     watcher = Visit(await browser.new_page(), visit.url)
     await watcher.open(seed=await visit.page.input_value("#seed"))
     await visit.until("done")
 
-    said = "All 200 users sent so far are in both databases."
+    said = "All 100 users sent so far are in both databases."
     await expect(watcher.page.locator("#progress")).to_have_text(said)
-    assert await watcher.stages() == await visit.stages() == [200] * 4
+    assert await watcher.stages() == await visit.stages() == [100] * 4
     await watcher.page.close()
 
 
@@ -83,11 +83,11 @@ async def test_a_run_that_begins_is_not_said_to_have_nothing(visit: Visit):
 
 
 async def test_a_finished_run_has_no_rate_and_full_bars(visit: Visit):
-    await visit.fill(count=300)
+    await visit.fill(count=120)
     await visit.generate()
     await visit.until("done")
 
-    assert await visit.text("progress") == "All 300 users are in both databases."
+    assert await visit.text("progress") == "All 120 users are in both databases."
     assert [await visit.text(f"{stage}-rate") for stage in STAGES] == [""] * 4
     assert await moving(visit) == []
     assert await visit.text("lag-now") == "none"
@@ -102,8 +102,8 @@ async def moving(visit: Visit) -> list[str]:
 
 
 async def test_the_charts_say_in_words_what_they_draw(visit: Visit):
-    await visit.fill(count=300)
-    await visit.speed(rate=150)
+    await visit.fill(count=150)
+    await visit.speed(rate=75)
     await visit.generate()
     await visit.until("done")
 
