@@ -1,4 +1,4 @@
-"""Real servers for all tests: one PostgreSQL and one MongoDB a session, fresh databases for who asks."""
+"""Real servers for all tests: one PostgreSQL and one MongoDB a session, empty databases for who asks."""
 
 import os
 import shutil
@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.async_api import Browser, async_playwright
 
@@ -36,14 +37,15 @@ async def servers(new_place: Callable[[], Path]) -> AsyncIterator[Servers]:
 
 
 @pytest.fixture
-async def databases(servers: Servers) -> Databases:
-    """A fresh pair of databases for one test."""
-    return await servers.new_databases()
+async def databases(servers: Servers) -> AsyncIterator[Databases]:
+    """A pair of databases with nothing in them, for one test."""
+    async with servers.lend_databases() as lent:
+        yield lent
 
 
 @pytest.fixture
 async def system(databases) -> AsyncIterator[System]:
-    """Fresh databases, migrated by their owner."""
+    """Databases with nothing in them, migrated by their owner."""
     async with open_system(databases) as opened:
         yield opened
 
@@ -61,6 +63,29 @@ async def serve(system, tmp_path) -> AsyncIterator[Servings]:
     servings = Servings(system, tmp_path)
     yield servings
     await servings.close()
+
+
+@pytest.fixture(scope="module")
+async def shared_system(servers: Servers) -> AsyncIterator[System]:
+    """Migrated databases for all tests of a module that do not disturb each other."""
+    async with servers.lend_databases() as lent, open_system(lent) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+async def shared_serve(
+    shared_system: System, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Servings]:
+    """`serve` for such tests."""
+    servings = Servings(shared_system, tmp_path_factory.mktemp("shared"))
+    yield servings
+    await servings.close()
+
+
+@pytest.fixture(scope="module")
+async def shared_client(shared_serve: Servings) -> httpx.AsyncClient:
+    """A client of one instance, `instance-1`, for all of them: each start costs a third of a second."""
+    return (await shared_serve("instance-1")).client
 
 
 @pytest.fixture(scope="session")

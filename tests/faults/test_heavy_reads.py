@@ -19,8 +19,11 @@ USER = {"seed": "run", "appId": "a", "currentStatus": "SYNCRONIZED", "version": 
 
 
 async def put_in(system, users: int, size: int = 1) -> None:
-    """So many users into MongoDB, each with a text of that many characters. PostgreSQL goes on after them."""
+    """So many users in MongoDB, each with a text of that many characters. PostgreSQL goes on after them."""
     await system.postgres.execute("select setval('prm_user_id_seq', 1000)")
+    await system.users.delete_many({})
+    if users == 0:
+        return
     await system.users.insert_many(
         [USER | {"_id": n, "email": f"{n}@example.com", "phone": "x" * size} for n in range(1, users + 1)]
     )
@@ -33,10 +36,9 @@ async def list_of(client, **query) -> list[UserDocument]:
 
 
 @pytest.mark.parametrize("there", [0, 1, 24, 25, 26, 125, 126, 600])
-async def test_a_list_is_the_same_however_many_pieces_it_takes(system, serve, there):
-    client = (await serve()).client
-    if there:
-        await put_in(system, there)
+async def test_a_list_is_the_same_however_many_pieces_it_takes(shared_system, shared_client, there):
+    client = shared_client
+    await put_in(shared_system, there)
     for limit in (1, 25, 26, 100, 1000):
         expected = list(range(1, min(limit, there) + 1))
         assert [user.user_id for user in await list_of(client, limit=limit)] == expected
@@ -54,9 +56,11 @@ async def test_no_piece_of_a_list_of_large_users_is_long(system, instance):
     assert len(msgspec.json.decode(b"".join(pieces))) == 200
 
 
-async def test_a_search_ends_before_its_answer_becomes_long_and_goes_on_from_there(system, serve):
-    client = (await serve()).client
-    await put_in(system, 100, size=30_000)
+async def test_a_search_ends_before_its_answer_becomes_long_and_goes_on_from_there(
+    shared_system, shared_client
+):
+    client = shared_client
+    await put_in(shared_system, 100, size=30_000)
     seen: list[int] = []
     after, pages = 0, 0
     while after is not None:
@@ -105,6 +109,7 @@ async def test_whoever_has_waited_too_long_is_turned_away():
         assert share.waiting == 0
 
 
+@pytest.mark.slow
 async def test_searches_leave_room_for_the_flow_and_the_rest_gets_503(servers, system, serve):
     served = await serve("crowded")
     client = served.client

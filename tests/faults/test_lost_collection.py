@@ -1,10 +1,14 @@
 """The collection is dropped behind our back: said as what it is, and healed by `tandem migrate`."""
 
+import sys
+
 import pytest
 
 from command_line import run_tandem
+from places import SUPPORT
 from waiting import until
 
+WATCHFUL = (sys.executable, str(SUPPORT / "watchful_serve.py"))
 READS_BY_INDEX = [
     "/api/v1/user-query/search?seed=run",
     "/api/v1/user-query/search?email=a@example.com",
@@ -44,7 +48,7 @@ async def migrate(system) -> None:
 
 
 async def test_a_dropped_collection_is_reported_and_made_again(system, serve):
-    served = await serve()
+    served = await serve(wrapper=WATCHFUL)
     client = served.client
     await post(client)
     await system.until_synchronized(1)
@@ -78,7 +82,7 @@ async def test_a_dropped_collection_is_reported_and_made_again(system, serve):
     ("name", "said"), [("email_1__id_-1", "{email: 1, _id: -1}"), ("seed_1__id_1", "{seed: 1, _id: 1}")]
 )
 async def test_one_missing_index_is_named(system, serve, name, said):
-    client = (await serve()).client
+    client = (await serve(wrapper=WATCHFUL)).client
     await post(client)
     await system.until_synchronized(1)
     await system.users.drop_index(name)

@@ -49,9 +49,18 @@ READS = [
 
 
 @pytest.fixture
-async def client(system, serve):
-    await system.users.insert_one(USER | {"_id": 1, "email": "user@example.com", "name": {"first": "any"}})
-    return (await serve()).client
+async def users(shared_system):
+    """MongoDB's collection, with one user of ours and nothing else."""
+    await shared_system.users.delete_many({})
+    await shared_system.users.insert_one(
+        USER | {"_id": 1, "email": "user@example.com", "name": {"first": "any"}}
+    )
+    return shared_system.users
+
+
+@pytest.fixture
+def client(shared_client):
+    return shared_client
 
 
 async def check_all_reads(client) -> None:
@@ -63,26 +72,24 @@ async def check_all_reads(client) -> None:
 
 
 @pytest.mark.parametrize("value", ODD_VALUES, ids=lambda value: type(value).__name__)
-async def test_a_value_of_any_bson_type_makes_no_read_an_error(system, client, value):
+async def test_a_value_of_any_bson_type_makes_no_read_an_error(users, client, value):
     for number, field in enumerate(("phone", "dob", "seed", "version", "name"), 5):
-        await system.users.insert_one(
-            USER | {"_id": number, "email": "odd-user@example.com"} | {field: value}
-        )
+        await users.insert_one(USER | {"_id": number, "email": "odd-user@example.com"} | {field: value})
     await check_all_reads(client)
 
 
-async def test_text_that_is_no_utf_8_makes_no_read_an_error(system, client):
+async def test_text_that_is_no_utf_8_makes_no_read_an_error(users, client):
     encoded = bson.encode(USER | {"_id": 5, "email": "odd-user@example.com", "phone": "@@@@"})
-    await system.users.insert_one(RawBSONDocument(encoded.replace(b"@@@@", b"\xff\xfe\xed\xa0")))
+    await users.insert_one(RawBSONDocument(encoded.replace(b"@@@@", b"\xff\xfe\xed\xa0")))
     await check_all_reads(client)
 
 
 @pytest.mark.parametrize(
     "foreign_id", [ObjectId("0" * 24), "text", 2.0**60, float("inf"), {"a": 1}, -1], ids=repr
 )
-async def test_documents_with_foreign_ids_hide_nobody(system, client, foreign_id):
-    await system.users.insert_one(USER | {"_id": foreign_id, "email": "user@example.com"})
-    await system.users.insert_one(USER | {"_id": 5, "email": "odd-user@example.com"})
+async def test_documents_with_foreign_ids_hide_nobody(users, client, foreign_id):
+    await users.insert_one(USER | {"_id": foreign_id, "email": "user@example.com"})
+    await users.insert_one(USER | {"_id": 5, "email": "odd-user@example.com"})
     await check_all_reads(client)
     listed = (await client.get("/api/v1/user-query")).json()
     assert [user["_id"] for user in listed] == [1, 5]
@@ -91,16 +98,16 @@ async def test_documents_with_foreign_ids_hide_nobody(system, client, foreign_id
 
 
 @pytest.mark.parametrize("same_number", [5.0, Decimal128("5")], ids=repr)
-async def test_the_id_of_a_document_may_be_a_number_of_another_type(system, client, same_number):
-    await system.users.insert_one(USER | {"_id": same_number, "email": "odd-user@example.com"})
+async def test_the_id_of_a_document_may_be_a_number_of_another_type(users, client, same_number):
+    await users.insert_one(USER | {"_id": same_number, "email": "odd-user@example.com"})
     await check_all_reads(client)
     page = (await client.get("/api/v1/user-query/search?seed=odd&limit=2")).json()
     assert page["next"] == 5
     assert (await client.get("/api/v1/user-query/search?seed=odd&after=5")).json()["users"] == []
 
 
-async def test_an_address_that_is_a_list_hides_nobody(system, client):
-    await system.users.insert_one(USER | {"_id": 5, "email": ["user@example.com", "b@example.com"]})
+async def test_an_address_that_is_a_list_hides_nobody(users, client):
+    await users.insert_one(USER | {"_id": 5, "email": ["user@example.com", "b@example.com"]})
     await check_all_reads(client)
     newest = await client.get("/api/v1/user-query/email?email=user@example.com")
     assert newest.json()["_id"] == 1

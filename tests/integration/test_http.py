@@ -7,7 +7,6 @@ import msgspec
 import pytest
 
 from places import RANDOM_USER_ANSWERS
-from systems import Servings, open_system
 from tandem.random_users import random_users
 from waiting import until
 
@@ -18,15 +17,6 @@ URL = "/api/v1/user-command?seed=http"
 async def client(serve):
     """A client of an instance with databases of its own."""
     return (await serve("instance-1")).client
-
-
-@pytest.fixture(scope="module")
-async def shared_client(servers, tmp_path_factory):
-    """A client of one instance for all tests that need no empty database."""
-    async with open_system(await servers.new_databases()) as system:
-        servings = Servings(system, tmp_path_factory.mktemp("shared"))
-        yield (await servings("instance-1")).client
-        await servings.close()
 
 
 async def read_back(client, user_id: int) -> dict:
@@ -83,11 +73,11 @@ async def test_the_normalized_rows_say_the_same(system, client):
     assert rows["events"][0]["eventData"]["email"] == user["email"]
 
 
-async def test_a_bare_email_is_a_user_everywhere(system, client):
-    created = (await client.post(URL, json={"email": "bare@example.com"})).json()
-    document = await read_back(client, created["id"])
+async def test_a_bare_email_is_a_user_everywhere(shared_client):
+    created = (await shared_client.post(URL, json={"email": "bare@example.com"})).json()
+    document = await read_back(shared_client, created["id"])
     assert set(document) == {"_id", "seed", "appId", "currentStatus", "version", "email"}
-    rows = (await client.get(f"/api/v1/user-command/{created['id']}")).json()
+    rows = (await shared_client.get(f"/api/v1/user-command/{created['id']}")).json()
     assert (rows["location"], rows["login"], rows["picture"]) == (None, None, None)
 
 

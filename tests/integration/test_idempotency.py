@@ -70,15 +70,14 @@ async def test_a_refused_command_is_not_remembered(system, serve):
     await system.until_synchronized(1)
 
 
-async def test_a_key_may_be_quoted_and_is_the_same_bare(system, serve):
-    client = (await serve()).client
-    first = await send(client, '"k-1"')
-    assert (await send(client, "k-1")).json() == first.json()
+async def test_a_key_may_be_quoted_and_is_the_same_bare(shared_client):
+    first = await send(shared_client, '"quoted"')
+    assert (await send(shared_client, "quoted")).json() == first.json()
 
 
 @pytest.mark.parametrize("key", ["", '""', "x" * 129, "k\xe4se", '"half', 'in"side'])
-async def test_a_bad_key_is_named(serve, key):
-    answer = await send((await serve()).client, key)
+async def test_a_bad_key_is_named(shared_client, key):
+    answer = await send(shared_client, key)
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["parameter"] == "Idempotency-Key"
 

@@ -36,6 +36,18 @@ async def until_set_aside(system, letters: int = 1) -> None:
     await until(is_so, f"{letters} dead letters")
 
 
+async def put_in_the_next_ones_place(system, document) -> int:
+    """Put it into MongoDB under the id that the next user will get, as a number of the same type."""
+    last = await system.postgres.fetchrow("select last_value, is_called from prm_user_id_seq")
+    user_id = last["last_value"] + last["is_called"]
+    await system.users.insert_one(document | {"_id": type(document["_id"])(user_id)})
+    return user_id
+
+
+async def status_of(system, user_id: int) -> str:
+    return await system.postgres.fetchval("select status from prm_user where id = $1", user_id)
+
+
 async def error_of(client, user_id: int = 1) -> str:
     return (await client.get(f"/api/v1/dead-letters/{user_id}")).json()["error"]
 
@@ -67,15 +79,24 @@ async def error_of(client, user_id: int = 1) -> str:
         "another type of id",
     ],
 )
-async def test_somebody_elses_document_is_neither_acknowledged_nor_touched(system, serve, stored):
-    client = (await serve()).client
-    await system.users.insert_one(dict(stored))
-    assert await post(client) == 1
-    await until_set_aside(system)
-    assert await system.users.find_one() == stored
-    error = await error_of(client)
+async def test_somebody_elses_document_is_neither_acknowledged_nor_touched(
+    shared_system, shared_client, stored
+):
+    client = shared_client
+    await shared_system.postgres.execute("delete from prm_user_dead_letter")
+    user_id = await put_in_the_next_ones_place(shared_system, stored)
+    there = await shared_system.users.find_one({"_id": user_id})
+    assert await post(client) == user_id
+
+    async def is_set_aside() -> bool:
+        return (await client.get(f"/api/v1/dead-letters/{user_id}")).status_code == 200
+
+    await until(is_set_aside, "set aside")
+    assert await status_of(shared_system, user_id) == "CREATED"
+    assert await shared_system.users.find_one({"_id": user_id}) == there
+    error = await error_of(client, user_id)
     assert error.startswith("identity conflict: ")
-    assert "tandem dead-letters retry 1 --replace" in error
+    assert f"tandem dead-letters retry {user_id} --replace" in error
     for quoted in ("lost@", "Lost", "jane@", "Jane", "another run"):
         assert quoted not in error
     flow = await client.get("/health/flow")
@@ -88,12 +109,16 @@ async def test_somebody_elses_document_is_neither_acknowledged_nor_touched(syste
     [JANES_OWN, JANES_OWN | {"version": 2, "email": "new@example.com"}],
     ids=["as another instance wrote it", "a later version"],
 )
-async def test_the_users_own_document_is_a_replay(system, serve, stored):
-    client = (await serve()).client
-    await system.users.insert_one(dict(stored))
-    await post(client)
-    await system.until_synchronized(1)
-    assert await system.users.find_one() == stored
+async def test_the_users_own_document_is_a_replay(shared_system, shared_client, stored):
+    user_id = await put_in_the_next_ones_place(shared_system, stored)
+    there = await shared_system.users.find_one({"_id": user_id})
+    assert await post(shared_client) == user_id
+
+    async def is_synchronized() -> bool:
+        return await status_of(shared_system, user_id) == "SYNCRONIZED"
+
+    await until(is_synchronized, "synchronized")
+    assert await shared_system.users.find_one({"_id": user_id}) == there
 
 
 async def test_conflicts_do_not_hold_up_the_rest_of_a_batch(system, serve):

@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from limits import LIMITS_OF_DATES, profile_of, users, with_moments, without_absent
-from systems import Servings, open_system
 from tandem.user import UserInput, normalize
 from waiting import until
 
@@ -20,12 +19,9 @@ decode_input = msgspec.json.Decoder(UserInput).decode
 
 
 @pytest.fixture(scope="module")
-async def client(servers, tmp_path_factory):
+def client(shared_client):
     """A client of one instance for all of these tests."""
-    async with open_system(await servers.new_databases()) as system:
-        servings = Servings(system, tmp_path_factory.mktemp("limits"))
-        yield (await servings("instance-1")).client
-        await servings.close()
+    return shared_client
 
 
 async def assert_comes_back_equal_or_is_refused(client, sent: bytes) -> int:

@@ -150,10 +150,9 @@ async def has_room(instance) -> bool:
     return instance.live.has_room_for("one run more")
 
 
-async def test_a_run_must_be_named(serve):
-    client = (await serve("instance-1")).client
+async def test_a_run_must_be_named(shared_client):
     for path in ("/api/v1/live", "/api/v1/live?seed=", "/api/v1/live?seed=" + "x" * 101):
-        answer = await client.get(path)
+        answer = await shared_client.get(path)
         assert answer.status_code == 400
         assert answer.json()["errors"][0]["parameter"] == "seed"
 

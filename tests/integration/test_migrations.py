@@ -47,8 +47,8 @@ async def test_migrate_says_what_it_did_and_then_that_nothing_is_left(databases)
         "insert into tandem_migration values (99, 'x')",
     ],
 )
-async def test_the_service_role_may_do_no_more_than_it_needs(system, statement):
-    connection = await asyncpg.connect(system.urls.postgres_service_url)
+async def test_the_service_role_may_do_no_more_than_it_needs(shared_system, statement):
+    connection = await asyncpg.connect(shared_system.urls.postgres_service_url)
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await connection.execute(statement)
     await connection.close()
@@ -85,8 +85,9 @@ async def test_an_instance_refuses_a_newer_schema(system):
         ({"PORT": "70000"}, "PORT"),
     ],
 )
-async def test_a_bad_setting_is_one_sentence_with_what_to_do(system, environment, said):
-    good = {"POSTGRES_URL": system.urls.postgres_service_url, "MONGODB_URL": system.urls.mongodb_service_url}
+async def test_a_bad_setting_is_one_sentence_with_what_to_do(shared_system, environment, said):
+    urls = shared_system.urls
+    good = {"POSTGRES_URL": urls.postgres_service_url, "MONGODB_URL": urls.mongodb_service_url}
     code, output = await run_tandem("serve", **(good | environment))
     assert code == 1
     assert said in output

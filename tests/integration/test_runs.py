@@ -58,9 +58,9 @@ async def test_pages_of_runs_follow_each_other_without_gap_or_overlap(system, cl
     assert seen == [seeds[2], seeds[1], seeds[0], seeds[4], seeds[3]]
 
 
-async def test_a_bad_page_of_runs_is_named(client):
+async def test_a_bad_page_of_runs_is_named(shared_client):
     for query in ("limit=0", "limit=201", "before=nonsense", "before=%C3%A9", "before=W10="):
-        answer = await client.get(f"/api/v1/runs?{query}")
+        answer = await shared_client.get(f"/api/v1/runs?{query}")
         assert answer.status_code == 400
         assert answer.json()["errors"][0]["parameter"] == query.partition("=")[0]
 

@@ -2,8 +2,6 @@
 
 import pytest
 
-from systems import Servings, open_system
-
 PEOPLE = [
     ("jane.doe@example.com", "Jane", "Doe", "Ireland", "run-1", "instance-1"),
     ("JANET@example.org", "Janet", "O'Doe", "Iran", "run-1", "instance-2"),
@@ -14,17 +12,18 @@ PEOPLE = [
 
 
 @pytest.fixture(scope="module")
-async def opened(servers):
-    async with open_system(await servers.new_databases()) as system:
-        await system.users.insert_many([document(number, person) for number, person in enumerate(PEOPLE, 1)])
-        # More than one request may look at.
-        await system.users.insert_many(
-            [
-                document(number, (f"{number}@x", "Many", "Others", None, "many", "m"))
-                for number in range(101, 45_102)
-            ]
-        )
-        yield system
+async def opened(shared_system):
+    await shared_system.users.insert_many(
+        [document(number, person) for number, person in enumerate(PEOPLE, 1)]
+    )
+    # More than one request may look at.
+    await shared_system.users.insert_many(
+        [
+            document(number, (f"{number}@x", "Many", "Others", None, "many", "m"))
+            for number in range(101, 45_102)
+        ]
+    )
+    return shared_system
 
 
 def document(number, person):
@@ -35,10 +34,8 @@ def document(number, person):
 
 
 @pytest.fixture(scope="module")
-async def client(opened, tmp_path_factory):
-    servings = Servings(opened, tmp_path_factory.mktemp("search"))
-    yield (await servings("instance-1")).client
-    await servings.close()
+async def client(opened, shared_client):
+    return shared_client
 
 
 async def search(client, **conditions) -> dict:

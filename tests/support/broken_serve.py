@@ -19,11 +19,11 @@ class Flawed:
         return getattr(self._documents, name)
 
 
-class SkipsEvery1000th(Flawed):
-    """Every 1,000th user is said to be in MongoDB, and is not."""
+class SkipsEvery300th(Flawed):
+    """Every 300th user is said to be in MongoDB, and is not."""
 
     async def write(self, documents):
-        return await self._documents.write([document for document in documents if document["_id"] % 1000])
+        return await self._documents.write([document for document in documents if document["_id"] % 300])
 
 
 class WritesTwice(Flawed):
@@ -52,7 +52,7 @@ class Lies(Flawed):
         return {}
 
 
-FLAWS = {"skips": SkipsEvery1000th, "doubles": WritesTwice, "loses": LosesThePostcode, "lies": Lies}
+FLAWS = {"skips": SkipsEvery300th, "doubles": WritesTwice, "loses": LosesThePostcode, "lies": Lies}
 
 if __name__ == "__main__":
     flawed = FLAWS[sys.argv[1]]

@@ -42,8 +42,7 @@ class Proxy:
 
     async def __aexit__(self, *error: object) -> None:
         self._listener.close()
-        for link in self._links:
-            link.close()
+        self.break_off()
 
     def fall_silent(self) -> None:
         """Forward nothing more, in no direction, and keep every socket open; new ones are silent too."""
@@ -58,6 +57,10 @@ class Proxy:
     def move_to(self, target: int) -> None:
         """Lead to another server from now on; the connections to the one before break off."""
         self._target = target
+        self.break_off()
+
+    def break_off(self) -> None:
+        """Close all connections, silent ones as well."""
         for link in self._links:
             link.close()
 

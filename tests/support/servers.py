@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from pymongo import AsyncMongoClient
+
 from tandem_stack import mongodb, postgres
 from tandem_stack.data_folder import open_data_folder
 from tandem_stack.mongodb import MongoDB
@@ -14,6 +16,19 @@ from tandem_stack.ports import free_port
 from tandem_stack.postgres import Postgres
 from tandem_stack.processes import Process
 from tandem_stack.services import Service
+
+CLEAR = """
+begin read write;
+select pg_terminate_backend(pid, 10000) from pg_stat_activity
+where datname = current_database() and pid <> pg_backend_pid();
+alter database {name} reset all;
+alter database {name} connection limit -1;
+drop schema public cascade;
+drop owned by {owner}, {service} cascade;
+create schema public authorization pg_database_owner;
+grant usage on schema public to public;
+commit;
+"""
 
 
 @dataclass
@@ -51,6 +66,7 @@ class Servers(Databases):
         self.postgres_server = Server(postgres_files.service)
         self.mongodb_server = Server(mongodb_files.service)
         self._numbers = itertools.count(1)
+        self._cleared: list[Databases] = []
         super().__init__(**vars(self._urls("tandem")))
 
     async def new_databases(self) -> Databases:
@@ -63,6 +79,28 @@ class Servers(Databases):
             await connection.close()
         await self.mongodb.make_roles(name)
         return self._urls(name)
+
+    @asynccontextmanager
+    async def lend_databases(self) -> AsyncIterator[Databases]:
+        """The same, but emptied afterwards and lent again: a fifth of what making a new one costs.
+
+        PostgreSQL makes 300 files for each, which the end of the session would have to remove again.
+        """
+        lent = self._cleared.pop() if self._cleared else await self.new_databases()
+        yield lent
+        await self._clear(lent)
+        self._cleared.append(lent)
+
+    async def _clear(self, databases: Databases) -> None:
+        """Leave both as they were made; sessions of instances that were killed are ended."""
+        name = databases.postgres_owner_url.rpartition("/")[2]
+        connection = await self.postgres.connect("postgres", name)
+        try:
+            await connection.execute(CLEAR.format(owner=postgres.OWNER, service=postgres.SERVICE, name=name))
+        finally:
+            await connection.close()
+        async with AsyncMongoClient(databases.mongodb_owner_url) as client:
+            await client.drop_database(name)
 
     def _urls(self, database: str) -> Databases:
         return Databases(

@@ -9,15 +9,17 @@ import uvloop
 from tandem.app.stop import StopRequest
 from tandem.http import serving
 from tandem.http.application import Application
+from tandem.http.limits import Limits
 from tandem.http.requests import json_response
 from tandem.http.routes import Route
 
-# Half a second may be too short for a test on a busy machine to ask once more.
-serving._LINGER_SECONDS = 20.0
+# Nothing but the end of the server ends half a head.
+LIMITS = Limits(head_seconds=3_600)
 
 
-async def main(drain_seconds: float) -> None:
+async def main(drain_seconds: float, linger_seconds: float) -> None:
     """`GET /slow` is answered after `POST /release`, or never; `GET /quick` at once."""
+    serving._LINGER_SECONDS = linger_seconds
     stop = StopRequest()
     stop.wait_for_it()
     may_answer = asyncio.Event()
@@ -46,9 +48,10 @@ async def main(drain_seconds: float) -> None:
         ("127.0.0.1", 0),
         stop=stop.wait,
         drain=timedelta(seconds=drain_seconds),
+        limits=LIMITS,
         on_ready=lambda port: print(port, flush=True),
     )
     print("closed", flush=True)
 
 
-uvloop.run(main(float(sys.argv[1])))
+uvloop.run(main(*map(float, sys.argv[1:])))

@@ -37,10 +37,10 @@ async def send_what_is_against_http(served: ServedInstance) -> None:
     await writer.wait_closed()
 
 
-@pytest.fixture
-async def scrape(serve: Servings) -> str:
+@pytest.fixture(scope="module")
+async def scrape(shared_serve: Servings) -> str:
     """What an instance tells Prometheus after having answered and refused something."""
-    served = await serve("scraped")
+    served = await shared_serve("scraped")
     await send_what_is_against_http(served)
     answer = await served.client.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain")

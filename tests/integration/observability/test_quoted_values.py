@@ -44,10 +44,10 @@ async def test_of_what_postgresql_says_only_the_first_line_is_told(instance):
 
 @pytest.mark.parametrize("password", ["pa/ss", "pa%ss", "pa@ss"])
 @pytest.mark.parametrize("variable", ["POSTGRES_URL", "MONGODB_URL"])
-async def test_no_piece_of_a_password_is_said_when_a_url_cannot_be_used(system, variable, password):
+async def test_no_piece_of_a_password_is_said_when_a_url_cannot_be_used(shared_system, variable, password):
     urls = {
-        "POSTGRES_URL": system.urls.postgres_service_url,
-        "MONGODB_URL": system.urls.mongodb_service_url,
+        "POSTGRES_URL": shared_system.urls.postgres_service_url,
+        "MONGODB_URL": shared_system.urls.mongodb_service_url,
     }
     scheme = urls[variable].partition("://")[0]
     bad = {variable: f"{scheme}://somebody:{password}@127.0.0.1:1/nowhere"}

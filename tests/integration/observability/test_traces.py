@@ -20,12 +20,19 @@ async def collector():
         yield running
 
 
-async def test_a_trace_leads_from_the_request_through_both_databases_to_its_end(system, serve, collector):
-    served = await serve("one", TRACES_URL=collector.url, TRACES_RATIO="0")
-    answer = await served.client.post(URL, json={"email": "a@example.com"}, headers=FOLLOWED)
-    assert answer.status_code == 201
-    await collector.until_seen([REQUEST, *STEPS])
-    request, *steps = collector.of_trace(TRACE)
+@pytest.fixture(scope="module")
+async def one_followed(shared_serve):
+    """A collector that has seen one request, of somebody who asked for a trace, and its user's way."""
+    async with run_collector() as collector:
+        served = await shared_serve("one", TRACES_URL=collector.url, TRACES_RATIO="0")
+        answer = await served.client.post(URL, json={"email": "a@example.com"}, headers=FOLLOWED)
+        assert answer.status_code == 201
+        await collector.until_seen([REQUEST, *STEPS])
+        yield collector
+
+
+async def test_a_trace_leads_from_the_request_through_both_databases_to_its_end(one_followed):
+    request, *steps = one_followed.of_trace(TRACE)
     assert (request.name, request.parent_id) == (REQUEST, CALLER)
     assert request.attributes["http.response.status_code"] == 201
     assert [step.name for step in steps] == STEPS
@@ -33,28 +40,22 @@ async def test_a_trace_leads_from_the_request_through_both_databases_to_its_end(
     assert [step.attributes["db.system.name"] for step in steps] == ["postgresql", "mongodb", "postgresql"]
 
 
-async def test_a_batch_and_the_users_that_it_carries_are_linked_both_ways(system, serve, collector):
-    served = await serve("one", TRACES_URL=collector.url, TRACES_RATIO="0")
-    await served.client.post(URL, json={"email": "a@example.com"}, headers=FOLLOWED)
-    await collector.until_seen([REQUEST, *STEPS])
-    request, *steps = collector.of_trace(TRACE)
+async def test_a_batch_and_the_users_that_it_carries_are_linked_both_ways(one_followed):
+    request, *steps = one_followed.of_trace(TRACE)
     for step in steps:
-        (batch,) = [span for span in collector.spans if step.links == [span.place]]
+        (batch,) = [span for span in one_followed.spans if step.links == [span.place]]
         assert batch.name == f"{step.name} batch"
         assert batch.trace_id != TRACE
         assert batch.links == [request.place]
         assert (batch.start, batch.end) == (step.start, step.end)
 
 
-async def test_a_batch_says_what_it_does_and_where(system, serve, collector):
-    served = await serve("one", TRACES_URL=collector.url, TRACES_RATIO="0")
-    await served.client.post(URL, json={"email": "a@example.com"}, headers=FOLLOWED)
-    await collector.until_seen([REQUEST, *STEPS])
-    batches = {span.name: span.attributes for span in collector.spans if span.name.endswith(" batch")}
+async def test_a_batch_says_what_it_does_and_where(one_followed, shared_system):
+    batches = {span.name: span.attributes for span in one_followed.spans if span.name.endswith(" batch")}
     wanted = {
-        "CreateUserCommand batch": ("BATCH INSERT", "prm_user", system.urls.postgres_service_url),
-        "CreateUserQueryCommand batch": ("BATCH insert", "users", system.urls.mongodb_service_url),
-        "SynchronizeUserCommand batch": ("BATCH UPDATE", "prm_user", system.urls.postgres_service_url),
+        "CreateUserCommand batch": ("BATCH INSERT", "prm_user", shared_system.urls.postgres_service_url),
+        "CreateUserQueryCommand batch": ("BATCH insert", "users", shared_system.urls.mongodb_service_url),
+        "SynchronizeUserCommand batch": ("BATCH UPDATE", "prm_user", shared_system.urls.postgres_service_url),
     }
     assert set(batches) == set(wanted)
     for name, (operation, collection, url) in wanted.items():

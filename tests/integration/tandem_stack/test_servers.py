@@ -1,9 +1,13 @@
 """The two servers as they are started: what is promised about durability, rights and secrets."""
 
+from datetime import timedelta
+
 import asyncpg
 import pytest
 from pymongo import AsyncMongoClient
 from pymongo.errors import OperationFailure
+
+from tandem.user_command.migrate import migrate
 
 
 async def test_postgres_18_keeps_acknowledged_commits_safe(servers):
@@ -83,3 +87,51 @@ async def test_two_pairs_of_databases_know_nothing_of_each_other(servers):
     async with AsyncMongoClient(second.mongodb_owner_url) as client:
         assert await client.get_default_database().get_collection("users").count_documents({}) == 0
     assert first.postgres_owner_url != second.postgres_owner_url
+
+
+#: What makes one database differ from another: objects with their rights, settings, limits.
+STATE = """
+select jsonb_build_object(
+    'schemas', (select jsonb_agg(array[nspname, nspowner::regrole::text, nspacl::text] order by nspname)
+                from pg_namespace where nspname !~ '^pg_(toast_)?temp'),
+    'relations', (select count(*) from pg_class where relnamespace = 'public'::regnamespace),
+    'functions', (select count(*) from pg_proc),
+    'types', (select count(*) from pg_type where typname !~ '^_?pg_'),
+    'default rights', (select count(*) from pg_default_acl),
+    'settings', (select count(*) from pg_db_role_setting),
+    'database', (select array[datacl::text, datconnlimit::text] from pg_database
+                 where datname = current_database()))
+"""
+
+
+async def test_databases_that_were_used_are_lent_again_as_they_were_made(servers):
+    async def state(databases) -> str:
+        connection = await servers.postgres.connect(
+            "postgres", databases.postgres_owner_url.rpartition("/")[2]
+        )
+        try:
+            return await connection.fetchval(STATE)
+        finally:
+            await connection.close()
+
+    as_made = await state(await servers.new_databases())
+    async with servers.lend_databases() as used:
+        await migrate(used.postgres_owner_url, timedelta(seconds=30))
+        owner = await asyncpg.connect(used.postgres_owner_url)
+        name = used.postgres_owner_url.rpartition("/")[2]
+        for statement in (
+            "create schema another create table mine (id int)",
+            "create function nothing() returns int language sql return 1",
+            "alter default privileges grant select on tables to public",
+            f"alter database {name} set default_transaction_read_only = on",
+            f"alter database {name} connection limit 5",
+        ):
+            await owner.execute(statement)
+        async with AsyncMongoClient(used.mongodb_owner_url) as client:
+            await client.get_default_database().get_collection("others").insert_one({"_id": 1})
+        assert await state(used) != as_made
+    assert owner.is_closed()
+    async with servers.lend_databases() as again, AsyncMongoClient(again.mongodb_owner_url) as client:
+        assert again == used
+        assert await state(again) == as_made
+        assert await client.get_default_database().list_collection_names() == []

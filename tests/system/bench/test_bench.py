@@ -73,15 +73,15 @@ async def test_a_failed_answer_is_counted_as_such(stack):
 
 
 async def test_reads_find_users_that_are_there(stack, probe):
-    await measure_creates(probe, stack.url, Load(seconds=1, connections=4))
+    await measure_creates(probe, stack.url, Load(seconds=0.3, connections=4))
     for kind, paths in (await read_paths(probe)).items():
-        measured = await measure_reads(probe, stack.url, paths, Load(seconds=1, connections=4), kind)
+        measured = await measure_reads(probe, stack.url, paths, Load(seconds=0.3, connections=4), kind)
         assert measured.statuses == {"200": measured.users}, kind
         assert measured.users > 0
 
 
 async def test_reads_and_writes_go_on_side_by_side(stack, probe):
-    await measure_creates(probe, stack.url, Load(seconds=1, connections=4))
+    await measure_creates(probe, stack.url, Load(seconds=0.3, connections=4))
     paths = (await read_paths(probe))["read by e-mail"]
     load = Load(seconds=1, connections=4, rate=100.0)
     read, written = await measure_beside(probe, stack.url, paths, load, load)
@@ -90,6 +90,7 @@ async def test_reads_and_writes_go_on_side_by_side(stack, probe):
     assert read.cpu_us_per_user == written.cpu_us_per_user == {}
 
 
+@pytest.mark.slow
 async def test_a_report_is_the_same_after_its_json(stack):
     plan = BenchPlan(
         seconds=0.3,

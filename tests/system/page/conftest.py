@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser
+from playwright.async_api import Browser, BrowserContext
 
 from page_stack import Stack
 from up_process import run_up
@@ -20,10 +20,21 @@ def stack(new_place: Callable[[], Path]) -> Iterator[Stack]:
         yield Stack(running.port, running.data_dir)
 
 
+@pytest.fixture(scope="session")
+async def window(browser: Browser) -> AsyncIterator[BrowserContext]:
+    """One for all visits, with the page's files in its cache: a visit costs half as much as in a new one.
+
+    Nothing passes from visit to visit: what the page remembers belongs to its tab (sessionStorage).
+    """
+    window = await browser.new_context(viewport={"width": 1280, "height": 900})
+    yield window
+    await window.close()
+
+
 @pytest.fixture
-async def visit(browser: Browser, stack: Stack) -> AsyncIterator[Visit]:
-    """A visit with the page open. The test fails if the page leaves an error in the console."""
-    page = await browser.new_page(viewport={"width": 1280, "height": 900})
+async def visit(window: BrowserContext, stack: Stack) -> AsyncIterator[Visit]:
+    """A visit in a tab of its own, with the page open. The test fails if the console has an error then."""
+    page = await window.new_page()
     visit = Visit(page, stack.url)
     visit.watch()
     await visit.open()

@@ -70,6 +70,7 @@ async def test_axe_finds_no_violation_in_what_goes_wrong(visit: Visit):
     assert await violations_light_and_dark(visit) == []
 
 
+@pytest.mark.slow
 async def test_axe_finds_no_violation_where_a_database_does_not_answer(visit: Visit, stack: Stack):
     await visit.fill(count=3_000)
     await visit.speed(rate=100)

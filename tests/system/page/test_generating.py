@@ -13,18 +13,18 @@ HOSTILE = "<img src=x onerror='document.title=`taken over`'>"
 
 
 async def test_a_run_ends_when_the_last_user_is_synchronized(visit: Visit):
-    await visit.fill(count=300)
+    await visit.fill(count=120)
     await visit.generate()
     await visit.until("done")
 
-    assert await visit.text("status") == "Done: 300 users are in both databases."
-    assert await visit.text("sent-count") == "300 of 300"
-    assert await visit.stages() == [300] * 4
-    assert await visit.text("progress") == "All 300 users are in both databases."
+    assert await visit.text("status") == "Done: 120 users are in both databases."
+    assert await visit.text("sent-count") == "120 of 120"
+    assert await visit.stages() == [120] * 4
+    assert await visit.text("progress") == "All 120 users are in both databases."
     assert await visit.page.is_hidden("#errors-title")
     rows = await visit.statistics()
     assert [row["appId"] for row in rows] == ["instance-1", "instance-2", "instance-3"]
-    assert sum(row["synchronized"] for row in rows) == 300
+    assert sum(row["synchronized"] for row in rows) == 120
     for row in rows:
         await expect(visit.instance(row["appId"])).to_contain_text(f"{row['total']} users")
 
@@ -104,8 +104,8 @@ async def test_a_seed_that_has_users_of_another_source_is_said_in_one_sentence(v
         if request.method == "POST":
             posts.append(request)
 
-    await visit.answer_as_randomuser({"results": [user(number) for number in range(200)]})
-    await visit.fill(count=200)
+    await visit.answer_as_randomuser({"results": [user(number) for number in range(60)]})
+    await visit.fill(count=60)
     await visit.generate()
     await visit.until("done")
     await visit.choose("randomuser.me")
@@ -115,10 +115,10 @@ async def test_a_seed_that_has_users_of_another_source_is_said_in_one_sentence(v
 
     status = await visit.text("status")
     assert status.startswith("Stopped. This seed has other users already, from another source. Take another")
-    assert status.endswith("0 of 200 users were accepted.")
+    assert status.endswith("0 of 60 users were accepted.")
     assert 1 <= len(posts) <= 5
     assert await visit.page.locator("#errors li").count() == 0
-    assert await visit.stages() == [200] * 4
+    assert await visit.stages() == [60] * 4
     assert await visit.page.is_hidden("#resume-offer")
 
 
@@ -152,8 +152,8 @@ async def test_a_paused_run_sends_nothing_until_it_is_resumed(visit: Visit):
         if request.method == "POST":
             sent_while_paused.append(request)
 
-    await visit.fill(count=200)
-    await visit.speed(rate=100)
+    await visit.fill(count=100)
+    await visit.speed(rate=50)
     await visit.generate()
     await visit.until("sending")
     await visit.page.click("#pause")
@@ -166,7 +166,7 @@ async def test_a_paused_run_sends_nothing_until_it_is_resumed(visit: Visit):
 
     await visit.page.click("#pause")
     await visit.until("done")
-    assert await visit.stages() == [200] * 4
+    assert await visit.stages() == [100] * 4
 
 
 async def test_no_other_host_is_asked_unless_randomuser_me_is_chosen(visit: Visit):

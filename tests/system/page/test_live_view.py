@@ -15,21 +15,21 @@ from waiting import until
 
 
 async def test_who_only_watches_sees_the_same_as_who_sends(visit: Visit, browser: Browser):
-    await visit.fill(count=200)
+    await visit.fill(count=100)
     await visit.generate()
     watcher = Visit(await browser.new_page(), visit.url)
     await watcher.open(seed=await visit.page.input_value("#seed"))
     await visit.until("done")
 
-    said = "All 200 users sent so far are in both databases."
+    said = "All 100 users sent so far are in both databases."
     await expect(watcher.page.locator("#progress")).to_have_text(said)
-    assert await watcher.stages() == await visit.stages() == [200] * 4
+    assert await watcher.stages() == await visit.stages() == [100] * 4
     await watcher.page.close()
 
 
 async def test_a_reload_in_mid_run_shows_the_run_with_its_past(visit: Visit):
     await visit.fill(count=1_000)
-    await visit.speed(rate=50)
+    await visit.speed(rate=20)
     await visit.generate()
     await visit.until("sending")
     await visit.until_samples(7)
@@ -45,24 +45,24 @@ async def test_a_reload_in_mid_run_shows_the_run_with_its_past(visit: Visit):
 
 
 async def test_a_reload_in_mid_run_knows_how_many_were_wanted_and_sends_the_rest(visit: Visit):
-    await visit.fill(count=600)
-    await visit.speed(rate=100)
+    await visit.fill(count=300)
+    await visit.speed(rate=50)
     await visit.generate()
     await visit.until("sending")
     await visit.until_samples(2)
     await visit.page.reload()
-    await expect(visit.page.locator("#resume-offer")).to_contain_text("600 users were wanted")
-    await expect(visit.page.locator("#progress")).to_contain_text("of 600 are in both databases")
+    await expect(visit.page.locator("#resume-offer")).to_contain_text("300 users were wanted")
+    await expect(visit.page.locator("#progress")).to_contain_text("of 300 are in both databases")
     await expect(visit.page.locator("#progress")).to_contain_text("This page does not send the rest.")
     before = await visit.number("accepted-count")
-    assert before < 600
+    assert before < 300
 
     await visit.page.click("#resume")
     await visit.until("done")
     assert "were there before, and nobody is created twice" in await visit.text("status")
-    assert await visit.text("progress") == "All 600 users are in both databases."
-    assert await visit.stages() == [600] * 4
-    assert sum(row["total"] for row in await visit.statistics()) == 600
+    assert await visit.text("progress") == "All 300 users are in both databases."
+    assert await visit.stages() == [300] * 4
+    assert sum(row["total"] for row in await visit.statistics()) == 300
     assert await visit.page.is_hidden("#resume-offer")
 
     await visit.page.reload()
@@ -74,7 +74,7 @@ async def test_a_reload_in_mid_run_knows_how_many_were_wanted_and_sends_the_rest
 async def test_a_run_that_begins_is_not_said_to_have_nothing(visit: Visit):
     await visit.until_samples(1)
     assert await visit.text("progress") == "Nothing has been sent yet."
-    await visit.fill(count=200)
+    await visit.fill(count=100)
     await visit.speed(rate=100)
     await visit.generate()
 
@@ -83,11 +83,11 @@ async def test_a_run_that_begins_is_not_said_to_have_nothing(visit: Visit):
 
 
 async def test_a_finished_run_has_no_rate_and_full_bars(visit: Visit):
-    await visit.fill(count=300)
+    await visit.fill(count=120)
     await visit.generate()
     await visit.until("done")
 
-    assert await visit.text("progress") == "All 300 users are in both databases."
+    assert await visit.text("progress") == "All 120 users are in both databases."
     assert [await visit.text(f"{stage}-rate") for stage in STAGES] == [""] * 4
     assert await moving(visit) == []
     assert await visit.text("lag-now") == "none"
@@ -102,8 +102,8 @@ async def moving(visit: Visit) -> list[str]:
 
 
 async def test_the_charts_say_in_words_what_they_draw(visit: Visit):
-    await visit.fill(count=300)
-    await visit.speed(rate=150)
+    await visit.fill(count=150)
+    await visit.speed(rate=75)
     await visit.generate()
     await visit.until("done")
 

@@ -8,7 +8,7 @@ import pytest
 from command_line import run_tandem
 from places import SUPPORT
 
-USERS = 1_200
+USERS = 400
 
 BROKEN_SERVE = SUPPORT / "broken_serve.py"
 
@@ -42,13 +42,13 @@ async def test_a_flow_without_a_flaw_is_proved(system, serve, tmp_path):
     ("flaw", "found"),
     [
         ("skips", {"lost": 1}),
-        ("doubles", {"doubled": 12}),
-        ("loses", {"differing": 12}),
+        ("doubles", {"doubled": 4}),
+        ("loses", {"differing": 4}),
         ("lies", {"lost": USERS}),
     ],
 )
 async def test_a_broken_flow_is_found_out(flaw, found, system, serve, tmp_path):
-    """Skips every 1,000th user, doubles or loses something of every 100th, or lies about all of them."""
+    """Skips every 300th user, doubles or loses something of every 100th, or lies about all of them."""
     served = await serve(wrapper=(sys.executable, str(BROKEN_SERVE), flaw))
     code, verdict = await proof_of(system, served, tmp_path)
     assert (code, verdict["proven"], wrong(verdict)) == (1, False, found)

@@ -8,24 +8,19 @@ import httpx
 import pytest
 
 from nginx_in_front import run_nginx
-from systems import Servings, open_system
 from targets import assert_answers_others, crowd, statuses
 
 HEAD = b"POST /api/v1/user-command?seed=s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
 
 @pytest.fixture(scope="module")
-async def ports(servers, new_place) -> AsyncIterator[dict[str, int]]:
+async def ports(shared_serve, new_place) -> AsyncIterator[dict[str, int]]:
     """One instance, directly and through nginx."""
-    place = new_place()
-    async with open_system(await servers.new_databases()) as system:
-        servings = Servings(system, place)
-        served = await servings("attacked")
-        async with run_nginx(place, [served.client.base_url.port]) as port:
-            yield {"an instance": served.client.base_url.port, "the load balancer": port}
-        assert served.process.returncode is None
-        assert "Traceback" not in served.log.read_text()
-        await servings.close()
+    served = await shared_serve("attacked")
+    async with run_nginx(new_place(), [served.client.base_url.port]) as port:
+        yield {"an instance": served.client.base_url.port, "the load balancer": port}
+    assert served.process.returncode is None
+    assert "Traceback" not in served.log.read_text()
 
 
 @pytest.fixture(params=["an instance", "the load balancer"])

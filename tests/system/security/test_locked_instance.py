@@ -36,10 +36,10 @@ WANTED = {
 USER = {"email": "jane@example.com"}
 
 
-@pytest.fixture
-async def locked(serve, key_pair):
-    """A client of one instance."""
-    served = await serve("locked", TOKEN_KEYS_FILE=str(key_pair.public))
+@pytest.fixture(scope="module")
+async def locked(shared_serve, key_pair):
+    """A client of one instance for all of these tests."""
+    served = await shared_serve("locked", TOKEN_KEYS_FILE=str(key_pair.public))
     return served.client
 
 
@@ -84,8 +84,10 @@ async def test_commands_for_operators_send_the_token_of_their_environment(locked
     url = str(locked.base_url)
     exit_code, said = await run_tandem("stats", "--url", url)
     assert (exit_code, "access token" in said) == (1, True)
-    exit_code, said = await run_tandem("stats", "--url", url, TANDEM_TOKEN=await key_pair.token(OPERATOR))
-    assert (exit_code, said) == (0, "No users yet.\n")
+    exit_code, said = await run_tandem(
+        *("stats", "--url", url, "--seed", "nobody"), TANDEM_TOKEN=await key_pair.token(OPERATOR)
+    )
+    assert (exit_code, said) == (0, "No users in the run 'nobody'.\n")
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "tandem.example"])

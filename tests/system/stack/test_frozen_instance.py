@@ -79,6 +79,7 @@ async def test_who_does_not_answer_is_asked_once_and_then_left_out(place: Path, 
         assert len(upstreams[0].requests) == 1
 
 
+@pytest.mark.slow
 async def test_where_nobody_answers_all_are_asked_again_when_they_are_back(place: Path):
     frozen = [True]
 
@@ -95,6 +96,7 @@ async def test_where_nobody_answers_all_are_asked_again_when_they_are_back(place
             assert (await ask(port, request_text))[0] == 200
 
 
+@pytest.mark.slow
 async def test_a_slow_answer_is_waited_for_at_the_second_instance(place: Path):
     async def slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(3)
@@ -107,6 +109,7 @@ async def test_a_slow_answer_is_waited_for_at_the_second_instance(place: Path):
         assert sum(len(upstream.requests) for upstream in upstreams) == 3
 
 
+@pytest.mark.slow
 async def test_a_command_without_a_key_is_sent_to_nobody_else_and_its_client_is_told(place: Path):
     async with load_balancer(place, never_answer, never_answer) as (port, upstreams):
         status, headers, body = await ask(port, PLAIN)
