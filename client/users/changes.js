@@ -34,7 +34,7 @@ function makeEvent(id, { version, eventType, createdAt, appId }) {
 export function originOf({ version, eventType, createdAt, appId }, rows) {
   const synchronized = acknowledgementOf(rows, version);
   const lag = synchronized && milliseconds(Date.parse(synchronized.createdAt) - Date.parse(createdAt));
-  const missing = version < rows.version ? "MongoDB went on with a later version" : "MongoDB has not acknowledged it yet";
+  const missing = version < rows.version ? "MongoDB went on with a later version" : "No SYNCRONIZED of it so far";
   return `${eventType} on ${momentOf(createdAt)} by ${appId}. ${synchronized ? `SYNCRONIZED ${lag} later by ${synchronized.appId}` : missing}.`;
 }
 

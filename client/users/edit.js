@@ -10,7 +10,7 @@ import { rowsUrl } from "/client/users/side.js";
 /** @typedef {{ id: string, version: number, texts: import("/client/users/patch.js").Texts }} Base What the form began with. */
 /**
  * @typedef {object} Around
- * @property {(version: number) => void} saved
+ * @property {(id: string, version: number) => void} saved
  * @property {() => Promise<any>} latest The user as PostgreSQL has it now; null where it does not say.
  * @property {() => void} closed
  */
@@ -35,7 +35,10 @@ export class Edit {
       for (const field of FIELDS) if (inputOf(field) === target && inputOf(field).ariaInvalid) sayBeside(field, "");
       this.#countChanges();
     });
-    onClick("edit-cancel", () => this.close());
+    onClick("edit-cancel", () => {
+      this.close();
+      element("edit-open").focus();
+    });
     onClick("edit-notice-do", () => this.#noticed());
   }
 
@@ -78,12 +81,10 @@ export class Edit {
     lock(true);
     const outcome = await this.#sender.send({ method: "PATCH", url: rowsUrl(base.id), json: patch, expected: base.version });
     lock(false);
+    if (outcome.state === "done") return this.#around.saved(base.id, outcome.version);
     if (this.#base !== base) return;
     this.#say("");
-    if (outcome.state === "done") {
-      this.close();
-      this.#around.saved(outcome.version);
-    } else if (outcome.state === "conflict") this.#offerToGoOn(base, outcome.version);
+    if (outcome.state === "conflict") this.#offerToGoOn(base, outcome.version);
     else if (outcome.state === "gone") this.#offerToLeave();
     else if (outcome.state === "invalid") this.#complain(outcome);
     else {

@@ -8,8 +8,8 @@ import { ASKING, acknowledgementOf, documentUrl, fetchSide, foundSide, rowsUrl }
 
 /** The server waits and answers at once when it has the version. A load balancer gives each read 1.5 s. */
 const WAIT_SECONDS = 1;
-/** Half a minute or less: most versions come within 100 ms, and one that is later may come much later. */
-const ROUNDS = 20;
+/** Most versions come within 100 ms, and one that is later than this may come much later. */
+const PATIENCE_MS = 30_000;
 const PAUSE_MS = 500;
 const TIMEOUT_MS = 15_000;
 /** The write-back comes a moment after the document. */
@@ -24,7 +24,7 @@ const FIRST_PAUSE_MS = 50;
  * @throws {DOMException} `signal` was aborted.
  */
 export async function documentWith(id, version, signal) {
-  for (let round = 1; round <= ROUNDS; round += 1) {
+  for (const end = Date.now() + PATIENCE_MS; Date.now() < end; ) {
     const side = await askOnce(id, version, signal);
     if (side) return side;
     await sleep(PAUSE_MS, signal);

@@ -3,7 +3,7 @@
 import { element, setText } from "/client/page/dom.js";
 import { plural } from "/client/page/format.js";
 import { leftOut, rowCount, tablesOf } from "/client/users/rows.js";
-import { acknowledgementOf, isBehind } from "/client/users/side.js";
+import { acknowledgementOf, isBehind, isErased } from "/client/users/side.js";
 
 /** @typedef {import("/client/users/side.js").Sides} Sides */
 /** @typedef {import("/client/users/side.js").Side} Side */
@@ -22,7 +22,7 @@ function showRows(id, { state, found, events, problem }) {
   const { tables, count } = rowCount(user);
   setText("rows-words", {
     found: `Each fact stands once, in the table where it belongs: ${plural(count, "row", "rows")} in ${plural(tables, "table", "tables")}. That suits writing, for a change touches one place.${leftOut(user)}`,
-    gone: `No rows of it are shown to anybody any more. What happened to it is kept: ${plural(count, "event", "events")}.${leftOut(user)}`,
+    gone: `Nobody gets to see its rows any more. What happened to it is kept: ${plural(count, "event", "events")}.${leftOut(user)}`,
     asking: "Asking PostgreSQL…",
     absent: `PostgreSQL has no user ${id}.`,
     failed: `Not known. ${problem}`,
@@ -50,7 +50,7 @@ function showDocument(id, { rows, document: { state, found, problem } }) {
 function showVersions(sides, awaited) {
   const { rows, document } = sides;
   const isLate = isBehind(sides);
-  showPill("rows-version", rows.version ? `version ${rows.version}${rows.state === "gone" ? ", deleted" : ""}` : "", false);
+  showPill("rows-version", rows.version ? `version ${rows.version}${rows.state !== "gone" ? "" : isErased(rows) ? ", erased" : ", deleted"}` : "", false);
   const has = document.state === "found" ? `version ${document.version}` : document.state === "absent" ? "no document" : "";
   const missing = rows.state === "gone" ? "its deletion" : `version ${rows.version}`;
   showPill("document-version", has && isLate ? `${has}, ${awaited ? "waiting for" : "without"} ${missing}` : has, isLate);

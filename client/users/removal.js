@@ -71,11 +71,11 @@ export class Removal {
     this.#say("Sending…");
     const url = rowsUrl(looked.id) + (this.#erases ? "?erase=true" : "");
     const outcome = await this.#sender.send({ method: "DELETE", url, expected: looked.version });
-    if (this.#looked !== looked) return;
     if (outcome.state === "done") {
       this.close();
-      this.#around.done(looked.id, this.#erases ? "Erased" : "Deleted", outcome.version);
-    } else if (outcome.state === "conflict") {
+      this.#around.done(looked.id, url.includes("?") ? "Erased" : "Deleted", outcome.version);
+    } else if (this.#looked !== looked) return;
+    else if (outcome.state === "conflict") {
       this.#say(`It was changed meanwhile: it has version ${outcome.version} now, and you have looked at version ${looked.version}. Nothing was deleted. Look at it before you decide again.`, true);
     } else if (outcome.state === "gone") this.#say("It was deleted meanwhile.", true);
     else this.#say(outcome.sentence);

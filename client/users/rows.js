@@ -44,7 +44,7 @@ function rowsOf(user) {
 /** @param {string} table @param {Record<string, any>} row */
 function tableOf(table, row) {
   const fields = Object.entries(row).filter(([, value]) => value !== null);
-  const title = make("summary", {}, make("code", {}, table), row.eventType ? ` ${row.eventType}` : "");
+  const title = make("summary", {}, make("code", {}, table), row.eventType ? ` ${row.eventType}, version ${row.version}` : "");
   const values = make("dl", {}, ...fields.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, ...valueOf(value)))));
   return make("details", { class: "table", open: row.eventType ? null : "" }, title, values);
 }

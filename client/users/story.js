@@ -7,12 +7,12 @@ import { acknowledgementOf, changesOf } from "/client/users/side.js";
 /** @typedef {import("/client/users/side.js").Side} Side */
 /** @typedef {{ when: string, what: string }} Step */
 
-/** What each kind of change began with, and what it wrote to PostgreSQL; then what its event brings to MongoDB. */
-const CHANGES = /** @type {Record<string, [request: string, wrote: string, brings: string]>} */ ({
-  CREATED: ["A POST", "the user", "write the user to MongoDB, as one document"],
-  UPDATED: ["A PATCH", "the change", "write the whole user to MongoDB again, as one document"],
-  DELETED: ["A DELETE", "that the user is deleted", "take the document out of MongoDB"],
-  ERASED: ["A DELETE that erases", "over all that was known of the person", "take the document out of MongoDB"],
+/** What each kind of change began with, and what it did in PostgreSQL; then what its event makes an instance do. */
+const CHANGES = /** @type {Record<string, [request: string, did: string, brings: string]>} */ ({
+  CREATED: ["A POST", "wrote the user to PostgreSQL", "write the user to MongoDB, as one document"],
+  UPDATED: ["A PATCH", "wrote the change to PostgreSQL", "write the whole user to MongoDB again, as one document"],
+  DELETED: ["A DELETE", "marked the user in PostgreSQL as deleted", "take the document out of MongoDB"],
+  ERASED: ["A DELETE that erases", "took all that was known of the person out of PostgreSQL", "take the document out of MongoDB"],
 });
 
 /**
@@ -32,10 +32,10 @@ export function storyOf({ rows, document }) {
 
 /** @param {any} change @returns {Step} */
 function arrival({ createdAt, appId, eventType }) {
-  const [request, wrote] = CHANGES[eventType];
+  const [request, did] = CHANGES[eventType];
   return {
     when: timeOfDay(createdAt),
-    what: `${request} reached ${appId}. It wrote ${wrote} to PostgreSQL, together with the event ${eventType}. Only when both were safe on disk did the sender get its answer.`,
+    what: `${request} reached ${appId}. It ${did}, in one step with the event ${eventType}. Only when both were safe on disk did the sender get its answer.`,
   };
 }
 

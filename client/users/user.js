@@ -22,7 +22,7 @@ export class UserView {
   /** The version that MongoDB is being asked for; 0 for none. */
   #awaited = 0;
   #versions = new Versions();
-  #edit = new Edit({ saved: (version) => this.#followCommand(this.#id, "Saved", version), latest: () => this.#latest(), closed: () => this.#showCommands() });
+  #edit = new Edit({ saved: (id, version) => this.#followCommand(id, `Saved as version ${version}`, version), latest: () => this.#latest(), closed: () => this.#showCommands() });
   #removal = new Removal({ done: (id, what, version) => this.#followCommand(id, what, version), reload: () => this.show(here().parameters) });
 
   constructor() {
@@ -40,10 +40,12 @@ export class UserView {
   /** Both sides are shown together, unless one lets us wait. @param {URLSearchParams} parameters */
   async show(parameters) {
     const id = parameters.get("id") ?? "";
-    if (id !== this.#id) this.#closeForms();
+    if (id !== this.#id) {
+      this.#closeForms();
+      this.#versions.begin(id, parameters.get("version"));
+    }
     this.#id = id;
     this.#sides = { rows: ASKING, document: ASKING };
-    this.#versions.begin(id, parameters.get("version"));
     setText("user-news", "");
     const signal = this.#begin();
     let isSlow = false;
@@ -89,15 +91,15 @@ export class UserView {
   async #followCommand(id, what, version) {
     if (id !== this.#id) return;
     const signal = this.#begin();
-    const it = what === "Saved" ? `Saved as version ${version}.` : `${what}.`;
-    setText("user-news", `${it} PostgreSQL has it; MongoDB is catching up.`);
+    this.#edit.close();
+    setText("user-news", `${what} in PostgreSQL; MongoDB is catching up.`);
     element("user-title").focus();
     const rows = await fetchSide(rowsUrl(id), signal);
     if (signal.aborted) return;
     this.#sides.rows = rows;
     const isThere = await this.#follow(version, signal);
     if (signal.aborted) return;
-    setText("user-news", isThere ? `${it} Both databases have it.` : `${it} PostgreSQL has it. MongoDB gets it as soon as it can: press Look again to see how far it is.`);
+    setText("user-news", isThere ? `${what} in both databases.` : `${what} in PostgreSQL. MongoDB follows as soon as it can: press Look again to see how far it is.`);
   }
 
   /** Show how far MongoDB is until it has this version, or for half a minute. @param {number} version @param {AbortSignal} signal */
@@ -127,6 +129,7 @@ export class UserView {
     if (signal.aborted) return null;
     this.#sides = { rows, document };
     this.#render();
+    if (isBehind(this.#sides)) this.#follow(rows.version, signal);
     return rows.found;
   }
 

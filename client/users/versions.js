@@ -43,7 +43,7 @@ export class Versions {
     });
   }
 
-  /** Another user, or another look. @param {string} id @param {string | null} wanted The version that the address names. */
+  /** Another user. @param {string} id @param {string | null} wanted The version that the address names. */
   begin(id, wanted) {
     this.leave();
     this.#id = id;
@@ -61,6 +61,7 @@ export class Versions {
 
   /** Show what PostgreSQL knows by now. Who looks at the last version goes on to a new last one. @param {Side} rows */
   update(rows) {
+    if (rows === ASKING && !this.#isFirst) return; // what was known is still shown
     const isAtEnd = !this.#isFirst && this.#version === this.#last;
     this.#rows = rows;
     const isThere = this.#last > 0;

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,20 @@ def stack(new_place: Callable[[], Path]) -> Iterator[Stack]:
 @pytest.fixture
 async def visit(browser: Browser, stack: Stack) -> AsyncIterator[Visit]:
     """A visit with the page open. The test fails if the page leaves an error in the console."""
+    async with visiting(browser, stack) as visit:
+        yield visit
+
+
+@pytest.fixture
+async def other_visit(browser: Browser, stack: Stack) -> AsyncIterator[Visit]:
+    """The same for somebody else."""
+    async with visiting(browser, stack) as visit:
+        yield visit
+
+
+@asynccontextmanager
+async def visiting(browser: Browser, stack: Stack) -> AsyncIterator[Visit]:
+    """A visit, with what the page complains about looked at in the end."""
     page = await browser.new_page(viewport={"width": 1280, "height": 900})
     visit = Visit(page, stack.url)
     visit.watch()
