@@ -2,6 +2,7 @@
 
 import { addressOf, isPlainClick, replaceAddress } from "/client/page/address.js";
 import { element, onClick, setText } from "/client/page/dom.js";
+import { count } from "/client/page/format.js";
 import { RequestError } from "/client/page/http.js";
 import { sleep } from "/client/page/sleep.js";
 import { originOf, showDifferences, showEvents, summaryOf } from "/client/users/changes.js";
@@ -108,7 +109,7 @@ export class Versions {
 
   /** What the events say needs no request. @param {any} change The event of the version. */
   #showWhere(change) {
-    const words = `Version ${this.#version} of ${this.#last}`;
+    const words = `Version ${count(this.#version)} of ${count(this.#last)}`;
     this.#slider.value = String(this.#version);
     this.#slider.ariaValueText = `${words}, ${change.eventType}`;
     element("earlier").ariaDisabled = String(this.#version === 1);

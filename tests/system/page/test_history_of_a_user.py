@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from page_stack import Stack
 from visit import Visit, user
@@ -86,6 +86,24 @@ async def test_every_event_is_listed_and_leads_to_its_version(visit: Visit, jane
     await said(visit, "version-words", "Version 1 of 4")
     await expect(events.nth(0).locator("a")).to_have_attribute("aria-current", "true")
     await visit.page.wait_for_url(re.compile("version=1"))
+
+
+async def test_a_very_long_history_is_shown_in_part_and_reached_in_full(visit: Visit, jane: int):
+    async def lengthen(route: Route) -> None:
+        rows = await (await route.fetch()).json()
+        last = [event for event in rows["events"] if event["eventType"] == "UPDATED"][-1]
+        more = [last | {"version": version} for version in range(5, 3_001)]
+        await route.fulfill(json=rows | {"version": 3_000, "events": rows["events"] + more})
+
+    await visit.page.route(f"**/api/v1/user-command/{jane}", lengthen)
+    await look(visit, jane)
+    await said(visit, "version-words", "Version 3,000 of 3,000")
+    await expect(visit.page.locator("#events li")).to_have_count(200)
+    await said(visit, "events-words", "The newest 200 of 3,0")
+    await expect(visit.page.locator("#rows summary:has-text('prm_user_event')")).to_have_count(10)
+    await visit.page.locator("#version").press("Home")
+    await said(visit, "version-words", "Version 1 of 3,000")
+    await said(visit, "version-change", "The first version: all of it is new.")
 
 
 async def test_who_looks_at_the_last_version_goes_on_with_it_and_others_stay(
