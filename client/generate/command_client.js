@@ -27,10 +27,11 @@ const PASSING_STATUSES = new Set([429, 502, 503, 504]);
  * @throws {DOMException} Stopped before the user was sent (again).
  */
 export async function createUser(seed, { number, user }, signals, onRetry) {
-  const post = { json: user, idempotencyKey: keyOf(seed, number) };
+  /** @type {import("/client/page/http.js").Command} */
+  const command = { method: "POST", json: user, idempotencyKey: keyOf(seed, number) };
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await postUser(seed, post, signals.abandon);
+      return await postUser(seed, command, signals.abandon);
     } catch (error) {
       if (!(error instanceof RequestError) || !isPassing(error) || attempt === MAX_ATTEMPTS) throw error;
       onRetry(error);
@@ -51,13 +52,13 @@ export function isPassing({ status }) {
 
 /**
  * @param {string} seed
- * @param {import("/client/page/http.js").Post} post
+ * @param {import("/client/page/http.js").Command} command
  * @param {AbortSignal} signal
  * @returns {Promise<string>} A 201 came, which alone says that the user is committed: when it was created.
  */
-async function postUser(seed, post, signal) {
+async function postUser(seed, command, signal) {
   const url = `/api/v1/user-command?seed=${encodeURIComponent(seed)}`;
-  const answer = await ask(url, { post, signal, timeoutMs: TIMEOUT_MS });
+  const answer = await ask(url, { command, signal, timeoutMs: TIMEOUT_MS });
   if (answer.status !== 201) throw refusal(answer);
   return answer.body.createdAt;
 }

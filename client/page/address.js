@@ -48,13 +48,13 @@ export function followLinks(onArrival) {
   addEventListener("popstate", arrive);
   document.addEventListener("click", (event) => {
     const link = /** @type {Element} */ (event.target).closest("a");
-    if (!link || !isPlainClick(event) || link.origin !== location.origin || link.pathname !== "/" || link.hash) return;
+    if (!link || event.defaultPrevented || !isPlainClick(event) || link.origin !== location.origin || link.pathname !== "/" || link.hash) return;
     event.preventDefault();
     go(link.pathname + link.search);
   });
 }
 
 /** Whoever holds a key down wants another tab or window. @param {MouseEvent} event */
-function isPlainClick(event) {
+export function isPlainClick(event) {
   return event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
 }

@@ -21,6 +21,11 @@ export function make(name, attributes = {}, ...children) {
   return fillElement(document.createElement(name), attributes, children);
 }
 
+/** @param {string} id @param {(event: MouseEvent) => void} act */
+export function onClick(id, act) {
+  element(id).addEventListener("click", act);
+}
+
 const SVG = "http://www.w3.org/2000/svg";
 
 /** The same for a part of a drawing. @param {string} name @param {Record<string, string | number | null>} [attributes] @param {...Child} children @returns {any} */

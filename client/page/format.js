@@ -3,6 +3,7 @@
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const tenths = new Intl.NumberFormat("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 });
+const moment = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 });
 const minute = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
 export const DASH = "–";
 
@@ -49,6 +50,11 @@ export function timeOfDay(iso) {
 /** @param {string | null | undefined} iso */
 export function dateAndTime(iso) {
   return iso ? minute.format(new Date(iso)) : DASH;
+}
+
+/** @param {string | null | undefined} iso @returns {string} The day, and the time to the millisecond. */
+export function momentOf(iso) {
+  return iso ? moment.format(new Date(iso)) : DASH;
 }
 
 /** @param {number} value @param {string} one @param {string} many */

@@ -3,8 +3,15 @@
 import { sentence } from "/client/page/format.js";
 import { authorization, noteStatus } from "/client/page/token.js";
 
-/** @typedef {{ status: number, body: any, retryAfterMs: number | null }} Answer `body` is undefined unless JSON came. */
-/** @typedef {{ json: unknown, idempotencyKey: string }} Post However often it is sent with this key, it takes effect once. */
+/** @typedef {{ status: number, headers: Headers, body: any, retryAfterMs: number | null }} Answer `body` is undefined unless JSON came. */
+/**
+ * @typedef {object} Command However often it is sent with its key, it takes effect once.
+ * @property {"POST" | "PATCH" | "DELETE"} method
+ * @property {string} idempotencyKey
+ * @property {unknown} [json]
+ * @property {number} [expected] The version that the user must have.
+ */
+/** @typedef {{ command?: Command, waitSeconds?: number, signal: AbortSignal }} Options `waitSeconds`: for what is not there yet. */
 
 const MAX_KIND_LENGTH = 160;
 
@@ -33,18 +40,19 @@ export class RequestError extends Error {
  * Send one request and read its answer to the end.
  *
  * @param {string | URL} url
- * @param {{ post?: Post, signal: AbortSignal, timeoutMs: number }} options
+ * @param {Options & { timeoutMs: number }} options
  * @returns {Promise<Answer>} Whatever the status.
  * @throws {RequestError} No answer came: network error or time limit.
  * @throws {DOMException} `signal` was aborted.
  */
-export async function ask(url, { post, signal, timeoutMs }) {
+export async function ask(url, { timeoutMs, ...options }) {
   const limit = AbortSignal.timeout(timeoutMs);
   try {
-    const response = await send(url, { post, signal: AbortSignal.any([signal, limit]) });
-    return { status: response.status, body: parsed(await response.text()), retryAfterMs: retryAfterMs(response) };
+    const response = await send(url, { ...options, signal: AbortSignal.any([options.signal, limit]) });
+    const { status, headers } = response;
+    return { status, headers, body: parsed(await response.text()), retryAfterMs: retryAfterMs(response) };
   } catch {
-    signal.throwIfAborted();
+    options.signal.throwIfAborted();
     throw new RequestError(limit.aborted ? `No answer within ${timeoutMs / 1000} s` : "No answer (network error)");
   }
 }
@@ -70,13 +78,13 @@ export async function getJson(url, signal, timeoutMs = 15_000) {
  * Send one request, with the access token if it is for this server.
  *
  * @param {string | URL} url
- * @param {{ post?: Post, signal: AbortSignal }} options
+ * @param {Options} options
  * @returns {Promise<Response>} Whatever the status; its body has yet to come.
  */
-export async function send(url, { post, signal }) {
-  const headers = { ...(post && headersOf(post)), ...authorization(url) };
-  const body = post && JSON.stringify(post.json);
-  const response = await fetch(url, { method: post ? "POST" : "GET", headers, body, credentials: "omit", signal });
+export async function send(url, { command, waitSeconds, signal }) {
+  const headers = { ...(command && headersOf(command)), ...(waitSeconds && { Prefer: `wait=${waitSeconds}` }), ...authorization(url) };
+  const body = command && JSON.stringify(command.json);
+  const response = await fetch(url, { method: command?.method ?? "GET", headers, body, credentials: "omit", signal });
   noteStatus(response.status);
   return response;
 }
@@ -84,7 +92,7 @@ export async function send(url, { post, signal }) {
 /**
  * Turn an unwelcome answer into an error whose message is its kind: the status, the problem's title, the place.
  *
- * @param {Answer} answer
+ * @param {Omit<Answer, "headers">} answer
  * @returns {RequestError}
  */
 export function refusal({ status, body, retryAfterMs }) {
@@ -95,9 +103,12 @@ export function refusal({ status, body, retryAfterMs }) {
   return new RequestError(kind.slice(0, MAX_KIND_LENGTH), { status, retryAfterMs, detail: body?.detail });
 }
 
-/** @param {Post} post */
-function headersOf({ idempotencyKey }) {
-  return { "Content-Type": "application/json", "Idempotency-Key": idempotencyKey };
+const MEDIA_TYPES = { POST: "application/json", PATCH: "application/merge-patch+json", DELETE: "" };
+
+/** @param {Command} command @returns {Record<string, string>} */
+function headersOf({ method, idempotencyKey, expected }) {
+  const type = MEDIA_TYPES[method];
+  return { "Idempotency-Key": idempotencyKey, ...(type && { "Content-Type": type }), ...(expected && { "If-Match": `"${expected}"` }) };
 }
 
 /** @param {string} text @returns {any} */

@@ -5,9 +5,17 @@ import { make } from "/client/page/dom.js";
 /** Fields of `prm_user` are in the answer itself; what hangs off it is below these names. */
 const BELOW = new Set(["location", "login", "picture", "events"]);
 
-/** @param {any} user What the command side answers. @returns {HTMLElement[]} */
+/** Of a user that was changed very often, these newest events stand for all. */
+const MAX_EVENTS = 10;
+
+/** @param {any} user What the command side answers; of a deleted user, its events are left. @returns {HTMLElement[]} */
 export function tablesOf(user) {
-  return rowsOf(user).map(([table, row]) => tableOf(table, row));
+  return rowsOf({ ...user, events: user.events.slice(-MAX_EVENTS) }).map(([table, row]) => tableOf(table, row));
+}
+
+/** @param {any} user What is said of the events that are not among its tables. */
+export function leftOut({ events }) {
+  return events.length > MAX_EVENTS ? ` The ${MAX_EVENTS} newest events are shown here.` : "";
 }
 
 /** @param {any} user */
@@ -22,7 +30,7 @@ function rowsOf(user) {
   const own = Object.fromEntries(Object.entries(user).filter(([name]) => !BELOW.has(name)));
   /** @type {[string, any][]} */
   const rows = [
-    ["prm_user", own],
+    ["prm_user", Object.keys(own).length > 0 && own],
     ["prm_user_location", user.location && location],
     ["prm_country", country],
     ["prm_timezone", timezone],
@@ -36,13 +44,13 @@ function rowsOf(user) {
 /** @param {string} table @param {Record<string, any>} row */
 function tableOf(table, row) {
   const fields = Object.entries(row).filter(([, value]) => value !== null);
-  const title = make("summary", {}, make("code", {}, table), row.eventType ? ` ${row.eventType}` : "");
+  const title = make("summary", {}, make("code", {}, table), row.eventType ? ` ${row.eventType}, version ${row.version}` : "");
   const values = make("dl", {}, ...fields.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, ...valueOf(value)))));
-  return make("details", { class: "table", open: row.eventType === "CREATED" ? null : "" }, title, values);
+  return make("details", { class: "table", open: row.eventType ? null : "" }, title, values);
 }
 
-/** The whole state that CREATED carries is long: folded away. @param {any} value */
+/** @param {any} value */
 function valueOf(value) {
   if (typeof value !== "object") return [String(value)];
-  return [make("pre", { tabindex: 0, "aria-label": "The user’s whole state" }, JSON.stringify(value, null, 2))];
+  return [make("pre", { tabindex: 0, "aria-label": "The event’s data" }, JSON.stringify(value, null, 2))];
 }

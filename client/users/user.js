@@ -1,116 +1,158 @@
-/** One user in both forms, side by side, and what happened to it in between. */
+/** One user: what happened to it, its history, and both its forms; and the commands that change it. */
 
-import { element, make, setText } from "/client/page/dom.js";
-import { listed, plural } from "/client/page/format.js";
+import { here } from "/client/page/address.js";
+import { element, make, onClick, setText } from "/client/page/dom.js";
 import { unlessSlow } from "/client/page/slow.js";
-import { nameOf } from "/client/users/person.js";
-import { rowCount, tablesOf } from "/client/users/rows.js";
-import { ASKING, fetchSide } from "/client/users/side.js";
+import { Edit } from "/client/users/edit.js";
+import { documentWith, rowsThatKnow } from "/client/users/following.js";
+import { showForms } from "/client/users/forms.js";
+import { Removal } from "/client/users/removal.js";
+import { ASKING, acknowledgementOf, documentUrl, fetchSide, isBehind, isErased, rowsUrl } from "/client/users/side.js";
+import { awaited, stateOf, titleOf } from "/client/users/state.js";
 import { storyOf } from "/client/users/story.js";
+import { Versions } from "/client/users/versions.js";
 
-/** @typedef {import("/client/users/side.js").Side} Side */
-/** @typedef {{ rows: Side, document: Side }} Sides PostgreSQL's and MongoDB's. */
+/** @typedef {import("/client/users/side.js").Sides} Sides */
 
 export class UserView {
+  #id = "";
+  /** @type {Sides} */
+  #sides = { rows: ASKING, document: ASKING };
   #leave = new AbortController();
-  #parameters = new URLSearchParams();
+  /** The version that MongoDB is being asked for; 0 for none. */
+  #awaited = 0;
+  #versions = new Versions();
+  #edit = new Edit({ saved: (id, version) => this.#followCommand(id, `Saved as version ${version}`, version), latest: () => this.#latest(), closed: () => this.#showCommands() });
+  #removal = new Removal({ done: (id, what, version) => this.#followCommand(id, what, version), reload: () => this.show(here().parameters) });
 
   constructor() {
-    element("look-again").addEventListener("click", () => this.show(this.#parameters));
+    onClick("look-again", () => this.show(here().parameters));
+    onClick("edit-open", () => {
+      this.#edit.open(this.#id, this.#sides.rows.found);
+      this.#showCommands();
+    });
+    onClick("removal-open", () => {
+      const { version, state } = this.#sides.rows;
+      this.#removal.open({ id: this.#id, name: titleOf(this.#id, this.#sides), version }, state === "gone");
+    });
   }
 
   /** Both sides are shown together, unless one lets us wait. @param {URLSearchParams} parameters */
   async show(parameters) {
-    this.leave();
     const id = parameters.get("id") ?? "";
-    this.#parameters = parameters;
-    const { signal } = (this.#leave = new AbortController());
-    /** @type {Sides} */
-    const sides = { rows: ASKING, document: ASKING };
+    if (id !== this.#id) {
+      this.#closeForms();
+      this.#versions.begin(id, parameters.get("version"));
+    }
+    this.#id = id;
+    this.#sides = { rows: ASKING, document: ASKING };
+    setText("user-news", "");
+    const signal = this.#begin();
     let isSlow = false;
-    showUser(id, sides);
-    const look = async (/** @type {keyof Sides} */ name, /** @type {string} */ path) => {
-      const side = await fetchSide(`/api/v1/${path}/${encodeURIComponent(id)}`, signal);
+    this.#render();
+    const look = async (/** @type {keyof Sides} */ name, /** @type {string} */ url) => {
+      const side = await fetchSide(url, signal);
       if (signal.aborted) return;
-      sides[name] = side;
-      if (isSlow || (sides.rows !== ASKING && sides.document !== ASKING)) showUser(id, sides);
+      this.#sides[name] = side;
+      if (isSlow || (this.#sides.rows !== ASKING && this.#sides.document !== ASKING)) this.#render();
     };
-    const both = Promise.all([look("rows", "user-command"), look("document", "user-query")]);
+    const both = Promise.all([look("rows", rowsUrl(id)), look("document", documentUrl(id))]);
     await unlessSlow(both, () => {
       if (signal.aborted) return;
       isSlow = true;
-      showUser(id, sides);
-      setText("user-state", `${awaited(sides)} Still waiting.`);
+      this.#render();
+      setText("user-state", `${awaited(this.#sides)} Still waiting.`);
     });
+    if (!signal.aborted && isBehind(this.#sides)) await this.#follow(this.#sides.rows.version, signal);
   }
 
   /** Whoever is elsewhere wants no more of it. */
   leave() {
     this.#leave.abort();
+    this.#versions.leave();
+    this.#closeForms();
+    this.#id = "";
   }
-}
 
-/** @param {string} id @param {Sides} sides */
-function showUser(id, { rows, document }) {
-  setText("user-title", titleOf(id, rows.found, document.found));
-  window.document.title = `${titleOf(id, rows.found, document.found)} · Tandem`;
-  setText("user-state", stateOf(id, { rows, document }));
-  element("story").replaceChildren(...storyOf(rows, document).map(({ when, what }) => make("li", {}, make("span", { class: "when" }, when), make("p", {}, what))));
-  element("story-unknown").hidden = rows.state === "found";
-  setText("story-unknown", rows.state === "asking" ? "Asking PostgreSQL…" : rows.state === "failed" ? "PostgreSQL keeps the events, and could not be asked." : "PostgreSQL has no event of it.");
-  showRows(id, rows);
-  showDocument(id, document, rows);
-  const isDone = rows.found?.status === "SYNCRONIZED" && document.found !== null;
-  element("look-again").hidden = isDone || rows.state === "asking" || rows.state === "unfit";
-}
+  #closeForms() {
+    this.#edit.close();
+    this.#removal.close();
+  }
 
-/** @param {string} id @param {any} rows @param {any} document */
-function titleOf(id, rows, document) {
-  const name = document ? nameOf(document) : [rows?.firstName, rows?.lastName].filter(Boolean).join(" ");
-  return name || rows?.email || document?.email || `User ${id}`;
-}
+  /** What is done from here on ends what was being done. */
+  #begin() {
+    this.#leave.abort();
+    this.#leave = new AbortController();
+    this.#awaited = 0;
+    return this.#leave.signal;
+  }
 
-/** @param {string} id @param {Sides} sides */
-function stateOf(id, { rows, document }) {
-  if (rows.state === "unfit" || document.state === "unfit") return `“${id}” is no user’s id. An id is a whole number from 1 on.`;
-  const problems = [rows.problem && `What PostgreSQL has is not known. ${rows.problem}`, document.problem && `What MongoDB has is not known. ${document.problem}`];
-  if (problems.some(Boolean)) return problems.filter(Boolean).join(" ");
-  if (rows.state === "asking" || document.state === "asking") return `Asking ${asked({ rows, document })}…`;
-  if (rows.state === "absent" && document.state === "absent") return `Neither database has a user ${id}.`;
-  if (rows.state === "absent") return `MongoDB has a user ${id}, but PostgreSQL does not.`;
-  return `User ${id}, of run ${rows.found.seed}`;
-}
+  /** A command was carried out: PostgreSQL has it, and MongoDB is about to. @param {string} id @param {string} what @param {number} version */
+  async #followCommand(id, what, version) {
+    if (id !== this.#id) return;
+    const signal = this.#begin();
+    this.#edit.close();
+    setText("user-news", `${what} in PostgreSQL; MongoDB is catching up.`);
+    element("user-title").focus();
+    const rows = await fetchSide(rowsUrl(id), signal);
+    if (signal.aborted) return;
+    this.#sides.rows = rows;
+    const isThere = await this.#follow(version, signal);
+    if (signal.aborted) return;
+    setText("user-news", isThere ? `${what} in both databases.` : `${what} in PostgreSQL. MongoDB follows as soon as it can: press Look again to see how far it is.`);
+  }
 
-/** @param {Sides} sides */
-function asked({ rows, document }) {
-  return listed([rows.state === "asking" ? "PostgreSQL" : "", document.state === "asking" ? "MongoDB" : ""].filter(Boolean));
-}
+  /** Show how far MongoDB is until it has this version, or for half a minute. @param {number} version @param {AbortSignal} signal */
+  async #follow(version, signal) {
+    const id = this.#id;
+    this.#awaited = version;
+    this.#render();
+    try {
+      const arrived = await documentWith(id, version, signal);
+      const document = arrived ?? (await fetchSide(documentUrl(id), signal));
+      const rows = arrived ? await rowsThatKnow(id, version, signal) : this.#sides.rows;
+      if (signal.aborted) return false;
+      this.#sides = { rows, document };
+      this.#awaited = 0;
+      this.#render();
+      return arrived !== null;
+    } catch (error) {
+      if (signal.aborted) return false;
+      throw error;
+    }
+  }
 
-/** @param {Sides} sides */
-function awaited(sides) {
-  const names = asked(sides);
-  return names.includes(" and ") ? `${names} have not answered yet.` : `${names} has not answered yet.`;
-}
+  /** The user as PostgreSQL has it now; null where it does not say. */
+  async #latest() {
+    const signal = this.#begin();
+    const [rows, document] = await Promise.all([fetchSide(rowsUrl(this.#id), signal), fetchSide(documentUrl(this.#id), signal)]);
+    if (signal.aborted) return null;
+    this.#sides = { rows, document };
+    this.#render();
+    if (isBehind(this.#sides)) this.#follow(rows.version, signal);
+    return rows.found;
+  }
 
-/** @param {string} id @param {Side} side */
-function showRows(id, { state, found, problem }) {
-  element("rows").replaceChildren(...(found ? tablesOf(found) : []));
-  if (!found) return setText("rows-words", { asking: "Asking PostgreSQL…", absent: `PostgreSQL has no user ${id}.`, failed: `Not known. ${problem}`, unfit: "No user can have this id.", found: "" }[state]);
-  const { tables, count } = rowCount(found);
-  setText("rows-words", `Each fact stands once, in the table where it belongs: ${plural(count, "row", "rows")} in ${plural(tables, "table", "tables")}. That suits writing, for a change touches one place.`);
-}
+  #render() {
+    const { rows, document } = this.#sides;
+    const title = titleOf(this.#id, this.#sides);
+    setText("user-title", title);
+    window.document.title = `${title} · Tandem`;
+    setText("user-state", stateOf(this.#id, this.#sides));
+    element("story").replaceChildren(...storyOf(this.#sides).map(({ when, what }) => make("li", {}, make("span", { class: "when" }, when), make("p", {}, what))));
+    element("story-unknown").hidden = rows.events.length > 0;
+    setText("story-unknown", rows.state === "asking" ? "Asking PostgreSQL…" : rows.state === "failed" ? "PostgreSQL keeps the events, and could not be asked." : "PostgreSQL has no event of it.");
+    showForms(this.#id, this.#sides, this.#awaited);
+    this.#versions.update(rows);
+    this.#showCommands();
+    const isDone = !isBehind(this.#sides) && document.state !== "failed" && acknowledgementOf(rows, rows.version);
+    element("look-again").hidden = isDone || rows.state === "asking" || rows.state === "unfit";
+  }
 
-/** @param {string} id @param {Side} side @param {Side} rows */
-function showDocument(id, { state, found, problem }, rows) {
-  element("document").hidden = found === null;
-  setText("document", found ? JSON.stringify(found, null, 2) : "");
-  const isComing = rows.found && rows.found.status !== "SYNCRONIZED";
-  const absent = isComing ? "No document yet. Until MongoDB has it, readers do not see this user." : `MongoDB has no user ${id}.`;
-  setText("document-words", {
-    found: "Everything that a reader wants, in one document. That suits reading, for one look-up brings it all.",
-    asking: "Asking MongoDB…",
-    absent,
-    failed: `Not known. ${problem}`,
-    unfit: "No user can have this id.",
-  }[state]);
+  #showCommands() {
+    const { rows } = this.#sides;
+    element("edit-open").hidden = rows.state !== "found" || this.#edit.isOpen;
+    element("removal-open").hidden = rows.state !== "found" && (rows.state !== "gone" || isErased(rows));
+    setText("removal-open", rows.state === "gone" ? "Erase…" : "Delete…");
+  }
 }

@@ -52,6 +52,33 @@ class Stack:
 
         await until(is_ready, f"{instance['app_id']} is back")
 
+    async def create(self, seed: str, *users: dict[str, Any]) -> list[int]:
+        """Post these users, wait until readers find them, and return their ids."""
+        async with httpx.AsyncClient(base_url=self.url) as client:
+            ids = [
+                (await client.post("/api/v1/user-command", params={"seed": seed}, json=user)).json()["id"]
+                for user in users
+            ]
+        await self.until_synchronized(seed)
+        return ids
+
+    async def change(self, user_id: int, *patches: dict[str, Any]) -> None:
+        """Change a user as somebody else does, and wait until readers find the last version."""
+        async with httpx.AsyncClient(base_url=self.url) as client:
+            for patch in patches:
+                answer = await client.patch(
+                    f"/api/v1/user-command/{user_id}", json=patch, headers={"Prefer": "wait=10"}
+                )
+                assert answer.status_code == 200, answer.text
+
+    async def delete(self, user_id: int, query: str = "") -> None:
+        """Delete a user as somebody else does, or erase it."""
+        async with httpx.AsyncClient(base_url=self.url) as client:
+            answer = await client.delete(
+                f"/api/v1/user-command/{user_id}{query}", headers={"Prefer": "wait=10"}
+            )
+        assert answer.status_code == 204, answer.text
+
     async def until_synchronized(self, seed: str) -> None:
         """Wait until none of this run's users is pending."""
 

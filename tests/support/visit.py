@@ -6,9 +6,12 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import httpx
+import pytest
+from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import ConsoleMessage, Locator, Page, Request, Route, expect
 
 RANDOMUSER = "https://randomuser.me/api/"
+WCAG_22_AA = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 STAGES = ("accepted", "stored", "projected", "synchronized")
 
 
@@ -104,6 +107,29 @@ class Visit:
             answer = await client.get(f"{self.url}api/v1/stats", params={"seed": seed})
         rows: list[dict[str, Any]] = answer.json()
         return rows
+
+    async def tab_to(self, selector: str) -> None:
+        """Press the tabulator until this element has the focus; each step must be visible."""
+        wanted = self.page.locator(selector).first
+        for _ in range(80):
+            await self.page.keyboard.press("Tab")
+            assert await self.page.evaluate("document.activeElement.matches(':focus-visible')")
+            if await wanted.evaluate("element => element === document.activeElement"):
+                return
+        pytest.fail(f"the tabulator never came to {selector}")
+
+    async def violations(self) -> list[str]:
+        """What axe finds, light and dark: the rule, and the elements that break it."""
+        options = {"runOnly": WCAG_22_AA, "resultTypes": ["violations"]}
+        found = []
+        for scheme in ("light", "dark"):
+            await self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            results = await Axe().run(self.page, options=options)
+            found += [
+                f"{violation['id']}: {', '.join(node['html'] for node in violation['nodes'])}"
+                for violation in results.response["violations"]
+            ]
+        return found
 
     def _note_request(self, request: Request) -> None:
         if urlsplit(request.url).netloc != urlsplit(self.url).netloc:

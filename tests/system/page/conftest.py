@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,21 @@ async def window(browser: Browser) -> AsyncIterator[BrowserContext]:
 
 @pytest.fixture
 async def visit(window: BrowserContext, stack: Stack) -> AsyncIterator[Visit]:
-    """A visit in a tab of its own, with the page open. The test fails if the console has an error then."""
+    """A visit with the page open. The test fails if the page leaves an error in the console."""
+    async with visiting(window, stack) as visit:
+        yield visit
+
+
+@pytest.fixture
+async def other_visit(window: BrowserContext, stack: Stack) -> AsyncIterator[Visit]:
+    """The same for somebody else."""
+    async with visiting(window, stack) as visit:
+        yield visit
+
+
+@asynccontextmanager
+async def visiting(window: BrowserContext, stack: Stack) -> AsyncIterator[Visit]:
+    """A visit in a tab of its own; at its end, what the page complains about is looked at."""
     page = await window.new_page()
     visit = Visit(page, stack.url)
     visit.watch()

@@ -1,7 +1,6 @@
 """Looking at users and runs on the page: searches, one user in both forms, statistics, deep links."""
 
 import re
-from typing import Any
 
 import httpx
 import pytest
@@ -15,17 +14,6 @@ RIGHT_TO_LEFT = "\u202eسارا\ufeff \u200cکریمی"
 LONG = "x" * 200
 
 
-async def create(stack: Stack, seed: str, *users: dict[str, Any]) -> list[int]:
-    """Post these users, wait until readers find them, and return their ids."""
-    async with httpx.AsyncClient(base_url=stack.url) as client:
-        ids = [
-            (await client.post("/api/v1/user-command", params={"seed": seed}, json=user)).json()["id"]
-            for user in users
-        ]
-        await stack.until_synchronized(seed)
-    return ids
-
-
 async def found(visit: Visit) -> list[str]:
     """The addresses in the table of users, when the search is over."""
     await expect(visit.page.locator("#search-state")).not_to_have_text(re.compile("Searching|^$"))
@@ -35,8 +23,7 @@ async def found(visit: Visit) -> list[str]:
 async def test_users_are_found_by_any_condition_and_the_address_carries_the_search(
     visit: Visit, stack: Stack
 ):
-    await create(
-        stack,
+    await stack.create(
         "search",
         user(1, name={"first": "Ada", "last": "Lovelace"}, location={"country": "England"}),
         user(2, name={"first": "Grace", "last": "Hopper"}, location={"country": "United States"}),
@@ -55,7 +42,7 @@ async def test_users_are_found_by_any_condition_and_the_address_carries_the_sear
 
 
 async def test_pages_of_users_follow_each_other_and_go_back(visit: Visit, stack: Stack):
-    await create(stack, "pages", *(user(number) for number in range(30)))
+    await stack.create("pages", *(user(number) for number in range(30)))
     await visit.open(view="users", seed="pages")
     first = await found(visit)
     await visit.page.click("#next-page")
@@ -75,8 +62,8 @@ async def test_a_search_without_a_find_says_so(visit: Visit):
 
 
 async def test_a_user_is_shown_in_both_forms_with_what_happened_in_between(visit: Visit, stack: Stack):
-    (number,) = await create(
-        stack, "both", user(1, name={"first": "Ada"}, location={"city": "London", "country": "England"})
+    (number,) = await stack.create(
+        "both", user(1, name={"first": "Ada"}, location={"city": "London", "country": "England"})
     )
     await visit.open(view="users", seed="both")
     await visit.page.click("#found-rows a")
@@ -118,7 +105,7 @@ async def test_a_user_that_mongodb_does_not_have_yet_is_told_from_one_that_nobod
 
 @pytest.mark.slow
 async def test_a_database_that_does_not_answer_is_no_absence(visit: Visit, stack: Stack):
-    (done,) = await create(stack, "frozen", user(1))
+    (done,) = await stack.create("frozen", user(1))
     state, story = visit.page.locator("#user-state"), visit.page.locator("#story")
     words = visit.page.locator("#document-words")
     async with stack.without_mongodb(), httpx.AsyncClient(base_url=stack.url) as client:
@@ -152,7 +139,7 @@ async def test_a_database_that_does_not_answer_is_no_absence(visit: Visit, stack
 
 @pytest.mark.slow
 async def test_a_postgresql_that_does_not_answer_is_no_absence(visit: Visit, stack: Stack):
-    (number,) = await create(stack, "frozen-rows", user(1))
+    (number,) = await stack.create("frozen-rows", user(1))
     async with stack.without_postgresql():
         await visit.open(view="users", id=str(number))
         said = "What PostgreSQL has is not known. PostgreSQL does not answer"
@@ -181,7 +168,7 @@ async def test_what_is_no_id_is_said_to_be_none(visit: Visit):
 
 @pytest.mark.parametrize("width", [768, 1280])
 async def test_seeds_and_stages_of_the_tables_are_not_broken_within(visit: Visit, stack: Stack, width: int):
-    await create(stack, "vivid-dolphin-878", user(1, name={"first": "Ada", "last": "Lovelace"}))
+    await stack.create("vivid-dolphin-878", user(1, name={"first": "Ada", "last": "Lovelace"}))
     await visit.page.set_viewport_size({"width": width, "height": 900})
     for address, cells in (
         ({"view": "runs"}, "#run-rows tr:has-text('vivid-dolphin-878') th a"),
@@ -203,7 +190,7 @@ async def test_seeds_and_stages_of_the_tables_are_not_broken_within(visit: Visit
 async def test_hostile_names_are_shown_as_text_and_never_widen_the_page(visit: Visit, stack: Stack):
     names = [HOSTILE, RIGHT_TO_LEFT, LONG]
     users = [user(at, name={"first": name, "last": name}, phone=name) for at, name in enumerate(names)]
-    ids = await create(stack, HOSTILE, *users)
+    ids = await stack.create(HOSTILE, *users)
     await visit.page.set_viewport_size({"width": 360, "height": 800})
     await visit.open(view="users", seed=HOSTILE)
     await found(visit)
@@ -220,8 +207,8 @@ async def test_hostile_names_are_shown_as_text_and_never_widen_the_page(visit: V
 
 
 async def test_runs_are_listed_newest_first_and_lead_to_their_users(visit: Visit, stack: Stack):
-    await create(stack, "older-run", user(1))
-    await create(stack, "newer-run", user(1), user(2))
+    await stack.create("older-run", user(1))
+    await stack.create("newer-run", user(1), user(2))
     await visit.page.click("#tab-runs")
     rows = visit.page.locator("#run-rows tr")
     await expect(rows.nth(0)).to_contain_text("newer-run")
@@ -238,7 +225,7 @@ async def test_runs_are_listed_newest_first_and_lead_to_their_users(visit: Visit
 
 
 async def test_the_described_query_is_shown_with_its_result(visit: Visit, stack: Stack):
-    await create(stack, "described-run", user(1))
+    await stack.create("described-run", user(1))
     await visit.open(view="runs")
     await visit.page.click("#run-described")
 
