@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from places import DATA
-from tandem_lab.bench.results import Measurement, Report, Staleness
+from tandem_lab.bench.results import Measurement, OwnWrites, Report
 from tandem_lab.histogram import Percentiles
 
 SAMPLE = DATA / "sample_report.json"
@@ -44,6 +44,17 @@ def reads(kind: str, rate: float) -> Measurement:
     return Measurement(kind=kind, round=1, users=1000, seconds=1.0, connections=50, per_second={"read": rate})
 
 
+def changes(
+    kind: str, rates: Sequence[float], exponent: float | None = None, conflicts: int = 0
+) -> list[Measurement]:
+    """Rounds of changes at these rates, with so many answers 412 beside 1,000 that were accepted."""
+    statuses = {"200": 1000, "412": conflicts}
+    return [
+        msgspec.structs.replace(each, kind=kind, exponent=exponent, statuses=statuses)
+        for each in closed(rates)
+    ]
+
+
 def quiet(*measurements: Measurement, **changes: object) -> Report:
     """A report of these measurements, from a machine that did nothing else."""
     report = sample()
@@ -65,7 +76,11 @@ def everything() -> Report:
             *(msgspec.structs.replace(each, instances=6) for each in opened),
             *grown,
             *(each for rounds in more for each in rounds),
+            *(each for kind in ("update", "delete") for each in changes(kind, [700.0, 705.0])),
+            *(each for exponent in (0.0, 1.0) for each in changes("contended update", [900.0], exponent)),
+            *changes("contended update, If-Match", [800.0], 0.0),
+            *changes("contended update, If-Match", [90.0], 1.0, conflicts=3000),
             *(reads(kind, 1500.0) for kind in ("read by id", "read by e-mail", "list", "plain find_one")),
         ],
-        staleness=Staleness(500, 0.25, Percentiles(1.0, 2.0, 3.0, 4.0, 5.0)),
+        own_writes=[OwnWrites("update", 500, 0.25, 0.0, Percentiles(1.0, 2.0, 3.0, 4.0, 5.0), 0)],
     )

@@ -1,6 +1,7 @@
 """The plan of `tandem bench`: which loads, in an order in which noise affects all of them alike."""
 
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
@@ -14,12 +15,14 @@ from tandem_lab.bench.fill import USERS_A_SECOND, clean_up, fill
 from tandem_lab.bench.load import Load
 from tandem_lab.bench.load_kinds import BROWSER_CONNECTIONS, Kind
 from tandem_lab.bench.measure import (
+    Change,
     measure_beside,
+    measure_changes,
     measure_creates,
     measure_reads,
-    measure_staleness,
     read_paths,
 )
+from tandem_lab.bench.own_writes import measure_own_writes
 from tandem_lab.bench.probe import Probe
 from tandem_lab.bench.results import Measurement, Report, highest_rate
 from tandem_lab.bench.steps import OVERHEAD, WARM_UP_CONNECTIONS, Step, Tell, Work, take_steps
@@ -28,6 +31,8 @@ from tandem_stack.status import Status
 
 # Where reads and writes go on together, reads come at half of their highest rate, and writes at a quarter.
 READ_SHARE, WRITE_SHARE = 0.5, 0.25
+# There are many contended loads, so each lasts only this share of the others' time.
+CONTENDED_SHARE = 0.5
 PGBENCH_SECONDS = 2
 TIDYING_SECONDS = 3.0
 
@@ -39,11 +44,16 @@ class BenchPlan(msgspec.Struct, frozen=True):
     rounds: int = 3
     warm_up_seconds: float = 3.0
     connections: tuple[int, ...] = (200, BROWSER_CONNECTIONS)
+    #: How many closed loads, from the largest down, have their users updated and then deleted.
+    changed: int = 2
+    #: How unevenly contended updates are spread: of Zipf's law, 0 is evenly.
+    exponents: tuple[float, ...] = (0.0, 0.7, 1.0, 1.3)
     open_shares: tuple[float, ...] = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
     #: Users due per second, besides the shares of the saturation.
     rates: tuple[float, ...] = ()
     read_connections: int = 50
-    stale_users: int = 500
+    #: How many users are created, updated, and each time read at once.
+    own_writes: int = 500
     baselines: tuple[Kind, ...] = (
         Kind.FROZEN_FLOOR,
         Kind.CURRENT_FLOOR,
@@ -65,8 +75,10 @@ QUICK = BenchPlan(
     seconds=3.0,
     rounds=2,
     warm_up_seconds=2.0,
+    changed=1,
+    exponents=(0.0, 1.0),
     open_shares=(0.5, 0.9),
-    stale_users=100,
+    own_writes=100,
     baselines=(Kind.FROZEN_FLOOR, Kind.ONE_AT_A_TIME, Kind.FIND_ONE),
     floor_users=15_000,
     clients=(BROWSER_CONNECTIONS, 32),
@@ -86,14 +98,14 @@ async def bench(running: Status, url: str, data_dir: Path, plan: BenchPlan, tell
         work = Bench(probe, url, plan, users_already=await probe.users())
         environment = await environment_of(probe, data_dir) | {"url": url, "users_before": work.users_before}
         await take_steps(list(work.steps()), work.found, tell)
-        staleness = await measure_staleness(url, plan.stale_users)
+        own_writes = await measure_own_writes(url, plan.own_writes)
     return Report(
         kind="bench",
         begun_at=begun_at,
         command=sys.argv,
         environment=environment,
         measurements=work.found,
-        staleness=staleness,
+        own_writes=own_writes,
         left_out=work.left_out,
     )
 
@@ -113,6 +125,8 @@ class Bench:
         self._baselines = Baselines(probe)
         self._available = [name for name in plan.baselines if name not in missing]
         self._paths: dict[str, tuple[str, ...]] = {}
+        # Names the runs whose users are changed later.
+        self._run = f"lab-{time.time_ns()}"
 
     def steps(self) -> Iterator[Step]:
         """All steps, in their order."""
@@ -124,6 +138,8 @@ class Bench:
         yield Step("warming up", plan.warm_up_seconds * OVERHEAD, self._warm_up)
         for round_ in range(1, plan.rounds + 1):
             yield from self._round(round_)
+        for round_ in range(1, plan.rounds + 1):
+            yield from self._contended_steps(round_)
         yield Step("tidying up", TIDYING_SECONDS, partial(clean_up, probe.running))
         seconds = plan.seconds * OVERHEAD
         for share in plan.open_shares:
@@ -141,18 +157,38 @@ class Bench:
         for floor in (Kind.FROZEN_FLOOR, Kind.CURRENT_FLOOR):
             work = partial(baselines.floor, floor, plan.floor_users, round_)
             yield from self._baseline(floor, f"{name}: the {floor}", 1 + plan.floor_users / 6_000, work)
+        yield from self._change_steps(name, largest, round_)
         for clients in sorted(plan.clients, reverse=True):
             work = partial(baselines.one_at_a_time, clients, PGBENCH_SECONDS, round_)
             what = f"{name}: pgbench with {clients} clients"
             yield from self._baseline(Kind.ONE_AT_A_TIME, what, PGBENCH_SECONDS + 1, work)
         for connections in reversed(smaller):
             yield self._closed_step(name, connections, round_)
+            yield from self._change_steps(name, connections, round_)
         work = partial(baselines.plain_way, plan.seconds, round_)
         yield from self._baseline(Kind.PLAIN_WAY, f"{name}: the plain way", plan.seconds + 3, work)
 
     def _closed_step(self, name: str, connections: int, round_: int) -> Step:
         what = f"{name}: {connections} connections, as fast as they go"
         return Step(what, self._plan.seconds * OVERHEAD, partial(self._closed, connections, round_))
+
+    def _change_steps(self, name: str, connections: int, round_: int) -> Iterator[Step]:
+        """The users of a closed load are changed as fast as they were created."""
+        if connections not in sorted(self._plan.connections, reverse=True)[: self._plan.changed]:
+            return
+        load, seed = Load(self._plan.seconds, connections), f"{self._run}-{connections}-{round_}"
+        for kind in (Kind.UPDATE, Kind.DELETE):
+            work = partial(self._change, Change(kind, seed), load, round_)
+            yield Step(f"{name}: {kind} these users", load.seconds * OVERHEAD, work)
+
+    def _contended_steps(self, round_: int) -> Iterator[Step]:
+        """Users of the warming up are changed, which no other load does."""
+        load = Load(self._plan.seconds * CONTENDED_SHARE, self._plan.read_connections)
+        for exponent in self._plan.exponents:
+            for kind in (Kind.CONTENDED, Kind.CONTENDED_IF_MATCH):
+                work = partial(self._change, Change(kind, self._run, exponent), load, round_)
+                what = f"round {round_} of {self._plan.rounds}: {kind}, Zipf {exponent:g}"
+                yield Step(what, load.seconds * OVERHEAD, work)
 
     def _reads(self) -> Iterator[Step]:
         plan, seconds = self._plan, self._plan.seconds + 1
@@ -182,11 +218,15 @@ class Bench:
             yield Step(what, seconds, attempt)
 
     async def _warm_up(self) -> None:
-        await measure_creates(self._probe, self._url, Load(self._plan.warm_up_seconds, WARM_UP_CONNECTIONS))
+        load = Load(self._plan.warm_up_seconds, WARM_UP_CONNECTIONS)
+        await measure_creates(self._probe, self._url, load, seed=self._run)
 
     async def _closed(self, connections: int, round_: int) -> list[Measurement]:
-        load = Load(self._plan.seconds, connections)
-        return [await measure_creates(self._probe, self._url, load, round_)]
+        load, seed = Load(self._plan.seconds, connections), f"{self._run}-{connections}-{round_}"
+        return [await measure_creates(self._probe, self._url, load, round_, seed)]
+
+    async def _change(self, change: Change, load: Load, round_: int) -> list[Measurement]:
+        return [await measure_changes(self._probe, self._url, load, change, round_)]
 
     async def _open_share(self, share: float) -> list[Measurement]:
         return await self._open(float(round(share * self._highest(Kind.CLOSED))))

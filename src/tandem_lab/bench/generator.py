@@ -32,7 +32,7 @@ TICK_SECONDS = 0.001
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What to send: users to create, or paths to read."""
+    """What to send: users to create, users to change, or paths to read."""
 
     host: str
     port: int
@@ -42,9 +42,14 @@ class Plan(msgspec.Struct, frozen=True):
     requests: int
     #: Requests due per second; None is a closed load.
     rate: float | None = None
-    #: The run that users are created in; None reads `paths`, over and over.
+    #: The run that users are created in, or the name of a load of changes; None reads `paths`, over and over.
     seed: str | None = None
     paths: tuple[str, ...] = ()
+    #: How the users `targets` are changed, in this order: by PATCH or DELETE; "" creates users.
+    method: str = ""
+    targets: tuple[int, ...] = ()
+    #: Whether each change is to be one of the version that was read before.
+    if_match: bool = False
 
 
 class Outcome(msgspec.Struct):
@@ -68,16 +73,33 @@ class Outcome(msgspec.Struct):
     ran_out: bool = False
 
 
+def requests_of(plan: Plan) -> Iterator[bytes]:
+    """All requests of a plan, in the order in which they are sent."""
+    if plan.seed is None:
+        return read_requests(plan)
+    return change_requests(plan) if plan.method else create_requests(plan)
+
+
 def create_requests(plan: Plan) -> Iterator[bytes]:
     """A POST for each user of the plan, all different, each with a key of its own."""
-    head = (
-        f"POST /api/v1/user-command?seed={plan.seed} HTTP/1.1\r\nHost: {plan.host}:{plan.port}\r\n"
-        "Content-Type: application/json\r\n"
-    )
     for number, user in enumerate(random_users(str(plan.seed), 0, plan.requests)):
-        body = msgspec.json.encode(user)
-        key = f"Idempotency-Key: {plan.seed}-{number}\r\nContent-Length: {len(body)}\r\n\r\n"
-        yield (head + key).encode() + body
+        what = f"POST /api/v1/user-command?seed={plan.seed}"
+        yield _command(plan, what, number, msgspec.json.encode(user))
+
+
+def change_requests(plan: Plan) -> Iterator[bytes]:
+    """For each target a PATCH to a telephone number that is new, or a DELETE, each with a key of its own."""
+    for number, user_id in enumerate(plan.targets):
+        body = b"" if plan.method == "DELETE" else msgspec.json.encode({"phone": f"{plan.seed}-{number}"})
+        yield _command(plan, f"{plan.method} /api/v1/user-command/{user_id}", number, body)
+
+
+def _command(plan: Plan, what: str, number: int, body: bytes) -> bytes:
+    head = (
+        f"{what} HTTP/1.1\r\nHost: {plan.host}:{plan.port}\r\nContent-Type: application/json\r\n"
+        f"Idempotency-Key: {plan.seed}-{number}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
 
 
 def read_requests(plan: Plan) -> Iterator[bytes]:
@@ -96,6 +118,9 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self.due = 0.0
         self.busy = False
+        #: The last request, and the whole answer to it.
+        self.request = b""
+        self.answer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember where to write."""
@@ -105,6 +130,7 @@ class Connection(asyncio.Protocol):
         """Send a request, which was due at the time `due`."""
         self.due = due
         self.busy = True
+        self.request = request
         if self._transport is None or self._transport.is_closing():
             self._on_answer(self, 0)
         else:
@@ -114,10 +140,11 @@ class Connection(asyncio.Protocol):
         """Collect one whole answer, then report its status."""
         buffer = self._buffer + data if self._buffer else data
         end = buffer.find(b"\r\n\r\n")
-        if end < 0 or len(buffer) < end + 4 + _content_length(buffer, end):
+        if end < 0 or len(buffer) < end + 4 + int(header(buffer, b"content-length") or 0):
             self._buffer = buffer
             return
         self._buffer = b""
+        self.answer = buffer
         self._on_answer(self, int(buffer[9:12]))
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -127,13 +154,11 @@ class Connection(asyncio.Protocol):
             self._on_answer(self, 0)
 
 
-def _content_length(buffer: bytes, end: int) -> int:
-    head = buffer[:end].lower()
-    start = head.find(b"content-length:")
-    if start < 0:
-        return 0
-    line_end = head.find(b"\r\n", start)
-    return int(head[start + 15 : line_end if line_end > 0 else end])
+def header(message: bytes, name: bytes) -> bytes:
+    """The value of a header, whose name is in lower case; empty if there is none."""
+    head = message[: message.find(b"\r\n\r\n") + 2].lower()
+    start = head.find(b"\r\n%b:" % name)
+    return head[start + len(name) + 3 : head.find(b"\r\n", start + 2)].strip() if start >= 0 else b""
 
 
 class Load:
@@ -201,14 +226,19 @@ class Load:
     def _send(self, connection: Connection, due: float) -> None:
         self._in_flight += 1
         self.outcome.sent += 1
-        connection.send(self._requests.popleft(), due)
+        connection.send(self._begin(connection), due)
+
+    def _begin(self, connection: Connection) -> bytes:
+        """What to send on this connection, which is idle."""
+        del connection
+        return self._requests.popleft()
 
     def _answered(self, connection: Connection, status: int) -> None:
         now = time.monotonic()
         connection.busy = False
         self._in_flight -= 1
         outcome = self.outcome
-        outcome.statuses[str(status)] = outcome.statuses.get(str(status), 0) + 1
+        self._count(status)
         if 200 <= status < 300:
             outcome.answered += 1
             outcome.latencies_ms.append((now - connection.due) * 1000)
@@ -217,6 +247,9 @@ class Load:
             outcome.failed += 1
         self._next(connection, now)
         self._done.set()
+
+    def _count(self, status: int) -> None:
+        self.outcome.statuses[str(status)] = self.outcome.statuses.get(str(status), 0) + 1
 
     def _next(self, connection: Connection, now: float) -> None:
         if self._overdue and self._requests:
@@ -230,14 +263,51 @@ class Load:
             self._idle.append(connection)
 
 
+class ReadModifyWrite(Load):
+    """Reads each user, and changes it on the condition that it still has the version that was read.
+
+    Where it has another one, the answer is a 412 that names it. That one is read, and the change sent again.
+    """
+
+    def __init__(self, plan: Plan, requests: list[bytes]) -> None:
+        super().__init__(plan, requests)
+        self._changes: dict[Connection, bytes] = {}
+
+    def _begin(self, connection: Connection) -> bytes:
+        change = self._changes[connection] = super()._begin(connection)
+        return reading(change, b"1")
+
+    def _answered(self, connection: Connection, status: int) -> None:
+        change, version = self._changes[connection], header(connection.answer, b"etag").strip(b'w/"')
+        if status == 412:
+            self._count(status)
+            connection.send(reading(change, version), connection.due)
+        elif status == 200 and connection.request.startswith(b"GET"):
+            connection.send(expecting(change, version), connection.due)
+        else:
+            super()._answered(connection, status)
+
+
+def reading(change: bytes, version: bytes) -> bytes:
+    """The read that comes before a change: of the user in this version or a later one."""
+    path, host = change.split(b" ", 2)[1].replace(b"user-command", b"user-query"), header(change, b"host")
+    return b"GET %b?version=%b HTTP/1.1\r\nHost: %b\r\n\r\n" % (path, version, host)
+
+
+def expecting(change: bytes, version: bytes) -> bytes:
+    """The change, on the condition that the user has this version."""
+    return change.replace(b"\r\n\r\n", b'\r\nIf-Match: "%b"\r\n\r\n' % version, 1)
+
+
 def main(plan_file: Path, outcome_file: Path) -> None:
     """Read a plan, prepare, wait for a line on the standard input, carry the plan out, write the outcome."""
     plan = msgspec.json.decode(plan_file.read_bytes(), type=Plan)
-    requests = list(create_requests(plan) if plan.seed is not None else read_requests(plan))
+    requests = list(requests_of(plan))
     # Preparing takes seconds that are not part of the run. So the measuring process says when to begin.
     print("ready", flush=True)  # noqa: T201 - the other process waits for this line
     sys.stdin.readline()
-    outcome = uvloop.run(Load(plan, requests).run())
+    load = (ReadModifyWrite if plan.if_match else Load)(plan, requests)
+    outcome = uvloop.run(load.run())
     outcome_file.write_bytes(msgspec.json.encode(outcome))
 
 

@@ -9,6 +9,12 @@ class Kind(StrEnum):
     #: Creating users: over N connections as fast as they go, or at a fixed rate.
     CLOSED = "closed"
     OPEN = "open"
+    #: Changing users that are there, each once, as fast as it goes.
+    UPDATE = "update"
+    DELETE = "delete"
+    #: Updating some of them far more often than others; the second reads first and expects what it has read.
+    CONTENDED = "contended update"
+    CONTENDED_IF_MATCH = "contended update, If-Match"
     #: Reading users.
     BY_ID = "read by id"
     BY_EMAIL = "read by e-mail"
@@ -30,6 +36,8 @@ class Kind(StrEnum):
 
 #: Loads that create users.
 CREATES = frozenset({Kind.CLOSED, Kind.OPEN, Kind.BESIDE_READS})
+CHANGES = frozenset({Kind.UPDATE, Kind.DELETE})
+CONTENDED = frozenset({Kind.CONTENDED, Kind.CONTENDED_IF_MATCH})
 #: For each load that may have a rate, the load that shows the highest rate.
 FLAT_OUT = {
     Kind.OPEN: Kind.CLOSED,
@@ -40,6 +48,6 @@ FLAT_OUT = {
     Kind.BESIDE_WRITES: Kind.BY_EMAIL,
 }
 #: Loads of the service itself; all other kinds are baselines.
-OF_SERVICE = frozenset(FLAT_OUT) | frozenset(FLAT_OUT.values())
+OF_SERVICE = frozenset(FLAT_OUT) | frozenset(FLAT_OUT.values()) | CHANGES | CONTENDED
 #: The number of connections that a browser opens.
 BROWSER_CONNECTIONS = 6

@@ -1,18 +1,18 @@
-"""One measurement of a running stack: users are created, read, both at once, or read after their write."""
+"""One measurement of a running stack: users are created, changed, read, or read while others are created."""
 
 import asyncio
 import random
 import time
+from collections.abc import Sequence
 from urllib.parse import quote, urlsplit
 
-import aiohttp
 import msgspec
 
-from tandem.random_users import random_user
+from tandem_lab.bench.generator import Plan
 from tandem_lab.bench.load import Load, carry_out, histogram_of, plan_of
-from tandem_lab.bench.load_kinds import Kind
+from tandem_lab.bench.load_kinds import CONTENDED, Kind
 from tandem_lab.bench.probe import Probe
-from tandem_lab.bench.results import Measurement, Staleness
+from tandem_lab.bench.results import Measurement
 from tandem_lab.bench.stages import StageWatch
 from tandem_lab.errors import NotDrained
 from tandem_stack.waiting import until
@@ -21,9 +21,29 @@ from tandem_stack.waiting import until
 DRAIN_SECONDS = 120.0
 # How many paths are read over and over: too many for any cache on the way, few enough to prepare quickly.
 PATHS = 20_000
-PATIENCE_SECONDS = 5.0
-TIMEOUT = aiohttp.ClientTimeout(total=10)
-JSON = {"Content-Type": "application/json"}
+# Among how many users the targets of a contended load are chosen.
+CONTENDED_USERS = 4_000
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What happens to users of the run `seed`: to all of them, each once, or to some by Zipf's law."""
+
+    kind: Kind
+    seed: str
+    exponent: float | None = None
+
+    def targets(self, users: Sequence[int], most: int) -> tuple[int, ...]:
+        """Whose turn it is, in order, always the same.
+
+        All in random order; with an exponent `most` draws, in which the k-th has a share of k**-exponent.
+        """
+        chance = random.Random(0)  # noqa: S311 - an order, not a secret
+        order = chance.sample(users, len(users))
+        if self.exponent is None or not order:
+            return tuple(order)
+        some = order[:CONTENDED_USERS]
+        weights = [rank**-self.exponent for rank in range(1, len(some) + 1)]
+        return tuple(chance.choices(some, weights, k=most))
 
 
 async def measure_creates(
@@ -38,31 +58,57 @@ async def measure_creates(
         GeneratorFailed: the load was not carried out.
     """
     run_seed = seed or f"lab-{time.time_ns()}"
+    kind = Kind.CLOSED if load.rate is None else Kind.OPEN
+    found = await _measure_commands(probe, url, plan_of(url, load, seed=run_seed), kind, run_seed)
+    of_instances = await probe.users_of_instances(run_seed)
+    return msgspec.structs.replace(found, round=round_, users_of_instances=of_instances)
+
+
+async def measure_changes(probe: Probe, url: str, load: Load, change: Change, round_: int) -> Measurement:
+    """Change users for some seconds, wait until all are synchronized, and say what it took.
+
+    Raises:
+        NotDrained, GeneratorFailed: see `measure_creates`.
+    """
+    plan = plan_of(url, load, seed=f"lab-{time.time_ns()}")
+    plan = msgspec.structs.replace(
+        plan,
+        method="DELETE" if change.kind is Kind.DELETE else "PATCH",
+        targets=change.targets(await probe.users_of(change.seed), plan.requests),
+        if_match=change.kind is Kind.CONTENDED_IF_MATCH,
+    )
+    found = await _measure_commands(probe, url, plan, change.kind, change.seed)
+    return msgspec.structs.replace(found, round=round_, exponent=change.exponent)
+
+
+async def _measure_commands(probe: Probe, url: str, plan: Plan, kind: Kind, run_seed: str) -> Measurement:
+    """Send commands on users of the run, wait until all of these are synchronized, and say what it took."""
     watch = StageWatch([instance.port for instance in probe.running.instances])
+    since = await probe.now()
     async with watch.watching():
-        plan = plan_of(url, load, seed=run_seed)
         run = await carry_out(probe, plan, lambda _: until_drained(probe, run_seed))
-    users, per_second = await probe.synchronized(run_seed)
+    versions, per_second = await probe.synchronized(run_seed, since)
     outcome = run.outcome
+    if kind in CONTENDED and versions:
+        # What was synchronized with a later version counts, too: nothing is left for later.
+        versions, per_second = outcome.answered, per_second * outcome.answered / versions
     return msgspec.structs.replace(
-        run.measurement(Kind.CLOSED if load.rate is None else Kind.OPEN, round_, users),
+        run.measurement(kind, 0, versions),
         per_second={
             "accepted": round(outcome.answered / outcome.seconds, 1),
             "synchronized": round(per_second, 1),
         },
         **_asked_of(probe, url),
-        lag_ms=histogram_of(await probe.lags_ms(run_seed)).percentiles(),
+        lag_ms=histogram_of(await probe.lags_ms(run_seed, since)).percentiles(),
         memory_mib=probe.memory(),
         mean_batch=watch.mean_batch(),
-        users_of_instances=await probe.users_of_instances(run_seed),
         series=watch.series(outcome),
     )
 
 
-async def read_paths(probe: Probe, shuffle_seed: int = 0) -> dict[str, tuple[str, ...]]:
+async def read_paths(probe: Probe) -> dict[str, tuple[str, ...]]:
     """For each kind of read, the paths of existing users, in random order."""
     users = await probe.some_users(PATHS)
-    random.Random(shuffle_seed).shuffle(users)  # noqa: S311 - an order, not a secret
     base = "/api/v1/user-query"
     return {
         Kind.BY_ID: tuple(f"{base}/{user_id}" for user_id, _ in users),
@@ -103,31 +149,6 @@ async def measure_beside(
     )
     written = msgspec.structs.replace(written, kind=Kind.BESIDE_READS)
     return [msgspec.structs.replace(each, cpu_us_per_user={}) for each in (read, written)]
-
-
-async def measure_staleness(url: str, users: int) -> Staleness:
-    """Write a user, then read it by its id until it is there. Repeat this for `users` users, one by one."""
-    seed = f"lab-stale-{time.time_ns()}"
-    missed, ages_ms = 0, []
-    async with aiohttp.ClientSession(url, timeout=TIMEOUT) as session:
-        for number in range(users):
-            body = msgspec.json.encode(random_user(seed, number))
-            where = f"/api/v1/user-command?seed={seed}"
-            async with session.post(where, data=body, headers=JSON, raise_for_status=True) as created:
-                path = f"/api/v1/user-query/{(await created.json())['id']}"
-            answered = time.perf_counter()
-            is_there = await _is_there(session, path)
-            missed += not is_there
-            while not is_there and time.perf_counter() - answered < PATIENCE_SECONDS:
-                is_there = await _is_there(session, path)
-            ages_ms.append((time.perf_counter() - answered) * 1000)
-    return Staleness(users, round(missed / users, 4), histogram_of(ages_ms).percentiles())
-
-
-async def _is_there(session: aiohttp.ClientSession, path: str) -> bool:
-    async with session.get(path) as answer:
-        await answer.read()
-        return answer.status == 200
 
 
 async def until_drained(probe: Probe, seed: str) -> None:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
@@ -11,6 +12,11 @@ from pymongo import AsyncMongoClient
 
 from tandem_lab.bench.proc import MachineTimes, core_wait_us, cpu_us, machine_times, memory_mib
 from tandem_stack.status import Status
+
+#: Before everything that was ever written.
+BEGINNING = datetime.min.replace(tzinfo=UTC)
+#: Most ids belong to users that were deleted meanwhile, so so many times as many are tried.
+TRIES = 5
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -126,25 +132,41 @@ class Probe:
         """MiB held by each component now."""
         return {name: round(memory_mib(roots), 1) for name, roots in pids_of(self.running).items() if roots}
 
-    async def synchronized(self, seed: str) -> tuple[int, float]:
-        """How many users of the run are SYNCRONIZED, and their rate per second by the times of the events."""
+    async def now(self) -> datetime:
+        """The time by PostgreSQL's clock."""
+        found: datetime = await self._postgres.fetchval("SELECT clock_timestamp()")
+        return found
+
+    async def synchronized(self, seed: str, since: datetime = BEGINNING) -> tuple[int, float]:
+        """How many versions of users of the run became SYNCRONIZED since then, and how many a second."""
         row = await self._postgres.fetchrow(
-            "SELECT count(*) AS users, "
-            "extract(epoch FROM max(synchronized_at) - min(synchronized_at))::float8 AS seconds "
-            "FROM lab_synchronized WHERE seed = $1",
+            "SELECT count(*) AS versions, "
+            "extract(epoch FROM max(created_at) - min(created_at))::float8 AS seconds "
+            "FROM lab_event WHERE seed = $1 AND created_at >= $2 AND event_type = 'SYNCRONIZED'",
             seed,
+            since,
         )
         assert row is not None  # noqa: S101 - an aggregate always answers a row
-        return int(row["users"]), (row["users"] / row["seconds"] if row["seconds"] else 0.0)
+        return int(row["versions"]), (row["versions"] / row["seconds"] if row["seconds"] else 0.0)
 
-    async def lags_ms(self, seed: str) -> list[float]:
-        """The time from CREATED to SYNCRONIZED of every user of the run."""
+    async def lags_ms(self, seed: str, since: datetime = BEGINNING) -> list[float]:
+        """The time from its commit to SYNCRONIZED of every version of `synchronized`."""
         rows = await self._postgres.fetch(
-            "SELECT extract(epoch FROM synchronized_at - created_at)::float8 * 1000 AS lag "
-            "FROM lab_lag WHERE seed = $1",
+            "SELECT extract(epoch FROM s.created_at - c.created_at)::float8 * 1000 AS lag "
+            "FROM lab_event s JOIN lab_event c USING (user_id, version, seed) "
+            "WHERE seed = $1 AND s.created_at >= $2 "
+            "AND s.event_type = 'SYNCRONIZED' AND c.event_type <> 'SYNCRONIZED'",
             seed,
+            since,
         )
         return [row["lag"] for row in rows]
+
+    async def users_of(self, seed: str) -> list[int]:
+        """The ids of all users that were created in the run, ascending."""
+        rows = await self._postgres.fetch(
+            "SELECT user_id FROM lab_event WHERE seed = $1 AND event_type = 'CREATED' ORDER BY user_id", seed
+        )
+        return [row["user_id"] for row in rows]
 
     async def some_users(self, most: int) -> list[tuple[int, str]]:
         """Ids and addresses of at most `most` synchronized users, spread over the whole table."""
@@ -152,8 +174,10 @@ class Probe:
             "WITH ids AS (SELECT min(id) AS lowest, max(id) AS highest FROM lab_address) "
             "SELECT u.id, u.email FROM lab_address u JOIN ("
             "SELECT DISTINCT lowest + floor(random() * (highest - lowest + 1))::bigint AS id "
-            "FROM ids, generate_series(1, $1)) chosen USING (id) WHERE u.status = 'SYNCRONIZED'",
+            "FROM ids, generate_series(1, $2)) chosen USING (id) WHERE u.status = 'SYNCRONIZED' "
+            "ORDER BY random() LIMIT $1",
             most,
+            most * TRIES,
         )
         return [(row["id"], row["email"]) for row in rows]
 

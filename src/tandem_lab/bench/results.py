@@ -31,7 +31,7 @@ class GeneratorCost(msgspec.Struct, frozen=True):
 class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     """One run of one kind of load. Rates are per second, CPU is user and system time."""
 
-    #: `closed` or `open` for creates, the name of a read, or that of a baseline.
+    #: `closed` or `open` for creates, the name of another load, or that of a baseline.
     kind: Kind
     round: int
     users: int
@@ -43,6 +43,8 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     through_nginx: bool = False
     connections: int = 0
     rate_due: float | None = None
+    #: Of a contended load: the k-th user has a share of k to the power of -exponent of all updates.
+    exponent: float | None = None
     #: The time from when a request was due (open) or sent (closed) to its answer.
     post_ms: Percentiles | None = None
     post_histogram: LatencyHistogram | None = None
@@ -58,19 +60,28 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     mean_batch: dict[str, float] = {}
     wal_bytes_per_user: float | None = None
     journal_bytes_per_user: float | None = None
-    #: Answers by status; anything but 201 (or 200 for reads) is a failure.
+    #: Answers by status; a 412, to a change that expects a version, is no failure.
     statuses: dict[str, int] = {}
     users_of_instances: dict[str, int] = {}
     generator: GeneratorCost | None = None
     series: list[Sample] = []
 
 
-class Staleness(msgspec.Struct, frozen=True):
-    """How often a user was missing on the query side right after its 201, and how soon it was there."""
+class OwnWrites(msgspec.Struct, frozen=True):
+    """How reads at once after a command were answered that wanted its version, on the query side."""
 
-    users: int
+    #: `create` or `update`.
+    after: str
+    #: After each command came a read without a wait, and one that would wait for MongoDB.
+    commands: int
+    #: The share of those without a wait that PostgreSQL answered, as MongoDB did not have the version yet.
     missed_share: float
-    visible_after_ms: Percentiles | None
+    #: The share of the others that PostgreSQL answered in the end.
+    not_waited_out_share: float
+    #: How long the others took.
+    wait_ms: Percentiles | None
+    #: How many of all were answered with an earlier version, or with none: it must be 0.
+    outdated: int
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +93,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     command: list[str]
     environment: dict[str, Any]
     measurements: list[Measurement]
-    staleness: Staleness | None = None
+    own_writes: list[OwnWrites] = []
     #: What could not be measured, each with the reason, in sentences.
     left_out: list[str] = []
 

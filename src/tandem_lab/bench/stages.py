@@ -18,7 +18,10 @@ from tandem_lab.meanwhile import meanwhile
 # The stage that the items of a coalescer's batches have passed, by the coalescer's name in the metrics.
 COALESCERS = {
     "CreateUserCommand": "stored",
+    "UpdateUserCommand": "stored",
+    "DeleteUserCommand": "stored",
     "CreateUserQueryCommand": "projected",
+    "ChangeUserQueryCommand": "projected",
     "SynchronizeUserCommand": "synchronized",
 }
 SAMPLE_SECONDS = 0.25
@@ -67,7 +70,7 @@ class StageWatch:
             Sample(
                 round(at - outcome.started_at, 3),
                 bisect.bisect_right(outcome.answered_at, at - outcome.started_at),
-                *(counts.items[stage] - base[stage] for stage in COALESCERS.values()),
+                *(counts.items[stage] - base[stage] for stage in dict.fromkeys(COALESCERS.values())),
             )
             for at, counts in self._samples
             if at >= outcome.started_at

@@ -16,7 +16,7 @@ from tandem_lab.bench.steps import Tell
 from tandem_lab.cli.common import finish, measure, numbers, report_options, stack_for, with_choices
 from tandem_lab.report.analysis import ratios
 from tandem_lab.report.format import number
-from tandem_lab.report.runs import Loads
+from tandem_lab.report.runs import Loads, load_name
 from tandem_lab.report.thresholds import Threshold
 
 COLUMNS = (
@@ -34,7 +34,7 @@ COLUMNS = (
 
 
 @click.command
-@click.option("--quick", is_flag=True, help="A first look in under two minutes.")
+@click.option("--quick", is_flag=True, help="A first look in about two minutes.")
 @click.option("--seconds", type=click.FloatRange(1, 600), help="How long each load lasts.  [default: 8]")
 @click.option("--rounds", type=click.IntRange(1, 50), help="How often each load is repeated.  [default: 3]")
 @click.option(
@@ -46,6 +46,7 @@ COLUMNS = (
     "--rate", "rates", type=numbers(float, 1, 100_000), help="Open loads: so many users due a second."
 )
 @click.option("--baselines/--no-baselines", default=True, show_default=True, help="Measure them in turn.")
+@click.option("--changes/--no-changes", default=True, show_default=True, help="Update and delete users, too.")
 @click.option(
     "--users-before",
     type=click.IntRange(0, 100_000_000),
@@ -82,8 +83,8 @@ def bench(
     finish(report, table_of(report), json_file, thresholds)
 
 
-def _plan(*, quick: bool, baselines: bool, **choices: Any) -> BenchPlan:
-    without = {} if baselines else {"baselines": ()}
+def _plan(*, quick: bool, baselines: bool, changes: bool, **choices: Any) -> BenchPlan:
+    without = ({} if baselines else {"baselines": ()}) | ({} if changes else {"changed": 0, "exponents": ()})
     return with_choices(QUICK if quick else BenchPlan(), choices | without)
 
 
@@ -97,7 +98,7 @@ def table_of(report: Report) -> Group:
 
 
 def _row(measurement: Measurement) -> list[str]:
-    load: str = measurement.kind
+    load = load_name(measurement)
     if measurement.rate_due is not None:
         load += f", {measurement.rate_due:,.0f}/s"
     elif measurement.connections:

@@ -28,6 +28,8 @@ READ_BASELINES = {
     Kind.DOCUMENT: Kind.JOIN,
     Kind.DOCUMENT_OF_50: Kind.JOIN_OF_50,
 }
+#: Statuses of requests that were carried out, and of those that expected another version than there was.
+NO_FAILURES = {"200", "201", "204", "412"}
 DURABILITY = ("fsync", "full_page_writes", "synchronous_commit")
 
 
@@ -56,7 +58,8 @@ class RatioId(msgspec.Struct, frozen=True):
             return f"answer p50 at {clients} connections: ratio to “{self.to}, {clients} clients”"
         if self.quantity is Quantity.USERS_A_CPU_SECOND:
             return f"{self.instances} behind nginx, users per CPU second: ratio to “one without nginx”"
-        return f"{'' if self.of is Kind.CLOSED else f'{self.of}: '}ratio to “{self.to}”"
+        to = "create" if self.to is Kind.CLOSED else self.to
+        return f"{'' if self.of is Kind.CLOSED else f'{self.of}: '}ratio to “{to}”"
 
 
 class Ratio(msgspec.Struct, frozen=True):
@@ -79,8 +82,8 @@ class Ratio(msgspec.Struct, frozen=True):
 def ratios(loads: Loads) -> list[Ratio]:
     """The ratios whose two sides were both measured.
 
-    These are: the service at saturation to each baseline, its answers to pgbench's, its reads to their
-    baselines, and instances behind nginx to one without.
+    These are: the service at saturation to each baseline, its answers to pgbench's, changes to creates, reads
+    to their baselines, and instances behind nginx to one without.
     """
     return [ratio for ratio in _every_ratio(loads) if ratio.rounds]
 
@@ -114,9 +117,14 @@ def others_busy(report: Report) -> float:
 
 
 def failures(report: Report) -> int:
-    """Requests that were not answered 201 (or 200, for reads)."""
+    """Requests that were answered neither as they should nor with a 412."""
     statuses = [answer for each in report.measurements for answer in each.statuses.items()]
-    return sum(count for status, count in statuses if status not in {"200", "201"})
+    return sum(count for status, count in statuses if status not in NO_FAILURES)
+
+
+def outdated(report: Report) -> int | None:
+    """Reads that wanted a version and were answered without it; None if there were no such reads."""
+    return sum(each.outdated for each in report.own_writes) if report.own_writes else None
 
 
 def generator_busy(report: Report) -> float:
@@ -135,7 +143,12 @@ def warnings(loads: Loads) -> list[str]:
         )
     if failures(report):
         found.append(
-            f"{failures(report):,} requests were not answered 201 (or 200, for reads): see the statuses."
+            f"{failures(report):,} requests were not answered 201 (or 200, or 204): see the statuses."
+        )
+    if outdated(report):
+        found.append(
+            f"{outdated(report):,} reads of one's own writes were answered with an earlier version, or with "
+            "none. This must never be: it is an error of the service."
         )
     settings = report.environment.get("postgres", {})
     unsafe = [f"{name} = off" for name in DURABILITY if settings.get(name) == "off"]
@@ -165,7 +178,7 @@ def _uneven(loads: Loads) -> list[str]:
     ours = _by_round(loads.saturated.measurements, _others)
     uneven = dict.fromkeys(
         f"{each.kind} in round {each.round}"
-        for runs in loads.baselines
+        for runs in (*loads.baselines, *loads.changes)
         for each in runs.measurements
         if abs(_others(each) - ours.get(each.round, 0.0)) > UNEVEN
     )
@@ -216,6 +229,8 @@ def _every_ratio(loads: Loads) -> Iterator[Ratio]:
         for kind in (Kind.CLOSED, Kind.ONE_AT_A_TIME)
     )
     yield _ratio(RatioId(Kind.CLOSED, Kind.ONE_AT_A_TIME, Quantity.ANSWER_TIME), ours, theirs)
+    for kind in (Kind.UPDATE, Kind.DELETE):
+        yield _ratio(RatioId(kind, Kind.CLOSED), _best_of(kind, report), _best_of(Kind.CLOSED, report))
     for kind, to in READ_BASELINES.items():
         yield _ratio(RatioId(kind, to), _best_of(kind, report), _best_of(to, report))
     yield from _every_instances_ratio(loads)

@@ -19,7 +19,11 @@ UNCHANGING_BASELINE = Kind.FROZEN_FLOOR
 #: What differs in every report, or belongs to the code. Reports of earlier versions have `command` here, too.
 NOT_SURROUNDINGS = ("command", "revision", "tandem", "fsync_us", "others_busy", "url")
 #: Of rates only the last stage's is compared, of latencies p50 and p99. The others follow, or are noise.
-COMPARED = {"users/s": ("synchronized",), "reads/s": ("read",), "ms": ("p50", "p99")}
+COMPARED = {
+    **dict.fromkeys(("users/s", "commands/s"), ("synchronized",)),
+    "reads/s": ("read",),
+    "ms": ("p50", "p99"),
+}
 
 
 class Change(msgspec.Struct, frozen=True):

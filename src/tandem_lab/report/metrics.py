@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 
+from tandem_lab.bench.load_kinds import CHANGES, CONTENDED
 from tandem_lab.bench.results import Measurement, is_read
 from tandem_lab.histogram import Percentiles
 
@@ -38,7 +39,8 @@ def servers_cpu(measurement: Measurement) -> float:
 
 
 def _metrics(measurement: Measurement) -> Iterator[tuple[Metric, float]]:
-    thing = "read" if is_read(measurement) else "user"
+    changes = measurement.kind in CHANGES | CONTENDED
+    thing = "read" if is_read(measurement) else "command" if changes else "user"
     for stage, rate in measurement.per_second.items():
         yield Metric(stage, f"{thing}s/s", "more"), rate
     yield from _percentiles("answer", measurement.post_ms)

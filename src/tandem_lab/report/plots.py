@@ -9,6 +9,7 @@ from tandem_lab.report.chart import (
     Bar,
     Line,
     Part,
+    Point,
     Scale,
     bars,
     chart,
@@ -17,7 +18,7 @@ from tandem_lab.report.chart import (
     logarithmic,
     percentile,
 )
-from tandem_lab.report.format import milliseconds, number
+from tandem_lab.report.format import milliseconds, number, spread
 from tandem_lab.report.markup import Content, details, element, table
 from tandem_lab.report.metrics import PERCENTILE_NAMES, SERVERS, component_name
 from tandem_lab.report.runs import Loads, Runs
@@ -83,11 +84,11 @@ def lag(loads: Loads) -> list[Content]:
 
 
 def latency(loads: Loads) -> list[Content]:
-    """How long clients waited for the answer to a POST, for every share of the requests."""
+    """How long clients waited for the answer to a command, for every share of the requests."""
     measured = {
         each.key: (each, each.answers())
-        for each in loads.all
-        if each.of_service and not each.reads and each.answers().total
+        for each in loads.commands
+        if each.of_service and each.answers().total
     }
     if not measured:
         return []
@@ -104,13 +105,13 @@ def latency(loads: Loads) -> list[Content]:
     rows = [(each, answers.percentiles()) for each, answers in measured.values()]
     return [
         plotted("Latency by percentile", x, y, lines),
-        _percentile_table("Answers to POST, in ms, all rounds together", rows),
+        _percentile_table("Answers to commands, in ms, all rounds together", rows),
     ]
 
 
 def cpu(loads: Loads) -> list[Content]:
-    """CPU that each user costs, stacked by component."""
-    shown = [each for each in loads.all if not each.reads and each.measurements[0].cpu_us_per_user]
+    """CPU that each user or change costs, stacked by component."""
+    shown = [each for each in loads.commands if each.measurements[0].cpu_us_per_user]
     if not shown:
         return []
     costs = {each.key: _median_costs(each) for each in shown}
@@ -149,6 +150,26 @@ def open_loop(loads: Loads) -> list[Content]:
     y = ("ms, logarithmic", logarithmic(min(values), max(values)))
     limit = most if loads.saturated else None
     return [plotted("Latency against rate", x, y, lines, limit), _open_table(opened)]
+
+
+def contention(loads: Loads) -> list[Content]:
+    """Updates per second by how unevenly they are spread, and how many tries were answered 412."""
+    points: dict[Kind, list[Point]] = {Kind.CONTENDED: [], Kind.CONTENDED_IF_MATCH: []}
+    rows = []
+    for each in loads.contended:
+        exponent, rate = each.key.exponent or 0.0, each.spread(lambda one: one.per_second["accepted"])
+        points[each.key.kind].append((exponent, rate.median))
+        latencies = [milliseconds(each.answers().percentiles(), field) for field in ("p50", "p99")]
+        condition = "If-Match" if each.key.kind == Kind.CONTENDED_IF_MATCH else "none"
+        rows.append((f"{exponent:g}", condition, spread(rate), f"{each.conflicts:.1%}", *latencies))
+    if not rows:
+        return []
+    lines = [Line(kind, f"series-{n}", some, dots=True) for n, (kind, some) in enumerate(points.items(), 1)]
+    exponents, per_second = zip(*(point for some in points.values() for point in some), strict=True)
+    x = ("exponent of Zipf's law; at 0 all users have the same share", linear(max(exponents)))
+    y = ("updates per second", linear(max(per_second)))
+    header = ("exponent", "condition", "updates/s", "answered 412", "p50, ms", "p99, ms")
+    return [plotted("Updates by contention", x, y, lines), table("Contended updates", header, rows)]
 
 
 def _open_table(opened: Sequence[Runs]) -> Content:

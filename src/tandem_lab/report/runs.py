@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from tandem_lab.bench.load_kinds import CREATES, FLAT_OUT, OF_SERVICE, Kind
+from tandem_lab.bench.load_kinds import CHANGES, CONTENDED, CREATES, FLAT_OUT, OF_SERVICE, Kind
 from tandem_lab.bench.results import Measurement, Report, highest_rate, is_read, rate_of
 from tandem_lab.histogram import LatencyHistogram
 from tandem_lab.report.metrics import Metric, metrics_of
@@ -26,9 +26,10 @@ class LoadKey(msgspec.Struct, frozen=True):
     percent: int | None = None
     rate: float | None = None
     through_nginx: bool = False
+    exponent: float | None = None
 
     def __str__(self) -> str:
-        words: list[str] = [self.kind]
+        words = [load_name(self)]
         if self.percent is not None:
             words.append(f"{self.percent}% of {'saturation' if self.kind in CREATES else 'the most'}")
         elif self.rate is not None:
@@ -40,6 +41,11 @@ class LoadKey(msgspec.Struct, frozen=True):
         elif self.through_nginx:
             words.append("through nginx")
         return ", ".join(words)
+
+
+def load_name(of: LoadKey | Measurement) -> str:
+    """The kind of a load, and how unevenly it was spread."""
+    return of.kind if of.exponent is None else f"{of.kind}, Zipf {of.exponent:g}"
 
 
 class Runs(msgspec.Struct, frozen=True):
@@ -59,8 +65,14 @@ class Runs(msgspec.Struct, frozen=True):
         return is_read(self.measurements[0])
 
     @property
+    def conflicts(self) -> float:
+        """The share of all tries that were answered 412."""
+        counts = [(each.statuses.get("412", 0), sum(each.statuses.values())) for each in self.measurements]
+        return sum(conflicts for conflicts, _ in counts) / max(1, sum(tries for _, tries in counts))
+
+    @property
     def rate(self) -> Spread:
-        """Users that went all the way, or reads, per second."""
+        """Users or changes that went all the way, or reads, per second."""
         return self.spread(rate_of)
 
     @property
@@ -107,6 +119,9 @@ class Loads:
         self.all = [Runs(key, measurements) for key, measurements in found.items()]
         self.reads = [each for each in self.all if each.reads]
         self.baselines = [each for each in self.all if not each.of_service and not each.reads]
+        self.commands = [each for each in self.all if not each.reads and each.key.kind not in CONTENDED]
+        self.changes = [each for each in self.all if each.key.kind in CHANGES]
+        self.contended = [each for each in self.all if each.key.kind in CONTENDED]
         self.closed = [each for each in self.all if each.key.kind == Kind.CLOSED]
         self.saturated = self.saturated_with()
         self.half = self._half()
@@ -142,4 +157,4 @@ def _key(measurement: Measurement, all_measurements: list[Measurement]) -> LoadK
         alike = [each for each in all_measurements if (each.instances, each.through_nginx) == asked]
         if highest := highest_rate(alike, FLAT_OUT[measurement.kind]):
             percent, rate = round(100 * rate / highest), None
-    return LoadKey(*where, percent, rate, measurement.through_nginx)
+    return LoadKey(*where, percent, rate, measurement.through_nginx, measurement.exponent)

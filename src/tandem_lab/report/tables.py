@@ -4,16 +4,19 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tandem_lab.bench.load_kinds import Kind
-from tandem_lab.bench.results import Measurement, Report, rate_of
-from tandem_lab.report.analysis import ratios
+from tandem_lab.bench.results import Measurement, OwnWrites, Report, rate_of
+from tandem_lab.report.analysis import Quantity, ratios
 from tandem_lab.report.chart import Bar, Part, bars
 from tandem_lab.report.format import milliseconds, number, spread
 from tandem_lab.report.markup import Content, details, element, table
 from tandem_lab.report.metrics import COMPONENT_NAMES, component_name, servers_cpu
-from tandem_lab.report.runs import Loads, Runs
+from tandem_lab.report.runs import Loads, Runs, load_name
 from tandem_lab.statistics import median_with_spread
 
-BASELINES = {
+WHAT_IT_IS = {
+    Kind.CLOSED: "users are created, over HTTP",
+    Kind.UPDATE: "a merge patch of one field; each user once",
+    Kind.DELETE: "each user once; its history stays",
     Kind.FROZEN_FLOOR: "an early version's statements, in batches of 500, without HTTP; they never change",
     Kind.CURRENT_FLOOR: "today's statements, in batches of 500, without HTTP",
     Kind.PLAIN_WAY: "FastAPI, SQLAlchemy and PyMongo, one user at a time: an engineer's afternoon",
@@ -42,25 +45,36 @@ def baselines(loads: Loads) -> list[Content]:
     return _side_by_side("Users per second", [loads.saturated, *loads.baselines], loads)
 
 
+def changes(loads: Loads) -> list[Content]:
+    """Updates and deletions beside the creation of the same users."""
+    if not loads.changes:
+        return []
+    connections = {each.key.connections for each in loads.changes}
+    created = [each for each in loads.closed if each.key.connections in connections]
+    shown = sorted([*created, *loads.changes], key=lambda each: -each.key.connections)
+    return _side_by_side("Commands per second", shown, loads, "ratio to creating")
+
+
 def reads(loads: Loads) -> list[Content]:
     """Reads beside their baselines."""
     return _side_by_side("Reads per second", loads.reads, loads) if loads.reads else []
 
 
-def staleness(report: Report) -> list[Content]:
-    """How often a user was missing when it was read right after its write, and how soon it was there."""
-    stale = report.staleness
-    if stale is None:
-        return []
-    fresh = (
-        f"Of {stale.users:,} users that were read by id at once after their 201, one by one, "
-        f"{stale.missed_share:.1%} were not in MongoDB yet. "
-    )
-    found = stale.visible_after_ms
-    if found is None:
-        return [element("p", fresh)]
-    soon = f"Half of all were there after {number(found.p50)} ms, 99% after {number(found.p99)} ms."
-    return [element("p", fresh, soon)]
+def own_writes(report: Report) -> list[Content]:
+    """Who answered when a version was read right after its command, and how long MongoDB was waited for."""
+    rows: dict[str, Callable[[OwnWrites], str]] = {
+        "reads without a wait, and with one": lambda each: f"{each.commands:,}",
+        "without a wait: MongoDB": lambda each: f"{1 - each.missed_share:.1%}",
+        "without a wait: PostgreSQL, as MongoDB did not have it": lambda each: f"{each.missed_share:.1%}",
+        "with a wait: PostgreSQL in the end": lambda each: f"{each.not_waited_out_share:.1%}",
+        "with a wait: p50, ms": lambda each: milliseconds(each.wait_ms, "p50"),
+        "with a wait: p99, ms": lambda each: milliseconds(each.wait_ms, "p99"),
+        "an earlier version, or none": lambda each: str(each.outdated),
+    }
+    found = report.own_writes
+    cells = [(name, *map(cell, found)) for name, cell in rows.items()]
+    header = ("what", *(f"after each {each.after}" for each in found))
+    return [table("Reads of one's own writes", header, cells)] if found else []
 
 
 def by_load(loads: Loads) -> list[Content]:
@@ -71,12 +85,12 @@ def by_load(loads: Loads) -> list[Content]:
 def run_by_run(report: Report) -> list[Content]:
     """A line for each measurement."""
     columns: dict[str, Callable[[Measurement], str]] = {
-        "load": lambda each: each.kind,
+        "load": load_name,
         "round": lambda each: str(each.round),
         "instances": lambda each: str(each.instances or ""),
         "connections": lambda each: str(each.connections or ""),
         "due/s": lambda each: number(each.rate_due) if each.rate_due else "",
-        "users or reads": lambda each: f"{each.users:,}",
+        "users, changes or reads": lambda each: f"{each.users:,}",
         "seconds": lambda each: number(each.seconds),
         "per second": lambda each: number(rate_of(each)),
         "answer p50, ms": lambda each: milliseconds(each.post_ms, "p50"),
@@ -103,8 +117,11 @@ def environment(settings: Mapping[str, Any]) -> list[Content]:
     return [table(name, ("setting", "value"), rows) for name, rows in (tables | {"the rest": alone}).items()]
 
 
-def _side_by_side(caption: str, shown: Sequence[Runs], loads: Loads) -> list[Content]:
-    to = {ratio.id.to: ratio for ratio in ratios(loads)}
+def _side_by_side(
+    caption: str, shown: Sequence[Runs], loads: Loads, ratio: str = "ratio of Tandem to it"
+) -> list[Content]:
+    of_rates = [each for each in ratios(loads) if each.id.quantity is Quantity.USERS_A_SECOND]
+    beside = {each.id.of if each.id.to is Kind.CLOSED else each.id.to: each for each in of_rates}
     # A baseline that ran with several loads counts with its best one, so the ratio is in that line.
     best = {each.key.kind: each for each in sorted(shown, key=lambda each: each.rate.median)}
     rows, cells = [], []
@@ -117,16 +134,16 @@ def _side_by_side(caption: str, shown: Sequence[Runs], loads: Loads) -> list[Con
             (
                 owner,
                 spread(rate),
-                spread(to[kind].spread) if kind in to and best[kind] is each else "",
+                spread(beside[kind].spread) if kind in beside and best[kind] is each else "",
                 f"{number(answers.p50)} / {number(answers.p99)}" if answers else "",
                 number(each.spread(servers_cpu).median) if servers_cpu(each.typical) else "",
-                BASELINES.get(kind, "Tandem, over HTTP"),
+                WHAT_IT_IS.get(kind, "Tandem, over HTTP"),
             )
         )
-    beside = ("ratio of Tandem to it", "answer p50 / p99, ms", "CPU of the servers, µs each", "what it is")
+    facts = ("answer p50 / p99, ms", "CPU of the servers, µs each", "what it is")
     return [
         element("figure", bars(caption, rows)),
-        table(caption, ("load", caption.lower(), *beside), cells),
+        table(caption, ("load", caption.lower(), ratio, *facts), cells),
     ]
 
 

@@ -11,7 +11,15 @@ import msgspec
 
 from tandem_lab.bench.load_kinds import Kind
 from tandem_lab.bench.results import Measurement, Report, rate_of
-from tandem_lab.report.analysis import Quantity, RatioId, failures, generator_busy, others_busy, ratios
+from tandem_lab.report.analysis import (
+    Quantity,
+    RatioId,
+    failures,
+    generator_busy,
+    others_busy,
+    outdated,
+    ratios,
+)
 from tandem_lab.report.format import number
 from tandem_lab.report.metrics import servers_cpu
 from tandem_lab.report.runs import Loads
@@ -88,7 +96,7 @@ def _ratio(of: Kind, to: Kind, quantity: Quantity = Quantity.USERS_A_SECOND, ins
     return lambda loads: next((each.spread.median for each in ratios(loads) if each.id == wanted), None)
 
 
-def _read(kind: Kind) -> Find:
+def _highest(kind: Kind) -> Find:
     return lambda loads: max((each.rate.median for each in loads.all if each.key.kind == kind), default=None)
 
 
@@ -105,8 +113,13 @@ HEADLINES: Mapping[str, tuple[str, Find]] = {
     "answer-p99-at-half": ("ms", _at_half("post_ms", "p99")),
     "cpu-of-instances": ("µs", _saturated(lambda each: each.cpu_us_per_user.get("instances", 0.0))),
     "cpu-of-servers": ("µs", _saturated(servers_cpu)),
-    "reads-by-id": ("reads/s", _read(Kind.BY_ID)),
-    "reads-by-email": ("reads/s", _read(Kind.BY_EMAIL)),
+    "updates-per-second": ("commands/s", _highest(Kind.UPDATE)),
+    "deletes-per-second": ("commands/s", _highest(Kind.DELETE)),
+    "ratio-updates-to-creates": ("", _ratio(Kind.UPDATE, Kind.CLOSED)),
+    "ratio-deletes-to-creates": ("", _ratio(Kind.DELETE, Kind.CLOSED)),
+    "outdated-reads": ("", lambda loads: outdated(loads.report)),
+    "reads-by-id": ("reads/s", _highest(Kind.BY_ID)),
+    "reads-by-email": ("reads/s", _highest(Kind.BY_EMAIL)),
     "reads-to-find-one": ("", _ratio(Kind.BY_EMAIL, Kind.FIND_ONE)),
     "document-to-join": ("", _ratio(Kind.DOCUMENT, Kind.JOIN)),
     "three-instances-to-one": (

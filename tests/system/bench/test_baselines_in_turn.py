@@ -67,8 +67,9 @@ async def test_a_bench_puts_the_ratios_into_its_report(stack):
         rounds=1,
         warm_up_seconds=0.3,
         connections=(8, 6),
+        exponents=(),
         open_shares=(),
-        stale_users=5,
+        own_writes=5,
         baselines=(Kind.FROZEN_FLOOR, Kind.ONE_AT_A_TIME, Kind.FIND_ONE),
         floor_users=500,
         clients=(6,),
@@ -79,6 +80,8 @@ async def test_a_bench_puts_the_ratios_into_its_report(stack):
         RatioId(Kind.CLOSED, Kind.FROZEN_FLOOR),
         RatioId(Kind.CLOSED, Kind.ONE_AT_A_TIME),
         RatioId(Kind.CLOSED, Kind.ONE_AT_A_TIME, Quantity.ANSWER_TIME),
+        RatioId(Kind.UPDATE, Kind.CLOSED),
+        RatioId(Kind.DELETE, Kind.CLOSED),
         RatioId(Kind.BY_EMAIL, Kind.FIND_ONE),
     ]
 

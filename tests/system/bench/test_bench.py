@@ -1,6 +1,7 @@
 """The measurements of `tandem bench`, on a small stack: what is counted is what has happened."""
 
 import asyncio
+import time
 from contextlib import suppress
 
 import asyncpg
@@ -13,7 +14,15 @@ from tandem_lab.bench.bench import BenchPlan, bench
 from tandem_lab.bench.generator import Plan
 from tandem_lab.bench.load import Load, generate
 from tandem_lab.bench.load_kinds import Kind
-from tandem_lab.bench.measure import measure_beside, measure_creates, measure_reads, read_paths
+from tandem_lab.bench.measure import (
+    Change,
+    measure_beside,
+    measure_changes,
+    measure_creates,
+    measure_reads,
+    read_paths,
+)
+from tandem_lab.bench.own_writes import measure_own_writes
 from tandem_lab.bench.results import Measurement, Report, highest_rate
 from tandem_lab.bench.steps import Progress
 from tandem_lab.errors import GeneratorFailed
@@ -40,6 +49,56 @@ async def test_an_open_load_sends_what_is_due_and_no_more(stack, probe):
     assert measured.kind == "open"
     assert measured.users == 100
     assert measured.statuses == {"201": 100}
+
+
+async def test_updates_and_deletions_count_what_became_of_the_users_of_a_run(stack, probe):
+    load, seed = Load(seconds=1, connections=8), f"changed-{time.time_ns()}"
+    created = await measure_creates(probe, stack.url, load, seed=seed)
+    longer = Load(seconds=20, connections=8)
+    updated, deleted = [
+        await measure_changes(probe, stack.url, longer, Change(kind, seed), round_=2)
+        for kind in (Kind.UPDATE, Kind.DELETE)
+    ]
+    assert updated.statuses == {"200": created.users}
+    assert deleted.statuses == {"204": created.users}
+    for measured in (updated, deleted):
+        assert (measured.users, measured.round) == (created.users, 2)
+        assert all(cpu > 0 for cpu in measured.cpu_us_per_user.values())
+        last = measured.series[-1]
+        assert last.stored == last.projected == last.synchronized == created.users
+        assert measured.lag_ms.max > 0
+    connection = await asyncpg.connect(probe.running.postgres.url)
+    counts = await connection.fetchrow("select updated, deleted from lab_change where seed = $1", seed)
+    await connection.close()
+    assert tuple(counts) == (created.users, created.users)
+
+
+async def test_contended_updates_are_tried_again_until_each_is_accepted(stack, probe):
+    seed = f"contended-{time.time_ns()}"
+    await measure_creates(probe, stack.url, Load(seconds=1, connections=8), seed=seed)
+    load = Load(seconds=1, connections=8)
+    free, bound = [
+        await measure_changes(probe, stack.url, load, Change(kind, seed, exponent=2.0), round_=1)
+        for kind in (Kind.CONTENDED, Kind.CONTENDED_IF_MATCH)
+    ]
+    assert free.statuses == {"200": free.users}
+    assert bound.statuses["200"] == bound.users
+    assert bound.statuses["412"] > 0
+    assert set(bound.statuses) == {"200", "412"}
+    assert bound.post_histogram.total == bound.users
+    connection = await asyncpg.connect(probe.running.postgres.url)
+    updated = await connection.fetchval("select updated from lab_change where seed = $1", seed)
+    await connection.close()
+    assert updated == free.users + bound.users
+
+
+async def test_reads_of_ones_own_writes_are_never_outdated(stack):
+    found = await measure_own_writes(stack.url, 30)
+    assert [(each.after, each.commands, each.outdated) for each in found] == [
+        ("create", 30, 0),
+        ("update", 30, 0),
+    ]
+    assert all(each.wait_ms.max > 0 for each in found)
 
 
 async def test_a_stall_cannot_hide_from_an_open_load():
@@ -97,10 +156,12 @@ async def test_a_report_is_the_same_after_its_json(stack):
         rounds=2,
         warm_up_seconds=0.3,
         connections=(4, 2),
+        changed=1,
+        exponents=(1.0,),
         open_shares=(0.1,),
         rates=(100.0,),
         read_connections=2,
-        stale_users=5,
+        own_writes=5,
         baselines=(),
     )
     said: list[Progress] = []
@@ -108,9 +169,11 @@ async def test_a_report_is_the_same_after_its_json(stack):
     kinds = [measurement.kind for measurement in report.measurements]
     reads = ["read by id", "list", "read by e-mail"] * 2
     beside = ["read by e-mail beside writes", "create beside reads"]
-    assert kinds == ["closed"] * 4 + ["open"] * 2 + reads + ["read by e-mail"] + beside
-    assert report.measurements[5].statuses == {"201": 30}
-    assert report.staleness.users == 5
+    closed = ["closed", "update", "delete", "closed"] * 2
+    contended = ["contended update", "contended update, If-Match"] * 2
+    assert kinds == closed + contended + ["open"] * 2 + reads + ["read by e-mail"] + beside
+    assert report.measurements[13].statuses == {"201": 30}
+    assert [each.commands for each in report.own_writes] == [5, 5]
     assert report.environment["postgres"]["fsync"] == "on"
     assert msgspec.json.decode(msgspec.json.encode(report), type=Report) == report
     assert [progress.number for progress in said] == list(range(1, said[0].of + 1))
@@ -124,7 +187,7 @@ async def test_the_tables_are_filled_in_chunks_with_users_that_are_synchronized(
     await fill.fill(probe, stack.url, 700)
     assert await probe.users() == before + 700
     connection = await asyncpg.connect(probe.running.postgres.url)
-    synchronized = await connection.fetchval("select count(*) from prm_user where status = 'SYNCRONIZED'")
+    synchronized = await connection.fetchval("select count(*) from prm_user where status <> 'CREATED'")
     await connection.close()
     assert synchronized == before + 700
 
@@ -182,7 +245,17 @@ async def test_a_load_that_nobody_answers_says_so():
 @pytest.mark.slow
 def test_without_a_stack_one_is_started_and_removed(new_place):
     place = new_place()
-    options = ("--seconds", "1", "--rounds", "1", "--connections", "4", "--no-baselines", "--quick")
+    options = (
+        "--seconds",
+        "1",
+        "--rounds",
+        "1",
+        "--connections",
+        "4",
+        "--no-baselines",
+        "--no-changes",
+        "--quick",
+    )
     demands = ("--require", "users-per-second>=1", "--require", "lag-p99-at-half<0.0001")
     file = place / "report.json"
     ended = finished("bench", "--data-dir", place / "none", "--json", file, *options, *demands)

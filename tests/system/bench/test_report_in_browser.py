@@ -25,7 +25,7 @@ async def test_a_browser_shows_it_without_a_request_an_error_or_sideways_scrolli
         "charts => charts.map(chart => [chart.querySelector('title').textContent, chart.clientWidth > 200])"
     )
     await page.close()
-    assert len(pictures) == 5
+    assert len(pictures) == 6
     assert all(title and is_wide for title, is_wide in pictures)
     assert complaints == []
     assert requests == [path.as_uri()]

@@ -5,8 +5,9 @@ from html.parser import HTMLParser
 
 import msgspec
 
-from reports import baseline, closed, everything, quiet, sample
-from tandem_lab.bench.results import GeneratorCost
+from reports import baseline, changes, closed, everything, quiet, sample
+from tandem_lab.bench.results import GeneratorCost, OwnWrites
+from tandem_lab.histogram import Percentiles
 from tandem_lab.report.format import number
 from tandem_lab.report.metrics import metrics_of
 from tandem_lab.report.page import page_of, write_report
@@ -133,6 +134,54 @@ def test_the_ratio_stands_beside_the_best_of_a_baselines_loads():
     text = text_of(page_of(quiet(*closed([1000.0]), *some)))
     assert "one at a time in C, 6 connections 100 pgbench" in text
     assert "one at a time in C, 32 connections 400 2.50 pgbench" in text
+
+
+def section(text, begin, end):
+    """The text between two headings."""
+    return text[text.index(begin) : text.index(end)]
+
+
+def test_changes_stand_beside_the_creates_that_they_are_a_ratio_to():
+    small = [msgspec.structs.replace(each, connections=6) for each in closed([500.0])]
+    some = [*closed([1000.0, 1100.0]), *small, *changes("update", [600.0, 550.0])]
+    text = section(text_of(page_of(quiet(*some))), "Updates and deletions", "Every number, by load")
+    assert "Tandem: update, 200 connections 575 (550 to 600) 0.550 (0.500 to 0.600)" in text
+    assert "6 connections" not in text
+    assert "Updates and deletions" not in text_of(page_of(quiet(*closed([1000.0]))))
+
+
+def test_contended_updates_have_a_curve_and_the_share_that_was_answered_412():
+    some = [
+        *changes("contended update", [900.0], 0.0),
+        *changes("contended update", [1200.0], 1.3),
+        *changes("contended update, If-Match", [100.0, 110.0], 1.3, conflicts=3000),
+    ]
+    html = page_of(quiet(*closed([1000.0]), *some))
+    text = section(text_of(html), "Updates of the same users", "Every number, by load")
+    assert "0 none 900 0.0%" in text
+    assert "1.3 none 1,200 0.0%" in text
+    assert "1.3 If-Match 105 (100 to 110) 75.0%" in text
+    assert html.count('class="dot series-1"') == 1 + 2
+    assert "contended update, If-Match, Zipf 1.3, 200 connections" in text_of(html)
+    assert "requests were not answered" not in text
+
+
+def test_reads_of_ones_own_writes_say_who_answered():
+    wait = Percentiles(15.0, 20.0, 31.0, 40.0, 50.0)
+    own = [OwnWrites("create", 500, 0.7, 0.0, wait, 0), OwnWrites("update", 500, 0.8, 0.01, wait, 0)]
+    html = page_of(msgspec.structs.replace(quiet(), own_writes=own))
+    text = section(text_of(html), "Reading one's own writes", "Where it was measured")
+    assert "after each create after each update" in text
+    assert "without a wait: MongoDB 30.0% 20.0%" in text
+    assert "with a wait: PostgreSQL in the end 0.0% 1.0%" in text
+    assert "with a wait: p99, ms 31.0 31.0" in text
+    assert "an error of the service" not in text_of(html)
+
+
+def test_an_earlier_version_that_was_read_is_warned_of():
+    own = [OwnWrites("create", 500, 0.7, 0.0, None, 1), OwnWrites("update", 500, 0.7, 0.0, None, 2)]
+    text = text_of(page_of(msgspec.structs.replace(quiet(), own_writes=own)))
+    assert "3 reads of one's own writes were answered with an earlier version" in text
 
 
 def scaled():

@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from reports import baseline, closed, quiet, reads, sample
+from reports import baseline, changes, closed, quiet, reads, sample
+from tandem_lab.bench.results import OwnWrites
 from tandem_lab.histogram import Percentiles
 from tandem_lab.report.runs import Loads
 from tandem_lab.report.thresholds import HEADLINES, Threshold, judge, parse_threshold
@@ -65,6 +66,22 @@ def test_what_was_not_measured_is_missed():
 def test_a_ratio_to_a_baseline_is_taken_round_by_round(name, kind):
     report = quiet(*closed([100.0, 200.0, 300.0]), *baseline(kind, [100.0, 400.0, 1200.0]))
     assert value_of(name, report) == 0.5
+
+
+@pytest.mark.parametrize("kind", ["update", "delete"])
+def test_changes_are_held_against_the_creates_of_their_round(kind):
+    report = quiet(*closed([1000.0, 2000.0, 4000.0]), *changes(kind, [700.0, 1000.0, 1000.0]))
+    assert value_of(f"ratio-{kind}s-to-creates", report) == 0.5
+    assert value_of(f"{kind}s-per-second", report) == 1000.0
+
+
+def test_an_earlier_version_that_was_read_misses_its_threshold():
+    own = [
+        OwnWrites(after, 10, 0.5, 0.0, None, outdated) for after, outdated in [("create", 0), ("update", 2)]
+    ]
+    report = msgspec.structs.replace(quiet(), own_writes=own)
+    assert judged(report, "outdated-reads<=0").measured == "2.00"
+    assert judged(quiet(), "outdated-reads<=0").measured == "nothing"
 
 
 def test_an_answer_is_held_against_pgbench_at_as_many_clients():
