@@ -17,10 +17,10 @@ from tandem.cli.http import address_options, ask, base_url
 from tandem.cli.tables import Column, FittedTable
 from tandem_lab.cli.common import Parsed, database_urls, run
 from tandem_lab.cli.display import ProofDisplay
-from tandem_lab.proof.plan import FAULTS, Fault, Plan, Target
+from tandem_lab.proof.plan import ALL_KINDS, CREATIONS, FAULTS, Fault, Plan, Target, mix_of
 from tandem_lab.proof.prove import prove as carry_out
 from tandem_lab.proof.stack import System
-from tandem_lab.proof.verdict import Verdict
+from tandem_lab.proof.verdict import Failure, Verdict
 from tandem_stack.status import Status, read_status
 
 USERS_A_FAULT = 200  # with fewer, all could be sent before the fault is over
@@ -45,7 +45,17 @@ def faults_named(text: str) -> tuple[Fault, ...]:
 
 @click.command
 @click.option(
-    "--users", type=click.IntRange(1, 10_000_000), default=20_000, show_default=True, help="How many."
+    "--users",
+    type=click.IntRange(1, 10_000_000),
+    default=20_000,
+    show_default=True,
+    help="How many are created. Updates and deletions come on top.",
+)
+@click.option(
+    "--mix",
+    type=Parsed("shares", mix_of),
+    help="How many commands of each kind are sent, in proportion to each other, such as "
+    f"{ALL_KINDS}.  [default: this with --fault all, else create=100]",
 )
 @click.option(
     "--fault",
@@ -63,7 +73,7 @@ def faults_named(text: str) -> tuple[Fault, ...]:
 @click.option(
     "--ledger",
     type=click.Path(path_type=Path),
-    help="Where to write down what was acknowledged, user by user.",
+    help="Where to write down what was acknowledged, command by command.",
 )
 @click.option(
     "--patience",
@@ -85,10 +95,11 @@ def prove(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Prove that every acknowledged user arrives in both databases, once and unchanged.
+    """Prove that what is acknowledged arrives in both databases, once, in order and unchanged.
 
-    Pushes users with idempotency keys, lets faults strike meanwhile, waits until all has arrived, and
-    compares what was acknowledged with both databases. The exit code is 0 if it is proved, and 1 if not.
+    Creates users with idempotency keys, updates and deletes some of them from many connections at once, lets
+    faults strike meanwhile, waits until all has arrived, and compares what was acknowledged with both
+    databases, version by version. The exit code is 0 if it is proved, and 1 if not.
     """
     plan = _plan(data_dir if url is None else None, options)
     if url is None:
@@ -121,8 +132,10 @@ def _plan(stack: Path | None, options: dict[str, Any]) -> Plan:
         msg = "A --seed for a proof has 1 to 100 letters, digits and . _ : - because keys are made of it."
         raise click.UsageError(msg)
     random_seed = secrets.randbelow(2**32) if options["random_seed"] is None else options["random_seed"]
+    mix = options["mix"] or (ALL_KINDS if len(options["faults"]) == len(FAULTS) else CREATIONS)
     ledger = options["ledger"] or (stack / "ledgers" if stack else Path()) / f"{seed}.jsonl"
-    return Plan(**options | {"seed": seed, "random_seed": random_seed, "ledger": ledger.absolute()})
+    chosen = {"mix": mix, "seed": seed, "random_seed": random_seed, "ledger": ledger.absolute()}
+    return Plan(**options | chosen)
 
 
 def _running_stack(data_dir: Path, faults: Sequence[Fault]) -> System:
@@ -158,17 +171,19 @@ def table_of(verdict: Verdict) -> RenderableType:
 
 def _counts(verdict: Verdict) -> FittedTable:
     counts = verdict.counts
-    table = FittedTable(Column("", is_number=False), Column("users"))
+    table = FittedTable(Column("", is_number=False), Column("number"))
+    for name, number in (
+        ("updates acknowledged", counts.updated),
+        ("users deleted", counts.deleted),
+        ("commands rejected", sum(verdict.rejected.values())),
+    ):
+        table.add_row(name, f"{number:,}")
     for name, number, wanted in (
-        ("acknowledged", counts.acknowledged, verdict.users),
+        ("users created", counts.acknowledged, verdict.users),
         ("in PostgreSQL", counts.in_postgres, verdict.users),
-        ("in MongoDB", counts.in_mongodb, verdict.users),
+        ("in MongoDB", counts.in_mongodb, verdict.users - counts.deleted),
         ("SYNCRONIZED", counts.synchronized, verdict.users),
-        ("lost", counts.lost, 0),
-        ("doubled", counts.doubled, 0),
-        ("differing", counts.differing, 0),
-        ("pending", counts.pending, 0),
-        ("dead letters", counts.dead_letters, 0),
+        *((failure.replace("_", " "), getattr(counts, failure), 0) for failure in Failure),
     ):
         table.add_row(name, _colored(f"{number:,}", good=number == wanted))
     return table

@@ -1,6 +1,6 @@
 """Compares the ledger, PostgreSQL and MongoDB, user by user in the order of their ids.
 
-Both databases are streamed. Only the ledger's keys and hashes are in memory: about 300 bytes for each user.
+Both databases are streamed. Only what the ledger says is in memory: some 300 bytes for each command.
 """
 
 from collections.abc import AsyncIterator, Container
@@ -10,60 +10,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import asyncpg
-import msgspec
 
 from tandem.user_query.database import Users, open_client, users_of
-from tandem.user_query.document import Document
-from tandem_lab.proof.ledger import content_hash, read_ledger
+from tandem.user_query.document import Document, is_tombstone
+from tandem_lab.proof.judge import Promise, Row, judge
+from tandem_lab.proof.ledger import Kind, read_ledger
 from tandem_lab.proof.stack import System
 from tandem_lab.proof.verdict import Counts, Failure
 
 PAGE = 1_000  # users fetched at a time
 DEADLINE = timedelta(seconds=600)  # for all users of a run
-NOT_OF_THE_PROFILE = {"_id", "seed", "appId", "currentStatus", "version"}
 USERS_OF_RUN = resources.files("tandem_lab.proof").joinpath("users_of_run.sql").read_text()
-FIRST_VERSION = 1
-
-
-class Promise(msgspec.Struct, frozen=True, gc=False):
-    """What the ledger says of an id: its key, and the hash of its content."""
-
-    key: str
-    content: bytes
-
-
-class Row(msgspec.Struct, frozen=True):
-    """A user in PostgreSQL, as `users_of_run.sql` returns it."""
-
-    id: int
-    key: str | None
-    version: int
-    status: str
-    pending: bool
-    dead: bool
-    #: How often each stage is recorded.
-    created: int
-    synchronized: int
-    #: The state in CREATED, as JSON, and whether the normalized rows say the same.
-    state: str | None
-    rows_agree: bool
-
-    @property
-    def is_on_the_way(self) -> bool:
-        """Whether PostgreSQL knows that MongoDB does not have the user."""
-        return self.pending or self.dead
-
-    def keeps(self, promise: Promise) -> bool:
-        """Whether the event and the rows have what was promised, and agree on how far the flow is."""
-        is_finished = self.status == "SYNCRONIZED" and self.synchronized == 1
-        return (
-            self.key == promise.key
-            and self.version == FIRST_VERSION
-            and self.rows_agree
-            and (self.is_on_the_way or is_finished)
-            and self.state is not None
-            and content_hash(msgspec.json.decode(self.state)) == promise.content
-        )
 
 
 class Found(NamedTuple):
@@ -106,22 +63,26 @@ def _promises(ledger: Path, counts: Counts) -> tuple[dict[int, Promise], set[str
     for entry in read_ledger(ledger):
         if entry.key in keys:
             counts.fail(Failure.DOUBLED, entry.id)  # a second id for the same key
+        elif entry.kind is not Kind.CREATE:
+            promises[entry.id].add(entry)
         elif entry.id in promises:
             counts.fail(Failure.LOST, entry.id)  # a second key for the same id: it has no user of its own
         else:
             promises[entry.id] = Promise(entry.key, bytes.fromhex(entry.content))
+        counts.acknowledged += entry.kind is Kind.CREATE and entry.key not in keys
+        counts.updated += entry.kind is Kind.UPDATE
         keys.add(entry.key)
-    counts.acknowledged = len(keys)
+    counts.deleted = sum(promise.is_deleted for promise in promises.values())
     return promises, keys
 
 
 def _count(counts: Counts, found: Found) -> None:
     """Count where a user is."""
-    counts.in_mongodb += found.document is not None
+    counts.in_mongodb += found.document is not None and not is_tombstone(found.document)
     if found.row is None:
         return
     counts.in_postgres += 1
-    counts.synchronized += found.row.status == "SYNCRONIZED"
+    counts.synchronized += found.row.is_synchronized
     if found.row.pending:
         counts.fail(Failure.PENDING, found.id)
     if found.row.dead:
@@ -131,27 +92,12 @@ def _count(counts: Counts, found: Found) -> None:
 def _judge(counts: Counts, found: Found, keys: Container[str | None]) -> None:
     """Count what is wrong with a user."""
     user_id, promise, row, document = found
-    if promise is None:
-        # A key without a promise was committed, but never acknowledged. That breaks no promise.
-        if row is None or row.key is None or row.key in keys:
-            counts.fail(Failure.DOUBLED, user_id)
-        return
-    if row is None or (document is None and not row.is_on_the_way):
-        counts.fail(Failure.LOST, user_id)
-    row_differs = row is not None and not row.keeps(promise)
-    if row is not None and max(row.created, row.synchronized) > 1:
+    if promise is not None:
+        for failure in judge(promise, row, document):
+            counts.fail(failure, user_id)
+    # A key without a promise was committed, but never acknowledged. That breaks no promise.
+    elif row is None or row.key is None or row.key in keys:
         counts.fail(Failure.DOUBLED, user_id)
-    elif row_differs or (document is not None and not _document_keeps(document, promise)):
-        counts.fail(Failure.DIFFERING, user_id)
-
-
-def _document_keeps(document: Document, promise: Promise) -> bool:
-    profile = {name: value for name, value in document.items() if name not in NOT_OF_THE_PROFILE}
-    return (
-        document.get("version") == FIRST_VERSION
-        and document.get("currentStatus") == "SYNCRONIZED"
-        and content_hash(profile) == promise.content
-    )
 
 
 async def _promised(promises: dict[int, Promise]) -> AsyncIterator[tuple[int, Promise]]:

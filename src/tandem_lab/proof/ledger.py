@@ -1,11 +1,12 @@
 """The ledger: what was acknowledged, written down at once.
 
-It has one line of JSON for each user. The proof takes what was promised only from here: not from the counters
-of the sender, and not from the system.
+It has one line of JSON for each command. The proof takes what was promised only from here: not from the
+counters of the sender, and not from the system.
 """
 
 import hashlib
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,30 @@ def content_hash(profile: Any) -> bytes:
     return hashlib.sha256(_sorted_json(msgspec.to_builtins(profile))).digest()
 
 
-class Acknowledged(msgspec.Struct, frozen=True, gc=False):
-    """A user that was answered 201: its idempotency key, its id, its run, and its content hash in hex."""
+class Kind(StrEnum):
+    """What a command is to do with a user."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    ERASE = "erase"
+
+
+class Acknowledged(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A command that was acknowledged: its idempotency key, its user and run, and what it was promised."""
 
     key: str
     id: int
     seed: str
-    content: str
+    #: Of a creation: the content hash in hex.
+    content: str = ""
+    kind: Kind = Kind.CREATE
+    #: Which version of the user the command has led to.
+    version: int = 1
+    #: The version that was named in `If-Match`; 0: none.
+    expected: int = 0
+    #: Of an update: what it set, as a merge patch.
+    patch: dict[str, Any] | None = None
 
 
 class Ledger:

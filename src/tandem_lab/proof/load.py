@@ -1,7 +1,8 @@
-"""The load of a proof: users with idempotency keys, each sent again until it is acknowledged."""
+"""The load of a proof: commands with idempotency keys, each sent again until it is answered for good."""
 
 import asyncio
 import itertools
+import re
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -11,10 +12,20 @@ import aiohttp
 import msgspec
 
 from tandem.kernel import Backoff
-from tandem.random_users import random_user
-from tandem.user import UserInput, normalize
+from tandem.random_users.seeded import SeededRandom
 from tandem_lab.errors import LabError
-from tandem_lab.proof.ledger import Acknowledged, Ledger, content_hash
+from tandem_lab.proof.commands import (
+    MOST_VERSIONS,
+    Answer,
+    Command,
+    Target,
+    Targets,
+    creation,
+    deletion,
+    update,
+)
+from tandem_lab.proof.ledger import Kind, Ledger
+from tandem_lab.proof.plan import Plan
 from tandem_stack.waiting import together
 
 # After this time the same request is sent again, perhaps while the first is still being carried out.
@@ -22,8 +33,10 @@ REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=5)
 SEND_AGAIN = Backoff(longest=timedelta(seconds=2))
 # While a fault lasts and all of its share of users has been sent, this many more are sent per second.
 TRICKLE_PER_SECOND = 10
-CREATED = 201
+ACKNOWLEDGED = {Kind.CREATE: 201, Kind.UPDATE: 200, Kind.DELETE: 204, Kind.ERASE: 204}
+GONE, OTHER_VERSION = 410, 412
 TO_BE_SENT_AGAIN = {408, 429}  # and everything from 500
+ETAG = re.compile(r'"([1-9][0-9]*)"')
 
 
 class CreatedUser(msgspec.Struct, frozen=True):
@@ -46,17 +59,24 @@ class _SendAgain(Exception):
 
 
 class Load:
-    """Sends the users 0 to `users` - 1 of the run `seed`, as many of them as `allow` has allowed."""
+    """Creates the users 0 to `users` - 1 of a plan, as many as `allow` has allowed, and changes some of them.
 
-    def __init__(self, url: str, seed: str, users: int, ledger: Ledger, patience_seconds: float) -> None:
+    After a user, its connection sends the updates and deletions that are due then, one after the other. They
+    are about users that other connections change at the same time. A user counts as acknowledged once these
+    are answered, too.
+    """
+
+    def __init__(self, url: str, plan: Plan, ledger: Ledger) -> None:
         self.url = url
-        self.seed = seed
-        self.users = users
+        self.users = plan.users
         self.acknowledged = 0
-        #: Why users were sent again, and how often.
+        #: Why commands were sent again, and how often.
         self.sent_again: Counter[str] = Counter()
+        #: How many commands were rejected for good, by the status of the answer.
+        self.rejected: Counter[str] = Counter()
+        self._plan = plan
         self._ledger = ledger
-        self._patience_seconds = patience_seconds
+        self._targets = Targets()
         self._started = 0
         self._allowed = 0
         self._opened = asyncio.Event()
@@ -78,7 +98,7 @@ class Load:
         """Send over this many connections while the block runs. The block is cancelled if sending fails.
 
         Raises:
-            LabError: the system refuses a user, or the ledger cannot be written.
+            LabError: the system refuses a command, or the ledger cannot be written.
         """
         connector = aiohttp.TCPConnector(limit=connections)
         async with (
@@ -107,7 +127,7 @@ class Load:
         """
         self._progress.clear()
         try:
-            async with asyncio.timeout(self._patience_seconds):
+            async with asyncio.timeout(self._plan.patience_seconds):
                 await self._progress.wait()
         except TimeoutError:
             raise Stalled from None
@@ -122,7 +142,11 @@ class Load:
 
     async def _send_users(self, session: aiohttp.ClientSession) -> None:
         while (index := await self._next()) is not None:
-            await self._send_until_acknowledged(session, index)
+            user = await self._create(session, index)
+            await self._change_some(session, index, user)
+            self.acknowledged += 1
+            self._last_id = user.id
+            self._progress.set()
 
     async def _next(self) -> int | None:
         """The next user's number, once it is allowed; None when all have been sent."""
@@ -134,40 +158,82 @@ class Load:
         self._started += 1
         return self._started - 1
 
-    async def _send_until_acknowledged(self, session: aiohttp.ClientSession, index: int) -> None:
-        body = msgspec.json.encode(random_user(self.seed, index))
-        content = content_hash(normalize(msgspec.json.decode(body, type=UserInput))).hex()
-        key = f"{self.seed}-{index}"
+    async def _create(self, session: aiohttp.ClientSession, index: int) -> Target:
+        command = creation(self._plan.seed, index)
+        entry = command.acknowledged_by(await self._answer_to(session, command))
+        self._ledger.write(entry)
+        user = Target(entry.id, entry.version)
+        self._targets.add(user, SeededRandom(command.key))
+        return user
+
+    async def _change_some(self, session: aiohttp.ClientSession, index: int, created: Target) -> None:
+        """Send the changes that are due after this user."""
+        mix, seed = self._plan.mix, self._plan.seed
+        due = [(update, 2)] * mix.updates_after(index) + [(deletion, 4)] * mix.deletes_after(index)
+        for number, (make, one_in) in enumerate(due):
+            key = f"{seed}-{index}-{number}"
+            dice = SeededRandom(key)
+            user = self._targets.pick(dice, one_in) or created
+            command = make(seed, key, user, dice)
+            user.may_be_gone = user.may_be_gone or command.kind is not Kind.UPDATE
+            await self._change(session, user, command)
+
+    async def _change(self, session: aiohttp.ClientSession, user: Target, command: Command) -> None:
+        """Send a change until it is acknowledged or rejected."""
+        answer = await self._answer_to(session, command)
+        if answer.status in (GONE, OTHER_VERSION):
+            self.rejected[str(answer.status)] += 1
+        else:
+            self._ledger.write(command.acknowledged_by(answer))
+        user.version = max(user.version, answer.version)
+        if answer.status in (GONE, ACKNOWLEDGED[Kind.DELETE]) or user.version >= MOST_VERSIONS:
+            self._targets.let_go(user)
+
+    async def _answer_to(self, session: aiohttp.ClientSession, command: Command) -> Answer:
+        """Send a command until it is answered for good."""
         for tries in itertools.count(1):
             try:
-                user_id = await self._send(session, key, body)
-                break
+                return await self._send(session, command)
             except _SendAgain as error:
                 self.sent_again[str(error)] += 1
                 await asyncio.sleep(max(error.pause_seconds, SEND_AGAIN.seconds(tries)))
-        self._ledger.write(Acknowledged(key, user_id, self.seed, content))
-        self.acknowledged += 1
-        self._last_id = user_id
-        self._progress.set()
+        raise AssertionError  # it counts for ever
 
-    async def _send(self, session: aiohttp.ClientSession, key: str, body: bytes) -> int:
-        """Send a user once; returns its id."""
-        headers = {"Content-Type": "application/json", "Idempotency-Key": key}
-        address = f"{self.url}/api/v1/user-command"
+    async def _send(self, session: aiohttp.ClientSession, command: Command) -> Answer:
+        """Send a command once."""
+        method, path, headers = command.request
+        address = self.url + path
         try:
-            params = {"seed": self.seed}
-            async with session.post(address, params=params, data=body, headers=headers) as response:
-                answer = await response.read()
+            async with session.request(method, address, data=command.body, headers=headers) as response:
+                body = await response.read()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise _SendAgain(type(error).__name__) from None
-        if response.status == CREATED:
-            with suppress(msgspec.DecodeError):
-                return msgspec.json.decode(answer, type=CreatedUser).id
+        answer = _answer_in(response, body, command)
+        if answer is not None:
+            return answer
         if response.status in TO_BE_SENT_AGAIN or response.status >= 500:
             raise _SendAgain(str(response.status), _retry_after(response))
-        said = answer[:300].decode(errors="replace")
-        msg = f"{address} answered {response.status} to a user that it has to take: {said}"
+        said = body[:300].decode(errors="replace")
+        msg = f"{method} {address} was answered {response.status} and not as it has to be: {said}"
         raise LabError(msg)
+
+
+def _answer_in(response: aiohttp.ClientResponse, body: bytes, command: Command) -> Answer | None:
+    """What answers the command for good; None: the response does not, or not as it has to."""
+    tag = ETAG.fullmatch(response.headers.get("ETag", ""))
+    status, version = response.status, int(tag[1]) if tag else 0
+    if command.target is None:
+        with suppress(msgspec.DecodeError):
+            if status == ACKNOWLEDGED[Kind.CREATE]:
+                created = msgspec.json.decode(body, type=CreatedUser)
+                return Answer(status, created.version, created.id)
+        return None
+    is_right = (
+        (status == ACKNOWLEDGED[command.kind] and version > 0)
+        or (status == OTHER_VERSION and command.expected > 0 and version not in (0, command.expected))
+        or (status == GONE and command.target.may_be_gone)
+    )
+    return Answer(status, version) if is_right else None
 
 
 def _retry_after(response: aiohttp.ClientResponse) -> float:

@@ -1,7 +1,7 @@
-"""What a proof does: its users and its faults."""
+"""What a proof does: its commands and its faults."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
 from pathlib import Path
 
@@ -48,15 +48,68 @@ FAULTS = {
     )
 }
 
+MOST_OF_A_KIND = 100  # as a share: one connection sends them one after the other
+
+
+@dataclass(frozen=True)
+class Mix:
+    """How many commands of each kind are sent, in proportion to each other."""
+
+    create: int = 100
+    update: int = 0
+    delete: int = 0
+
+    def __str__(self) -> str:
+        return ",".join(f"{kind.name}={getattr(self, kind.name)}" for kind in fields(self))
+
+    def updates_after(self, index: int) -> int:
+        """How many users are to be updated once the user with this number is created."""
+        return (index + 1) * self.update // self.create - index * self.update // self.create
+
+    def deletes_after(self, index: int) -> int:
+        """How many users are to be deleted once the user with this number is created."""
+        return (index + 1) * self.delete // self.create - index * self.delete // self.create
+
+
+CREATIONS = Mix()
+ALL_KINDS = Mix(create=60, update=30, delete=10)
+
+
+def mix_of(text: str) -> Mix:
+    """The mix that is written like `create=60,update=30,delete=10`; what is not named is not sent.
+
+    Raises:
+        ValueError: it is no mix; says what is wrong.
+    """
+    kinds = [kind.name for kind in fields(Mix)]
+    shares = dict.fromkeys(kinds, 0)
+    given: set[str] = set()
+    for part in text.split(","):
+        name, _, share = part.partition("=")
+        if name not in kinds:
+            raise ValueError(f"{part!r} is no share like update=30. There are: {', '.join(kinds)}.")
+        if name in given:
+            raise ValueError(f"{name} is there twice. Name each kind once.")
+        if not (share.isdecimal() and int(share) <= MOST_OF_A_KIND):
+            raise ValueError(f"The share of {name} must be a whole number from 0 to {MOST_OF_A_KIND}.")
+        given.add(name)
+        shares[name] = int(share)
+    if shares["create"] == 0:
+        raise ValueError("create must be above 0: a proof changes only users of its own.")
+    return Mix(**shares)
+
+
 # Called with the number of users acknowledged so far, and with what is going on in a few words.
 Tell = Callable[[int, str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The users, the faults and the limits of one proof."""
+    """The commands, the faults and the limits of one proof."""
 
+    #: How many are created. Updates and deletions come on top, as the mix says.
     users: int
+    mix: Mix
     seed: str
     #: Decides the order of the faults, when they happen, and to which instance.
     random_seed: int

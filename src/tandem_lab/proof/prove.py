@@ -51,7 +51,7 @@ async def prove(system: System, plan: Plan, tell: Tell) -> Verdict:
         msg = f"The run {plan.seed!r} has users already. Name a new one with --seed."
         raise LabError(msg)
     with closing(Ledger(plan.ledger)) as ledger:
-        load = Load(system.url, plan.seed, plan.users, ledger, plan.patience_seconds)
+        load = Load(system.url, plan, ledger)
         progress = _Progress(load, tell)
         async with meanwhile(progress.keep_telling()):
             async with load.running(plan.connections):
@@ -74,6 +74,8 @@ async def prove(system: System, plan: Plan, tell: Tell) -> Verdict:
         seed=plan.seed,
         random_seed=plan.random_seed,
         ledger=str(plan.ledger),
+        mix=str(plan.mix),
+        rejected=dict(load.rejected),
     )
 
 

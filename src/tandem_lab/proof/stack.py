@@ -22,7 +22,8 @@ from tandem_stack.status import Status, read_status
 ANSWER_SECONDS = 5.0  # how long one answer of a database may take
 
 RUN_IS_KNOWN = "SELECT EXISTS (SELECT FROM lab_run WHERE seed = $1)"
-SYNCHRONIZED = "SELECT status = 'SYNCRONIZED' FROM lab_address WHERE id = $1"
+# Whether MongoDB has acknowledged some version of the user, which may have been deleted since.
+SYNCHRONIZED = "SELECT EXISTS (SELECT FROM lab_synchronized WHERE user_id = $1)"
 PENDING_OF_RUN = "SELECT count(*) FROM lab_pending WHERE seed = $1"
 PENDING_OF_INSTANCE = "SELECT count(*) FROM lab_pending WHERE held_by = $1"
 

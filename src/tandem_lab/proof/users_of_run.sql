@@ -1,4 +1,5 @@
--- The users of a run in the order of their ids. The columns are those of compare.Row.
-SELECT id, idempotency_key, version, status, pending, dead, created, synchronized, state::text,
-       jsonb_strip_nulls(state) IS NOT DISTINCT FROM jsonb_strip_nulls(rows)
-FROM lab_user WHERE seed = $1 ORDER BY id
+-- The users of a run in the order of their ids, each with its rows and its events. The columns are those of judge.Row.
+SELECT u.id, u.idempotency_key, u.version, u.status, u.pending, u.dead, u.rows::text,
+       (SELECT coalesce(json_agg(json_build_array(version, event_type, event_data) ORDER BY version), '[]')::text
+        FROM lab_event WHERE user_id = u.id)
+FROM lab_user u WHERE u.seed = $1 ORDER BY u.id

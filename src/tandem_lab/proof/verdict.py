@@ -13,6 +13,8 @@ class Failure(StrEnum):
     LOST = "lost"
     DOUBLED = "doubled"
     DIFFERING = "differing"
+    RESURRECTED = "resurrected"
+    UNACKNOWLEDGED = "unacknowledged"
     PENDING = "pending"
     DEAD_LETTER = "dead_letters"
 
@@ -35,19 +37,29 @@ class FaultReport(msgspec.Struct, frozen=True, rename="camel"):
 class Counts(msgspec.Struct, rename="camel"):
     """Ledger, PostgreSQL and MongoDB, compared user by user."""
 
+    #: Users that were created.
     acknowledged: int = 0
     in_postgres: int = 0
+    #: Documents. Of deleted users there are none.
     in_mongodb: int = 0
+    #: Users of which MongoDB has acknowledged the last version.
     synchronized: int = 0
-    #: Acknowledged, and missing in PostgreSQL or in MongoDB.
+    #: Acknowledged, and missing: users in PostgreSQL or in MongoDB, updates and deletions in the events.
     lost: int = 0
-    #: Users or documents beyond the one of each key, and stages recorded twice.
+    #: Users, documents or versions beyond the one of each command, and stages recorded twice.
     doubled: int = 0
-    #: Event, rows or document are not what was sent, or the stages contradict the status.
+    #: Events, rows or document are not what was asked for, or contradict each other.
     differing: int = 0
     #: Still on their way to MongoDB.
     pending: int = 0
     dead_letters: int = 0
+    #: Updates that were acknowledged, and users that were deleted or erased.
+    updated: int = 0
+    deleted: int = 0
+    #: Deleted users that have a document, or rows of somebody who lives.
+    resurrected: int = 0
+    #: Versions of which no acknowledged command is the cause.
+    unacknowledged: int = 0
     #: The first ids of each kind of failure.
     examples: dict[str, list[int]] = {}
 
@@ -55,7 +67,7 @@ class Counts(msgspec.Struct, rename="camel"):
         """Count a failure of a user."""
         setattr(self, failure, getattr(self, failure) + 1)
         examples = self.examples.setdefault(failure, [])
-        if len(examples) < EXAMPLES:
+        if len(examples) < EXAMPLES and user_id not in examples:
             examples.append(user_id)
 
 
@@ -66,20 +78,23 @@ class Verdict(msgspec.Struct, frozen=True, rename="camel"):
     users: int
     counts: Counts
     faults: list[FaultReport]
-    #: Why users were sent again, and how often. This is no failure.
+    #: Why commands were sent again, and how often. This is no failure.
     sent_again: dict[str, int]
     seconds: float
     seed: str
     random_seed: int
     ledger: str
+    #: The shares of creations, updates and deletions.
+    mix: str = ""
+    #: How many commands were rejected because of what others had done, by status. This is no failure.
+    rejected: dict[str, int] = {}
 
 
 def is_proven(users: int, counts: Counts, faults: list[FaultReport]) -> bool:
-    """Whether every user was acknowledged and stored once, as it was sent, and every fault passed."""
-    failures = (counts.lost, counts.doubled, counts.differing, counts.pending, counts.dead_letters)
-    everybody = counts.acknowledged == counts.in_postgres == counts.in_mongodb == counts.synchronized == users
+    """Whether all that was acknowledged is there once, as it was asked for, and every fault passed."""
     return (
-        everybody
-        and not any(failures)
+        counts.acknowledged == counts.in_postgres == counts.synchronized == users
+        and counts.in_mongodb == users - counts.deleted
+        and not any(getattr(counts, failure) for failure in Failure)
         and all(fault.seen and fault.seconds_to_recover is not None for fault in faults)
     )

@@ -8,7 +8,7 @@ import pytest
 
 from command_line import run_tandem
 from tandem_lab.errors import LabError
-from tandem_lab.proof.plan import Plan
+from tandem_lab.proof.plan import CREATIONS, Plan
 from tandem_lab.proof.prove import prove
 from tandem_lab.proof.stack import System as SystemUnderProof
 from up_process import Up
@@ -77,6 +77,7 @@ async def test_a_system_that_refuses_the_users_ends_the_proof_and_says_why(syste
     urls = system.urls.postgres_service_url, system.urls.mongodb_service_url
     plan = Plan(
         users=10,
+        mix=CREATIONS,
         seed="s" * 101,
         random_seed=0,
         faults=(),
