@@ -22,8 +22,11 @@ async def prove(stack, *options):
 
 async def test_a_killed_instance_loses_and_doubles_nothing(stack):
     before = stack.pids()
-    code, verdict = await prove(stack, "--users", "600", "--fault", "kill-instance", "--random-seed", "7")
+    options = ("--users", "600", "--fault", "kill-instance", "--random-seed", "7")
+    code, verdict = await prove(stack, *options, "--mix", "create=60,update=30,delete=10")
     assert (code, verdict["proven"], verdict["randomSeed"]) == (0, True, 7)
+    assert verdict["counts"]["updated"] > 0
+    assert verdict["counts"]["deleted"] > 0
     (fault,) = verdict["faults"]
     (killed,) = fault["targets"]
     assert (fault["fault"], fault["seen"]) == ("kill-instance", True)
@@ -37,12 +40,16 @@ async def test_a_killed_instance_loses_and_doubles_nothing(stack):
 async def test_all_faults_together_lose_and_double_nothing(stack):
     code, verdict = await prove(stack, "--users", "3000", "--fault", "all")
     counts = verdict["counts"]
+    updated, deleted = counts["updated"], counts["deleted"]
     assert {name: counts[name] for name in counts if counts[name] not in (0, {})} == {
         "acknowledged": 3000,
+        "updated": updated,
+        "deleted": deleted,
         "inPostgres": 3000,
-        "inMongodb": 3000,
+        "inMongodb": 3000 - deleted,
         "synchronized": 3000,
     }
+    assert (updated > 0, deleted > 0, verdict["mix"]) == (True, True, "create=60,update=30,delete=10")
     assert sorted(fault["fault"] for fault in verdict["faults"]) == sorted(FAULTS)
     assert [fault for fault in verdict["faults"] if not fault["seen"]] == []
     assert [fault for fault in verdict["faults"] if fault["secondsToRecover"] is None] == []

@@ -27,6 +27,7 @@ DATABASES = (
     [
         (("--fault", "flood"), 2, "pause-mongodb"),
         (("--fault", "all", "--users", "100"), 2, "--users"),
+        (("--mix", "update=30"), 2, "create must be above 0"),
         (("--seed", "übung"), 2, "--seed"),
         (("--seed", "../elsewhere"), 2, "--seed"),
         (("--data-dir", "nowhere"), 1, "tandem up"),
