@@ -97,28 +97,37 @@ export class UserView {
     const rows = await fetchSide(rowsUrl(id), signal);
     if (signal.aborted) return;
     this.#sides.rows = rows;
-    const isThere = await this.#follow(version, signal);
-    if (signal.aborted) return;
-    setText("user-news", isThere ? `${what} in both databases.` : `${what} in PostgreSQL. MongoDB follows as soon as it can: press Look again to see how far it is.`);
+    await this.#follow(version, signal, (isThere) =>
+      setText("user-news", isThere ? `${what} in both databases.` : `${what} in PostgreSQL. MongoDB follows as soon as it can: press Look again to see how far it is.`),
+    );
   }
 
-  /** Show how far MongoDB is until it has this version, or for half a minute. @param {number} version @param {AbortSignal} signal */
-  async #follow(version, signal) {
+  /**
+   * Show how far MongoDB is until it has this version, and then what PostgreSQL knows of that.
+   *
+   * @param {number} version
+   * @param {AbortSignal} signal
+   * @param {(isThere: boolean) => void} [say] Called as soon as MongoDB has it, or has let us wait for too long.
+   */
+  async #follow(version, signal, say) {
     const id = this.#id;
     this.#awaited = version;
     this.#render();
     try {
       const arrived = await documentWith(id, version, signal);
       const document = arrived ?? (await fetchSide(documentUrl(id), signal));
-      const rows = arrived ? await rowsThatKnow(id, version, signal) : this.#sides.rows;
-      if (signal.aborted) return false;
-      this.#sides = { rows, document };
+      if (signal.aborted) return;
+      this.#sides.document = document;
       this.#awaited = 0;
       this.#render();
-      return arrived !== null;
+      say?.(arrived !== null);
+      if (!arrived) return;
+      const rows = await rowsThatKnow(id, version, signal);
+      if (signal.aborted) return;
+      this.#sides.rows = rows;
+      this.#render();
     } catch (error) {
-      if (signal.aborted) return false;
-      throw error;
+      if (!signal.aborted) throw error;
     }
   }
 
