@@ -153,7 +153,7 @@ async def test_a_paused_run_sends_nothing_until_it_is_resumed(visit: Visit):
             sent_while_paused.append(request)
 
     await visit.fill(count=100)
-    await visit.speed(rate=50)
+    await visit.speed(rate=25)
     await visit.generate()
     await visit.until("sending")
     await visit.page.click("#pause")

@@ -46,10 +46,10 @@ async def test_a_reload_in_mid_run_shows_the_run_with_its_past(visit: Visit):
 
 async def test_a_reload_in_mid_run_knows_how_many_were_wanted_and_sends_the_rest(visit: Visit):
     await visit.fill(count=300)
-    await visit.speed(rate=50)
+    await visit.speed(rate=40)
     await visit.generate()
     await visit.until("sending")
-    await visit.until_samples(2)
+    await visit.until_samples(1)
     await visit.page.reload()
     await expect(visit.page.locator("#resume-offer")).to_contain_text("300 users were wanted")
     await expect(visit.page.locator("#progress")).to_contain_text("of 300 are in both databases")
