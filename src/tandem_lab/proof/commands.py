@@ -1,5 +1,7 @@
 """The commands of a proof, each with its idempotency key, and the users that they change."""
 
+import re
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import msgspec
@@ -10,11 +12,21 @@ from tandem.user import UserInput, normalize
 from tandem_lab.proof.ledger import Acknowledged, Kind, content_hash
 
 COMMANDS_PATH = "/api/v1/user-command"
+ACKNOWLEDGED = {Kind.CREATE: 201, Kind.UPDATE: 200, Kind.DELETE: 204, Kind.ERASE: 204}
+GONE, OTHER_VERSION = 410, 412
+ETAG = re.compile(r'"([1-9][0-9]*)"')
 # So many users at a time are hot: half of all updates and a quarter of all deletions are about them.
 HOT = 5
 MOST_TARGETS = 200
 # A user that has so many is changed no more, so that no history outgrows the memory of who compares it.
 MOST_VERSIONS = 50
+
+
+class CreatedUser(msgspec.Struct, frozen=True):
+    """The part of an acknowledgement that must be there. The rest is not read."""
+
+    id: int
+    version: int
 
 
 class Answer(NamedTuple):
@@ -84,6 +96,23 @@ class Command(msgspec.Struct, frozen=True):
         if self.kind is Kind.UPDATE:
             return "PATCH", path, headers | {"Content-Type": "application/merge-patch+json"}
         return "DELETE", path + ("?erase=true" if self.kind is Kind.ERASE else ""), headers
+
+    def answered_by(self, status: int, etag: str, body: bytes) -> Answer | None:
+        """The answer for good that a response is; None: it is none, or not as it has to be."""
+        if self.target is None:
+            with suppress(msgspec.DecodeError):
+                if status == ACKNOWLEDGED[self.kind]:
+                    created = msgspec.json.decode(body, type=CreatedUser)
+                    return Answer(status, created.version, created.id)
+            return None
+        tag = ETAG.fullmatch(etag)
+        version = int(tag[1]) if tag else 0
+        is_right = (
+            (status == ACKNOWLEDGED[self.kind] and version > 0)
+            or (status == OTHER_VERSION and self.expected > 0 and version not in (0, self.expected))
+            or (status == GONE and self.target.may_be_gone)
+        )
+        return Answer(status, version) if is_right else None
 
     def acknowledged_by(self, answer: Answer) -> Acknowledged:
         """What the ledger says of it."""

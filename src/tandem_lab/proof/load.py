@@ -2,20 +2,20 @@
 
 import asyncio
 import itertools
-import re
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import aiohttp
-import msgspec
 
 from tandem.kernel import Backoff
 from tandem.random_users.seeded import SeededRandom
 from tandem_lab.errors import LabError
 from tandem_lab.proof.commands import (
+    GONE,
     MOST_VERSIONS,
+    OTHER_VERSION,
     Answer,
     Command,
     Target,
@@ -33,17 +33,7 @@ REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=5)
 SEND_AGAIN = Backoff(longest=timedelta(seconds=2))
 # While a fault lasts and all of its share of users has been sent, this many more are sent per second.
 TRICKLE_PER_SECOND = 10
-ACKNOWLEDGED = {Kind.CREATE: 201, Kind.UPDATE: 200, Kind.DELETE: 204, Kind.ERASE: 204}
-GONE, OTHER_VERSION = 410, 412
 TO_BE_SENT_AGAIN = {408, 429}  # and everything from 500
-ETAG = re.compile(r'"([1-9][0-9]*)"')
-
-
-class CreatedUser(msgspec.Struct, frozen=True):
-    """The part of an acknowledgement that must be there. The rest is not read."""
-
-    id: int
-    version: int
 
 
 class Stalled(Exception):
@@ -181,12 +171,13 @@ class Load:
     async def _change(self, session: aiohttp.ClientSession, user: Target, command: Command) -> None:
         """Send a change until it is acknowledged or rejected."""
         answer = await self._answer_to(session, command)
-        if answer.status in (GONE, OTHER_VERSION):
+        if is_rejected := answer.status in (GONE, OTHER_VERSION):
             self.rejected[str(answer.status)] += 1
         else:
             self._ledger.write(command.acknowledged_by(answer))
         user.version = max(user.version, answer.version)
-        if answer.status in (GONE, ACKNOWLEDGED[Kind.DELETE]) or user.version >= MOST_VERSIONS:
+        is_gone = answer.status == GONE or not (is_rejected or command.kind is Kind.UPDATE)
+        if is_gone or user.version >= MOST_VERSIONS:
             self._targets.let_go(user)
 
     async def _answer_to(self, session: aiohttp.ClientSession, command: Command) -> Answer:
@@ -208,7 +199,7 @@ class Load:
                 body = await response.read()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise _SendAgain(type(error).__name__) from None
-        answer = _answer_in(response, body, command)
+        answer = command.answered_by(response.status, response.headers.get("ETag", ""), body)
         if answer is not None:
             return answer
         if response.status in TO_BE_SENT_AGAIN or response.status >= 500:
@@ -216,24 +207,6 @@ class Load:
         said = body[:300].decode(errors="replace")
         msg = f"{method} {address} was answered {response.status} and not as it has to be: {said}"
         raise LabError(msg)
-
-
-def _answer_in(response: aiohttp.ClientResponse, body: bytes, command: Command) -> Answer | None:
-    """What answers the command for good; None: the response does not, or not as it has to."""
-    tag = ETAG.fullmatch(response.headers.get("ETag", ""))
-    status, version = response.status, int(tag[1]) if tag else 0
-    if command.target is None:
-        with suppress(msgspec.DecodeError):
-            if status == ACKNOWLEDGED[Kind.CREATE]:
-                created = msgspec.json.decode(body, type=CreatedUser)
-                return Answer(status, created.version, created.id)
-        return None
-    is_right = (
-        (status == ACKNOWLEDGED[command.kind] and version > 0)
-        or (status == OTHER_VERSION and command.expected > 0 and version not in (0, command.expected))
-        or (status == GONE and command.target.may_be_gone)
-    )
-    return Answer(status, version) if is_right else None
 
 
 def _retry_after(response: aiohttp.ClientResponse) -> float:

@@ -5,7 +5,17 @@ import pytest
 
 from tandem.random_users.seeded import SeededRandom
 from tandem.user import UserInput, UserPatch, normalize
-from tandem_lab.proof.commands import HOT, MOST_TARGETS, Answer, Target, Targets, creation, deletion, update
+from tandem_lab.proof.commands import (
+    HOT,
+    MOST_TARGETS,
+    Answer,
+    Command,
+    Target,
+    Targets,
+    creation,
+    deletion,
+    update,
+)
 from tandem_lab.proof.ledger import Kind, content_hash
 
 
@@ -47,6 +57,49 @@ def test_some_deletions_erase():
         ("DELETE", "/api/v1/user-command/7"),
         ("DELETE", "/api/v1/user-command/7?erase=true"),
     }
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "etag", "is_one"),
+    [
+        (Kind.UPDATE, 200, '"4"', True),
+        (Kind.UPDATE, 200, "", False),
+        (Kind.UPDATE, 200, 'W/"4"', False),
+        (Kind.UPDATE, 204, '"4"', False),
+        (Kind.UPDATE, 404, "", False),
+        (Kind.DELETE, 204, '"4"', True),
+        (Kind.ERASE, 204, '"4"', True),
+        (Kind.DELETE, 200, '"4"', False),
+        (Kind.UPDATE, 412, '"4"', True),
+        (Kind.UPDATE, 412, '"3"', False),
+        (Kind.UPDATE, 412, "", False),
+        (Kind.UPDATE, 410, "", False),
+        (Kind.UPDATE, 503, "", False),
+    ],
+)
+def test_a_response_answers_for_good_only_as_it_has_to(kind, status, etag, is_one):
+    command = Command(kind, "key", "run", Target(7, 3), expected=3)
+    answer = command.answered_by(status, etag, b"")
+    assert answer == (Answer(status, int(etag.strip('"'))) if is_one else None)
+
+
+def test_nobody_is_told_another_version_who_expected_none():
+    command = Command(Kind.UPDATE, "key", "run", Target(7, 3))
+    assert command.answered_by(412, '"4"', b"") is None
+
+
+def test_who_was_sent_a_deletion_may_be_gone():
+    command = Command(Kind.UPDATE, "key", "run", Target(7, 3, may_be_gone=True))
+    assert command.answered_by(410, "", b"") == Answer(410, 0)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(201, b"{}"), (201, b"not JSON"), (200, b'{"id":7,"version":1}')]
+)
+def test_a_creation_is_answered_with_an_id(status, body):
+    command = creation("run", 5)
+    assert command.answered_by(201, "", b'{"id":7,"version":1,"more":2}') == Answer(201, 1, 7)
+    assert command.answered_by(status, "", body) is None
 
 
 @pytest.fixture
