@@ -32,7 +32,7 @@ from tandem_stack.status import Status
 # Where reads and writes go on together, reads come at half of their highest rate, and writes at a quarter.
 READ_SHARE, WRITE_SHARE = 0.5, 0.25
 # There are many contended loads, so each lasts only this share of the others' time.
-CONTENDED_SHARE = 0.5
+CONTENDED_SHARE = 1 / 3
 PGBENCH_SECONDS = 2
 TIDYING_SECONDS = 3.0
 
@@ -70,7 +70,7 @@ class BenchPlan(msgspec.Struct, frozen=True):
     users_before: int = 0
 
 
-#: A first look: under two minutes on an idle machine.
+#: A first look: about two minutes on an idle machine.
 QUICK = BenchPlan(
     seconds=3.0,
     rounds=2,

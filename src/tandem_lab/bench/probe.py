@@ -15,7 +15,7 @@ from tandem_stack.status import Status
 
 #: Before everything that was ever written.
 BEGINNING = datetime.min.replace(tzinfo=UTC)
-#: Most ids belong to users that were deleted meanwhile, so so many times as many are tried.
+#: Many ids belong to users that are deleted by now, so this many times as many ids are tried.
 TRIES = 5
 
 

@@ -18,7 +18,7 @@ from tandem_lab.report.chart import (
     logarithmic,
     percentile,
 )
-from tandem_lab.report.format import milliseconds, number, spread
+from tandem_lab.report.format import milliseconds, number
 from tandem_lab.report.markup import Content, details, element, table
 from tandem_lab.report.metrics import PERCENTILE_NAMES, SERVERS, component_name
 from tandem_lab.report.runs import Loads, Runs
@@ -157,11 +157,11 @@ def contention(loads: Loads) -> list[Content]:
     points: dict[Kind, list[Point]] = {Kind.CONTENDED: [], Kind.CONTENDED_IF_MATCH: []}
     rows = []
     for each in loads.contended:
-        exponent, rate = each.key.exponent or 0.0, each.spread(lambda one: one.per_second["accepted"])
-        points[each.key.kind].append((exponent, rate.median))
+        exponent, rate = each.key.exponent or 0.0, each.spread(lambda one: one.per_second["accepted"]).median
+        points[each.key.kind].append((exponent, rate))
         latencies = [milliseconds(each.answers().percentiles(), field) for field in ("p50", "p99")]
         condition = "If-Match" if each.key.kind == Kind.CONTENDED_IF_MATCH else "none"
-        rows.append((f"{exponent:g}", condition, spread(rate), f"{each.conflicts:.1%}", *latencies))
+        rows.append((f"{exponent:g}", condition, number(rate), f"{each.conflicts:.1%}", *latencies))
     if not rows:
         return []
     lines = [Line(kind, f"series-{n}", some, dots=True) for n, (kind, some) in enumerate(points.items(), 1)]
@@ -169,7 +169,7 @@ def contention(loads: Loads) -> list[Content]:
     x = ("exponent of Zipf's law; at 0 all users have the same share", linear(max(exponents)))
     y = ("updates per second", linear(max(per_second)))
     header = ("exponent", "condition", "updates/s", "answered 412", "p50, ms", "p99, ms")
-    return [plotted("Updates by contention", x, y, lines), table("Contended updates", header, rows)]
+    return [plotted("Updates by contention", x, y, lines), table("Contended updates, medians", header, rows)]
 
 
 def _open_table(opened: Sequence[Runs]) -> Content:

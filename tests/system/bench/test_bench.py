@@ -13,7 +13,7 @@ from tandem_lab.bench import fill
 from tandem_lab.bench.bench import BenchPlan, bench
 from tandem_lab.bench.generator import Plan
 from tandem_lab.bench.load import Load, generate
-from tandem_lab.bench.load_kinds import Kind
+from tandem_lab.bench.load_kinds import CHANGES, Kind
 from tandem_lab.bench.measure import (
     Change,
     measure_beside,
@@ -268,6 +268,7 @@ def test_without_a_stack_one_is_started_and_removed(new_place):
     ]
     report = msgspec.json.decode(file.read_bytes(), type=Report)
     assert report.environment["instances"] == 1
+    assert not CHANGES & {measurement.kind for measurement in report.measurements}
     # One instance is asked directly.
     assert not any(measurement.through_nginx for measurement in report.measurements)
     assert file.with_suffix(".html").read_text().startswith("<!DOCTYPE html>")
