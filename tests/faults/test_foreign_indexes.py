@@ -6,6 +6,7 @@ from bson import Decimal128
 
 from systems import commands, create
 from tandem.user import Profile, StoredUser
+from tandem.user.stored import uptime
 from waiting import until
 
 
@@ -81,17 +82,17 @@ async def test_replacing_an_older_version_sorts_its_errors_the_same_way(system, 
     taken = users[0].profile.email
     await system.users.create_index("email", unique=True, name="no_twins")
     later = [
-        StoredUser(user.id, user.seed, user.app_id, 2, user.created_at, Profile(email))
+        StoredUser(user.id, user.seed, user.app_id, 2, user.created_at, Profile(email), read_at=uptime())
         for user, email in zip(users, ("first@x", taken, "third@x"), strict=True)
     ]
-    outcome = await instance.flow.query_service.create(later[1:])
+    outcome = await instance.flow.query_service.change(later[1:])
     assert [aggregate.refusal is None for aggregate in outcome] == [False, True]
     assert "no_twins" in outcome[0].refusal
     assert (await system.users.find_one({"_id": users[1].id}))["version"] == 1
     assert (await system.users.find_one({"_id": users[2].id}))["version"] == 2
     # Once the address is free, it goes through.
     for user in later[:2]:
-        (outcome,) = await instance.flow.query_service.create([user])
+        (outcome,) = await instance.flow.query_service.change([user])
         assert outcome.refusal is None
 
 

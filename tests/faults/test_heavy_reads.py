@@ -176,6 +176,6 @@ async def test_a_client_that_takes_too_long_gives_up_its_place(system, instance,
 
 
 def test_lists_and_searches_are_cancelled_when_their_client_leaves():
-    routes = UserQueryController(None, None).routes()
+    routes = UserQueryController(None, None, None).routes()
     marked = {route.path for route in routes if route.cancel_on_disconnect}
     assert marked == {"/api/v1/user-query", "/api/v1/user-query/search"}

@@ -45,7 +45,7 @@ class UserDocument(Profile, frozen=True, gc=False, kw_only=True, omit_defaults=T
         msgspec.field(name="_id")
     )
     seed: str
-    app_id: Annotated[str, Meta(description="The instance that wrote the document.")] = msgspec.field(
+    app_id: Annotated[str, Meta(description="The instance that created the user.")] = msgspec.field(
         name="appId"
     )
     current_status: str = msgspec.field(name="currentStatus")

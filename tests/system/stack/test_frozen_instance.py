@@ -97,6 +97,22 @@ async def test_where_nobody_answers_all_are_asked_again_when_they_are_back(place
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("request_text", [GET, KEYED])
+async def test_who_prefers_to_wait_is_waited_for_at_once(place: Path, request_text: str):
+    """And costs that instance nothing: it is no sign of being frozen."""
+
+    async def answer_after_two_seconds(reader, writer) -> None:
+        await asyncio.sleep(2)
+        await answer_ok(reader, writer)
+
+    waiting = request_text.replace("\r\n\r\n", "\r\nPrefer: wait=5\r\n\r\n", 1)
+    async with load_balancer(place, answer_after_two_seconds, answer_after_two_seconds) as (port, upstreams):
+        for _ in range(2):
+            assert (await ask(port, waiting))[::2] == (200, b"fine")
+        assert sum(len(upstream.requests) for upstream in upstreams) == 2
+
+
+@pytest.mark.slow
 async def test_a_slow_answer_is_waited_for_at_the_second_instance(place: Path):
     async def slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(3)
