@@ -15,6 +15,7 @@ from tandem.app import run_instance
 from tandem.cqrs import DeleteUserCommand, UpdateUserCommand
 from tandem.delivery.flow_state import FlowStates
 from tandem.user.stored import uptime
+from tandem.user_command.changes import Overtaken
 from tandem.user_query.service import LONGEST_WAY_SECONDS
 from waiting import until
 
@@ -183,7 +184,7 @@ async def test_a_user_that_another_transaction_has_locked_holds_up_nobody_else(s
         await system.postgres.execute("select from prm_user where id = $1 for update", locked.id)
         held = asyncio.create_task(update(instance, locked.id, phone="2"))
         assert (await update(instance, free.id, phone="2")).version == 2
-        with pytest.raises(Exception, match=""):
+        with pytest.raises(Overtaken):
             await held
     assert (await update(instance, locked.id, phone="2")).version == 2
 
