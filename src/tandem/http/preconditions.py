@@ -7,6 +7,11 @@ from typing import Any
 from tandem.http.problems import bad_parameter
 from tandem.http.requests import Headers, Request, Response
 
+#: For a route's documentation: what the headers are for.
+ETAG = {"ETag": "The version, in double quotes."}
+IF_MATCH = {"If-Match": 'The versions of which there must be one, such as `"3"`, or `*`.'}
+IF_NONE_MATCH = {"If-None-Match": 'Answer 304 without a body if the version is one of these, such as `"3"`.'}
+
 _TAGS = re.compile(r'\s*(?:W/)?"[^"]*"\s*(?:,\s*(?:W/)?"[^"]*"\s*)*')
 _TAG = re.compile(r'(W/)?"([^"]*)"')
 _VERSION = re.compile(r"[1-9][0-9]{0,9}")

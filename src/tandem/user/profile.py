@@ -118,6 +118,19 @@ class Profile(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     nat: Text | None = None
 
 
+class IdentifiedProfile(Profile, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """A profile and whose it is, as both sides answer it."""
+
+    user_id: Annotated[int, Meta(description="The user's id; `id` is the person's national identity.")] = (
+        msgspec.field(name="_id")
+    )
+    seed: str
+    app_id: Annotated[str, Meta(description="The instance that created the user.")] = msgspec.field(
+        name="appId"
+    )
+    version: int
+
+
 # Objects without any value. They say no more than their absence, and rows could not tell the two apart.
 NO_NAME = Name()
 NO_STREET = Street()

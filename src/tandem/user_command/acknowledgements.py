@@ -1,7 +1,5 @@
 """Waiting for MongoDB's acknowledgement of a user, for clients that prefer to (`Prefer: wait=S`)."""
 
-import asyncio
-import time
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -33,16 +31,7 @@ class Acknowledgements:
             Unavailable: PostgreSQL does not answer.
             Overloaded: too many are waiting already.
         """
-        deadline = time.monotonic() + within_seconds
-        tries = 0
-        while True:
-            tries += 1
-            if await self._looks.submit(user_id):
-                return True
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return False
-            await asyncio.sleep(min(left, _PAUSES.seconds(tries)))
+        return await _PAUSES.poll(lambda: self._looks.submit(user_id), within_seconds)
 
     async def _are_synchronized(self, ids: Sequence[int]) -> Sequence[bool]:
         behind = await self._repository.not_synchronized(ids)

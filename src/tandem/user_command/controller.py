@@ -12,7 +12,7 @@ from msgspec import Meta
 from tandem.cqrs import CreateUserCommand, DeleteUserCommand, UpdateUserCommand, UserCommandAggregate
 from tandem.delivery.idempotency import Idempotency, StillOpen, idempotency_of
 from tandem.http.decoding import decode_body
-from tandem.http.preconditions import etag, expected_versions
+from tandem.http.preconditions import ETAG, IF_MATCH, etag, expected_versions
 from tandem.http.preferences import preferred_wait, wait_applied
 from tandem.http.problems import ProblemError
 from tandem.http.requests import (
@@ -39,8 +39,7 @@ TAG = "command side (PostgreSQL)"
 # W3C Trace Context, version 00, with the flag `sampled`; all zeros name no trace, and no span.
 _SAMPLED = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-0[13579bdf]")
 
-# Of a command that another open transaction is in the way of: the pauses between tries, and how many there
-# are.
+# Of a command that another open transaction is in the way of: the pauses between tries, and how many.
 _PAUSES = Backoff()
 MOST_TRIES = 5
 _PAUSES_OF_A_CONTEST = Backoff(first=timedelta(milliseconds=5), longest=timedelta(milliseconds=100))
@@ -53,12 +52,10 @@ IDEMPOTENCY_KEY = {
     "Idempotency-Key": "A key of at most 128 printable characters. However often a command is sent with it, "
     "it is carried out once, and each answer is that of the first."
 }
-IF_MATCH = {"If-Match": 'The versions of which the user must have one, such as `"3"`, or `*`.'}
 PREFER = {
     "Prefer": "`wait=S`: answer when MongoDB has acknowledged the user, after at most S seconds (10 at most)."
 }
-ANSWERED = {
-    "ETag": "The version, in double quotes.",
+ANSWERED = ETAG | {
     "Idempotent-Replayed": "`true` if an earlier command with this key did it.",
     "Preference-Applied": "The wait that was granted.",
 }

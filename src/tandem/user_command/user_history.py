@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from tandem.http.preconditions import unless_known
+from tandem.http.preconditions import ETAG, IF_NONE_MATCH, unless_known
 from tandem.http.problems import ProblemError, bad_parameter
 from tandem.http.requests import NoArguments, Request, Response, json_response
 from tandem.http.routes import Route, Scope
@@ -18,10 +18,6 @@ from tandem.user_command.event_log import StoredEvent, UnreadableEvent, state_af
 from tandem.user_command.rows import UnreadableUser
 from tandem.user_command.service import UserCommandService
 from tandem.user_command.views import HistoryEvent, UserRows, UserState
-
-IF_NONE_MATCH = {"If-None-Match": 'Answer 304 without a body if the version is one of these, such as `"3"`.'}
-ETAG = {"ETag": "The version, in double quotes."}
-
 
 Moment = Annotated[datetime, Meta(tz=True)]
 
@@ -100,7 +96,7 @@ class UserHistoryController:
 
     async def _events(self, user_id: int) -> Sequence[StoredEvent]:
         events = await self._service.events(user_id)
-        if not events:
+        if not any(event.is_change for event in events):
             raise _unknown(user_id)
         return events
 

@@ -1,12 +1,12 @@
 """What the command side answers: a user just created, and a user's rows and events as PostgreSQL has them."""
 
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
 import msgspec
-from msgspec import Meta
 
-from tandem.user import Profile, StoredUser
+from tandem.user import StoredUser
+from tandem.user.profile import IdentifiedProfile
 from tandem.user_command.event_log import Stage
 
 
@@ -28,24 +28,16 @@ class CreatedUser(msgspec.Struct, frozen=True, rename="camel"):
         return cls(user.id, email, user.seed, user.app_id, status, user.version, user.created_at)
 
 
-class UpdatedUser(msgspec.Struct, frozen=True, rename="camel"):
+class UpdatedUser(CreatedUser, frozen=True, rename="camel"):
     """A user of which PostgreSQL has just committed a later version, or which a patch left as it was."""
 
-    id: int
-    email: str
-    seed: str
-    app_id: str
-    status: Stage
-    version: int
-    created_at: datetime
     updated_at: datetime
 
     @classmethod
     def of(cls, user: StoredUser, status: Stage) -> Self:
         """The answer for a user that was updated a moment ago."""
-        email = user.profile.email if user.profile else ""
-        columns = (user.id, email, user.seed, user.app_id, status, user.version, user.created_at)
-        return cls(*columns, user.updated_at or user.created_at)
+        updated_at = user.updated_at or user.created_at
+        return cls(**msgspec.structs.asdict(CreatedUser.of(user, status)), updated_at=updated_at)
 
 
 class HistoryEvent(msgspec.Struct, frozen=True, rename="camel"):
@@ -63,17 +55,9 @@ class HistoryEvent(msgspec.Struct, frozen=True, rename="camel"):
     created_at: datetime
 
 
-class UserState(Profile, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+class UserState(IdentifiedProfile, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """A user as it was at a version: who it is, then its profile in the shape of randomuser.me 1.4."""
 
-    user_id: Annotated[int, Meta(description="The user's id; `id` is the person's national identity.")] = (
-        msgspec.field(name="_id")
-    )
-    seed: str
-    app_id: Annotated[str, Meta(description="The instance that created the user.")] = msgspec.field(
-        name="appId"
-    )
-    version: int
     created_at: datetime = msgspec.field(name="createdAt")
     updated_at: datetime = msgspec.field(name="updatedAt")
 

@@ -6,23 +6,21 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from tandem.http.preconditions import unless_known
+from tandem.http.preconditions import ETAG, IF_NONE_MATCH, unless_known
 from tandem.http.preferences import preferred_wait, wait_applied
 from tandem.http.problems import ProblemError
 from tandem.http.requests import Headers, NoArguments, Request, Response, StreamResponse, json_response
 from tandem.http.routes import Route, Scope
 from tandem.user import StoredUser
 from tandem.user.ids import HIGHEST_ID, UserPath, Version
-from tandem.user.profile import Email, Profile, Seed
-from tandem.user_query.document import Document, document_of, encode_document, is_tombstone
+from tandem.user.profile import Email, IdentifiedProfile, Seed
+from tandem.user_query.document import Document, document_of, encode_document, is_tombstone, version_of
 from tandem.user_query.lists import FIRST_PIECE
 from tandem.user_query.search import Conditions
 from tandem.user_query.service import UserQueryService
 
 TAG = "query side (MongoDB)"
 COMPLETE_THROUGH = "Complete-Through"
-IF_NONE_MATCH = {"If-None-Match": 'Answer 304 without a body if the version is one of these, such as `"3"`.'}
-ETAG = {"ETag": "The version, in double quotes."}
 PREFER = {"Prefer": "With `version`: `wait=S` waits for MongoDB for at most S seconds (10 at most)."}
 SOURCE = {
     "Tandem-Source": "With `version`: `MongoDB` or `PostgreSQL`.",
@@ -38,18 +36,10 @@ PAGE = (
 )
 
 
-class UserDocument(Profile, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+class UserDocument(IdentifiedProfile, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """A user as the read side answers it: who it is, then its profile in the shape of randomuser.me 1.4."""
 
-    user_id: Annotated[int, Meta(description="The user's id; `id` is the person's national identity.")] = (
-        msgspec.field(name="_id")
-    )
-    seed: str
-    app_id: Annotated[str, Meta(description="The instance that created the user.")] = msgspec.field(
-        name="appId"
-    )
     current_status: str = msgspec.field(name="currentStatus")
-    version: int
 
 
 class PageQuery(msgspec.Struct, frozen=True):
@@ -244,24 +234,25 @@ class UserQueryController:
         if version is None:
             return _found(request, await self._service.find(user_id), f"with id {user_id}")
         wait = preferred_wait(request)
-        document = await self._service.find_version(user_id, version, wait)
-        source = "MongoDB"
+        document, source = await self._service.find_version(user_id, version, wait), "MongoDB"
         if document is None:
-            user = await self._in_postgresql(user_id)
-            has_it = user is not None and user.version >= version
-            document = document_of(user) if user is not None and has_it else None
-            source = "PostgreSQL"
-        shown = None if document is None or is_tombstone(document) else document
-        which = f"with id {user_id} and version {version}"
-        return _found(request, shown, which, (("Tandem-Source", source), *wait_applied(wait)))
+            user, source = await self._in_postgresql(user_id), "PostgreSQL"
+            document = document_of(user) if user is not None and user.version >= version else None
+        if document is None or is_tombstone(document):
+            raise ProblemError(
+                404, f"There is no user with id {user_id} in version {version} or a later one."
+            )
+        return _shown(request, document, (("Tandem-Source", source), *wait_applied(wait)))
 
 
-def _found(
-    request: Request[Any, Any, None], document: Document | None, which: str, headers: Headers = ()
-) -> Response:
+def _found(request: Request[Any, Any, None], document: Document | None, which: str) -> Response:
     if document is None:
         detail = f"There is no user {which}. MongoDB has one that was just created within moments."
         raise ProblemError(404, detail)
+    return _shown(request, document)
+
+
+def _shown(request: Request[Any, Any, None], document: Document, headers: Headers = ()) -> Response:
     answer = Response(200, encode_document(document), headers=headers)
-    version = document.get("version")
-    return unless_known(request, version, answer) if isinstance(version, int) else answer
+    version = version_of(document)
+    return unless_known(request, version, answer) if version else answer

@@ -52,6 +52,12 @@ def is_tombstone(document: Mapping[str, Any]) -> bool:
     return DELETED_AT in document
 
 
+def version_of(document: Document) -> int:
+    """Its version; 0 where somebody else's document has none that is a number."""
+    version = document.get("version")
+    return version if isinstance(version, int) else 0
+
+
 def id_of(document: Mapping[str, Any]) -> int:
     """Its `_id` as an integer. Somebody else's document may have the same number as another BSON type."""
     value = document["_id"]

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TypeAlias
@@ -11,7 +10,7 @@ from tandem.cqrs import UserEventCommandAggregate
 from tandem.kernel import Backoff, BatchPolicy, Coalescer, Unavailable
 from tandem.user import StoredUser
 from tandem.user.stored import uptime
-from tandem.user_query.document import Document, document_of, is_tombstone
+from tandem.user_query.document import Document, document_of, is_tombstone, version_of
 from tandem.user_query.identity import fingerprint_in
 from tandem.user_query.indexes import MissingIndex
 from tandem.user_query.lists import UserLists
@@ -142,24 +141,16 @@ class UserQueryService:
         Raises:
             Overloaded: too many reads are waiting.
         """
-        deadline = time.monotonic() + max(within_seconds, SHORTEST_READ_SECONDS)
-        tries = 0
-        while True:
-            tries += 1
-            left = deadline - time.monotonic()
-            try:
-                # The batch goes on for the others when this one waits no longer.
-                document = await asyncio.wait_for(
-                    asyncio.shield(self._by_id.submit(user_id)), max(left, 0.01)
-                )
-            except (Unavailable, TimeoutError):
-                return None
-            if document is not None and document.get("version", 0) >= version:
-                return document
-            pause = _PAUSES.seconds(tries)
-            if within_seconds <= 0 or time.monotonic() + pause > deadline:
-                return None
-            await asyncio.sleep(pause)
+
+        async def ask() -> Document | None:
+            document = await self._by_id.submit(user_id)
+            return document if document is not None and version_of(document) >= version else None
+
+        try:
+            async with asyncio.timeout(max(within_seconds, SHORTEST_READ_SECONDS)):
+                return await _PAUSES.poll(ask, within_seconds)
+        except (Unavailable, TimeoutError):
+            return None
 
     async def find_newest(self, email: str) -> Document | None:
         """The newest user of this address, or None.
