@@ -8,6 +8,7 @@ import msgspec
 from tandem.app.adapters import Adapters
 from tandem.config import Settings
 from tandem.cqrs import (
+    ChangeUserCommandHandler,
     ChangeUserQueryCommand,
     ChangeUserQueryEvent,
     ChangeUserQueryHandler,
@@ -19,13 +20,11 @@ from tandem.cqrs import (
     DeadLetterUserCommand,
     DeadLetterUserCommandHandler,
     DeleteUserCommand,
-    DeleteUserCommandHandler,
     RefusedUserEvent,
     SynchronizedUserEvent,
     SynchronizeUserCommand,
     SynchronizeUserCommandHandler,
     UpdateUserCommand,
-    UpdateUserCommandHandler,
     UserSaga,
 )
 from tandem.delivery.pending import Unreadable
@@ -62,8 +61,7 @@ class UserFlow:
     def _register_handlers(self, settings: Settings) -> None:
         """A command to its handler."""
         create = CreateUserCommandHandler(self.command_service, self.events)
-        update = UpdateUserCommandHandler(self.command_service, self.events)
-        delete = DeleteUserCommandHandler(self.command_service, self.events)
+        change = ChangeUserCommandHandler(self.command_service, self.events)
         project = CreateUserQueryHandler(self.query_service, self.events)
         project_changes = ChangeUserQueryHandler(self.query_service, self.events)
         write_back = SynchronizeUserCommandHandler(self.command_service)
@@ -83,10 +81,10 @@ class UserFlow:
         # One at a time: what arrives meanwhile is decided together, and no batch overtakes another of ours.
         changing = msgspec.structs.replace(creating, max_in_flight=1)
         self.updates: Coalescer[UpdateUserCommand, Any] = self.commands.register_gathered(
-            UpdateUserCommand, update.execute, changing
+            UpdateUserCommand, change.execute, changing
         )
         self.deletes: Coalescer[DeleteUserCommand, Any] = self.commands.register_gathered(
-            DeleteUserCommand, delete.execute, changing
+            DeleteUserCommand, change.execute, changing
         )
         self.projection: Coalescer[CreateUserQueryCommand, Any] = self.commands.register_coalesced(
             CreateUserQueryCommand, project.execute, projecting

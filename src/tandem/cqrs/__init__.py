@@ -44,18 +44,18 @@ from tandem.cqrs.events import (
     SynchronizedUserEvent,
 )
 from tandem.cqrs.handlers import (
+    ChangeUserCommandHandler,
     ChangeUserQueryHandler,
     CreateUserCommandHandler,
     CreateUserQueryHandler,
     DeadLetterUserCommandHandler,
-    DeleteUserCommandHandler,
     SynchronizeUserCommandHandler,
-    UpdateUserCommandHandler,
 )
 from tandem.cqrs.saga import UserSaga
 from tandem.delivery.idempotency import Idempotency
 
 __all__ = [
+    "ChangeUserCommandHandler",
     "ChangeUserQueryCommand",
     "ChangeUserQueryEvent",
     "ChangeUserQueryHandler",
@@ -67,14 +67,12 @@ __all__ = [
     "DeadLetterUserCommand",
     "DeadLetterUserCommandHandler",
     "DeleteUserCommand",
-    "DeleteUserCommandHandler",
     "Idempotency",
     "RefusedUserEvent",
     "SynchronizeUserCommand",
     "SynchronizeUserCommandHandler",
     "SynchronizedUserEvent",
     "UpdateUserCommand",
-    "UpdateUserCommandHandler",
     "UserCommandAggregate",
     "UserEventCommandAggregate",
     "UserSaga",

@@ -73,30 +73,15 @@ class CreateUserCommandHandler:
         return aggregate
 
 
-class UpdateUserCommandHandler:
-    """Changes a user on the command side and announces its new version."""
+class ChangeUserCommandHandler:
+    """Updates or deletes a user on the command side and announces its new version."""
 
     def __init__(self, users: CommandSide, events: EventBus) -> None:
         self._users = users
         self._events = events
 
-    async def execute(self, command: UpdateUserCommand) -> UserCommandAggregate:
+    async def execute(self, command: UpdateUserCommand | DeleteUserCommand) -> UserCommandAggregate:
         """Commit the next version, and announce it to the query side."""
-        aggregate = await self._users.change(command)
-        aggregate.change_on_query()
-        self._events.publish_from([aggregate])
-        return aggregate
-
-
-class DeleteUserCommandHandler:
-    """Deletes a user on the command side and announces that."""
-
-    def __init__(self, users: CommandSide, events: EventBus) -> None:
-        self._users = users
-        self._events = events
-
-    async def execute(self, command: DeleteUserCommand) -> UserCommandAggregate:
-        """Commit the deletion, and announce it to the query side."""
         aggregate = await self._users.change(command)
         aggregate.change_on_query()
         self._events.publish_from([aggregate])
@@ -158,7 +143,7 @@ class SynchronizeUserCommandHandler:
 
 
 class DeadLetterUserCommandHandler:
-    """Sets a user aside that the query side refused for good."""
+    """Makes a dead letter of a user that the query side refused permanently."""
 
     def __init__(self, users: CommandSide) -> None:
         self._users = users

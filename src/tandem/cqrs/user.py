@@ -4,8 +4,7 @@ Both are pure. All else serves them: states are read for `decide`, its events ar
 events of a user by `evolve` gives the state that its rows have.
 """
 
-from collections.abc import Iterable, Sequence
-from functools import reduce
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -111,8 +110,3 @@ def evolve(user: User | None, event: UserEvent) -> User:
             raise ValueError(msg)
         return User(user.version + 1, changed(user.profile, event.changes))
     return User(user.version + 1, None, isinstance(event, UserErased))
-
-
-def fold(events: Iterable[UserEvent], user: User | None = None) -> User | None:
-    """The user after these events."""
-    return reduce(evolve, events, user)

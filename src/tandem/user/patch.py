@@ -4,7 +4,6 @@ A client's patch speaks the users' wire format, in any of its versions. What is 
 in normal form: the least one that makes the new profile of the old one.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -17,9 +16,9 @@ Json = dict[str, Any]
 
 def merge_patch(target: Any, patch: Any) -> Any:
     """The target as the patch changes it, by the algorithm of RFC 7396, section 2. Neither is changed."""
-    if not isinstance(patch, Mapping):
+    if not isinstance(patch, dict):
         return patch
-    merged = dict(target) if isinstance(target, Mapping) else {}
+    merged = dict(target) if isinstance(target, dict) else {}
     for name, value in patch.items():
         if value is None:
             merged.pop(name, None)
@@ -54,7 +53,7 @@ def patched(profile: Profile, patch: Json) -> Profile:
 
 def changes_between(before: Profile, after: Profile) -> Json:
     """The least patch in normal form that makes one profile of the other; empty where they are equal."""
-    return difference(_plain(before), _plain(after))
+    return difference(pruned(msgspec.to_builtins(before)), pruned(msgspec.to_builtins(after)))
 
 
 def changed(profile: Profile, changes: Json) -> Profile:
@@ -66,13 +65,9 @@ def changed(profile: Profile, changes: Json) -> Profile:
     return msgspec.convert(merge_patch(msgspec.to_builtins(profile), changes), Profile)
 
 
-def _plain(profile: Profile) -> Json:
-    """As JSON without members that are null: to a merge patch, null means that there is none."""
-
-    def without_nulls(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {name: without_nulls(inner) for name, inner in value.items() if inner is not None}
+def pruned(value: Any) -> Any:
+    """JSON without members that are null or have nothing in them, which say no more than their absence."""
+    if not isinstance(value, dict):
         return value
-
-    plain: Json = without_nulls(msgspec.to_builtins(profile))
-    return plain
+    kept = {name: pruned(inner) for name, inner in value.items()}
+    return {name: inner for name, inner in kept.items() if inner is not None and inner != {}}

@@ -51,13 +51,18 @@ def state_after(events: Iterable[StoredEvent]) -> User | None:
         UnreadableEvent: one of them cannot be read, was erased, or cannot follow those before.
     """
     user: User | None = None
-    for event in events:
-        if event.is_change:
-            try:
-                user = evolve(user, event_of(event.event_type, event.format, event.event_data))
-            except (ValueError, UnreadableEvent) as error:
-                raise UnreadableEvent(f"version {event.version}, {event.event_type}: {error}") from None
+    for event in filter(lambda event: event.is_change, events):
+        try:
+            user = evolve(user, event_of(event.event_type, event.format, event.event_data))
+            _require_next(event, user)
+        except (ValueError, UnreadableEvent) as error:
+            raise UnreadableEvent(f"version {event.version}, {event.event_type}: {error}") from None
     return user
+
+
+def _require_next(event: StoredEvent, user: User) -> None:
+    if event.version != user.version:
+        raise UnreadableEvent(f"{user.version} is missing before it")
 
 
 def stored_form(event: UserEvent) -> tuple[str, str | None]:

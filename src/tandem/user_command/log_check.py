@@ -3,14 +3,17 @@
 from collections import Counter
 from collections.abc import AsyncIterator
 from itertools import groupby
+from operator import itemgetter
+from typing import TypeAlias
 
-import asyncpg
 import msgspec
 
-from tandem.cqrs.user import User, evolve
 from tandem.postgres.database import Database
-from tandem.user_command.event_log import UnreadableEvent, event_of
+from tandem.user_command.event_log import StoredEvent, UnreadableEvent, state_after
 from tandem.user_command.queries import QUERIES
+
+#: A user's id, and one of its events.
+UsersEvent: TypeAlias = tuple[int, StoredEvent]
 
 
 class Trouble(msgspec.Struct, frozen=True):
@@ -36,9 +39,9 @@ async def check_log(database: Database) -> LogCheck:
         Unavailable: PostgreSQL does not answer.
     """
     found = LogCheck()
-    rest: list[asyncpg.Record] = []
+    rest: list[UsersEvent] = []
     async for page in _pages(database):
-        users = [list(events) for _, events in groupby([*rest, *page], key=lambda row: row["user_id"])]
+        users = [list(events) for _, events in groupby([*rest, *page], key=itemgetter(0))]
         # The last one may go on in the next page.
         rest = users.pop()
         for events in users:
@@ -48,31 +51,23 @@ async def check_log(database: Database) -> LogCheck:
     return found
 
 
-async def _pages(database: Database) -> AsyncIterator[list[asyncpg.Record]]:
+async def _pages(database: Database) -> AsyncIterator[list[UsersEvent]]:
     place: tuple[int, int, str] = (0, 0, "CREATED")
-    while page := await database.fetch(QUERIES["read_events"], *place):
+    while rows := await database.fetch(QUERIES["read_events"], *place):
+        page = [(user_id, StoredEvent(*columns)) for user_id, *columns in rows]
         yield page
-        place = (page[-1]["user_id"], page[-1]["version"], page[-1]["event_type"])
+        user_id, last = page[-1]
+        place = (user_id, last.version, last.event_type)
 
 
-def _check(events: list[asyncpg.Record], found: LogCheck) -> None:
+def _check(users_events: list[UsersEvent], found: LogCheck) -> None:
+    user_id, events = users_events[0][0], [event for _, event in users_events]
     found.users += 1
-    found.kinds.update((row["event_type"], row["format"]) for row in events)
-    changes = [row for row in events if row["event_type"] != "SYNCRONIZED"]
-    if changes and changes[-1]["event_type"] == "ERASED":
+    found.kinds.update((event.event_type, event.format) for event in events)
+    changes = [event for event in events if event.is_change]
+    if changes and changes[-1].event_type == "ERASED":
         return  # nothing is left to be read
-    user: User | None = None
-    for row in changes:
-        try:
-            user = _next(user, row)
-        except (UnreadableEvent, ValueError) as error:
-            why = f"version {row['version']}, {row['event_type']}: {error}"
-            found.unreadable.append(Trouble(row["user_id"], why))
-            return
-
-
-def _next(user: User | None, row: asyncpg.Record) -> User:
-    after = evolve(user, event_of(row["event_type"], row["format"], row["event_data"]))
-    if after.version != row["version"]:
-        raise UnreadableEvent(f"{after.version} is missing before it")
-    return after
+    try:
+        state_after(changes)
+    except UnreadableEvent as error:
+        found.unreadable.append(Trouble(user_id, str(error)))

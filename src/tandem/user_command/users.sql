@@ -196,9 +196,12 @@ WITH input AS MATERIALIZED (
            -count(*) FILTER (WHERE u.id NOT IN (SELECT user_id FROM were_pending)
                                AND u.id NOT IN (SELECT user_id FROM letters)),
            -count(*) FILTER (WHERE u.id IN (SELECT user_id FROM letters)),
-           coalesce(sum((SELECT count(*) FROM events e WHERE e.user_id = u.id AND e.event_type = 'UPDATED')), 0),
+           coalesce(sum(e.updates), 0),
            count(*) FILTER (WHERE u.status IN ('DELETED', 'ERASED') AND u.status_before NOT IN ('DELETED', 'ERASED'))
-    FROM users u GROUP BY u.seed, u.app_id
+    FROM users u
+    LEFT JOIN (SELECT user_id, count(*) AS updates FROM events WHERE event_type = 'UPDATED' GROUP BY 1) e
+      ON e.user_id = u.id
+    GROUP BY u.seed, u.app_id
     ON CONFLICT (seed, app_id, backend) DO UPDATE SET
         synchronized = c.synchronized + excluded.synchronized,
         dead_letters = c.dead_letters + excluded.dead_letters,
@@ -356,7 +359,8 @@ FROM prm_user_event WHERE user_id = $1 ORDER BY version, id;
 
 -- name: read_events
 -- At most 2,000 events of the whole log, in order, after the one of this user, version and stage.
-SELECT user_id, version, event_type::text AS event_type, format, event_data::text AS event_data
+SELECT user_id, version, event_type::text AS event_type, format, event_data::text AS event_data,
+       seed, app_id, created_at
 FROM prm_user_event WHERE (user_id, version, event_type) > ($1::bigint, $2::integer, $3::user_stage)
 ORDER BY user_id, version, event_type LIMIT 2000;
 

@@ -5,10 +5,10 @@ it did not have are in MongoDB, and their ids are free again. And anybody may wr
 """
 
 import hashlib
-from typing import Any
 
 from bson.raw_bson import RawBSONDocument
 
+from tandem.user.patch import pruned
 from tandem.user_query.document import DELETED_AT, Document
 
 CONFLICT = "identity conflict"
@@ -51,16 +51,7 @@ def fingerprint_in(reason: str) -> str | None:
 
 
 def _content(document: Document) -> Document:
-    kept = {field: _pruned(value) for field, value in document.items()}
-    return {field: value for field, value in kept.items() if field not in _MAY_DIFFER and value != {}}
-
-
-def _pruned(value: Any) -> Any:
-    """The value without members that are null or have nothing in them."""
-    if not isinstance(value, dict):
-        return value
-    kept = {name: _pruned(inner) for name, inner in value.items()}
-    return {name: inner for name, inner in kept.items() if inner is not None and inner != {}}
+    return {field: value for field, value in pruned(document).items() if field not in _MAY_DIFFER}
 
 
 _MAY_DIFFER = ("appId", DELETED_AT)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from folding import fold
 from tandem.cqrs import CreateUserCommand, DeleteUserCommand, UpdateUserCommand
 from tandem.cqrs.user import (
     GoneUser,
@@ -13,7 +14,6 @@ from tandem.cqrs.user import (
     UserUpdated,
     decide,
     evolve,
-    fold,
 )
 from tandem.user import InvalidField, Profile
 from tandem.user.profile import Dated, Name

@@ -1,14 +1,24 @@
 """Events of every format that there ever was are read by this program."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
+from folding import fold
 from places import EVENTS
-from tandem.cqrs.user import UserCreated, UserDeleted, UserErased, UserUpdated, fold
+from tandem.cqrs.user import UserCreated, UserDeleted, UserErased, UserUpdated
 from tandem.user import Profile
 from tandem.user.profile import Login, Name
-from tandem.user_command.event_log import FORMAT, UPCASTERS, UnreadableEvent, event_of, stored_form
+from tandem.user_command.event_log import (
+    FORMAT,
+    UPCASTERS,
+    StoredEvent,
+    UnreadableEvent,
+    event_of,
+    state_after,
+    stored_form,
+)
 
 CORPUS = [
     json.loads(line) for path in sorted(EVENTS.glob("*.jsonl")) for line in path.read_text().splitlines()
@@ -66,3 +76,24 @@ def test_what_cannot_be_read_says_why_and_nothing_that_is_stored(kind, number, d
     with pytest.raises(UnreadableEvent, match=why) as raised:
         event_of(kind, number, data)
     assert "a@b" not in str(raised.value)
+
+
+def stored(version, kind, data):
+    return StoredEvent(version, kind, FORMAT, data, "run", "instance-1", datetime(2026, 1, 1, tzinfo=UTC))
+
+
+CREATED = stored(1, "CREATED", '{"email": "a@b"}')
+
+
+@pytest.mark.parametrize(
+    ("events", "why"),
+    [
+        ([CREATED, stored(2, "UPDATED", '{"phone": 5}')], "version 2, UPDATED: .*phone"),
+        ([CREATED, stored(2, "UPDATED", '{"email": null}')], "version 2, UPDATED: .*email"),
+        ([CREATED, stored(3, "UPDATED", '{"phone": "1"}')], "version 3, UPDATED: 2 is missing before it"),
+        ([stored(2, "UPDATED", '{"phone": "1"}')], "version 2, UPDATED: the first event"),
+    ],
+)
+def test_events_that_make_no_user_are_named_by_their_version(events, why):
+    with pytest.raises(UnreadableEvent, match=why):
+        state_after(events)
