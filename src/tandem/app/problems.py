@@ -28,7 +28,9 @@ TRANSLATE: Mapping[type[Exception], Callable[..., ProblemError]] = {
     ),
     StillOpen: lambda error: try_again(1, str(error)),
     UnknownUser: lambda _: ProblemError(404, "There is no such user."),
-    GoneUser: lambda _: ProblemError(410, "The user was deleted. The same path with /events shows its history."),
+    GoneUser: lambda _: ProblemError(
+        410, "The user was deleted. The same path with /events shows its history."
+    ),
     OtherVersion: lambda error: ProblemError(
         412,
         f"The user has version {error.version}. Read it, decide again, and send that version with If-Match.",
