@@ -20,9 +20,9 @@ from tandem.cli import commands, main
 from tandem.config import Settings
 from tandem.http.authentication import SameSiteOnly
 from tandem.http.requests import RawRequest
+from tandem.mongodb.client import open_client
 from tandem.postgres.database import Database
 from tandem.postgres.sessions import Sessions
-from tandem.user_query.database import open_client
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 MADE = "<!-- Made by `make docs`: change the program, not this page. -->"

@@ -14,7 +14,7 @@ class TandemError(Exception):
         │   ├── UnsuitableServer   a server cannot be used as it is: somebody has to change it
         │   ├── NoHandler          a command that no handler is registered for
         │   ├── IdsUsedUp          user_command/ids_used_up.py: no user can be created any more
-        │   └── MissingIndex       user_query/indexes.py: MongoDB lacks an index: `tandem migrate` makes it
+        │   └── MissingIndex       mongodb/indexes.py: MongoDB lacks an index: `tandem migrate` makes it
         ├── Rejection              cqrs/user.py: a command that cannot be carried out; it changes nothing
         │   ├── UnknownUser        there is no such user
         │   ├── GoneUser           it was deleted
@@ -25,7 +25,7 @@ class TandemError(Exception):
         ├── KeyReused              delivery/idempotency.py: a key that was used for another command
         ├── StillOpen              delivery/idempotency.py: another transaction is in the way: try again
         ├── UnreadableUser         user_command/rows.py: somebody has changed a user's rows by hand
-        ├── DocumentChanged        user_query/repository.py: not the document any more that was to be replaced
+        ├── DocumentChanged        mongodb/documents.py: not the document any more that was to be replaced
         ├── SettingsError          config/settings.py: an environment variable is missing or cannot be used
         ├── ListenError            http/sockets.py: the server cannot listen on this address
         ├── KeyFileError           http/token_keys.py: a file holds no key that can be used

@@ -13,9 +13,9 @@ from pymongo import helpers_shared
 from obstacles import failing_mongodb, sessions_of
 from systems import commands, create
 from tandem.kernel import Unavailable
+from tandem.mongodb.client import UNSENDABLE
+from tandem.mongodb.refusals import REFUSED_FOR_GOOD, is_documents_own_fault, sort_errors
 from tandem.postgres.faults import DRIVER_ERRORS, is_items_fault, session_stays, state_of
-from tandem.user_query.database import UNSENDABLE
-from tandem.user_query.refusals import REFUSED_FOR_GOOD, is_documents_own_fault, sort_errors
 from waiting import until
 
 # By the class of SQLSTATE, its first two characters. All others are states of the server (`faults.py`).

@@ -11,7 +11,7 @@ import pytest
 from command_line import run_tandem
 from servers import Server
 from tandem.kernel import UnsuitableServer
-from tandem.user_query.database import may_pass, require_suitable
+from tandem.mongodb.client import may_pass, require_suitable
 from tandem_stack import mongodb
 from tandem_stack.data_folder import open_data_folder
 from tandem_stack.mongodb import MongoDB

@@ -9,6 +9,7 @@ from functools import partial
 from tandem.config import Settings
 from tandem.delivery.lease import Lease
 from tandem.delivery.pending import PendingRows
+from tandem.mongodb.client import Client, answers, open_client, require_suitable
 from tandem.postgres.database import READING_CONNECTIONS, Database
 from tandem.runs.samples import RunSamples
 from tandem.runs.statistics import Statistics
@@ -18,14 +19,7 @@ from tandem.user_command.dead_letters import DeadLetters
 from tandem.user_command.history import History
 from tandem.user_command.repository import KIND, UserCommandRepository
 from tandem.user_command.schema import require_migrated
-from tandem.user_query.database import (
-    Client,
-    answers,
-    missing_indexes,
-    open_client,
-    require_suitable,
-    users_of,
-)
+from tandem.user_query.database import missing_indexes, users_of
 from tandem.user_query.repository import UserQueryRepository
 from tandem.user_query.search import UserSearch
 from tandem.user_query.witness import Witness

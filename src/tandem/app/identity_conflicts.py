@@ -6,10 +6,10 @@ It needs both sides: the user is a dead letter in PostgreSQL, the document to re
 from tandem.http.problems import ProblemError
 from tandem.http.requests import NoArguments, Request, Response, json_response
 from tandem.http.routes import Route
+from tandem.mongodb.documents import DocumentChanged
 from tandem.user.ids import UserPath
 from tandem.user_command.dead_letters import TAG, DeadLetters, Retried, no_letter
 from tandem.user_command.service import UserCommandService
-from tandem.user_query.repository import DocumentChanged
 from tandem.user_query.service import UserQueryService
 
 

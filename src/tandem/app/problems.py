@@ -7,11 +7,11 @@ from tandem.delivery.idempotency import InvalidKey, KeyReused, StillOpen
 from tandem.http.preconditions import etag
 from tandem.http.problems import ProblemError, ProblemPlace, bad_field, bad_parameter, try_again
 from tandem.kernel import Overloaded, Unavailable
+from tandem.mongodb.indexes import MissingIndex
 from tandem.user import InvalidField
 from tandem.user_command.changes import Overtaken
 from tandem.user_command.ids_used_up import IdsUsedUp
 from tandem.user_command.rows import UnreadableUser
-from tandem.user_query.indexes import MissingIndex
 
 
 def _server_of(error: Unavailable) -> str:

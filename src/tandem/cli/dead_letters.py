@@ -8,8 +8,8 @@ from rich.console import Console
 
 from tandem.cli.http import address_options, ask, base_url
 from tandem.cli.tables import Column, FittedTable
+from tandem.mongodb.identity import fingerprint_in
 from tandem.user_command.dead_letters import DeadLetter, Retried
-from tandem.user_query.identity import fingerprint_in
 
 PATH = "/api/v1/dead-letters"
 PAGE = 1000

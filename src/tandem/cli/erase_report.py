@@ -11,9 +11,10 @@ from rich.console import Console
 
 from tandem.cli.tables import Column, FittedTable
 from tandem.config import Settings, load_settings
+from tandem.mongodb.client import open_client, translated
 from tandem.postgres.database import Database
 from tandem.user_command.erasure import Place, place_of, places_in_postgresql
-from tandem.user_query.database import COLLECTION, open_client, translated, users_of
+from tandem.user_query.database import COLLECTION, users_of
 
 
 @click.command("erase-report")

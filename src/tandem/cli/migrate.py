@@ -12,8 +12,9 @@ import click
 from tandem.cli.interruption import INTERRUPTED, interruptible
 from tandem.config import Settings, load_settings
 from tandem.kernel import Backoff, UnsuitableServer
+from tandem.mongodb import client as mongodb
 from tandem.user_command import migrate as postgres
-from tandem.user_query import database as mongodb
+from tandem.user_query.database import create_indexes
 
 T = TypeVar("T")
 
@@ -62,9 +63,7 @@ async def _migrate(settings: Settings, wait: timedelta, patience: postgres.Patie
     applied = await _once_usable(to_postgres, postgres.may_pass, wait)
     client = mongodb.open_client(settings.mongodb_url, name="migrate", deadline=deadline)
     try:
-        await _once_usable(
-            lambda: mongodb.create_indexes(client, settings.mongodb_url), mongodb.may_pass, wait
-        )
+        await _once_usable(lambda: create_indexes(client, settings.mongodb_url), mongodb.may_pass, wait)
     finally:
         await client.close()
     return applied

@@ -1,12 +1,11 @@
-"""A user's id: its highest value, and the path of a request that names one."""
+"""A user's version, and the path of a request that names a user."""
 
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-# Ids stay below 2^53, so that a JavaScript number holds each exactly.
-HIGHEST_ID = 2**53 - 1
+from tandem.ids import HIGHEST_ID
 
 #: A user's version, as far as PostgreSQL's integer goes.
 Version = Annotated[int, Meta(ge=1, le=2**31 - 1)]

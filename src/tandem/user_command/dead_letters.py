@@ -10,8 +10,9 @@ from tandem.delivery.dead_letters import DeadLetterRows
 from tandem.http.problems import ProblemError
 from tandem.http.requests import NoArguments, Request, Response, json_response
 from tandem.http.routes import Route
+from tandem.ids import HIGHEST_ID
 from tandem.postgres.database import Database
-from tandem.user.ids import HIGHEST_ID, UserPath
+from tandem.user.ids import UserPath
 from tandem.user_command.queries import QUERIES
 from tandem.user_command.repository import KIND
 

@@ -1,68 +1,10 @@
-"""The indexes that reads walk, and what is said where one is missing.
-
-Every read names its index (`hint`). Where a collection was dropped or restored without it, MongoDB would else
-look at each document, for every batch of reads, and slow down the flow beside them.
-"""
-
-from collections.abc import Mapping
-from datetime import timedelta
-from typing import Any
+"""The indexes of users that reads walk."""
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
-from pymongo.errors import OperationFailure
 
-from tandem.kernel import KernelError
-from tandem.user_query.document import DELETED_AT, Document
+from tandem.mongodb.indexes import BY_SEED, TOMBSTONES, Index
 
-NO_SUCH_INDEX = "hint provided does not correspond to an existing index"
-
-Index = list[tuple[str, int]]
-
-BY_ID: Index = [("_id", ASCENDING)]
-BY_SEED: Index = [("seed", ASCENDING), ("_id", ASCENDING)]
 # The newest user of an e-mail address is the first entry of its group.
 BY_EMAIL: Index = [("email", ASCENDING), ("_id", DESCENDING)]
 
-#: How long a tombstone stays: by far longer than any version is on its way here
-#: (`service.LONGEST_WAY_SECONDS`).
-TOMBSTONES_STAY = timedelta(days=1)
-
-INDEXES = [
-    IndexModel(BY_EMAIL),
-    IndexModel(BY_SEED),
-    # MongoDB removes what has grown older. Only tombstones have the field, so users cost this index nothing.
-    IndexModel(
-        [(DELETED_AT, ASCENDING)],
-        expireAfterSeconds=int(TOMBSTONES_STAY.total_seconds()),
-        partialFilterExpression={DELETED_AT: {"$exists": True}},
-    ),
-]
-
-MISSING = (
-    "MongoDB's collection of users lacks an index: it was dropped, or restored without it. "
-    "`tandem migrate` makes the index again; until that is done, this cannot be answered."
-)
-
-
-class MissingIndex(KernelError):
-    """A read needs an index that is not there. `tandem migrate` makes it."""
-
-    def __init__(self) -> None:
-        super().__init__(MISSING)
-
-
-def says_index_is_missing(error: Exception) -> bool:
-    """Whether MongoDB refused a query since the index that it names is not there."""
-    return isinstance(error, OperationFailure) and NO_SUCH_INDEX in str((error.details or {}).get("errmsg"))
-
-
-def probe_of(collection: str, index: Index) -> dict[str, Any]:
-    """A command that fails where the index is missing. The service may not list indexes."""
-    find = {"find": collection, "filter": {}, "hint": dict(index), "limit": 1}
-    return {"explain": find, "verbosity": "queryPlanner"}
-
-
-def has_collection(explained: Mapping[str, Any]) -> bool:
-    """Whether there is a collection at all, by the answer to `probe_of`: of none, nothing is read."""
-    plan: Document = explained["queryPlanner"]["winningPlan"]
-    return plan.get("stage") != "EOF" and plan.get("queryPlan", {}).get("stage") != "EOF"
+INDEXES = [IndexModel(BY_EMAIL), IndexModel(BY_SEED), TOMBSTONES]

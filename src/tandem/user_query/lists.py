@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 from tandem.kernel import Overloaded
-from tandem.user_query.document import Document, encode_document
+from tandem.mongodb.document import Document, encode_document
 from tandem.user_query.repository import UserQueryRepository
 from tandem.user_query.share import Share
 

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 import msgspec
 import pymongo
 
-from tandem.user_query.database import Filter, Users, between, translated
-from tandem.user_query.document import DELETED_AT, encode_document, id_of
-from tandem.user_query.indexes import BY_EMAIL, BY_ID, BY_SEED, Index
+from tandem.mongodb.client import Collection, Filter, between, translated
+from tandem.mongodb.document import DELETED_AT, encode_document, id_of
+from tandem.mongodb.indexes import BY_ID, BY_SEED, Index
+from tandem.user_query.indexes import BY_EMAIL
 
 MOST_EXAMINED = 20_000
 PATIENCE_SECONDS = 5
@@ -53,7 +54,7 @@ class Found(msgspec.Struct, frozen=True):
 class UserSearch:
     """Searches MongoDB."""
 
-    def __init__(self, users: Users) -> None:
+    def __init__(self, users: Collection) -> None:
         self._users = users
 
     async def find(self, conditions: Conditions, limit: int, after: int) -> Found:

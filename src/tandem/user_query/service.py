@@ -8,11 +8,12 @@ from typing import TypeAlias
 
 from tandem.cqrs import UserEventCommandAggregate
 from tandem.kernel import Backoff, BatchPolicy, Coalescer, Unavailable
+from tandem.mongodb.document import Document, is_tombstone, version_of
+from tandem.mongodb.identity import fingerprint_in
+from tandem.mongodb.indexes import MissingIndex
 from tandem.user import StoredUser
 from tandem.user.stored import uptime
-from tandem.user_query.document import Document, document_of, is_tombstone, version_of
-from tandem.user_query.identity import fingerprint_in
-from tandem.user_query.indexes import MissingIndex
+from tandem.user_query.document import document_of
 from tandem.user_query.lists import UserLists
 from tandem.user_query.repository import UserQueryRepository
 from tandem.user_query.search import Conditions, Found, UserSearch
@@ -25,7 +26,7 @@ READS = BatchPolicy(max_batch=200, max_waiting=5_000)
 SEARCHES = 2
 
 # A version that was read or committed longer ago is not written any more. It has to be far less than the time
-# that a tombstone stays (`indexes.TOMBSTONES_STAY`), or a deleted user could come back.
+# that a tombstone stays (`mongodb/indexes.py`, `TOMBSTONES_STAY`), or a deleted user could come back.
 LONGEST_WAY_SECONDS = 3_600.0
 
 # Where a reader wants a version: how long MongoDB has for one read, even if the reader would not wait at all.

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pymongo
 
-from tandem.user_query.database import Users, between, translated
-from tandem.user_query.document import id_of
+from tandem.mongodb.client import Collection, between, translated
+from tandem.mongodb.document import id_of
 
 _SECONDS = 2
 
@@ -13,7 +13,7 @@ _SECONDS = 2
 class Witness:
     """Tells what MongoDB knows of ids."""
 
-    def __init__(self, users: Users) -> None:
+    def __init__(self, users: Collection) -> None:
         self._users = users
 
     async def highest_id(self) -> int:

@@ -18,11 +18,12 @@ import msgspec
 
 from tandem.cqrs import CreateUserCommand, SynchronizeUserCommand
 from tandem.delivery.lease import Lease
+from tandem.mongodb.client import open_client
 from tandem.postgres.database import Database
 from tandem.random_users import random_users
 from tandem.user import UserInput, normalize
 from tandem.user_command.repository import UserCommandRepository
-from tandem.user_query.database import open_client, users_of
+from tandem.user_query.database import users_of
 from tandem.user_query.document import document_of
 from tandem.user_query.repository import UserQueryRepository
 from tandem_lab.baselines.frozen_floor.lanes import Bring, main

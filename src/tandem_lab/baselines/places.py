@@ -12,8 +12,8 @@ from typing import Any
 import asyncpg
 
 from tandem.config import Settings, SettingsError, load_settings
+from tandem.mongodb.client import MAJORITY, Client, Collection
 from tandem.user_command.migrate import migrate
-from tandem.user_query.database import MAJORITY, Client, Users
 from tandem.user_query.indexes import INDEXES
 
 DEADLINE = timedelta(seconds=30)
@@ -37,7 +37,7 @@ async def fresh_schema(postgres_url: str, name: str) -> str:
     return url
 
 
-async def fresh_collection(client: Client, name: str) -> Users:
+async def fresh_collection(client: Client, name: str) -> Collection:
     """Make the collection afresh, with the service's indexes and acknowledgements."""
     users = client.get_default_database("tandem").get_collection(name, write_concern=MAJORITY)
     await users.drop()

@@ -19,9 +19,9 @@ from typing import Any
 import asyncpg
 import uvloop
 
+from tandem.mongodb.client import Collection, open_client
 from tandem.postgres.database import Database
 from tandem.user_command.repository import UserCommandRepository
-from tandem.user_query.database import Users, open_client
 from tandem.user_query.document import document_of
 from tandem.user_query.repository import UserQueryRepository
 from tandem_lab.baselines.floor import commands_of
@@ -81,7 +81,7 @@ async def main() -> None:
     print(json.dumps({"users": arguments.users, **measured}))
 
 
-async def fill(schema_url: str, users: Users, count: int) -> list[str]:
+async def fill(schema_url: str, users: Collection, count: int) -> list[str]:
     """Write the same users to both databases with the service's statements. Returns their addresses."""
     database = await Database.connect(schema_url, name=NAME, deadline=DEADLINE)
     commands, queries = UserCommandRepository(database, NAME), UserQueryRepository(users)
@@ -96,7 +96,7 @@ async def fill(schema_url: str, users: Users, count: int) -> list[str]:
     return emails
 
 
-async def read_documents(repository: UserQueryRepository, users: Users, emails: Sequence[str]) -> Sized:
+async def read_documents(repository: UserQueryRepository, users: Collection, emails: Sequence[str]) -> Sized:
     """The documents: `find_one` for one address, the service's aggregation for several."""
     if len(emails) > 1:
         return await repository.find_newest_by_emails(emails)

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 import asyncpg
 
-from tandem.user_query.database import Users, open_client, users_of
-from tandem.user_query.document import Document, is_tombstone
+from tandem.mongodb.client import Collection, open_client
+from tandem.mongodb.document import Document, is_tombstone
+from tandem.user_query.database import users_of
 from tandem_lab.proof.judge import Promise, Row, judge
 from tandem_lab.proof.ledger import Kind, read_ledger
 from tandem_lab.proof.stack import System
@@ -111,7 +112,7 @@ async def _rows(connection: asyncpg.Connection, seed: str) -> AsyncIterator[tupl
             yield record["id"], Row(*record)
 
 
-async def _documents(users: Users, seed: str) -> AsyncIterator[tuple[int, Document]]:
+async def _documents(users: Collection, seed: str) -> AsyncIterator[tuple[int, Document]]:
     wanted = {"seed": seed, "_id": {"$type": "number"}}
     async for document in users.find(wanted, sort=[("_id", 1)], batch_size=PAGE):
         yield document["_id"], document

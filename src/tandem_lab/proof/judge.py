@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tandem.user_query.document import Document, is_tombstone
+from tandem.mongodb.document import Document, is_tombstone
 from tandem_lab.proof.ledger import Acknowledged, Kind, content_hash
 from tandem_lab.proof.verdict import Failure
 

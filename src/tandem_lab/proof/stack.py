@@ -14,7 +14,8 @@ import psutil
 from pymongo.errors import PyMongoError
 
 from tandem.kernel import UnsuitableServer
-from tandem.user_query.database import open_client, users_of
+from tandem.mongodb.client import open_client
+from tandem.user_query.database import users_of
 from tandem_lab.errors import LabError
 from tandem_stack.ports import http_status
 from tandem_stack.status import Status, read_status

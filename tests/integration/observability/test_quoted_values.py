@@ -6,7 +6,7 @@ from pymongo import errors
 
 from command_line import run_tandem
 from tandem.kernel import Unavailable
-from tandem.user_query.database import described, translated
+from tandem.mongodb.client import described, translated
 
 QUOTES = "dup key: { email: 'marker@example.com' }"
 WRITE_ERROR = {"index": 0, "code": 57, "errmsg": QUOTES, "op": {"_id": 1, "email": "marker@example.com"}}

@@ -2,8 +2,8 @@
 
 import pytest
 
+from tandem.mongodb.client import unreachable as mongodb
 from tandem.postgres.database import unreachable as postgresql
-from tandem.user_query.database import unreachable as mongodb
 
 
 @pytest.mark.parametrize(

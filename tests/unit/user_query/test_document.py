@@ -5,9 +5,10 @@ import json
 import pytest
 from bson import Decimal128, Int64, ObjectId
 
+from tandem.mongodb.document import encode_document, id_of, is_tombstone
 from tandem.user import Profile, StoredUser
 from tandem.user.profile import Name
-from tandem.user_query.document import document_of, encode_document, id_of, is_tombstone
+from tandem.user_query.document import document_of
 
 
 def test_a_document_is_who_the_user_is_and_then_its_profile():

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import BackgroundTasks, FastAPI, HTTPException, Query, Request
 from fastapi.responses import JSONResponse
 
-from tandem.user_query.database import open_client
+from tandem.mongodb.client import open_client
 from tandem_lab.baselines.places import DEADLINE, fresh_collection, fresh_schema, settings
 from tandem_lab.baselines.plain_way.storage import NAME, Storage, open_engine
 from tandem_lab.baselines.plain_way.wire import UserIn, UserOut

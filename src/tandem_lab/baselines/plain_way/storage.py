@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from tandem.user_query.database import Users as Documents
+from tandem.mongodb.client import Collection as Documents
 from tandem_lab.baselines.places import location_columns, user_columns
 from tandem_lab.baselines.plain_way.wire import Location, Timezone, UserIn, UserOut
 

@@ -103,11 +103,11 @@ def sort_errors(details: Mapping[str, Any]) -> Sorted:
     existing: set[int] = set()
     refused: dict[int, str] = {}
     for error in details["writeErrors"]:
-        user_id = _id_in(error["op"])
+        id_ = _id_in(error["op"])
         if _is_replay(error):
-            existing.add(user_id)
+            existing.add(id_)
         elif is_documents_own_fault(error["code"]):
-            refused[user_id] = _reason(error)
+            refused[id_] = _reason(error)
         else:
             msg = f"MongoDB did not write (code {error['code']})"
             raise Unavailable(msg)

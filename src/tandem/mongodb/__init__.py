@@ -1,0 +1,1 @@
+"""MongoDB as every query side uses it: documents written and read, indexes, errors translated once."""

@@ -1,0 +1,198 @@
+"""Documents of one kind in MongoDB: written in whatever order they come, replaced by later versions, read."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import bson
+from bson.raw_bson import RawBSONDocument
+from pymongo import ReadPreference, ReplaceOne
+from pymongo.errors import BulkWriteError
+from pymongo.read_concern import ReadConcern
+from pymongo.results import BulkWriteResult, InsertManyResult
+
+from tandem.errors import TandemError
+from tandem.kernel import Unavailable
+from tandem.mongodb.client import LENIENT, UNSENDABLE, Collection, Filter, between, translated
+from tandem.mongodb.document import DELETED_AT, Document, id_of
+from tandem.mongodb.identity import conflict, fingerprint_of
+from tandem.mongodb.indexes import BY_ID, BY_SEED
+from tandem.mongodb.refusals import Sorted, sort_errors
+
+
+class DocumentChanged(TandemError):
+    """MongoDB's document is not the one any more that was to be replaced. Nothing was written."""
+
+
+class _ChangedMeanwhile(Unavailable):
+    """What was to be replaced is not there any more."""
+
+
+class Documents:
+    """Documents of one kind. Each has an `_id`, a `seed` and a `version`, which is 1 or higher."""
+
+    def __init__(
+        self,
+        collection: Collection,
+        is_somebody_elses: Callable[[Document, Document], bool],
+        what: str = "user",
+    ) -> None:
+        """`what` they are of: the word for one, with the letter s for many.
+
+        `is_somebody_elses` says of a stored document whether it is no version of what the second one, with
+        the same `_id`, is of. One whose version is no number is somebody else's.
+        """
+        self._collection = collection
+        self._is_somebody_elses = is_somebody_elses
+        self._what = what
+        self._as_of_now = collection.with_options(
+            read_concern=ReadConcern("linearizable"), read_preference=ReadPreference.PRIMARY
+        )
+        raw = LENIENT.with_options(document_class=RawBSONDocument)
+        self._as_stored = collection.with_options(codec_options=raw, read_concern=ReadConcern("majority"))
+
+    async def write(self, documents: Sequence[Document]) -> dict[int, str]:
+        """Write the documents, unless the same or a later version is there. By id, why one is refused.
+
+        A plain insert comes first, because it costs a quarter of a guarded upsert and nearly all are new.
+        Where the id is there already, the versions decide: repeating and reordering change nothing.
+
+        Raises:
+            Unavailable: not all is acknowledged by majority and journal. Doing it again is harmless.
+            Exception: some document among several cannot even be sent. Alone, it is refused.
+        """
+        return await self._write(documents, self._collection.insert_many(documents, ordered=False))
+
+    async def _write(
+        self, documents: Sequence[Document], bulk: Awaitable[InsertManyResult | BulkWriteResult]
+    ) -> dict[int, str]:
+        try:
+            outcome = await _carried_out(bulk)
+        except UNSENDABLE as error:
+            if len(documents) > 1:
+                raise
+            return {documents[0]["_id"]: f"{type(error).__name__}: it cannot be sent to MongoDB as it is."}
+        if outcome.existing:
+            there = [document for document in documents if document["_id"] in outcome.existing]
+            return outcome.refused | await self._settle(there)
+        return outcome.refused
+
+    async def write_later_versions(self, documents: Sequence[Document]) -> dict[int, str]:
+        """Write these in place of earlier versions; see `write`, but here most are not new.
+
+        Raises:
+            Unavailable, Exception: as `write`.
+        """
+        replacements = [
+            ReplaceOne(
+                {"_id": one["_id"], "seed": one["seed"], "version": {"$lt": one["version"]}}, one, upsert=True
+            )
+            for one in documents
+        ]
+        return await self._write(documents, self._collection.bulk_write(replacements, ordered=False))
+
+    async def replace(self, document: Document, fingerprint: str) -> None:
+        """Write the document over somebody else's, of this fingerprint; nothing where it is not in the way.
+
+        Raises:
+            DocumentChanged: another document is there by now, or MongoDB refuses this one; says which.
+            Unavailable: MongoDB does not answer. Doing it again is harmless.
+        """
+        id_: int = document["_id"]
+        stored = (await self._find_stored([id_])).get(id_)
+        if stored is None or not self._is_somebody_elses(_opened(stored), document):
+            return
+        if fingerprint_of(stored) != fingerprint:
+            raise DocumentChanged("MongoDB has yet another document there by now.")
+        exactly = {"_id": id_, "$expr": {"$eq": ["$$ROOT", {"$literal": stored}]}}
+        try:
+            refused = await self._replace([ReplaceOne(exactly, document)])
+        except _ChangedMeanwhile as error:
+            raise DocumentChanged("MongoDB's document was changed just now.") from error
+        if refused:
+            raise DocumentChanged(refused[id_])
+
+    async def find_by_ids(self, ids: Sequence[int]) -> dict[int, Document]:
+        """The documents of these ids, by id, tombstones among them; what is not there is missing.
+
+        Raises:
+            Unavailable: MongoDB does not answer.
+        """
+        with translated():
+            found = await self._collection.find({"_id": {"$in": ids}}, batch_size=len(ids) + 1).to_list(None)
+        return {id_of(document): document for document in found}
+
+    async def page(
+        self, limit: int, after: int = 0, seed: str | None = None, through: int | None = None
+    ) -> list[Document]:
+        """At most `limit` documents with ids above `after`, ascending; of one run, or of all.
+
+        With `through`, none above that id, and all up to it that were acknowledged before this call: a
+        plain read may come from a member that lags, or from a primary that is none any more.
+
+        Raises:
+            Unavailable: MongoDB does not answer.
+            MissingIndex: the index is not there.
+        """
+        walked: Filter = {DELETED_AT: None} if seed is None else {"seed": seed, DELETED_AT: None}
+        index = BY_ID if seed is None else BY_SEED
+        documents = self._collection if through is None else self._as_of_now
+        with translated(f"{self._what}s"):
+            found = documents.find(
+                between(walked, after, through), sort=BY_ID, limit=limit, batch_size=limit + 1, hint=index
+            )
+            return await found.to_list(None)
+
+    async def _settle(self, documents: Sequence[Document]) -> dict[int, str]:
+        """Replace what is older than these documents. By id, under whose id there is somebody else."""
+        ids = {document["_id"] for document in documents}
+        stored = await self._find_stored(list(ids))
+        if len(stored) < len(ids):
+            msg = "MongoDB has documents that a majority has not acknowledged yet"
+            raise Unavailable(msg)
+        refused: dict[int, str] = {}
+        replacements = []
+        for document in documents:
+            id_, found = document["_id"], _opened(stored[document["_id"]])
+            if self._is_somebody_elses(found, document):
+                refused[id_] = conflict(self._what, id_, fingerprint_of(stored[id_]))
+            elif found["version"] < document["version"]:
+                # The guard stands in the filter as well: another instance may be replacing the same document.
+                older = {"_id": id_, "version": {"$lt": document["version"]}}
+                replacements.append(ReplaceOne(older, document))
+        return refused | (await self._replace(replacements) if replacements else {})
+
+    async def _replace(self, replacements: Sequence[ReplaceOne[Document]]) -> dict[int, str]:
+        """Carry them out. By id, why one is refused.
+
+        Raises:
+            Unavailable: also where one found nothing to replace: somebody else has changed it meanwhile.
+        """
+        outcome = await _carried_out(self._collection.bulk_write(replacements, ordered=False))
+        if outcome.matched + len(outcome.refused) < len(replacements):
+            msg = "MongoDB's documents were changed while they were being replaced"
+            raise _ChangedMeanwhile(msg)
+        return outcome.refused
+
+    async def _find_stored(self, ids: Sequence[int]) -> dict[int, RawBSONDocument]:
+        """The documents under these ids as a majority has them, byte for byte."""
+        with translated():
+            found = await self._as_stored.find({"_id": {"$in": ids}}, batch_size=len(ids) + 1).to_list(None)
+        return {id_of(document): document for document in found}
+
+
+async def _carried_out(bulk: Awaitable[InsertManyResult | BulkWriteResult]) -> Sorted:
+    """Carry out a bulk of writes and sort its errors.
+
+    Raises:
+        Unavailable: some of it is not acknowledged.
+        bson.errors.BSONError, DocumentTooLarge, OverflowError: one document cannot be sent.
+    """
+    with translated():
+        try:
+            result = await bulk
+        except BulkWriteError as error:
+            return sort_errors(error.details)
+    return Sorted(set(), {}, result.matched_count if isinstance(result, BulkWriteResult) else 0)
+
+
+def _opened(stored: RawBSONDocument) -> Document:
+    return bson.decode(stored.raw, LENIENT)
