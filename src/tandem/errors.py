@@ -19,7 +19,7 @@ class TandemError(Exception):
         │   ├── UnknownUser        there is no such user
         │   ├── GoneUser           it was deleted
         │   └── OtherVersion       it has another version than the command expects
-        ├── Overtaken              user_command/changes.py: the user was changed meanwhile: decide again
+        ├── Overtaken              delivery/contest.py: it was changed meanwhile: decide again
         ├── InvalidField           user/wire.py: a field of a user that cannot be kept; names it
         ├── InvalidKey             delivery/idempotency.py: an Idempotency-Key that cannot be used
         ├── KeyReused              delivery/idempotency.py: a key that was used for another command

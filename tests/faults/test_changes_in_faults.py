@@ -13,9 +13,9 @@ import pytest
 from systems import Held, commands, create
 from tandem.app import run_instance
 from tandem.cqrs import DeleteUserCommand, UpdateUserCommand
+from tandem.delivery.contest import Overtaken
 from tandem.delivery.flow_state import FlowStates
 from tandem.user.stored import uptime
-from tandem.user_command.changes import Overtaken
 from tandem.user_query.service import LONGEST_WAY_SECONDS
 from waiting import until
 

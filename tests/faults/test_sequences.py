@@ -25,8 +25,8 @@ from tandem.cqrs import (
     UserCommandAggregate,
 )
 from tandem.cqrs.user import Rejection
+from tandem.delivery.contest import Overtaken
 from tandem.kernel import KernelError
-from tandem.user_command.changes import Overtaken
 
 MOST_LIVES = 3
 USERS = 3

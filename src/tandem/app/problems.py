@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping
 
 from tandem.cqrs.user import GoneUser, OtherVersion, UnknownUser
+from tandem.delivery.contest import Overtaken
 from tandem.delivery.idempotency import InvalidKey, KeyReused, StillOpen
 from tandem.http.preconditions import etag
 from tandem.http.problems import ProblemError, ProblemPlace, bad_field, bad_parameter, try_again
 from tandem.kernel import Overloaded, Unavailable
 from tandem.mongodb.indexes import MissingIndex
 from tandem.user import InvalidField
-from tandem.user_command.changes import Overtaken
 from tandem.user_command.ids_used_up import IdsUsedUp
 from tandem.user_command.rows import UnreadableUser
 

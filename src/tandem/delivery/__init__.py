@@ -8,6 +8,7 @@ knows no user; it works on rows of PostgreSQL for every kind of work ("user" is 
 * `lease`: one life of an instance. Pending rows carry its number; when its lease ends, others take them.
 * `recovery`: claims pending rows that nobody works on, and starts their flow again.
 * `idempotency` and `held_keys`: a command that is sent again with its key is carried out once.
+* `contest`: a command that others are in the way of is tried again.
 * `dead_letters`: what was set aside, because the query side refuses it for good or nobody can read it.
 
 What is to be done with a piece of work is the caller's: each of these takes functions or a small port.

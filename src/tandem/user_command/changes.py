@@ -8,7 +8,7 @@ import msgspec
 
 from tandem.cqrs import DeleteUserCommand, UpdateUserCommand, UserCommandAggregate
 from tandem.cqrs.user import Rejection, User, UserErased, UserEvent, decide, evolve
-from tandem.errors import TandemError
+from tandem.delivery.contest import Overtaken
 from tandem.user import InvalidField, StoredUser
 from tandem.user.stored import uptime
 from tandem.user_command.event_log import stored_form
@@ -21,10 +21,6 @@ ChangingCommand: TypeAlias = UpdateUserCommand | DeleteUserCommand
 def state_of(stored: StoredUser) -> User:
     """The state that `decide` works with."""
     return User(stored.version, stored.profile, stored.is_erased)
-
-
-class Overtaken(TandemError):
-    """The user was changed while a command on it was decided. Nothing was done; decide again."""
 
 
 class Decided(msgspec.Struct, frozen=True):

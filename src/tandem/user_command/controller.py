@@ -1,75 +1,47 @@
 """The command side over HTTP: create, update, delete."""
 
-import asyncio
-import re
-import time
-from datetime import timedelta
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
 from tandem.cqrs import CreateUserCommand, DeleteUserCommand, UpdateUserCommand, UserCommandAggregate
-from tandem.delivery.idempotency import Idempotency, StillOpen, idempotency_of
+from tandem.delivery.contest import until_settled
 from tandem.http.decoding import decode_body
-from tandem.http.preconditions import ETAG, IF_MATCH, etag, expected_versions
+from tandem.http.preconditions import IF_MATCH, etag
 from tandem.http.preferences import preferred_wait, wait_applied
-from tandem.http.problems import ProblemError
 from tandem.http.requests import (
     JSON,
     MERGE_PATCH,
     Headers,
     NoArguments,
-    RawHeaders,
     Request,
     Response,
     json_response,
 )
 from tandem.http.routes import Route, Scope
-from tandem.kernel import Backoff, Command, CommandBus, Overloaded, Unavailable
+from tandem.kernel import Command, CommandBus, Overloaded, Unavailable
 from tandem.user import UserInput, UserPatch, normalize
 from tandem.user.ids import UserPath
-from tandem.user.profile import Seed
 from tandem.user_command.acknowledgements import Acknowledgements
-from tandem.user_command.changes import Overtaken
+from tandem.user_command.command_requests import (
+    ANSWERED,
+    IDEMPOTENCY_KEY,
+    PREFER,
+    RETRY,
+    RunQuery,
+    expected,
+    idempotency,
+    traceparent_of,
+)
 from tandem.user_command.event_log import Stage
 from tandem.user_command.views import CreatedUser, UpdatedUser
 
 TAG = "command side (PostgreSQL)"
-# W3C Trace Context, version 00, with the flag `sampled`; all zeros name no trace, and no span.
-_SAMPLED = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-0[13579bdf]")
-
-# Of a command that another open transaction is in the way of: the pauses between tries, and how many.
-_PAUSES = Backoff()
-MOST_TRIES = 5
-_PAUSES_OF_A_CONTEST = Backoff(first=timedelta(milliseconds=5), longest=timedelta(milliseconds=100))
-# The first tries of a command whose user was changed meanwhile go at once, with the next batch.
-TRIES_AT_ONCE = 5
-# How long a command may lose against others on its user, in seconds. Each try decides anew.
-LONGEST_CONTEST_SECONDS = 5.0
-
-IDEMPOTENCY_KEY = {
-    "Idempotency-Key": "A key of at most 128 printable characters. However often a command is sent with it, "
-    "it is carried out once, and each answer is that of the first."
-}
-PREFER = {
-    "Prefer": "`wait=S`: answer when MongoDB has acknowledged the user, after at most S seconds (10 at most)."
-}
-ANSWERED = ETAG | {
-    "Idempotent-Replayed": "`true` if an earlier command with this key did it.",
-    "Preference-Applied": "The wait that was granted.",
-}
-RETRY = {503: {"Retry-After": "Seconds to wait before sending it again."}}
 WAITED = (
     "With `Prefer: wait=S`, the answer comes once MongoDB has acknowledged the user (`SYNCRONIZED`), or with "
     "the status reached by then."
 )
-
-
-class RunQuery(msgspec.Struct, frozen=True):
-    """Which run a command belongs to."""
-
-    seed: Seed
 
 
 class DeleteQuery(msgspec.Struct, frozen=True):
@@ -152,7 +124,7 @@ class UserCommandController:
         """Put a `CreateUserCommand` on the bus and answer after its commit."""
         seed = request.query.seed
         command = CreateUserCommand(
-            seed, normalize(request.body), _idempotency(request, seed), _traceparent_of(request.headers)
+            seed, normalize(request.body), idempotency(request, seed), traceparent_of(request.headers)
         )
         aggregate = await self._execute(command)
         status, headers = await self._answered(request, aggregate, "CREATED")
@@ -161,13 +133,13 @@ class UserCommandController:
 
     async def update(self, request: Request[UserPath, NoArguments, UserPatch]) -> Response:
         """Put an `UpdateUserCommand` on the bus and answer after its commit."""
-        user_id, expected = request.path.id, self._expected(request)
+        user_id, versions = request.path.id, self._expected(request)
         command = UpdateUserCommand(
             user_id,
             decode_body(_decode_patch, request.raw_body),
-            expected,
-            _idempotency(request, f"PATCH {user_id} {request.header('If-Match')}"),
-            _traceparent_of(request.headers),
+            versions,
+            idempotency(request, f"PATCH {user_id} {request.header('If-Match')}"),
+            traceparent_of(request.headers),
         )
         aggregate = await self._execute(command)
         status, headers = await self._answered(request, aggregate, "UPDATED")
@@ -180,37 +152,18 @@ class UserCommandController:
             user_id,
             erase,
             self._expected(request),
-            _idempotency(request, f"DELETE {user_id} {erase} {request.header('If-Match')}"),
-            _traceparent_of(request.headers),
+            idempotency(request, f"DELETE {user_id} {erase} {request.header('If-Match')}"),
+            traceparent_of(request.headers),
         )
         aggregate = await self._execute(command)
         status, headers = await self._answered(request, aggregate, "ERASED" if erase else "DELETED")
         return Response(204, headers=(("Tandem-Status", status), *headers))
 
     def _expected(self, request: Request[Any, Any, Any]) -> frozenset[int] | None:
-        if self._require_if_match and request.header("If-Match") is None:
-            detail = "Say with If-Match which version this is about, or * for any. GET answers it as ETag."
-            raise ProblemError(428, detail)
-        return expected_versions(request)
+        return expected(request, require=self._require_if_match)
 
     async def _execute(self, command: Command[UserCommandAggregate]) -> UserCommandAggregate:
-        """Send a command; where others are in its way, try again here, and nobody waits with it."""
-        deadline = time.monotonic() + LONGEST_CONTEST_SECONDS
-        tries = contests = 0
-        while True:
-            try:
-                return await self._commands.execute(command)
-            except StillOpen:
-                tries += 1
-                if tries == MOST_TRIES:
-                    raise
-                await asyncio.sleep(_PAUSES.seconds(tries))
-            except Overtaken:
-                contests += 1
-                if time.monotonic() > deadline:
-                    raise
-                if contests > TRIES_AT_ONCE:
-                    await asyncio.sleep(_PAUSES_OF_A_CONTEST.seconds(contests - TRIES_AT_ONCE))
+        return await until_settled(lambda: self._commands.execute(command))
 
     async def _answered(
         self, request: Request[Any, Any, Any], aggregate: UserCommandAggregate, status: Stage
@@ -230,14 +183,3 @@ class UserCommandController:
         except (Unavailable, Overloaded):
             # The command is committed: that it is not known how far it has come makes no error of it.
             return False
-
-
-def _idempotency(request: Request[Any, Any, Any], scope: str) -> Idempotency | None:
-    header = request.header("Idempotency-Key")
-    return None if header is None else idempotency_of(header, scope, request.raw_body)
-
-
-def _traceparent_of(headers: RawHeaders) -> str | None:
-    """The trace that a request belongs to, if it is sampled."""
-    header = headers.get("traceparent")
-    return header if header is not None and _SAMPLED.fullmatch(header) else None
