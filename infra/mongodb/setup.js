@@ -36,7 +36,7 @@ function requirePrimary(admin) {
 
 function makeServiceRole(admin) {
   const actions = ['find', 'insert', 'update', 'remove'];
-  const privileges = [{ resource: { db: 'tandem', collection: 'users' }, actions }];
+  const privileges = [{ resource: { db: 'tandem', collection: '' }, actions }];
   const command = admin.getRole('tandem_service') ? 'updateRole' : 'createRole';
   admin.runCommand({ [command]: 'tandem_service', privileges, roles: [] });
 }

@@ -15,15 +15,17 @@ class TandemError(Exception):
         │   ├── NoHandler          a command that no handler is registered for
         │   ├── IdsUsedUp          user_command/ids_used_up.py: no user can be created any more
         │   └── MissingIndex       mongodb/indexes.py: MongoDB lacks an index: `tandem migrate` makes it
-        ├── Rejection              cqrs/user.py: a command that cannot be carried out; it changes nothing
-        │   ├── UnknownUser        there is no such user
-        │   ├── GoneUser           it was deleted
+        ├── Rejection              delivery/rejections.py: a command that cannot be carried out
+        │   ├── Unknown            there is no such user, or other aggregate
+        │   ├── Gone               it was deleted
         │   └── OtherVersion       it has another version than the command expects
         ├── Overtaken              delivery/contest.py: it was changed meanwhile: decide again
         ├── InvalidField           user/wire.py: a field of a user that cannot be kept; names it
         ├── InvalidKey             delivery/idempotency.py: an Idempotency-Key that cannot be used
         ├── KeyReused              delivery/idempotency.py: a key that was used for another command
         ├── StillOpen              delivery/idempotency.py: another transaction is in the way: try again
+        ├── UnreadableAggregate    aggregates/messages.py: somebody has changed an aggregate's rows by hand
+        ├── UnusableAggregate      aggregates/installed.py: a package names an aggregate that cannot be used
         ├── UnreadableUser         user_command/rows.py: somebody has changed a user's rows by hand
         ├── DocumentChanged        mongodb/documents.py: not the document any more that was to be replaced
         ├── SettingsError          config/settings.py: an environment variable is missing or cannot be used

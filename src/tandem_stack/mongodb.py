@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from pymongo.asynchronous.database import AsyncDatabase
 
 DATABASE = "tandem"
-COLLECTION = "users"
 OWNER = "tandem_owner"
 SERVICE = "tandem_service"
 REPLICA_SET = "tandem"
@@ -113,7 +112,7 @@ class MongoDB:
     async def make_roles(self, database: str = DATABASE) -> None:
         """Give the owner and the service their rights on `database`. Makes both users if they are missing.
 
-        The service can find, insert, update and remove in the collection `users`, and nothing else.
+        The service can find, insert, update and remove in all collections of the database, and nothing else.
 
         Raises:
             StackError: the server did not do it.
@@ -125,7 +124,8 @@ class MongoDB:
 
     async def _make_roles(self, database: str) -> None:
         privilege = {
-            "resource": {"db": database, "collection": COLLECTION},
+            # Every collection: those of installed aggregates have names that nobody knows here.
+            "resource": {"db": database, "collection": ""},
             "actions": ["find", "insert", "update", "remove"],
         }
         owns = [{"role": "dbOwner", "db": database}, *({"role": role, "db": "admin"} for role in OWNER_ROLES)]

@@ -24,8 +24,8 @@ from tandem.cqrs import (
     UpdateUserCommand,
     UserCommandAggregate,
 )
-from tandem.cqrs.user import Rejection
 from tandem.delivery.contest import Overtaken
+from tandem.delivery.rejections import Rejection
 from tandem.kernel import KernelError
 
 MOST_LIVES = 3

@@ -12,8 +12,8 @@ from limits import WHOLE_USERS, emails
 from systems import open_system
 from tandem.app import run_instance
 from tandem.cqrs import CreateUserCommand, DeleteUserCommand, UpdateUserCommand
-from tandem.cqrs.user import Rejection
 from tandem.delivery.contest import Overtaken
+from tandem.delivery.rejections import Rejection
 from tandem.user import InvalidField, Profile, UserPatch
 from tandem.user_command.changes import state_of
 from tandem.user_command.event_log import state_after

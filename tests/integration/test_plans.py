@@ -1,8 +1,8 @@
 """A plan that was made while the pending table was empty serves when it is full."""
 
 from systems import commands, create
+from tandem.delivery.queries import queries_of
 from tandem.postgres.database import SESSION_SETTINGS
-from tandem.user_command.queries import QUERIES
 from tandem.user_command.rows import UserRow
 
 
@@ -19,8 +19,10 @@ async def test_no_statement_reads_the_whole_pending_table(system, instance):
     async with system.postgres.transaction():
         before = await system.count(READ)
         ids = [1000100, 1000200]
-        await system.postgres.fetch(QUERIES["synchronize_users"].sql, ids, [1, 1], "instance-1", "1s")
-        await system.postgres.fetch(QUERIES["set_aside_users"].sql, [1000300], [1], ["refused"], "instance-1")
+        await system.postgres.fetch(queries_of("user")["synchronize"].sql, ids, [1, 1], "instance-1", "1s")
+        await system.postgres.fetch(
+            queries_of("user")["set_aside"].sql, [1000300], [1], ["refused"], "instance-1"
+        )
         assert await system.count(READ) - before < 100
     assert await system.count("select count(*) from prm_user_pending") == 20_001 - 3
 

@@ -16,12 +16,15 @@ import msgspec
 from pymongo import AsyncMongoClient
 
 from command_line import TANDEM
+from tandem.aggregates.documents import indexes_of
+from tandem.aggregates.migrate import migrations
 from tandem.app import Adapt
 from tandem.config import Settings
 from tandem.cqrs import CreateUserCommand
 from tandem.random_users import random_users
 from tandem.user import UserInput, normalize
 from tandem.user_command.migrate import migrate
+from tandem.user_command.schema import this_schema
 from tandem.user_query.database import create_indexes
 from tandem_stack.ports import free_port
 from waiting import until
@@ -64,12 +67,14 @@ class System:
 
 
 @asynccontextmanager
-async def open_system(databases) -> AsyncIterator[System]:
-    """Migrate these databases as their owner, and look into them."""
-    await migrate(databases.postgres_owner_url, timedelta(seconds=30))
+async def open_system(databases, aggregates=()) -> AsyncIterator[System]:
+    """Migrate these databases as their owner, for these aggregates beside users, and look into them."""
+    schema = msgspec.structs.replace(this_schema(), then=migrations(aggregates))
+    await migrate(databases.postgres_owner_url, timedelta(seconds=30), schema=schema)
     postgres = await asyncpg.connect(databases.postgres_owner_url)
     client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(databases.mongodb_owner_url)
-    await create_indexes(client, databases.mongodb_owner_url)
+    more = {each.plural: indexes_of(each) for each in aggregates}
+    await create_indexes(client, databases.mongodb_owner_url, more)
     yield System(databases, postgres, client)
     await postgres.close()
     await client.close()

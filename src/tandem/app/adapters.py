@@ -1,12 +1,19 @@
 """The parts of an instance that talk to the outside: `wire` is given them, and a test may give others."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
+from tandem.aggregates.definition import Aggregate
+from tandem.aggregates.documents import probed_indexes
+from tandem.aggregates.migrate import require_migrated as require_aggregates_migrated
+from tandem.aggregates.tasks import ReactionRows
+from tandem.app import aggregates as own
 from tandem.config import Settings
+from tandem.cqrs.user import KIND
 from tandem.delivery.lease import Lease
 from tandem.delivery.pending import PendingRows
 from tandem.mongodb.client import Client, answers, open_client, require_suitable
@@ -17,7 +24,7 @@ from tandem.user import StoredUser
 from tandem.user_command.completeness import Completeness
 from tandem.user_command.dead_letters import DeadLetters
 from tandem.user_command.history import History
-from tandem.user_command.repository import KIND, UserCommandRepository
+from tandem.user_command.repository import UserCommandRepository
 from tandem.user_command.schema import require_migrated
 from tandem.user_query.database import missing_indexes, users_of
 from tandem.user_query.repository import UserQueryRepository
@@ -48,9 +55,15 @@ class Adapters:
     mongodb_answers: Callable[[], Awaitable[bool]]
     #: What MongoDB's collection lacks, in a sentence; empty: nothing.
     missing_indexes: Callable[[], Awaitable[str]]
+    #: Those of installed aggregates, by kind.
+    own: Mapping[str, own.AggregateAdapters]
+    #: What has to follow from events.
+    reactions: ReactionRows
 
 
-def adapters_of(settings: Settings, database: Database, client: Client) -> Adapters:
+def adapters_of(
+    settings: Settings, database: Database, client: Client, aggregates: Sequence[Aggregate[Any]] = ()
+) -> Adapters:
     """Those of these two connections."""
     reads = database.sharing(READING_CONNECTIONS)
     collection = users_of(client)
@@ -73,12 +86,16 @@ def adapters_of(settings: Settings, database: Database, client: Client) -> Adapt
         statistics=Statistics(reads),
         samples=RunSamples(reads),
         mongodb_answers=partial(answers, client),
-        missing_indexes=partial(missing_indexes, client),
+        missing_indexes=partial(
+            missing_indexes, client, {each.plural: probed_indexes(each) for each in aggregates}
+        ),
+        own=own.adapters_of(aggregates, settings, database, reads, client),
+        reactions=own.tasks_of(aggregates, database),
     )
 
 
 @asynccontextmanager
-async def connected(settings: Settings) -> AsyncIterator[Adapters]:
+async def connected(settings: Settings, aggregates: Sequence[Aggregate[Any]] = ()) -> AsyncIterator[Adapters]:
     """Connect to both databases, and disconnect at the end.
 
     Raises:
@@ -90,9 +107,10 @@ async def connected(settings: Settings) -> AsyncIterator[Adapters]:
     database = await Database.connect(settings.postgres_url, name=settings.app_id, deadline=deadline)
     try:
         await require_migrated(database)
+        await require_aggregates_migrated(database, aggregates)
         if not settings.allow_unsafe_durability:
             await database.require_durability()
-        yield adapters_of(settings, database, client)
+        yield adapters_of(settings, database, client, aggregates)
     finally:
         await database.close()
         await client.close()

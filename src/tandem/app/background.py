@@ -33,6 +33,9 @@ class Background:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(keep_running("lease", self.renew_lease))
             tasks.create_task(keep_running("recovery", self._recover))
+            if self._instance.own.flows:
+                tasks.create_task(keep_running("recovery of aggregates", self._recover_own))
+                tasks.create_task(keep_running("reactions", self._react))
             tasks.create_task(keep_running("indexes", self._look_at_indexes))
             tasks.create_task(keep_running("history", self._instance.adapters.history.look_again))
             tasks.create_task(keep_running("live view", self._instance.live.run_once))
@@ -71,3 +74,11 @@ class Background:
         if self._instance.draining:
             return SECONDS_BETWEEN_LOOKS
         return await self._instance.flow.recovery.run_once()
+
+    async def _recover_own(self) -> float:
+        return SECONDS_BETWEEN_LOOKS if self._instance.draining else await self._instance.own.recover()
+
+    async def _react(self) -> float:
+        if self._instance.draining:
+            return SECONDS_BETWEEN_LOOKS
+        return await self._instance.own.reactions.run_once()

@@ -1,13 +1,18 @@
 """The composition root: the only place that knows which parts make an instance. Tests wire by it too."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
+from tandem.aggregates.definition import Aggregate
+from tandem.aggregates.installed import installed
 from tandem.app.adapters import Adapters, connected
+from tandem.app.aggregates import OwnFlows
 from tandem.app.background import Background
 from tandem.app.flow import UserFlow
 from tandem.config import Settings
+from tandem.cqrs import ChangeUserQueryEvent, CreateUserQueryEvent
 from tandem.runs.live_feed import LiveFeed
 
 # Makes other adapters of the connected ones. Tests use it for some that hold up a step, or do it wrong.
@@ -22,13 +27,17 @@ def as_they_are(adapters: Adapters) -> Adapters:
 class Instance:
     """One instance, wired but not yet running: `run_instance` begins and ends its work.
 
-    `flow` is the way of users through it, `adapters` talk to the outside, `background` runs besides.
+    `flow` is the way of users through it, `own` the ways of installed aggregates, `adapters` talk to the
+    outside, `background` runs besides.
     """
 
-    def __init__(self, settings: Settings, adapters: Adapters, flow: UserFlow, live: LiveFeed) -> None:
+    def __init__(
+        self, settings: Settings, adapters: Adapters, flow: UserFlow, own: OwnFlows, live: LiveFeed
+    ) -> None:
         self.settings = settings
         self.adapters = adapters
         self.flow = flow
+        self.own = own
         self.live = live
         self.draining = False
         self.background = Background(self)
@@ -53,17 +62,26 @@ class Instance:
 def wire(settings: Settings, adapters: Adapters) -> Instance:
     """Make an instance of its parts; nothing runs yet."""
     live = LiveFeed(adapters.samples, adapters.mongodb_answers, settings.app_id)
-    return Instance(settings, adapters, UserFlow(settings, adapters), live)
+    flow = UserFlow(settings, adapters)
+    own = OwnFlows(settings, adapters.own, adapters.reactions, adapters.users.read, adapters.lease)
+    if own.follows_users:
+        flow.events.subscribe(CreateUserQueryEvent, own.reactions.nudge)
+        flow.events.subscribe(ChangeUserQueryEvent, own.reactions.nudge)
+    return Instance(settings, adapters, flow, own, live)
 
 
 @asynccontextmanager
-async def run_instance(settings: Settings, adapt: Adapt = as_they_are) -> AsyncIterator[Instance]:
+async def run_instance(
+    settings: Settings, adapt: Adapt = as_they_are, aggregates: Sequence[Aggregate[Any]] | None = None
+) -> AsyncIterator[Instance]:
     """Connect to both databases, begin to work, and end in order: finish, give the lease back, disconnect.
+
+    It serves these aggregates beside users; all that are installed, if none are named.
 
     Raises:
         UnsuitableServer: one of the two servers cannot be used; says why and what to do.
     """
-    async with connected(settings) as adapters:
+    async with connected(settings, installed() if aggregates is None else aggregates) as adapters:
         instance = wire(settings, adapt(adapters))
         await instance.adapters.history.follow()
         await instance.adapters.lease.begin()
@@ -73,6 +91,7 @@ async def run_instance(settings: Settings, adapt: Adapt = as_they_are) -> AsyncI
         finally:
             instance.draining = True
             await instance.flow.finish()
+            await instance.own.finish()
             work.cancel()
             await asyncio.wait([work])
             await instance.adapters.lease.end()

@@ -8,7 +8,7 @@ from tandem.http.requests import NoArguments, Request, Response, json_response
 from tandem.http.routes import Route
 from tandem.mongodb.documents import DocumentChanged
 from tandem.user.ids import UserPath
-from tandem.user_command.dead_letters import TAG, DeadLetters, Retried, no_letter
+from tandem.user_command.dead_letters import TAG, DeadLetters, Retried
 from tandem.user_command.service import UserCommandService
 from tandem.user_query.service import UserQueryService
 
@@ -49,7 +49,7 @@ class IdentityConflictsController:
         letter = await self._letters.find(user_id)
         user = await self._command_service.current(user_id)
         if letter is None or user is None:
-            raise no_letter(user_id)
+            raise self._letters.no_letter(user_id)
         try:
             replaced = await self._query_service.replace(user, letter.error)
         except DocumentChanged as error:
@@ -60,5 +60,5 @@ class IdentityConflictsController:
             raise ProblemError(409, detail)
         retried = await self._letters.retry(user_id)
         if not retried:
-            raise no_letter(user_id)
+            raise self._letters.no_letter(user_id)
         return json_response(Retried(retried))

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Mapping
 
-from tandem.cqrs.user import GoneUser, OtherVersion, UnknownUser
+from tandem.aggregates.messages import UnreadableAggregate
 from tandem.delivery.contest import Overtaken
 from tandem.delivery.idempotency import InvalidKey, KeyReused, StillOpen
+from tandem.delivery.rejections import OtherVersion, Rejection
 from tandem.http.preconditions import etag
 from tandem.http.problems import ProblemError, ProblemPlace, bad_field, bad_parameter, try_again
 from tandem.kernel import Overloaded, Unavailable
@@ -27,16 +28,11 @@ TRANSLATE: Mapping[type[Exception], Callable[..., ProblemError]] = {
         422, str(error), errors=[ProblemPlace(parameter="Idempotency-Key", detail="was used before")]
     ),
     StillOpen: lambda error: try_again(1, str(error)),
-    UnknownUser: lambda _: ProblemError(404, "There is no such user."),
-    GoneUser: lambda _: ProblemError(
-        410, "The user was deleted. The same path with /events shows its history."
-    ),
+    Rejection: lambda error: ProblemError(error.status, str(error)),
     OtherVersion: lambda error: ProblemError(
-        412,
-        f"The user has version {error.version}. Read it, decide again, and send that version with If-Match.",
-        headers=(etag(error.version),),
-        more={"version": error.version},
+        error.status, str(error), headers=(etag(error.version),), more={"version": error.version}
     ),
+    UnreadableAggregate: lambda error: ProblemError(500, str(error)),
     Overtaken: lambda _: try_again(1, "Others change this user all the time; try again in a moment."),
     UnreadableUser: lambda error: ProblemError(500, str(error)),
     InvalidField: lambda error: bad_field(error.pointer, error.detail),

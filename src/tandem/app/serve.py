@@ -4,19 +4,22 @@ import asyncio
 import gc
 import importlib
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from importlib import metadata, resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from tandem.aggregates.command_controller import AggregateCommandController
+from tandem.aggregates.query_controller import AggregateQueryController
 from tandem.app.authentication import authenticator_of
 from tandem.app.bootstrap import Adapt, Instance, as_they_are, run_instance
 from tandem.app.identity_conflicts import IdentityConflictsController
 from tandem.app.problems import TRANSLATE
 from tandem.app.stop import StopRequest
 from tandem.config import Settings, SettingsError
+from tandem.cqrs.user import KIND
 from tandem.delivery.flow_state import FlowStates
 from tandem.http.application import Application
 from tandem.http.authentication import Authenticator, TokenAuthenticator
@@ -36,7 +39,6 @@ from tandem.runs.live import LiveController
 from tandem.runs.runs import RunsController
 from tandem.user_command.controller import UserCommandController
 from tandem.user_command.dead_letters import DeadLettersController
-from tandem.user_command.repository import KIND
 from tandem.user_command.user_history import UserHistoryController
 from tandem.user_query.controller import UserQueryController
 
@@ -52,11 +54,17 @@ DESCRIPTION = (
 RANDOM_USER_SITE = "https://randomuser.me"
 
 
+class Controller(Protocol):
+    """What answers some routes."""
+
+    def routes(self) -> list[Route]:
+        """Its routes."""
+
+
 def application(instance: Instance, authenticator: Authenticator) -> Application:
     """Everything that an instance answers, to requests that its authenticator lets in."""
-    routes: list[Route] = []
     counters = HttpCounters()
-    for controller in (
+    controllers: list[Controller] = [
         UserCommandController(
             instance.flow.commands,
             instance.flow.acknowledgements,
@@ -78,8 +86,9 @@ def application(instance: Instance, authenticator: Authenticator) -> Application
         _health(instance),
         _metrics(instance, counters),
         LiveController(instance.live),
-    ):
-        routes += controller.routes()
+        *_of_aggregates(instance),
+    ]
+    routes = [route for controller in controllers for route in controller.routes()]
     routes.append(
         openapi_route(
             routes,
@@ -97,6 +106,14 @@ def application(instance: Instance, authenticator: Authenticator) -> Application
         authenticator=authenticator,
         counters=counters,
     )
+
+
+def _of_aggregates(instance: Instance) -> Iterator[Controller]:
+    """What answers for installed aggregates."""
+    for kind, flow in instance.own.flows.items():
+        require_if_match = instance.settings.require_if_match
+        yield AggregateCommandController(flow, require_if_match=require_if_match)
+        yield AggregateQueryController(flow, instance.own.adapters[kind].documents)
 
 
 def _health(instance: Instance) -> HealthController:

@@ -8,12 +8,17 @@ from datetime import timedelta
 from typing import TypeVar
 
 import click
+import msgspec
 
+from tandem.aggregates.documents import indexes_of
+from tandem.aggregates.installed import installed
+from tandem.aggregates.migrate import migrations
 from tandem.cli.interruption import INTERRUPTED, interruptible
 from tandem.config import Settings, load_settings
 from tandem.kernel import Backoff, UnsuitableServer
 from tandem.mongodb import client as mongodb
 from tandem.user_command import migrate as postgres
+from tandem.user_command.schema import this_schema
 from tandem.user_query.database import create_indexes
 
 T = TypeVar("T")
@@ -58,12 +63,16 @@ async def _migrate(settings: Settings, wait: timedelta, patience: postgres.Patie
     deadline = timedelta(seconds=settings.database_timeout_seconds)
 
     def to_postgres() -> Awaitable[list[str]]:
-        return postgres.migrate(settings.postgres_url, deadline, patience=patience, report=_report)
+        schema = msgspec.structs.replace(this_schema(), then=migrations(installed()))
+        return postgres.migrate(
+            settings.postgres_url, deadline, patience=patience, report=_report, schema=schema
+        )
 
     applied = await _once_usable(to_postgres, postgres.may_pass, wait)
     client = mongodb.open_client(settings.mongodb_url, name="migrate", deadline=deadline)
     try:
-        await _once_usable(lambda: create_indexes(client, settings.mongodb_url), mongodb.may_pass, wait)
+        more = {each.plural: indexes_of(each) for each in installed()}
+        await _once_usable(lambda: create_indexes(client, settings.mongodb_url, more), mongodb.may_pass, wait)
     finally:
         await client.close()
     return applied

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from tandem.cqrs.commands import CreateUserCommand, DeleteUserCommand, UpdateUserCommand
-from tandem.errors import TandemError
+from tandem.delivery.rejections import Gone, OtherVersion, Unknown
 from tandem.user import Profile
 from tandem.user.patch import changed, changes_between, patched
 
@@ -43,28 +43,11 @@ class UserErased(msgspec.Struct, frozen=True):
     """All that was known of the person is to be forgotten, in the history, too."""
 
 
+#: What users are called, in tables, too.
+KIND = "user"
+
 UserEvent: TypeAlias = UserCreated | UserUpdated | UserDeleted | UserErased
 UserCommand: TypeAlias = CreateUserCommand | UpdateUserCommand | DeleteUserCommand
-
-
-class Rejection(TandemError):
-    """A command that cannot be carried out. It changes nothing."""
-
-
-class UnknownUser(Rejection):
-    """There is no user of this id."""
-
-
-class GoneUser(Rejection):
-    """The user was deleted."""
-
-
-class OtherVersion(Rejection):
-    """The command expects another version than there is, which is `version`."""
-
-    def __init__(self, version: int) -> None:
-        super().__init__(version)
-        self.version = version
 
 
 def decide(command: UserCommand, user: User | None) -> Sequence[UserEvent]:
@@ -77,12 +60,12 @@ def decide(command: UserCommand, user: User | None) -> Sequence[UserEvent]:
     if isinstance(command, CreateUserCommand):
         return [UserCreated(command.profile)]
     if user is None:
-        raise UnknownUser
+        raise Unknown(KIND)
     may_still_be_erased = isinstance(command, DeleteUserCommand) and command.erase and not user.is_erased
     if user.profile is None and not may_still_be_erased:
-        raise GoneUser
+        raise Gone(KIND)
     if command.expected is not None and user.version not in command.expected:
-        raise OtherVersion(user.version)
+        raise OtherVersion(KIND, user.version)
     if isinstance(command, DeleteUserCommand):
         return [UserErased() if command.erase else UserDeleted()]
     assert user.profile is not None  # noqa: S101 - narrows the type: an update of a deleted user was rejected

@@ -1,27 +1,36 @@
 """Dead letters: work that was set aside, because it is refused for good or nobody can read it."""
 
+import asyncpg
+
 from tandem.delivery.idempotency import StillOpen
 from tandem.delivery.queries import queries_of
 from tandem.postgres.database import Database
-from tandem.postgres.queries import Query
 
 
 class DeadLetterRows:
-    """The dead letters of one kind of work.
+    """The dead letters of one kind of work, which is named as in its tables."""
 
-    Args:
-        database: where they are.
-        kind: the kind's name, as in its tables.
-        retry: the kind's own query that makes letters pending again: that of the id that it is given, or at
-            most 1,000 of all where it is given null. It leaves those out that another transaction has locked,
-            and answers how many they were as `retried`.
-    """
-
-    def __init__(self, database: Database, kind: str, retry: Query) -> None:
+    def __init__(self, database: Database, kind: str) -> None:
         self._database = database
         self._kind = kind
         self._queries = queries_of(kind)
-        self._retry = retry
+
+    async def rows(self, limit: int, after: int) -> list[asyncpg.Record]:
+        """At most `limit` with ids above `after`, ascending: id, seed, version, error, app_id, created_at.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer.
+        """
+        return await self._database.fetch(self._queries["list_dead_letters"], after, limit)
+
+    async def row(self, work_id: int) -> asyncpg.Record | None:
+        """The one of this id with the refused state (as JSON, or null) in the end; None where it is none.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer.
+        """
+        rows = await self._database.fetch(self._queries["find_dead_letter"], work_id)
+        return rows[0] if rows else None
 
     async def retry(self, work_id: int | None = None) -> int:
         """Make this dead letter pending again, or at most 1,000 of all. How many they were.
@@ -32,7 +41,7 @@ class DeadLetterRows:
             StillOpen: another transaction has locked this one.
             Unavailable: PostgreSQL does not answer.
         """
-        rows = await self._database.fetch(self._retry, work_id)
+        rows = await self._database.fetch(self._queries["retry_dead_letters"], work_id)
         retried = int(rows[0]["retried"])
         if retried or work_id is None or not await self._exists(work_id):
             return retried

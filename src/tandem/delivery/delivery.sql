@@ -1,5 +1,6 @@
--- The queries of delivery that need no more than its own tables, for one kind of work. {kind} is its name: where
--- it is "user", the tables are prm_user_pending and prm_user_dead_letter, and their column is user_id.
+-- The queries of delivery for one kind of work. {kind} is its name: where it is "user", the tables are prm_user,
+-- prm_user_pending, prm_user_dead_letter, prm_user_event, prm_user_count and prm_user_lag, and there is a view
+-- prm_user_state. Those that belong to a row of prm_user have the column user_id.
 
 -- name: claim_pending
 -- Takes pending work that nobody works on: those of ended leases, and our own that we do not hold. Rows that
@@ -46,3 +47,116 @@ FROM (SELECT FROM prm_{kind}_dead_letter LIMIT 1000) first;
 -- name: is_dead_letter
 -- A row if this one is set aside.
 SELECT FROM prm_{kind}_dead_letter WHERE {kind}_id = $1;
+
+-- name: synchronize
+-- Ends the flow of what is still pending at these versions, or at earlier ones: status, event, statistics.
+-- The ids have to be in order, and of one id the highest version last: width_bucket finds an id's place among them.
+-- Deleting the pending row decides who does it, so that two instances cannot both. Answers how many of each
+-- lag it has ended, and whether another instance had created them.
+--
+-- It waits for rows that others have locked no longer than $4 (`lock_timeout`). Null: it leaves such out, which stay
+-- pending, and takes the time to lock the others first.
+WITH chosen AS MATERIALIZED (
+    SELECT CASE WHEN set_config('lock_timeout', coalesce($4::text, '1s'), true) <> '' AND $4 IS NOT NULL
+           THEN $1::bigint[]
+           ELSE ARRAY(
+               SELECT p.{kind}_id FROM prm_{kind}_pending p JOIN prm_{kind} u ON u.id = p.{kind}_id
+               WHERE p.{kind}_id = ANY ($1) AND u.id = ANY ($1) FOR UPDATE OF p, u SKIP LOCKED
+           ) END AS ids
+), done AS (
+    DELETE FROM prm_{kind}_pending
+    WHERE {kind}_id = ANY ((SELECT ids FROM chosen)::bigint[])
+      AND version <= ($2::integer[])[width_bucket({kind}_id, $1::bigint[])]
+    RETURNING {kind}_id
+), synchronized AS (
+    UPDATE prm_{kind} SET status = CASE WHEN status IN ('DELETED', 'ERASED') THEN status ELSE 'SYNCRONIZED' END
+    WHERE id = ANY (ARRAY(SELECT {kind}_id FROM done))
+    RETURNING id, seed, app_id, version, coalesce(updated_at, created_at) AS committed_at
+), events AS (
+    INSERT INTO prm_{kind}_event ({kind}_id, version, event_type, seed, app_id, created_at)
+    SELECT id, version, 'SYNCRONIZED', seed, $3, now() FROM synchronized
+), ended AS MATERIALIZED (
+    SELECT seed, app_id, app_id <> $3 AND version = 1 AS taken_over,
+           ceil(ln(greatest(extract(epoch FROM now() - committed_at)::float8 * 1000, 1)) / ln(1.1::float8))::smallint
+               AS bucket,
+           count(*) AS users
+    FROM synchronized GROUP BY 1, 2, 3, 4
+), lags AS (
+    INSERT INTO prm_{kind}_lag AS l (seed, app_id, backend, bucket, users)
+    SELECT seed, app_id, pg_backend_pid(), bucket, sum(users) FROM ended GROUP BY 1, 2, 4
+    ON CONFLICT (seed, app_id, backend, bucket) DO UPDATE SET users = l.users + excluded.users
+), counts AS (
+    INSERT INTO prm_{kind}_count AS c (seed, app_id, backend, synchronized, taken_over)
+    SELECT seed, app_id, pg_backend_pid(), sum(users), coalesce(sum(users) FILTER (WHERE taken_over), 0)
+    FROM ended GROUP BY seed, app_id
+    ON CONFLICT (seed, app_id, backend) DO UPDATE SET
+        synchronized = c.synchronized + excluded.synchronized,
+        taken_over = c.taken_over + excluded.taken_over
+)
+SELECT bucket, users, taken_over FROM ended;
+
+-- name: set_aside
+-- Takes out of the flow what MongoDB refused for good, with its reasons.
+WITH refused AS (
+    SELECT * FROM unnest($1::bigint[], $2::integer[], $3::text[]) AS r ({kind}_id, version, error)
+), done AS (
+    -- Who is locked stays pending: recovery brings it here once more.
+    DELETE FROM prm_{kind}_pending p USING refused r
+    WHERE p.{kind}_id = ANY (ARRAY(
+              SELECT {kind}_id FROM prm_{kind}_pending WHERE {kind}_id = ANY ($1) FOR UPDATE SKIP LOCKED
+          )) AND p.{kind}_id = r.{kind}_id AND p.version = r.version
+    RETURNING p.{kind}_id, p.version, r.error
+), letters AS (
+    INSERT INTO prm_{kind}_dead_letter ({kind}_id, version, error, app_id, created_at)
+    SELECT {kind}_id, version, error, $4, now() FROM done
+    ON CONFLICT ({kind}_id) DO UPDATE SET
+        version = excluded.version, error = excluded.error,
+        app_id = excluded.app_id, created_at = excluded.created_at
+)
+INSERT INTO prm_{kind}_count AS c (seed, app_id, backend, dead_letters)
+SELECT u.seed, u.app_id, pg_backend_pid(), count(*)
+FROM done JOIN prm_{kind} u ON u.id = done.{kind}_id
+WHERE u.id = ANY ($1) GROUP BY u.seed, u.app_id
+ON CONFLICT (seed, app_id, backend) DO UPDATE SET dead_letters = c.dead_letters + excluded.dead_letters;
+
+-- name: not_synchronized
+-- Those of these ids that MongoDB has not acknowledged as they are now: pending, or dead letters.
+SELECT {kind}_id FROM prm_{kind}_pending WHERE {kind}_id = ANY ($1::bigint[])
+UNION ALL SELECT {kind}_id FROM prm_{kind}_dead_letter WHERE {kind}_id = ANY ($1);
+
+-- name: list_dead_letters
+-- Dead letters in order of ids.
+SELECT d.{kind}_id, coalesce(u.seed, '') AS seed, d.version, d.error, d.app_id, d.created_at
+FROM prm_{kind}_dead_letter d LEFT JOIN prm_{kind} u ON u.id = d.{kind}_id
+WHERE d.{kind}_id > $1 ORDER BY d.{kind}_id LIMIT $2;
+
+-- name: find_dead_letter
+-- One dead letter, with the state that the rows have; null where there is none.
+SELECT d.{kind}_id, coalesce(u.seed, '') AS seed, d.version, d.error, d.app_id, d.created_at, s.state::text AS state
+FROM prm_{kind}_dead_letter d
+LEFT JOIN prm_{kind} u ON u.id = d.{kind}_id
+LEFT JOIN prm_{kind}_state s ON s.id = d.{kind}_id
+WHERE d.{kind}_id = $1 LIMIT 1;
+
+-- name: retry_dead_letters
+-- Makes dead letters pending again, at the newest version: the one of this id, or at most 1,000 of them. They belong
+-- to no incarnation, so any instance's recovery claims them. Those that another transaction has locked are left out.
+WITH chosen AS (
+    SELECT {kind}_id FROM prm_{kind}_dead_letter
+    WHERE $1::bigint IS NULL OR {kind}_id = $1 ORDER BY {kind}_id LIMIT 1000 FOR UPDATE SKIP LOCKED
+), removed AS (
+    DELETE FROM prm_{kind}_dead_letter d WHERE d.{kind}_id = ANY (ARRAY(SELECT {kind}_id FROM chosen))
+    RETURNING d.{kind}_id, d.version
+), pending AS (
+    INSERT INTO prm_{kind}_pending ({kind}_id, version, incarnation, created_at)
+    SELECT r.{kind}_id, coalesce(u.version, r.version), 0, now()
+    FROM removed r LEFT JOIN LATERAL (SELECT version FROM prm_{kind} WHERE id = r.{kind}_id LIMIT 1) u ON true
+    ON CONFLICT DO NOTHING
+), counts AS (
+    INSERT INTO prm_{kind}_count AS c (seed, app_id, backend, dead_letters)
+    SELECT u.seed, u.app_id, pg_backend_pid(), -count(*)
+    FROM removed r JOIN prm_{kind} u ON u.id = r.{kind}_id
+    WHERE u.id = ANY (ARRAY(SELECT {kind}_id FROM chosen)) GROUP BY u.seed, u.app_id
+    ON CONFLICT (seed, app_id, backend) DO UPDATE SET dead_letters = c.dead_letters + excluded.dead_letters
+)
+SELECT count(*) AS retried FROM removed;

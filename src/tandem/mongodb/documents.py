@@ -14,7 +14,7 @@ from tandem.kernel import Unavailable
 from tandem.mongodb.client import LENIENT, UNSENDABLE, Collection, Filter, between, translated
 from tandem.mongodb.document import DELETED_AT, Document, id_of
 from tandem.mongodb.identity import conflict, fingerprint_of
-from tandem.mongodb.indexes import BY_ID, BY_SEED
+from tandem.mongodb.indexes import BY_ID, BY_SEED, by_field
 from tandem.mongodb.refusals import Sorted, sort_errors
 
 
@@ -121,9 +121,16 @@ class Documents:
         return {id_of(document): document for document in found}
 
     async def page(
-        self, limit: int, after: int = 0, seed: str | None = None, through: int | None = None
+        self,
+        limit: int,
+        after: int = 0,
+        seed: str | None = None,
+        through: int | None = None,
+        by: tuple[str, object] | None = None,
     ) -> list[Document]:
         """At most `limit` documents with ids above `after`, ascending; of one run, or of all.
+
+        With `by`, only those that have this value in this field, for which there has to be an index.
 
         With `through`, none above that id, and all up to it that were acknowledged before this call: a
         plain read may come from a member that lags, or from a primary that is none any more.
@@ -134,6 +141,9 @@ class Documents:
         """
         walked: Filter = {DELETED_AT: None} if seed is None else {"seed": seed, DELETED_AT: None}
         index = BY_ID if seed is None else BY_SEED
+        if by is not None:
+            walked[by[0]] = by[1]
+            index = by_field(by[0])
         documents = self._collection if through is None else self._as_of_now
         with translated(f"{self._what}s"):
             found = documents.find(

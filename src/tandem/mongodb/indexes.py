@@ -21,6 +21,12 @@ Index = list[tuple[str, int]]
 BY_ID: Index = [("_id", ASCENDING)]
 BY_SEED: Index = [("seed", ASCENDING), ("_id", ASCENDING)]
 
+
+def by_field(field: str) -> Index:
+    """The index that lists of documents with one value in this field walk, in order of ids."""
+    return [(field, ASCENDING), ("_id", ASCENDING)]
+
+
 #: How long a tombstone stays: by far longer than any version is on its way here
 #: (`user_query/service.py`, `LONGEST_WAY_SECONDS`).
 TOMBSTONES_STAY = timedelta(days=1)

@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import asyncpg
 
@@ -26,6 +26,8 @@ from tandem.postgres.sessions import Session, Sessions
 logger = logging.getLogger(__name__)
 
 QUERIES = load_queries(__package__ or "", "postgres.sql")
+R = TypeVar("R")
+
 OLDEST_VERSION = 18
 MOST_TRIES = 4
 
@@ -178,23 +180,49 @@ class Database:
         Raises:
             Unavailable: as `connection` does.
         """
+
+        async def ask(session: Session) -> list[asyncpg.Record]:
+            rows: list[asyncpg.Record] = await session.fetch(query.sql, *arguments)
+            return rows
+
+        return await self._tried(query.name, ask, within, server)
+
+    async def transact(
+        self, name: str, work: Callable[[Session], Awaitable[R]], server: int | None = None
+    ) -> R:
+        """Do `work`, which is more than one query, in one transaction; `name` is for the log.
+
+        If it has lost against another transaction, it is done again a few times.
+
+        Raises:
+            Unavailable: as `connection` does; whether it was committed may be unknown.
+        """
+
+        async def in_transaction(session: Session) -> R:
+            async with session.transaction():
+                return await work(session)
+
+        return await self._tried(name, in_transaction, None, server)
+
+    async def _tried(
+        self, name: str, work: Callable[[Session], Awaitable[R]], within: timedelta | None, server: int | None
+    ) -> R:
         tries = 0
         while True:
             tries += 1
             try:
-                async with self.connection(within, server) as connection:
-                    rows: list[asyncpg.Record] = await connection.fetch(query.sql, *arguments)
-                    return rows
+                async with self.connection(within, server) as session:
+                    return await work(session)
             except Unavailable as error:
-                self._log_refusal(query, error)
+                self._log_refusal(name, error)
                 if tries == MOST_TRIES or not isinstance(error.__cause__, LOST):
                     raise
 
-    def _log_refusal(self, query: Query, error: Unavailable) -> None:
+    def _log_refusal(self, name: str, error: Unavailable) -> None:
         cause = error.__cause__
-        if is_refusal(cause) and self._logged != (found := (query.name, type(cause).__name__)):
+        if is_refusal(cause) and self._logged != (found := (name, type(cause).__name__)):
             self._logged = found
-            logger.warning("%s: %s", query.name, error)
+            logger.warning("%s: %s", name, error)
 
     @property
     def connections(self) -> dict[str, int]:

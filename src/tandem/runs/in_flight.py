@@ -2,15 +2,27 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
 from tandem.cqrs import CreateUserCommand, SynchronizeUserCommand
 from tandem.runs.samples import RunInFlight
-from tandem.user import StoredUser
 
 # Of more runs at a time, only those with the most users in flight are published.
 MOST_RUNS = 20
 # For so many runs it is remembered whose users were claimed.
 MOST_REMEMBERED_RUNS = 20
+
+
+class Created(Protocol):
+    """A user, or another aggregate."""
+
+    @property
+    def seed(self) -> str:
+        """The run that it belongs to."""
+
+    @property
+    def app_id(self) -> str:
+        """The instance that created it."""
 
 
 class ClaimedUsers:
@@ -19,7 +31,7 @@ class ClaimedUsers:
     def __init__(self) -> None:
         self.by_run: dict[str, Counter[str]] = {}
 
-    def count(self, users: Sequence[StoredUser]) -> None:
+    def count(self, users: Sequence[Created]) -> None:
         """Count these."""
         for user in users:
             self.by_run.setdefault(user.seed, Counter())[user.app_id] += 1

@@ -1,4 +1,4 @@
-"""A user's version, and the path of a request that names a user."""
+"""The path of a request that names a user."""
 
 from typing import Annotated
 
@@ -6,9 +6,6 @@ import msgspec
 from msgspec import Meta
 
 from tandem.ids import HIGHEST_ID
-
-#: A user's version, as far as PostgreSQL's integer goes.
-Version = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 
 
 class UserPath(msgspec.Struct, frozen=True):

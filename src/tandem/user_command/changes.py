@@ -7,8 +7,9 @@ from typing import TypeAlias
 import msgspec
 
 from tandem.cqrs import DeleteUserCommand, UpdateUserCommand, UserCommandAggregate
-from tandem.cqrs.user import Rejection, User, UserErased, UserEvent, decide, evolve
+from tandem.cqrs.user import User, UserErased, UserEvent, decide, evolve
 from tandem.delivery.contest import Overtaken
+from tandem.delivery.rejections import Rejection
 from tandem.user import InvalidField, StoredUser
 from tandem.user.stored import uptime
 from tandem.user_command.event_log import stored_form

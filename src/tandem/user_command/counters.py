@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from tandem.cqrs.user import UserEvent, UserUpdated
 from tandem.histogram import Histogram
 
-# Bucket b of prm_user_lag (users.sql: synchronize_users) holds lags of (1.1^(b-1), 1.1^b] ms. Its geometric
+# Bucket b of prm_user_lag (delivery.sql: synchronize) holds lags of (1.1^(b-1), 1.1^b] ms. Its geometric
 # middle is at most sqrt(1.1) - 1 = 4.9 % away from any lag in it.
 BUCKET_GROWTH = 1.1
 

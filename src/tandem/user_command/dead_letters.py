@@ -1,11 +1,13 @@
 """Dead letters over HTTP: see what was set aside and why, and send it on its way again."""
 
 from datetime import datetime
+from types import GenericAlias
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
+from tandem.cqrs.user import KIND
 from tandem.delivery.dead_letters import DeadLetterRows
 from tandem.http.problems import ProblemError
 from tandem.http.requests import NoArguments, Request, Response, json_response
@@ -13,8 +15,6 @@ from tandem.http.routes import Route
 from tandem.ids import HIGHEST_ID
 from tandem.postgres.database import Database
 from tandem.user.ids import UserPath
-from tandem.user_command.queries import QUERIES
-from tandem.user_command.repository import KIND
 
 TAG = "dead letters"
 
@@ -53,51 +53,67 @@ class LettersQuery(msgspec.Struct, frozen=True):
 
 
 class DeadLetters(DeadLetterRows):
-    """The dead letters of users, in PostgreSQL."""
+    """The dead letters of one kind of work, as they are shown: users, unless told otherwise.
 
-    def __init__(self, database: Database) -> None:
-        super().__init__(database, KIND, QUERIES["retry_dead_letters"])
+    Args:
+        database: where they are.
+        kind: what they are called.
+        letter: the type that shows one; its fields are the columns of `rows`, in their order.
+        letter_with_state: the same with a field `state` in the end.
+    """
 
-    async def page(self, limit: int, after: int) -> list[DeadLetter]:
-        """At most `limit` of users with ids above `after`, ascending.
+    def __init__(
+        self,
+        database: Database,
+        kind: str = KIND,
+        letter: type = DeadLetter,
+        letter_with_state: type = DeadLetterWithState,
+    ) -> None:
+        super().__init__(database, kind)
+        self.kind = kind
+        self.letter = letter
+        self.letter_with_state = letter_with_state
+
+    async def page(self, limit: int, after: int) -> list[Any]:
+        """At most `limit` of those with ids above `after`, ascending.
 
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        rows = await self._database.fetch(QUERIES["list_dead_letters"], after, limit)
-        return [DeadLetter(*row) for row in rows]
+        return [self.letter(*row) for row in await self.rows(limit, after)]
 
-    async def find(self, user_id: int) -> DeadLetterWithState | None:
-        """The dead letter of this user, or None.
+    async def find(self, id_: int) -> Any | None:
+        """The dead letter of this id, or None.
 
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        rows = await self._database.fetch(QUERIES["find_dead_letter"], user_id)
-        if not rows:
-            return None
-        columns = dict(rows[0])
-        state = _shown(columns.pop("state"))
-        return DeadLetterWithState(**columns, state=state)
+        row = await self.row(id_)
+        return None if row is None else self.letter_with_state(*row[:-1], state=_shown(row[-1]))
+
+    def no_letter(self, id_: int) -> ProblemError:
+        """There is nothing to see or to do for this one."""
+        return ProblemError(404, f"{self.kind.capitalize()} {id_} is no dead letter.")
 
 
 class DeadLettersController:
     """Answers for the dead letters."""
 
-    def __init__(self, letters: DeadLetters) -> None:
+    def __init__(self, letters: DeadLetters, path: str = "/api/v1/dead-letters") -> None:
         self._letters = letters
+        self._path = path
 
     def routes(self) -> list[Route]:
         """The routes of the dead letters."""
-        path = "/api/v1/dead-letters"
+        path, letters = self._path, self._letters
         return [
             Route(
                 "GET",
                 path,
                 self.page,
-                "Users that were set aside, and why",
+                f"{letters.kind.capitalize()}s that were set aside, and why",
                 query_type=LettersQuery,
-                responses={200: list[DeadLetter]},
+                responses={200: GenericAlias(list, (letters.letter,))},
                 problems=(503,),
                 tag=TAG,
             ),
@@ -107,7 +123,7 @@ class DeadLettersController:
                 self.find,
                 "One of them, with the refused state",
                 path_type=UserPath,
-                responses={200: DeadLetterWithState},
+                responses={200: letters.letter_with_state},
                 problems=(404, 503),
                 tag=TAG,
             ),
@@ -140,14 +156,14 @@ class DeadLettersController:
         """One dead letter."""
         letter = await self._letters.find(request.path.id)
         if letter is None:
-            raise no_letter(request.path.id)
+            raise self._letters.no_letter(request.path.id)
         return json_response(letter)
 
     async def retry(self, request: Request[UserPath, NoArguments, None]) -> Response:
         """One dead letter pending again."""
         retried = await self._letters.retry(request.path.id)
         if not retried:
-            raise no_letter(request.path.id)
+            raise self._letters.no_letter(request.path.id)
         return json_response(Retried(retried))
 
     async def retry_all(self, request: Request[NoArguments, NoArguments, None]) -> Response:
@@ -162,8 +178,3 @@ def _shown(state: str | None) -> dict[str, Any] | None:
         return None if state is None else msgspec.json.decode(state, type=dict[str, Any])
     except msgspec.MsgspecError:
         return {"unreadable": state}
-
-
-def no_letter(user_id: int) -> ProblemError:
-    """There is nothing to see or to do for this user."""
-    return ProblemError(404, f"User {user_id} is no dead letter.")

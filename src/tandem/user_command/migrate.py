@@ -8,7 +8,7 @@ Instances never migrate: see `schema.py` for what they ask for.
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -20,7 +20,7 @@ from tandem.postgres.database import Database, unreachable
 from tandem.postgres.faults import DRIVER_ERRORS
 from tandem.user_command.lock_holders import who_blocks, who_holds
 from tandem.user_command.queries import QUERIES
-from tandem.user_command.schema import Applied, Migration, Schema, require_known_or_additive, this_schema
+from tandem.user_command.schema import Applied, Schema, require_known_or_additive, this_schema
 
 # Any number will do, as long as everybody who migrates this system takes the same.
 ADVISORY_LOCK = 0x7A6DE8
@@ -54,6 +54,8 @@ _MAY_PASS = (
 )
 
 Report = Callable[[str], None]
+
+_REMEMBER = "INSERT INTO tandem_migration (number, name, additive, checksum) VALUES ($1, $2, $3, $4)"
 
 
 class Patience(msgspec.Struct, frozen=True):
@@ -91,9 +93,8 @@ async def migrate(
             url, timeout=deadline.total_seconds(), server_settings={"application_name": "tandem migrate"}
         )
         try:
-            return await _Steps(connection, url, patience or Patience(), report).migrate(
-                schema or this_schema()
-            )
+            steps = Steps(connection, url, patience or Patience(), report)
+            return await steps.migrate(schema or this_schema())
         finally:
             await connection.close()
 
@@ -114,11 +115,11 @@ def _explained(url: str) -> Iterator[None]:
         raise UnsuitableServer(unreachable(url, error)) from error
 
 
-class _Steps:
+class Steps:
     """What is done one after the other, each within the patience."""
 
     def __init__(self, connection: asyncpg.Connection, url: str, patience: Patience, report: Report) -> None:
-        self._connection = connection
+        self.connection = connection
         self._url = url
         self._patience = patience
         self._report = report
@@ -126,37 +127,43 @@ class _Steps:
     async def migrate(self, schema: Schema) -> list[str]:
         """All of it; the names of the migrations that were missing."""
         await self._patiently("This migration", self._keep_out_others)
-        await self._apply("The table of migrations", _BOOKKEEPING)
-        rows = await self._connection.fetch(QUERIES["applied_migrations"].sql)
+        await self.apply("The table of migrations", _BOOKKEEPING)
+        rows = await self.connection.fetch(QUERIES["applied_migrations"].sql)
         applied = [Applied(**dict(row)) for row in rows]
         require_known_or_additive(applied, schema)
         done = {row.number for row in applied}
         missing = [migration for number, migration in schema.migrations.items() if number not in done]
         # Rows from before this was written down. What the files were like then, nobody can say any more.
         before = [schema.migrations[row.number] for row in applied if row.additive is None]
-        await self._connection.executemany(
+        await self.connection.executemany(
             "UPDATE tandem_migration SET additive = $2 WHERE number = $1",
             [(migration.number, migration.additive) for migration in before],
         )
-        for migration in missing:
-            await self._apply(migration.name, migration.sql, migration)
+        for one in missing:
+            row = (one.number, one.name, one.additive, one.checksum)
+            await self.apply(one.name, one.sql, _REMEMBER, row)
         if schema.grants:
-            await self._apply("The rights of the service role", schema.grants)
-        return [migration.name for migration in missing]
+            await self.apply("The rights of the service role", schema.grants)
+        more = await schema.then(self) if schema.then else []
+        return [migration.name for migration in missing] + more
 
     async def _keep_out_others(self) -> str | None:
         """Take the lock of all migrations, which ends with the connection; else say who has it."""
-        if await self._connection.fetchval("SELECT pg_try_advisory_lock($1)", ADVISORY_LOCK):
+        if await self.connection.fetchval("SELECT pg_try_advisory_lock($1)", ADVISORY_LOCK):
             return None
-        return await who_holds(self._connection, ADVISORY_LOCK)
+        return await who_holds(self.connection, ADVISORY_LOCK)
 
-    async def _apply(self, what: str, sql: str, migration: Migration | None = None) -> None:
-        """Carry out `sql` in one transaction, which remembers the migration too."""
+    async def apply(self, what: str, sql: str, remember: str = "", row: Sequence[object] = ()) -> None:
+        """Carry out `sql` in one transaction, and with it the query that remembers it, with its arguments.
+
+        Raises:
+            UnsuitableServer: somebody has held a lock for too long.
+        """
 
         async def attempt() -> str | None:
             watching = asyncio.create_task(self._who_blocks_us())
             try:
-                await self._apply_once(sql, migration)
+                await self._apply_once(sql, remember, row)
             except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
                 return await watching
             finally:
@@ -165,19 +172,13 @@ class _Steps:
 
         await self._patiently(what, attempt)
 
-    async def _apply_once(self, sql: str, migration: Migration | None) -> None:
+    async def _apply_once(self, sql: str, remember: str, row: Sequence[object]) -> None:
         milliseconds = int(self._patience.one_try.total_seconds() * 1000)
-        async with self._connection.transaction():
-            await self._connection.execute(f"SET LOCAL lock_timeout = {milliseconds}")
-            await self._connection.execute(sql)
-            if migration is not None:
-                await self._connection.execute(
-                    "INSERT INTO tandem_migration (number, name, additive, checksum) VALUES ($1, $2, $3, $4)",
-                    migration.number,
-                    migration.name,
-                    migration.additive,
-                    migration.checksum,
-                )
+        async with self.connection.transaction():
+            await self.connection.execute(f"SET LOCAL lock_timeout = {milliseconds}")
+            await self.connection.execute(sql)
+            if remember:
+                await self.connection.execute(remember, *row)
 
     async def _who_blocks_us(self) -> str:
         """Ask by a session of its own, while ours is waiting: afterwards nobody could say any more."""
@@ -186,7 +187,7 @@ class _Steps:
         try:
             other = await asyncpg.connect(self._url, timeout=seconds, command_timeout=seconds)
             try:
-                return await who_blocks(other, self._connection.get_server_pid())
+                return await who_blocks(other, self.connection.get_server_pid())
             finally:
                 other.terminate()
         except DRIVER_ERRORS:

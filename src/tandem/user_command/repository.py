@@ -7,10 +7,12 @@ import asyncpg
 import msgspec
 
 from tandem.cqrs import CreateUserCommand, DeadLetterUserCommand, SynchronizeUserCommand
-from tandem.cqrs.user import GoneUser
+from tandem.cqrs.user import KIND
+from tandem.delivery.endings import Endings
 from tandem.delivery.held_keys import HeldKeys
 from tandem.delivery.idempotency import HeldUp, Keyed, KeyTaken, Known
 from tandem.delivery.pending import Unreadable
+from tandem.delivery.rejections import Gone
 from tandem.kernel import Unavailable
 from tandem.postgres.database import Database
 from tandem.postgres.faults import is_refusal, state_of
@@ -26,8 +28,6 @@ from tandem.user_command.reference_data import ReferenceIds
 from tandem.user_command.rows import Row, UnreadableUser, row_of, stored_user
 from tandem.user_command.views import UserRows
 
-# What users are called in the tables and queries of `delivery`.
-KIND = "user"
 SAME_KEY = "uses the same key"
 KEY_INDEXES = {"prm_user_idempotency_key", "prm_user_key_pkey"}
 # Those of all tables that have a user's id as their key, or in it.
@@ -38,7 +38,6 @@ ID_INDEXES = {
 # same answer; it takes a fsync. A transaction that stays open holds up a batch only once for so long
 # (`held_keys`).
 KEY_PATIENCE = "200ms"
-ROW_PATIENCE = "500ms"
 PATIENCE = timedelta(seconds=1)
 
 
@@ -56,6 +55,7 @@ class UserCommandRepository:
         #: Called when the sequence has given an id that is taken.
         self.on_taken_id: Callable[[], None] = lambda: None
         self._ids = ReferenceIds(database)
+        self._endings = Endings(database, KIND, app_id, reads)
         #: What has been committed here since this instance began.
         self.counters = StageCounters()
 
@@ -225,12 +225,8 @@ class UserCommandRepository:
         Raises:
             Unavailable: PostgreSQL does not answer. Doing it again is harmless.
         """
-        columns = (
-            [command.user_id for command in commands],
-            [command.version for command in commands],
-            [command.error for command in commands],
-        )
-        await self._database.fetch(QUERIES["set_aside_users"], *columns, self._app_id)
+        letters = [(command.user_id, command.version, command.error) for command in commands]
+        await self._endings.set_aside(letters)
 
     async def synchronize(self, commands: Sequence[SynchronizeUserCommand]) -> None:
         """Record SYNCRONIZED for each user that is still pending at this version or an earlier one.
@@ -238,20 +234,9 @@ class UserCommandRepository:
         Raises:
             Unavailable: PostgreSQL does not answer. Doing it again is harmless.
         """
-        # In one order everywhere, so that two instances with the same users cannot lock each other out.
-        ordered = sorted([(command.user_id, command.version) for command in commands])
-        for ended in await self._synchronize([user_id for user_id, _ in ordered], [v for _, v in ordered]):
+        versions = [(command.user_id, command.version) for command in commands]
+        for ended in await self._endings.synchronize(versions):
             self.counters.count_synchronized(*ended)
-
-    async def _synchronize(self, ids: list[int], versions: list[int]) -> list[asyncpg.Record]:
-        arguments = (ids, versions, self._app_id)
-        try:
-            return await self._database.fetch(QUERIES["synchronize_users"], *arguments, ROW_PATIENCE)
-        except Unavailable as error:
-            if not isinstance(error.__cause__, asyncpg.LockNotAvailableError):
-                raise
-        # Somebody has locked a user. It stays pending, and recovery comes back to it; the others go on.
-        return await self._database.fetch(QUERIES["synchronize_users"], *arguments, None)
 
     async def read_pending(
         self, ids: Sequence[int], versions: Sequence[int]
@@ -274,8 +259,7 @@ class UserCommandRepository:
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        rows = await self._reads.fetch(QUERIES["not_synchronized"], ids)
-        return {row["user_id"] for row in rows}
+        return await self._endings.not_synchronized(ids)
 
     async def events(self, user_id: int) -> list[StoredEvent]:
         """All events of a user, in order; none where there is no such user.
@@ -308,7 +292,7 @@ def _result_of(row: asyncpg.Record) -> StoredUser | Exception:
     """What the command of a row of `find_users_by_keys` has led to."""
     version, is_erased = row["version"], row["status"] == "ERASED"
     if is_erased and version < row["last_version"]:
-        return GoneUser()
+        return Gone(KIND)
     events = msgspec.json.decode(row["events"] or "[]", type=list[StoredEvent])
     updated_at = events[-1].created_at if version > 1 and events else None
     columns = (row["id"], row["seed"], row["app_id"], version, row["created_at"])

@@ -6,9 +6,9 @@ migrations that it does not know whether they are in its way.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from importlib import resources
-from typing import Self
+from typing import Any, Self
 
 import asyncpg
 import msgspec
@@ -53,6 +53,8 @@ class Schema(msgspec.Struct, frozen=True):
 
     migrations: Mapping[int, Migration]
     grants: str = ""
+    #: Applies more after that, by the same `migrate.Steps`; the names of what it has applied.
+    then: Callable[[Any], Awaitable[list[str]]] | None = None
 
     @classmethod
     def of(cls, migrations: Iterable[Migration], grants: str = "") -> Self:

@@ -12,7 +12,8 @@ from tandem.http.preconditions import ETAG, IF_NONE_MATCH, unless_known
 from tandem.http.problems import ProblemError, bad_parameter
 from tandem.http.requests import NoArguments, Request, Response, json_response
 from tandem.http.routes import Route, Scope
-from tandem.user.ids import UserPath, Version
+from tandem.ids import Version
+from tandem.user.ids import UserPath
 from tandem.user_command.controller import TAG
 from tandem.user_command.event_log import StoredEvent, UnreadableEvent, state_after, todays_data
 from tandem.user_command.rows import UnreadableUser

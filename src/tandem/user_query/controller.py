@@ -11,10 +11,10 @@ from tandem.http.preferences import preferred_wait, wait_applied
 from tandem.http.problems import ProblemError
 from tandem.http.requests import Headers, NoArguments, Request, Response, StreamResponse, json_response
 from tandem.http.routes import Route, Scope
-from tandem.ids import HIGHEST_ID
+from tandem.ids import HIGHEST_ID, Version
 from tandem.mongodb.document import Document, encode_document, is_tombstone, version_of
 from tandem.user import StoredUser
-from tandem.user.ids import UserPath, Version
+from tandem.user.ids import UserPath
 from tandem.user.profile import Email, IdentifiedProfile, Seed
 from tandem.user_query.document import document_of
 from tandem.user_query.lists import FIRST_PIECE

@@ -1,8 +1,13 @@
 """The collection of users in MongoDB."""
 
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from pymongo import IndexModel
+
 from tandem.mongodb import client as mongodb
 from tandem.mongodb.client import Client, Collection, collection_of
-from tandem.mongodb.indexes import BY_SEED
+from tandem.mongodb.indexes import BY_SEED, Index
 from tandem.user_query.indexes import BY_EMAIL, INDEXES
 
 COLLECTION = "users"
@@ -13,19 +18,23 @@ def users_of(client: Client) -> Collection:
     return collection_of(client, COLLECTION)
 
 
-async def create_indexes(client: Client, url: str) -> None:
-    """Create the collection and its indexes; what is there already stays.
+async def create_indexes(
+    client: Client, url: str, more: Mapping[str, Sequence[IndexModel]] = MappingProxyType({})
+) -> None:
+    """Create the collection and its indexes, and `more`, by collection; what is there already stays.
 
     Raises:
         UnsuitableServer: the server cannot be used, or refuses.
     """
-    await mongodb.create_indexes(client, url, {COLLECTION: INDEXES})
+    await mongodb.create_indexes(client, url, {COLLECTION: INDEXES, **more})
 
 
-async def missing_indexes(client: Client) -> str:
-    """What is missing of the collection and its indexes, as the beginning of a sentence; empty: nothing.
+async def missing_indexes(client: Client, more: Mapping[str, Sequence[Index]] = MappingProxyType({})) -> str:
+    """What is missing of the collection and its indexes, and of `more`, as the beginning of a sentence.
+
+    Empty where nothing is.
 
     Raises:
         Unavailable: MongoDB does not answer.
     """
-    return await mongodb.missing_indexes(client, {COLLECTION: [BY_EMAIL, BY_SEED]})
+    return await mongodb.missing_indexes(client, {COLLECTION: [BY_EMAIL, BY_SEED], **more})

@@ -32,7 +32,7 @@ LONGEST_WAY_SECONDS = 3_600.0
 # Where a reader wants a version: how long MongoDB has for one read, even if the reader would not wait at all.
 SHORTEST_READ_SECONDS = 0.5
 # Between two looks for a version: the flow takes some 30 ms, and all who wait are looked up together.
-_PAUSES = Backoff(first=timedelta(milliseconds=10), longest=timedelta(milliseconds=250))
+PAUSES = Backoff(first=timedelta(milliseconds=10), longest=timedelta(milliseconds=250))
 
 Write: TypeAlias = Callable[[Sequence[Document]], Awaitable[dict[int, str]]]
 
@@ -149,7 +149,7 @@ class UserQueryService:
 
         try:
             async with asyncio.timeout(max(within_seconds, SHORTEST_READ_SECONDS)):
-                return await _PAUSES.poll(ask, within_seconds)
+                return await PAUSES.poll(ask, within_seconds)
         except (Unavailable, TimeoutError):
             return None
 

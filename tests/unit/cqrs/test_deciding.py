@@ -5,9 +5,6 @@ import pytest
 from folding import fold
 from tandem.cqrs import CreateUserCommand, DeleteUserCommand, UpdateUserCommand
 from tandem.cqrs.user import (
-    GoneUser,
-    OtherVersion,
-    UnknownUser,
     UserCreated,
     UserDeleted,
     UserErased,
@@ -15,11 +12,13 @@ from tandem.cqrs.user import (
     decide,
     evolve,
 )
+from tandem.delivery.rejections import Gone, OtherVersion, Unknown
 from tandem.user import InvalidField, Profile
 from tandem.user.profile import Dated, Name
 
 JANE = Profile("jane@example.com", name=Name(first="Jane", last="Doe"), phone="1")
 CREATED = UserCreated(JANE)
+IS_2 = OtherVersion("user", 2)
 PHONE_2 = UserUpdated({"phone": "2"})
 
 
@@ -93,8 +92,8 @@ def test_what_would_be_no_user_is_rejected():
 
 
 def test_nobody_is_neither_updated_nor_deleted():
-    given().when(update({"phone": "2"})).then(UnknownUser)
-    given().when(delete()).then(UnknownUser)
+    given().when(update({"phone": "2"})).then(Unknown)
+    given().when(delete()).then(Unknown)
 
 
 def test_an_expected_version_that_is_there_lets_pass():
@@ -104,22 +103,22 @@ def test_an_expected_version_that_is_there_lets_pass():
 
 
 def test_another_version_than_is_expected_is_rejected_with_the_one_that_is_there():
-    given(CREATED, PHONE_2).when(update({"phone": "3"}, expected=frozenset({1}))).then(OtherVersion(2))
-    given(CREATED, PHONE_2).when(delete(expected=frozenset())).then(OtherVersion(2))
-    given(CREATED, PHONE_2).when(update({"phone": "2"}, expected=frozenset({1}))).then(OtherVersion(2))
+    given(CREATED, PHONE_2).when(update({"phone": "3"}, expected=frozenset({1}))).then(IS_2)
+    given(CREATED, PHONE_2).when(delete(expected=frozenset())).then(IS_2)
+    given(CREATED, PHONE_2).when(update({"phone": "2"}, expected=frozenset({1}))).then(IS_2)
 
 
 def test_a_user_is_deleted_once():
     given(CREATED).when(delete()).then(UserDeleted())
-    given(CREATED, UserDeleted()).when(delete()).then(GoneUser)
-    given(CREATED, UserDeleted()).when(update({"phone": "2"})).then(GoneUser)
-    given(CREATED, UserDeleted()).when(delete(expected=frozenset({1}))).then(GoneUser)
+    given(CREATED, UserDeleted()).when(delete()).then(Gone)
+    given(CREATED, UserDeleted()).when(update({"phone": "2"})).then(Gone)
+    given(CREATED, UserDeleted()).when(delete(expected=frozenset({1}))).then(Gone)
 
 
 def test_a_deleted_user_can_still_be_erased_and_an_erased_one_cannot():
     given(CREATED).when(delete(erase=True)).then(UserErased())
     given(CREATED, UserDeleted()).when(delete(erase=True)).then(UserErased())
-    given(CREATED, UserErased()).when(delete(erase=True)).then(GoneUser)
+    given(CREATED, UserErased()).when(delete(erase=True)).then(Gone)
 
 
 def test_every_change_makes_the_next_version():

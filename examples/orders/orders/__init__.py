@@ -1,0 +1,89 @@
+"""Orders of users: a second aggregate beside them, and what the two do for each other."""
+
+from collections.abc import Mapping, Sequence
+from random import Random
+from typing import Any
+
+from orders import order as domain
+from orders.order import CancelOrder, Line, Order, OrderPlaced, PayOrder, PlaceOrder, RefuseOrder, ShipOrder
+from tandem.aggregates import Aggregate, Happened, Id, Profile, Reach, Reaction, Rejection, Related, Trial
+
+
+def document(order: Order, related: Mapping[str, Any]) -> dict[str, Any]:
+    """An order as readers see it, with the name that its customer has now."""
+    customer: Profile | None = related["customer"]
+    name = customer and customer.name
+    return {
+        "userId": order.user_id,
+        "customer": name and " ".join(filter(None, (name.first, name.last))),
+        "status": order.status,
+        "reason": order.reason,
+        "parcel": order.parcel,
+        "cents": order.cents,
+        "lines": [
+            {"article": one.article, "quantity": one.quantity, "cents": one.cents} for one in order.lines
+        ],
+    }
+
+
+async def refuse_order_of_nobody(placed: Happened, reach: Reach) -> None:
+    """An order for a user that does not exist is refused."""
+    user_id = placed.event.user_id
+    if await reach.find("user", user_id) is None:
+        await reach.send("order", placed.id, RefuseOrder(f"There is no user {user_id}."))
+
+
+async def cancel_orders(gone: Happened, reach: Reach) -> None:
+    """Who is deleted or erased needs nothing that was not shipped yet."""
+    async for order_id in reach.ids("order", "open_orders_of_user", gone.id):
+        try:
+            await reach.send("order", order_id, CancelOrder("The customer has left."))
+        except Rejection:
+            continue  # it was shipped or cancelled just now
+
+
+def some_order(dice: Random, users: Sequence[int]) -> PlaceOrder:
+    lines = (
+        Line(f"article {dice.randrange(1000)}", 1 + dice.randrange(5), dice.randrange(9000)) for _ in range(3)
+    )
+    return PlaceOrder(dice.choice(users), tuple(lines))
+
+
+def some_change(dice: Random, orders: Sequence[int]) -> Any:
+    return dice.choice(
+        (ShipOrder(f"parcel {dice.randrange(10**6)}"), CancelOrder("changed my mind"), PayOrder(0))
+    )
+
+
+ORDERS = Aggregate(
+    name="order",
+    plural="orders",
+    package="orders",
+    state=Order,
+    creates=PlaceOrder,
+    commands={"pay": PayOrder, "ship": ShipOrder, "cancel": CancelOrder},
+    internal=[RefuseOrder],
+    events=[OrderPlaced, domain.OrderPaid, domain.OrderShipped, domain.OrderCancelled],
+    decide=domain.decide,
+    evolve=domain.evolve,
+    document=document,
+    related=[
+        Related(
+            name="customer",
+            kind="user",
+            id_of=lambda order: order.user_id,
+            lookup="orders_of_user",
+            when=lambda changed: changed.type != "UPDATED" or "name" in changed.event,
+        )
+    ],
+    lookups={
+        "orders_of_user": lambda order, user_id: order.user_id == user_id,
+        "open_orders_of_user": lambda order, user_id: order.user_id == user_id and order.is_open,
+    },
+    reactions=[
+        Reaction(name="refuse", kind="order", on=["OrderPlaced"], do=refuse_order_of_nobody),
+        Reaction(name="cancel", kind="user", on=["DELETED", "ERASED"], do=cancel_orders),
+    ],
+    listed_by={"userId": Id},
+    trial=Trial(create=some_order, change=some_change),
+)

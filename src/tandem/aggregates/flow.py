@@ -1,0 +1,313 @@
+"""The flow of one kind of aggregate through this process: decided, committed, shown, acknowledged.
+
+The steps are those of users. A command is decided and committed with its event and its pending row; the
+document is written; that MongoDB has it is recorded. Each step is a coalescer: what arrives while a batch is
+under way forms the next one. What is committed goes on in another instance if this one dies.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from tandem.aggregates.definition import Aggregate
+from tandem.aggregates.documents import document_of
+from tandem.aggregates.drafts import Draft
+from tandem.aggregates.messages import Outcome, Refresh, Sent, Stored
+from tandem.aggregates.ports import Stores
+from tandem.delivery.contest import until_settled
+from tandem.delivery.idempotency import Known, once_each
+from tandem.delivery.pending import Unreadable
+from tandem.kernel import Backoff, BatchPolicy, Coalescer, Unavailable
+from tandem.mongodb.document import Document, version_of
+from tandem.user.stored import uptime
+from tandem.user_query.service import LONGEST_WAY_SECONDS, PAUSES, READS, SHORTEST_READ_SECONDS
+
+logger = logging.getLogger(__name__)
+
+# Nobody waits for these: fewer and larger batches cost less, and a lag of some milliseconds.
+PROJECTION_INTERVAL = timedelta(milliseconds=20)
+WRITE_BACK_INTERVAL = timedelta(milliseconds=10)
+
+
+class FlowPolicy(msgspec.Struct, frozen=True):
+    """How much may be gathered and waiting."""
+
+    max_batch: int = 500
+    max_waiting_commands: int = 10_000
+    max_in_projection: int = 20_000
+
+
+class AggregateFlow:
+    """The way of one kind of aggregate.
+
+    Args:
+        aggregate: the kind.
+        stores: where it is written and read.
+        incarnation: answers which life of this instance has the work.
+        policy: bounds.
+    """
+
+    def __init__(
+        self,
+        aggregate: Aggregate[Any],
+        stores: Stores,
+        incarnation: Callable[[], int],
+        policy: FlowPolicy | None = None,
+    ) -> None:
+        policy = policy or FlowPolicy()
+        self.aggregate = aggregate
+        self.store = stores.commands
+        self._documents = stores.documents
+        self._others = stores.others
+        self._incarnation = incarnation
+        #: Documents that MongoDB has acknowledged since this instance began.
+        self.projected = 0
+        #: What kept the last batch of documents from being written; empty after one that was.
+        self.trouble = ""
+        #: Told of what was committed here. They must not raise.
+        self.observers: list[Callable[[Sequence[Draft]], None]] = []
+        name = aggregate.name
+        deciding = BatchPolicy(policy.max_batch, policy.max_waiting_commands, max_in_flight=2)
+        on_their_way = BatchPolicy(policy.max_batch, policy.max_in_projection, retry=Backoff())
+        # Two at a time: one may have to wait a moment for another client's transaction with the same key.
+        self.creates = Coalescer(f"create {name}", self._carry_out, deciding)
+        # One at a time: what arrives meanwhile is decided together, and no batch overtakes another of ours.
+        self.changes = Coalescer(
+            f"change {name}", self._carry_out, msgspec.structs.replace(deciding, max_in_flight=1)
+        )
+        self.projection = Coalescer(
+            f"show {name}",
+            self._project,
+            msgspec.structs.replace(on_their_way, min_interval=PROJECTION_INTERVAL),
+        )
+        self.write_back = Coalescer(
+            f"synchronize {name}",
+            self._synchronize,
+            msgspec.structs.replace(on_their_way, min_interval=WRITE_BACK_INTERVAL),
+        )
+        self.set_aside = Coalescer(f"set aside {name}", self._set_aside, on_their_way)
+        self._by_id = Coalescer(f"read {name} by id", self._read_by_ids, READS)
+        self._current = Coalescer(f"read {name} in PostgreSQL", self._read_current, READS)
+        self._looks = Coalescer(f"look for {name}", self._are_synchronized, BatchPolicy(max_batch=500))
+
+    @property
+    def coalescers(self) -> list[Coalescer[Any, Any]]:
+        """All of them, in the order in which the flow passes them."""
+        reads = (self._by_id, self._current, self._looks)
+        return [self.creates, self.changes, self.projection, self.write_back, self.set_aside, *reads]
+
+    async def execute(self, sent: Sent) -> Outcome:
+        """Carry out a command, and answer once it is committed.
+
+        Raises:
+            Rejection: it cannot be carried out.
+            KeyReused, StillOpen, Overtaken, UnreadableAggregate: see there.
+            Unavailable, Overloaded: as everywhere.
+        """
+        lane = self.creates if sent.id is None else self.changes
+        outcome: Outcome = await until_settled(lambda: lane.submit(sent))
+        return outcome
+
+    async def find(self, id_: int) -> Document | None:
+        """MongoDB's document or tombstone of this id.
+
+        Raises:
+            Unavailable, Overloaded: as everywhere.
+        """
+        return await self._by_id.submit(id_)
+
+    async def find_version(
+        self, id_: int, version: int, within_seconds: float
+    ) -> tuple[Document | None, str]:
+        """A document or tombstone of this version or a later one, and which database it is from.
+
+        MongoDB has so long to have it; else it is made of what PostgreSQL has, with the same content.
+
+        Raises:
+            UnreadableAggregate: its rows cannot be read.
+            Unavailable, Overloaded: as everywhere.
+        """
+
+        async def ask() -> Document | None:
+            document = await self._by_id.submit(id_)
+            return document if document is not None and version_of(document) >= version else None
+
+        with suppress(Unavailable, TimeoutError):
+            async with asyncio.timeout(max(within_seconds, SHORTEST_READ_SECONDS)):
+                if (document := await PAUSES.poll(ask, within_seconds)) is not None:
+                    return document, "MongoDB"
+        stored = await self.current(id_)
+        if stored is None or stored.version < version:
+            return None, "PostgreSQL"
+        shown = (await self.shown([stored]))[0]
+        return (None if isinstance(shown, str) else shown), "PostgreSQL"
+
+    async def until_synchronized(self, id_: int, within_seconds: float) -> bool:
+        """Whether MongoDB has acknowledged it as it is now, after waiting for at most so long.
+
+        Raises:
+            Unavailable, Overloaded: as everywhere.
+        """
+        return await PAUSES.poll(lambda: self._looks.submit(id_), within_seconds)
+
+    async def current(self, id_: int) -> Stored | None:
+        """The aggregate as PostgreSQL has it now.
+
+        Raises:
+            UnreadableAggregate: its rows cannot be read.
+            Unavailable, Overloaded: as everywhere.
+        """
+        return await self._current.submit(id_)
+
+    async def shown(self, aggregates: Sequence[Stored]) -> Sequence[Document | str]:
+        """The documents of these; of one that its author's code cannot show, why."""
+        related = await self._related(aggregates)
+        return [self._document(stored, found) for stored, found in zip(aggregates, related, strict=True)]
+
+    async def _carry_out(self, sent: Sequence[Sent]) -> Sequence[Outcome | Exception]:
+        return await once_each(sent, self._carry_out_new, self._find_by_keys, _replayed)
+
+    async def _carry_out_new(self, sent: Sequence[Sent]) -> Sequence[Outcome | Exception]:
+        ids = sorted({one.id for one in sent if one.id is not None})
+        found = await self.store.read(ids) if ids else {}
+        there = {id_: Draft(self.aggregate, id_, found.get(id_)) for id_ in ids}
+        drafts = [Draft(self.aggregate, None, None) if one.id is None else there[one.id] for one in sent]
+        decided = [draft.decide(one) for draft, one in zip(drafts, sent, strict=True)]
+        to_write = [draft for draft in dict.fromkeys(drafts) if draft.needs_writing]
+        if to_write:
+            await self.store.record(to_write, self._incarnation())
+            self._announce([draft for draft in to_write if draft.is_changed and draft.committed_at])
+        return [draft.outcome(one) for draft, one in zip(drafts, decided, strict=True)]
+
+    def _announce(self, committed: Sequence[Draft]) -> None:
+        """Send what was committed on its way. What there is no room for, recovery finds."""
+        for draft in committed:
+            self.projection.offer(draft.stored())
+        for observe in self.observers:
+            observe(committed)
+
+    async def _find_by_keys(self, keys: Sequence[str]) -> Mapping[str, Known[Outcome]]:
+        return await self.store.find_by_keys(keys)
+
+    async def _project(self, aggregates: Sequence[Stored]) -> Sequence[None]:
+        """Write documents, of several versions of one only the latest, and say what became of them."""
+        # What is older stays pending, and recovery reads it again: no tombstone may have gone before it
+        # comes.
+        oldest = uptime() - LONGEST_WAY_SECONDS
+        fresh = sorted((one for one in aggregates if one.read_at > oldest), key=lambda one: one.version)
+        latest = list({one.id: one for one in fresh}.values())
+        try:
+            refused = await self._write(latest) if latest else {}
+        except Unavailable as error:
+            self.trouble = str(error)
+            raise
+        self.trouble = ""
+        self.projected += len(latest) - len(refused)
+        for one in latest:
+            if one.id in refused:
+                self.set_aside.offer((one.id, one.version, refused[one.id]))
+            else:
+                self.write_back.offer((one.id, one.version))
+        return [None] * len(aggregates)
+
+    async def _write(self, aggregates: Sequence[Stored]) -> dict[int, str]:
+        """Write the documents of these. By id, why one is refused for good."""
+        refused: dict[int, str] = {}
+        new: list[Document] = []
+        later: list[Document] = []
+        for stored, shown in zip(aggregates, await self.shown(aggregates), strict=True):
+            if isinstance(shown, str):
+                refused[stored.id] = shown
+            else:
+                (new if stored.is_new else later).append(shown)
+        if new:
+            refused |= await self._documents.write(new)
+        if later:
+            refused |= await self._documents.write_later_versions(later)
+        if refused:
+            what = "%d %s become dead letters, %d among them. %s"
+            logger.error(what, len(refused), self.aggregate.plural, *next(iter(refused.items())))
+        return refused
+
+    def _document(self, stored: Stored, related: Mapping[str, Any]) -> Document | str:
+        try:
+            return document_of(self.aggregate, stored, related)
+        except Exception as error:
+            # The author's code cannot show it: that is no reason to hold up the others. What such an error
+            # says may quote the state, so it is for the log alone.
+            logger.exception("The document of %s %d cannot be made", self.aggregate.name, stored.id)
+            return f"its document cannot be made: {type(error).__name__}"
+
+    async def _related(self, aggregates: Sequence[Stored]) -> Sequence[Mapping[str, Any]]:
+        """What each document shows besides, by name."""
+        shown: list[dict[str, Any]] = [{} for _ in aggregates]
+        for related in self.aggregate.related:
+            ids = [None if one.state is None else related.id_of(one.state) for one in aggregates]
+            found = await self._others.find(related.kind, sorted({id_ for id_ in ids if id_ is not None}))
+            for one, id_ in zip(shown, ids, strict=True):
+                one[related.name] = None if id_ is None else found.get(id_)
+        return shown
+
+    async def _synchronize(self, versions: Sequence[tuple[int, int]]) -> Sequence[None]:
+        await self.store.synchronize(versions)
+        return [None] * len(versions)
+
+    async def _set_aside(self, letters: Sequence[tuple[int, int, str]]) -> Sequence[None]:
+        await self.store.set_aside(letters)
+        return [None] * len(letters)
+
+    async def _read_by_ids(self, ids: Sequence[int]) -> Sequence[Document | None]:
+        found = await self._documents.find_by_ids(list(set(ids)))
+        return [found.get(id_) for id_ in ids]
+
+    async def _read_current(self, ids: Sequence[int]) -> Sequence[Stored | Exception | None]:
+        found = await self.store.read(sorted(set(ids)))
+        return [found.get(id_) for id_ in ids]
+
+    async def _are_synchronized(self, ids: Sequence[int]) -> Sequence[bool]:
+        behind = await self.store.not_synchronized(ids)
+        return [id_ not in behind for id_ in ids]
+
+    # What recovery asks for; see `delivery.recovery.Flow`.
+
+    def resume(self, work: Stored) -> None:
+        """Show this one."""
+        self.projection.offer(work)
+
+    def put_aside(self, unreadable: Unreadable) -> None:
+        """Make it a dead letter."""
+        self.set_aside.offer((unreadable.id, unreadable.version, unreadable.error))
+
+    def room(self) -> int:
+        """Half of the room is left to what is new, so that a long backlog does not delay it."""
+        return self.projection.policy.max_waiting // 2 - self.projection.waiting
+
+    def in_flight(self) -> list[int]:
+        """The ids of all that are on their way here."""
+        shown = [stored.id for stored in self.projection.in_flight()]
+        ended = [id_ for id_, _ in self.write_back.in_flight()]
+        return shown + ended + [id_ for id_, _, _ in self.set_aside.in_flight()]
+
+
+class ResumedWork:
+    """The flow, as recovery asks for it."""
+
+    def __init__(self, flow: AggregateFlow) -> None:
+        self.resume = flow.resume
+        self.set_aside = flow.put_aside
+        self.room = flow.room
+        self.in_flight = flow.in_flight
+
+
+def _replayed(first: Outcome) -> Outcome:
+    return msgspec.structs.replace(first, is_replayed=True)
+
+
+def refresh(id_: int, cause: str) -> Sent:
+    """The command that writes a document anew, since something else that it shows has changed."""
+    return Sent(Refresh(), id=id_, cause=cause)

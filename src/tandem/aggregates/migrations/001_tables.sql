@@ -1,0 +1,124 @@
+-- additive: yes
+-- What every aggregate has, beside the tables of its own. {kind} is its name. The tables of users are the model, and
+-- user_command/migrations says why each is as it is.
+
+-- Which there are, and at which version. Ids come from one sequence for all kinds, so that what guards the ids of users
+-- after a failover guards these as well.
+CREATE TABLE prm_{kind} (
+    id         bigint PRIMARY KEY,
+    seed       text NOT NULL,
+    app_id     text NOT NULL,
+    -- The name of the last event; SYNCRONIZED once MongoDB has it; DELETED for good.
+    status     text NOT NULL,
+    version    integer NOT NULL,
+    created_at timestamptz NOT NULL,
+    updated_at timestamptz
+);
+
+CREATE TABLE prm_{kind}_event (
+    id          bigint GENERATED ALWAYS AS IDENTITY,
+    {kind}_id   bigint NOT NULL REFERENCES prm_{kind} NOT ENFORCED,
+    version     integer NOT NULL,
+    event_type  text NOT NULL,
+    event_data  jsonb,
+    seed        text NOT NULL,
+    app_id      text NOT NULL,
+    created_at  timestamptz NOT NULL,
+    traceparent text,
+    -- The reaction that has led to it; null: a client's command.
+    cause       text,
+    format      smallint NOT NULL DEFAULT 1,
+    PRIMARY KEY ({kind}_id, version, event_type)
+);
+
+CREATE TABLE prm_{kind}_pending (
+    {kind}_id   bigint PRIMARY KEY REFERENCES prm_{kind} NOT ENFORCED,
+    version     integer NOT NULL,
+    incarnation bigint NOT NULL,
+    created_at  timestamptz NOT NULL
+) WITH (
+    autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
+    autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 20000,
+    autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 1000000
+);
+
+CREATE TABLE prm_{kind}_dead_letter (
+    {kind}_id  bigint PRIMARY KEY REFERENCES prm_{kind} NOT ENFORCED,
+    version    integer NOT NULL,
+    error      text NOT NULL,
+    app_id     text NOT NULL,
+    created_at timestamptz NOT NULL
+);
+
+CREATE TABLE prm_{kind}_key (
+    key         bytea PRIMARY KEY,
+    fingerprint bytea,
+    {kind}_id   bigint NOT NULL REFERENCES prm_{kind} NOT ENFORCED,
+    version     integer NOT NULL
+);
+
+CREATE TABLE prm_{kind}_count (
+    seed             text NOT NULL,
+    app_id           text NOT NULL,
+    backend          integer NOT NULL,
+    total            bigint NOT NULL DEFAULT 0,
+    updated          bigint NOT NULL DEFAULT 0,
+    deleted          bigint NOT NULL DEFAULT 0,
+    synchronized     bigint NOT NULL DEFAULT 0,
+    taken_over       bigint NOT NULL DEFAULT 0,
+    dead_letters     bigint NOT NULL DEFAULT 0,
+    first_created_at timestamptz,
+    last_created_at  timestamptz,
+    PRIMARY KEY (seed, app_id, backend)
+) WITH (fillfactor = 50);
+
+CREATE TABLE prm_{kind}_lag (
+    seed    text NOT NULL,
+    app_id  text NOT NULL,
+    backend integer NOT NULL,
+    bucket  smallint NOT NULL,
+    users   bigint NOT NULL,
+    PRIMARY KEY (seed, app_id, backend, bucket)
+) WITH (fillfactor = 50);
+
+CREATE TABLE prm_{kind}_run_sample (LIKE prm_run_sample INCLUDING ALL);
+
+-- Which of these keys another transaction, still open, has inserted; waits for none.
+CREATE FUNCTION tandem_{kind}_keys_held(keys text[]) RETURNS SETOF text
+LANGUAGE plpgsql SET lock_timeout = '1ms' AS $$
+DECLARE
+    given text;
+BEGIN
+    FOREACH given IN ARRAY keys LOOP
+        BEGIN
+            INSERT INTO prm_{kind}_key (key, {kind}_id, version) VALUES (sha256(convert_to(given, 'UTF8')), 0, 0);
+            RAISE EXCEPTION USING ERRCODE = 'TD001';
+        EXCEPTION
+            WHEN SQLSTATE 'TD001' OR unique_violation THEN NULL;
+            WHEN lock_not_available THEN RETURN NEXT given;
+        END;
+    END LOOP;
+END $$;
+
+-- Called for an event; the argument names the reaction to it.
+CREATE FUNCTION tandem_{kind}_react() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO tandem_reaction (reaction, kind, id, version, event_type)
+    VALUES (TG_ARGV[0], '{kind}', NEW.{kind}_id, NEW.version, NEW.event_type);
+    RETURN NULL;
+END $$;
+
+-- For a lab: events in order, and what is on its way.
+CREATE VIEW lab_{kind}_event AS
+SELECT {kind}_id AS id, seed, version, event_type, format, event_data, app_id, cause, created_at FROM prm_{kind}_event;
+
+CREATE VIEW lab_{kind}_run AS
+SELECT seed, sum(total)::bigint AS total, sum(synchronized)::bigint AS synchronized,
+       sum(dead_letters)::bigint AS dead_letters
+FROM prm_{kind}_count GROUP BY seed;
+
+CREATE VIEW lab_{kind}_pending AS
+SELECT p.{kind}_id AS id, a.seed, i.app_id AS held_by
+FROM prm_{kind}_pending p
+JOIN prm_{kind} a ON a.id = p.{kind}_id
+LEFT JOIN tandem_instance i ON i.incarnation = p.incarnation;

@@ -1,0 +1,137 @@
+"""The flows of installed aggregates in an instance, beside that of users."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from tandem.aggregates.command_store import PostgresCommandStore
+from tandem.aggregates.definition import USER, Aggregate
+from tandem.aggregates.documents import is_somebody_elses
+from tandem.aggregates.drafts import Draft
+from tandem.aggregates.flow import AggregateFlow, FlowPolicy, ResumedWork
+from tandem.aggregates.messages import Stored
+from tandem.aggregates.others import OtherStates, ReadUsers
+from tandem.aggregates.ports import Stores
+from tandem.aggregates.reactions import Reactions, followed, reactions_of
+from tandem.aggregates.tasks import ReactionRows
+from tandem.config import Settings
+from tandem.delivery.lease import Lease
+from tandem.delivery.recovery import Recovery
+from tandem.kernel import Coalescer
+from tandem.mongodb.client import Client, collection_of
+from tandem.mongodb.documents import Documents
+from tandem.postgres.database import Database
+from tandem.runs.in_flight import ClaimedUsers
+
+
+@dataclass(frozen=True)
+class AggregateAdapters:
+    """What of one kind talks to the outside."""
+
+    aggregate: Aggregate[Any]
+    store: PostgresCommandStore
+    documents: Documents
+
+
+def adapters_of(
+    aggregates: Sequence[Aggregate[Any]],
+    settings: Settings,
+    database: Database,
+    reads: Database,
+    client: Client,
+) -> dict[str, AggregateAdapters]:
+    """Those of each kind, by its name."""
+    return {
+        each.name: AggregateAdapters(
+            each,
+            PostgresCommandStore(each, database, settings.app_id, reads),
+            Documents(collection_of(client, each.plural), is_somebody_elses, each.name),
+        )
+        for each in aggregates
+    }
+
+
+def tasks_of(aggregates: Sequence[Aggregate[Any]], database: Database) -> ReactionRows:
+    """The rows of their reactions."""
+    by_name = {each.name: each for each in aggregates}
+    return ReactionRows(database, by_name, list(reactions_of(aggregates)))
+
+
+class OwnFlows:
+    """The flows of all installed aggregates, and what they do for each other."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        adapters: Mapping[str, AggregateAdapters],
+        tasks: ReactionRows,
+        read_users: ReadUsers,
+        lease: Lease,
+    ) -> None:
+        self.adapters = adapters
+        self.tasks = tasks
+        self._drain_seconds = settings.drain_seconds
+        policy = FlowPolicy(settings.max_batch, settings.max_waiting_commands, settings.max_in_projection)
+        self.others = OtherStates(read_users, {kind: each.store for kind, each in adapters.items()})
+        self.flows = {
+            kind: AggregateFlow(
+                each.aggregate,
+                Stores(each.store, each.documents, self.others),
+                lambda: lease.incarnation,
+                policy,
+            )
+            for kind, each in adapters.items()
+        }
+        self.recoveries: dict[str, Recovery[Stored]] = {
+            kind: Recovery(flow.store, lease, ResumedWork(flow)) for kind, flow in self.flows.items()
+        }
+        #: What recovery has claimed of each kind, for the live view.
+        self.claimed = {kind: ClaimedUsers() for kind in self.flows}
+        for kind, recovery in self.recoveries.items():
+            recovery.observers.append(self.claimed[kind].count)
+        aggregates = [each.aggregate for each in adapters.values()]
+        reactions = reactions_of(aggregates)
+        self.reactions = Reactions(reactions, tasks, self.flows, self.others, lambda: lease.incarnation)
+        self._followed = {
+            (each.kind, name) for each in reactions.values() for name in followed(aggregates, each)
+        }
+        for kind, flow in self.flows.items():
+            if self.follows(kind):
+                flow.observers.append(self._nudge)
+
+    def follows(self, kind: str) -> bool:
+        """Whether any reaction follows events of this kind."""
+        return any(each == kind for each, _ in self._followed)
+
+    @property
+    def follows_users(self) -> bool:
+        """Whether any reaction follows events of users."""
+        return self.follows(USER)
+
+    def _nudge(self, committed: Sequence[Draft]) -> None:
+        if any(
+            (draft.aggregate.name, change.event_type) in self._followed
+            for draft in committed
+            for change in draft.changes
+        ):
+            self.reactions.nudge()
+
+    @property
+    def coalescers(self) -> list[Coalescer[Any, Any]]:
+        """All of them."""
+        of_flows = [one for flow in self.flows.values() for one in flow.coalescers]
+        return [*of_flows, *(self.others.coalescers if self.flows else [])]
+
+    async def recover(self) -> float:
+        """One round of every recovery; in how many seconds to look again."""
+        return min([await recovery.run_once() for recovery in self.recoveries.values()], default=1.0)
+
+    async def finish(self) -> None:
+        """Bring to its end what is in flight, as far as the time to drain allows; the rest is recovered."""
+        if not self.flows:
+            return
+        await self.reactions.finish(self._drain_seconds)
+        for coalescer in self.coalescers:
+            await coalescer.drain(timedelta(seconds=self._drain_seconds))
+            coalescer.stop()

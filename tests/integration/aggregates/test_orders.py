@@ -1,0 +1,89 @@
+"""Orders beside users in one instance, in real databases."""
+
+import asyncio
+
+import pytest
+from orders import ORDERS
+from orders.order import CancelOrder, Line, PayOrder, PlaceOrder, ShipOrder
+
+from systems import commands, create, open_system
+from tandem.aggregates import Rejection
+from tandem.aggregates.messages import Sent
+from tandem.app import run_instance
+from tandem.cqrs import DeleteUserCommand, UpdateUserCommand
+from waiting import until
+
+LINES = (Line("tea", 2, 350), Line("cup", 1, 900))
+
+
+@pytest.fixture
+async def system(databases):
+    async with open_system(databases, [ORDERS]) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def instance(system):
+    async with run_instance(system.settings(), aggregates=[ORDERS]) as running:
+        yield running
+
+
+async def place(instance, user_id: int):
+    outcome = await instance.own.flows["order"].execute(Sent(PlaceOrder(user_id, LINES), "run"))
+    return outcome.stored.id
+
+
+async def change(instance, order_id: int, command):
+    return await instance.own.flows["order"].execute(Sent(command, id=order_id))
+
+
+async def until_shows(instance, order_id: int, **fields):
+    async def shows() -> bool:
+        document = await instance.own.flows["order"].find(order_id)
+        return document is not None and all(document[name] == value for name, value in fields.items())
+
+    await until(shows, f"order {order_id} shows {fields}")
+
+
+async def test_an_order_goes_its_way_beside_users(system, instance):
+    [jane] = await create(instance, commands(1))
+    order_id = await place(instance, jane.id)
+    name = f"{jane.profile.name.first} {jane.profile.name.last}"
+    await until_shows(instance, order_id, status="placed", customer=name, cents=1600)
+    with pytest.raises(Rejection, match="costs 1600"):
+        await change(instance, order_id, PayOrder(1))
+    await change(instance, order_id, PayOrder(1600))
+    outcome = await change(instance, order_id, ShipOrder("p1"))
+    assert outcome.stored.version == 3
+    await until_shows(instance, order_id, status="shipped", parcel="p1", version=3)
+    with pytest.raises(Rejection, match="is shipped"):
+        await change(instance, order_id, CancelOrder("no"))
+
+
+async def test_an_order_of_nobody_is_refused(instance):
+    order_id = await place(instance, 4711)
+    await until_shows(instance, order_id, status="cancelled", reason="There is no user 4711.")
+
+
+async def test_whoever_changes_a_name_changes_it_in_the_orders(system, instance):
+    [jane] = await create(instance, commands(1))
+    order_id = await place(instance, jane.id)
+    await instance.flow.commands.execute(UpdateUserCommand(jane.id, {"name": {"first": "Zoe", "last": "Q"}}))
+    await until_shows(instance, order_id, customer="Zoe Q", version=2)
+
+
+async def test_the_open_orders_of_an_erased_user_are_cancelled(system, instance):
+    [jane] = await create(instance, commands(1))
+    orders = await asyncio.gather(*(place(instance, jane.id) for _ in range(20)))
+    await change(instance, orders[0], PayOrder(1600))
+    await change(instance, orders[0], ShipOrder("p1"))
+    await instance.flow.commands.execute(DeleteUserCommand(jane.id, erase=True))
+    for order_id in orders[1:]:
+        await until_shows(instance, order_id, status="cancelled", customer=None)
+    await until_shows(instance, orders[0], status="shipped", customer=None)
+
+    async def nothing_is_left() -> bool:
+        tables = ("tandem_reaction", "prm_order_pending", "prm_order_dead_letter")
+        return [await system.count(f"select count(*) from {table}") for table in tables] == [0, 0, 0]
+
+    await until(nothing_is_left, "nothing left to do")
