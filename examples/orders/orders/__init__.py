@@ -29,7 +29,7 @@ def document(order: Order, related: Mapping[str, Any]) -> dict[str, Any]:
 async def refuse_order_of_nobody(placed: Happened, reach: Reach) -> None:
     """An order for a user that does not exist is refused."""
     user_id = placed.event.user_id
-    if await reach.find("user", user_id) is None:
+    if not await reach.exists("user", user_id):
         await reach.send("order", placed.id, RefuseOrder(f"There is no user {user_id}."))
 
 

@@ -11,7 +11,9 @@
 -- key of another open transaction: at most $19.
 WITH input AS MATERIALIZED (
     SELECT CASE WHEN u.read_version = 0 THEN nextval('prm_user_id_seq') ELSE u.given END AS id,
-           u.read_version, u.version, u.seed, u.stage, u.gone, u.place
+           u.read_version, u.version, u.seed, u.stage, u.gone, u.place,
+           -- For the triggers of reactions.
+           CASE WHEN u.place = 1 THEN set_config('tandem.incarnation', $8::bigint::text, true) END AS told
     FROM unnest($1::bigint[], $2::integer[], $3::integer[], $4::text[], $5::text[], $6::boolean[]) WITH ORDINALITY
          AS u (given, read_version, version, seed, stage, gone, place)
 ), were_pending AS MATERIALIZED (

@@ -20,8 +20,9 @@ S = TypeVar("S")
 SYNCHRONIZED, REFRESHED = "SYNCRONIZED", "REFRESHED"
 #: The kind that users have. They are no `Aggregate`, but reactions may follow their events.
 USER = "user"
+#: What the name of an aggregate is made of, and those that would have tables or documents of Tandem's own.
+KIND, TAKEN = re.compile("[a-z]{1,20}"), frozenset((USER, "users", "country", "run", "timezone"))
 
-_KIND = re.compile("[a-z]{1,20}")
 _SEGMENT = re.compile("[a-z][a-z-]{0,30}")
 
 
@@ -52,6 +53,9 @@ class Reach(Protocol):
         Raises:
             Rejection: it cannot be carried out.
         """
+
+    async def exists(self, kind: str, id_: int) -> bool:
+        """Whether there is one now, not deleted. It costs a twentieth of `find`."""
 
     async def find(self, kind: str, id_: int) -> Any | None:
         """The state as it is now; of a user the `Profile`. None where there is none (any more)."""
@@ -147,8 +151,9 @@ class Aggregate(Generic[S]):
     trial: Trial | None = None
 
     def __post_init__(self) -> None:
-        if not _KIND.fullmatch(self.name) or self.name == USER:
-            self._refuse(f"{self.name!r} is no name: take up to 20 lower-case letters, and not {USER!r}")
+        if not KIND.fullmatch(self.name) or {self.name, self.plural} & TAKEN:
+            taken = ", ".join(sorted(TAKEN))
+            self._refuse(f"{self.name!r} is no name: take up to 20 lower-case letters, and none of {taken}")
         for segment in self.commands:
             if not _SEGMENT.fullmatch(segment) or segment == "events":
                 self._refuse(f"{segment!r} cannot end a path: take lower-case letters and hyphens")

@@ -26,6 +26,8 @@ class Change(msgspec.Struct, frozen=True):
     data: str | None
     traceparent: str | None
     cause: str | None
+    #: None for one of the flow itself.
+    event: Any = None
 
 
 class Decided(msgspec.Struct, frozen=True):
@@ -86,10 +88,10 @@ class Draft:
         for event in events:
             self.version += 1
             if isinstance(event, Refresh):
-                self._note(sent, REFRESHED, None)
+                self._note(sent, REFRESHED)
             else:
                 self.state = self.aggregate.evolve(self.state, event)
-                self._note(sent, type(event).__name__, data_of(event))
+                self._note(sent, type(event).__name__, event)
         self.accepted.append((sent, self.version))
         return Decided(self.version, self.state, bool(events), sent.traceparent)
 
@@ -112,8 +114,9 @@ class Draft:
             raise ValueError(msg)
         return events
 
-    def _note(self, sent: Sent, event_type: str, data: str | None) -> None:
-        self.changes.append(Change(self.version, event_type, data, sent.traceparent, sent.cause))
+    def _note(self, sent: Sent, event_type: str, event: Any = None) -> None:
+        data = None if event is None else data_of(event)
+        self.changes.append(Change(self.version, event_type, data, sent.traceparent, sent.cause, event))
 
     def outcome(self, decided: Decided | Exception) -> Outcome | Exception:
         """What a command gets that `decide` answered with `decided`, once it is known what was committed."""

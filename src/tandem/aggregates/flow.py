@@ -69,8 +69,8 @@ class AggregateFlow:
         self.projected = 0
         #: What kept the last batch of documents from being written; empty after one that was.
         self.trouble = ""
-        #: Told of what was committed here. They must not raise.
-        self.observers: list[Callable[[Sequence[Draft]], None]] = []
+        #: Told of what was committed here, and by which life of this instance. They must not raise.
+        self.observers: list[Callable[[Sequence[Draft], int], None]] = []
         name = aggregate.name
         deciding = BatchPolicy(policy.max_batch, policy.max_waiting_commands, max_in_flight=2)
         on_their_way = BatchPolicy(policy.max_batch, policy.max_in_projection, retry=Backoff())
@@ -93,7 +93,7 @@ class AggregateFlow:
         self.set_aside = Coalescer(f"set aside {name}", self._set_aside, on_their_way)
         self._by_id = Coalescer(f"read {name} by id", self._read_by_ids, READS)
         self._current = Coalescer(f"read {name} in PostgreSQL", self._read_current, READS)
-        self._looks = Coalescer(f"look for {name}", self._are_synchronized, BatchPolicy(max_batch=500))
+        self._looks = Coalescer(f"look for acknowledgements of {name}", self._are_synchronized, BatchPolicy(max_batch=500))
 
     @property
     def coalescers(self) -> list[Coalescer[Any, Any]]:
@@ -180,16 +180,18 @@ class AggregateFlow:
         decided = [draft.decide(one) for draft, one in zip(drafts, sent, strict=True)]
         to_write = [draft for draft in dict.fromkeys(drafts) if draft.needs_writing]
         if to_write:
-            await self.store.record(to_write, self._incarnation())
-            self._announce([draft for draft in to_write if draft.is_changed and draft.committed_at])
+            incarnation = self._incarnation()
+            await self.store.record(to_write, incarnation)
+            committed = [draft for draft in to_write if draft.is_changed and draft.committed_at]
+            self._announce(committed, incarnation)
         return [draft.outcome(one) for draft, one in zip(drafts, decided, strict=True)]
 
-    def _announce(self, committed: Sequence[Draft]) -> None:
+    def _announce(self, committed: Sequence[Draft], incarnation: int) -> None:
         """Send what was committed on its way. What there is no room for, recovery finds."""
         for draft in committed:
             self.projection.offer(draft.stored())
         for observe in self.observers:
-            observe(committed)
+            observe(committed, incarnation)
 
     async def _find_by_keys(self, keys: Sequence[str]) -> Mapping[str, Known[Outcome]]:
         return await self.store.find_by_keys(keys)

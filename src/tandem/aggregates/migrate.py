@@ -11,7 +11,7 @@ from typing import Any
 
 import asyncpg
 
-from tandem.aggregates.definition import Aggregate
+from tandem.aggregates.definition import USER, Aggregate
 from tandem.aggregates.reactions import followed, reactions_of
 from tandem.kernel import Unavailable, UnsuitableServer
 from tandem.postgres.database import Database
@@ -82,12 +82,18 @@ def triggers_of(aggregate: Aggregate[Any], aggregates: Sequence[Aggregate[Any]])
     """
     statements = [_DROP.format(kind=aggregate.name)]
     for name, reaction in reactions_of([aggregate]).items():
-        events = ", ".join(_quoted(event) for event in followed(aggregates, reaction))
-        statements.append(
-            f'CREATE OR REPLACE TRIGGER "tandem_{name}" AFTER INSERT ON prm_{reaction.kind}_event\n'
-            f"FOR EACH ROW WHEN (NEW.event_type::text IN ({events}))\n"
-            f"EXECUTE FUNCTION tandem_{reaction.kind}_react({_quoted(name)});"
-        )
+        events = followed(aggregates, reaction)
+        trigger = f'CREATE TRIGGER "tandem_{name}" AFTER INSERT ON prm_{reaction.kind}_event'
+        if reaction.kind == USER:
+            # Few of the events are followed: of users, nearly all are CREATED. Others cost nothing so.
+            which = ", ".join(map(_quoted, events))
+            each = f"FOR EACH ROW WHEN (NEW.event_type::text IN ({which}))"
+            arguments = _quoted(name)
+        else:
+            each = "REFERENCING NEW TABLE AS written FOR EACH STATEMENT"
+            arguments = f"{_quoted(name)}, {_quoted(','.join(events))}"
+        function = f"tandem_{reaction.kind}_react({arguments})"
+        statements.append(f"{trigger} {each} EXECUTE FUNCTION {function};")
     return "\n".join(statements)
 
 

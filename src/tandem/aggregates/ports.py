@@ -70,6 +70,12 @@ class DocumentStore(Protocol):
 class Others(Protocol):
     """The states of things that documents show and reactions ask for, whatever their kind."""
 
+    async def exists(self, kind: str, id_: int) -> bool:
+        """Whether there is one, not deleted. That costs far less than `find`."""
+
+    async def find_one(self, kind: str, id_: int) -> Any | None:
+        """The state of this one as it is now; None where there is none, or no more."""
+
     async def find(self, kind: str, ids: Sequence[int]) -> Mapping[int, Any]:
         """The states of these as they are now, by id; what is not there, or deleted, is missing."""
 
@@ -113,3 +119,6 @@ class Tasks(Protocol):
 
     async def put_off(self, task: Task, incarnation: int, seconds: float, error: str) -> None:
         """It failed: let it be claimed again after so long, and show why."""
+
+    def let_go(self, task: Task) -> None:
+        """Have it no more in hand, whatever became of it: if it is still to be done, it is claimed again."""

@@ -9,8 +9,9 @@ and what was rejected once is rejected again.
 import asyncio
 import hashlib
 import logging
-from collections import Counter
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -26,18 +27,23 @@ from tandem.aggregates.definition import (
 from tandem.aggregates.flow import AggregateFlow, refresh
 from tandem.aggregates.messages import Outcome, Sent
 from tandem.aggregates.ports import Others, Task, Tasks
-from tandem.delivery.idempotency import Idempotency
-from tandem.delivery.rejections import Gone, Rejection, Unknown
+from tandem.delivery.contest import Overtaken
+from tandem.delivery.idempotency import Idempotency, StillOpen
+from tandem.delivery.rejections import Rejection
 from tandem.kernel import Backoff, Overloaded, Unavailable
 
 logger = logging.getLogger(__name__)
 
-# So many reactions are under way in an instance.
-MOST_AT_A_TIME = 100
+# So many reactions are under way in an instance, and so many wait for a place. Others stay rows.
+MOST_AT_A_TIME = 200
+MOST_WAITING = 10_000
+MOST_A_CLAIM = 500
 SECONDS_BETWEEN_LOOKS = 1.0
 # Of ids that a lookup finds, so many are asked for at a time.
 PAGE = 1_000
 _PAUSES = Backoff()
+# Nobody's fault: it is tried again.
+_NOT_NOW = (Unavailable, Overloaded, Overtaken, StillOpen)
 
 
 class _TakenOver(Exception):
@@ -77,7 +83,7 @@ def _showing(aggregate: Aggregate[Any], related: Related[Any]) -> Reaction:
             async for id_ in reach.ids(aggregate.name, related.lookup, happened.id):
                 try:
                     await reach.send(aggregate.name, id_, None)
-                except Gone:
+                except Rejection:
                     continue  # deleted meanwhile: nothing is shown of it
 
     return Reaction(name=f"show-{related.name}", kind=related.kind, on=(), do=show)
@@ -94,7 +100,7 @@ class _Reach:
         self._tasks = tasks
         self._flows = flows
         self._others = others
-        self._sent: Counter[str] = Counter()
+        self._sent: dict[str, int] = {}
 
     async def send(self, kind: str, id_: int | None, command: Any) -> int:
         """See `Reach.send`. None for a command writes the document anew."""
@@ -120,12 +126,16 @@ class _Reach:
         """The same however often the reaction is repeated, since it sends the same in the same order."""
         happened = self._task.happened
         what = f"{kind} {id_ or 'new'} {type(command).__name__}"
-        self._sent[what] += 1
+        self._sent[what] = self._sent.get(what, 0) + 1
         return f"{self._task.name} {happened.kind} {happened.id} {happened.version} {what} {self._sent[what]}"
+
+    async def exists(self, kind: str, id_: int) -> bool:
+        """See `Reach.exists`."""
+        return await self._others.exists(kind, id_)
 
     async def find(self, kind: str, id_: int) -> Any | None:
         """See `Reach.find`."""
-        return (await self._others.find(kind, [id_])).get(id_)
+        return await self._others.find_one(kind, id_)
 
     async def ids(self, kind: str, lookup: str, *arguments: Any) -> AsyncIterator[int]:
         """See `Reach.ids`."""
@@ -139,14 +149,14 @@ class _Reach:
 
 
 class Reactions:
-    """Claims reactions and carries them out, for as long as the instance lives.
+    """Carries reactions out: those that follow from what is committed here, and those that others left.
 
     Args:
         reactions: by their full names.
         tasks: the rows.
         flows: the flow of each kind.
         others: the states that reactions ask for.
-        incarnation: answers which life of this instance claims.
+        incarnation: answers which life of this instance has them in hand.
     """
 
     def __init__(
@@ -162,7 +172,8 @@ class Reactions:
         self._flows = flows
         self._others = others
         self._incarnation = incarnation
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._waiting: deque[tuple[Task, int]] = deque()
+        self._workers: set[asyncio.Task[None]] = set()
         self._something_new = asyncio.Event()
         #: How many were carried out since this instance began.
         self.done = 0
@@ -171,8 +182,21 @@ class Reactions:
         """Look for reactions now: something was committed that one may follow from."""
         self._something_new.set()
 
+    @property
+    def room(self) -> int:
+        """How many more may wait here."""
+        return MOST_WAITING - len(self._waiting)
+
+    def begin(self, task: Task, incarnation: int) -> None:
+        """Carry this one out, which that life of ours has in hand, after those that wait."""
+        self._waiting.append((task, incarnation))
+        if len(self._workers) < MOST_AT_A_TIME:
+            worker = asyncio.create_task(self._work(), name="reactions")
+            self._workers.add(worker)
+            worker.add_done_callback(self._workers.discard)
+
     async def run_once(self) -> float:
-        """One round: claim what there is room for, begin it, then wait until there may be more.
+        """One round: claim what others left, then wait until there may be more.
 
         Raises:
             Unavailable: PostgreSQL does not answer.
@@ -180,64 +204,53 @@ class Reactions:
         if not self._reactions:
             return SECONDS_BETWEEN_LOOKS
         self._something_new.clear()
-        room = MOST_AT_A_TIME - len(self._under_way)
-        if room > 0:
-            incarnation = self._incarnation()
-            for task in await self._tasks.claim(incarnation, room):
-                doing = asyncio.create_task(self._carry_out(task, incarnation), name=task.name)
-                self._under_way.add(doing)
-                doing.add_done_callback(self._ended)
-        try:
-            async with asyncio.timeout(SECONDS_BETWEEN_LOOKS):
-                await self._something_new.wait()
-        except TimeoutError:
-            pass
+        most = min(MOST_A_CLAIM, self.room)
+        incarnation = self._incarnation()
+        claimed = await self._tasks.claim(incarnation, most) if most > 0 else ()
+        for task in claimed:
+            self.begin(task, incarnation)
+        if len(claimed) < MOST_A_CLAIM:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SECONDS_BETWEEN_LOOKS):
+                    await self._something_new.wait()
         return 0.0
-
-    def _ended(self, doing: asyncio.Task[None]) -> None:
-        self._under_way.discard(doing)
-        if len(self._under_way) == MOST_AT_A_TIME // 2:
-            self._something_new.set()
 
     async def finish(self, within_seconds: float) -> None:
         """Wait for what is under way; what is not done by then is done by another instance."""
-        if self._under_way:
-            await asyncio.wait(list(self._under_way), timeout=within_seconds)
-        for doing in list(self._under_way):
-            doing.cancel()
+        if self._workers:
+            await asyncio.wait(list(self._workers), timeout=within_seconds)
+        for worker in list(self._workers):
+            worker.cancel()
+
+    async def _work(self) -> None:
+        while self._waiting:
+            task, incarnation = self._waiting.popleft()
+            try:
+                await self._carry_out(task, incarnation)
+            finally:
+                self._tasks.let_go(task)
 
     async def _carry_out(self, task: Task, incarnation: int) -> None:
+        """Carry one out. If it cannot be just now, its row stays ours, and is claimed again in a moment."""
         try:
             await self._try(task, incarnation)
-        except (Unavailable, Overloaded):
-            # The row is still there, and ours: it is claimed again in a moment.
+        except _NOT_NOW:
             await asyncio.sleep(_PAUSES.seconds(1))
         except _TakenOver:
             logger.warning("%s was taken over by another instance.", task.name)
-        finally:
-            self._let_go(task)
-
-    def _let_go(self, task: Task) -> None:
-        let_go = getattr(self._tasks, "let_go", None)
-        if let_go is not None:
-            let_go(task)
+        except Exception as error:
+            # The author's code, or rows that cannot be read. Somebody has to mend it; the row says so.
+            logger.exception("%s fails on %s %d", task.name, task.happened.kind, task.happened.id)
+            with suppress(Unavailable):
+                await self._tasks.put_off(task, incarnation, _PAUSES.seconds(10), type(error).__name__)
 
     async def _try(self, task: Task, incarnation: int) -> None:
         reach = _Reach(task, incarnation, self._tasks, self._flows, self._others)
         try:
             await self._reactions[task.name].do(task.happened, reach)
-        except (Unavailable, Overloaded, _TakenOver):
-            raise
-        except (Unknown, Gone):
-            pass  # whom it was about is gone: nothing is left to be done
         except Rejection as rejection:
-            logger.info("%s: %s", task.name, rejection)
-        except Exception as error:
-            # The author's code, or rows that cannot be read. Somebody has to mend it; the row says so.
-            logger.exception("%s fails on %s %d", task.name, task.happened.kind, task.happened.id)
-            seconds = _PAUSES.seconds(10)
-            await self._tasks.put_off(task, incarnation, seconds, type(error).__name__)
-            return
+            # The author has nothing to say to it, so that is the end.
+            logger.info("%s on %s %d: %s", task.name, task.happened.kind, task.happened.id, rejection)
         await self._tasks.finish(task, incarnation)
         self.done += 1
 

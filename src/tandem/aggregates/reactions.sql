@@ -2,23 +2,21 @@
 
 -- name: claim
 -- Takes reactions of these names ($3) that no living instance has in hand, and our own that we do not have ($4: what we
--- have), at most $2. Rows that another transaction has locked are skipped.
+-- have; null: take none of our own), at most $2. Rows that another transaction has locked are skipped.
 WITH alive AS MATERIALIZED (
     SELECT incarnation FROM tandem_instance WHERE lease_until > now()
 ), chosen AS MATERIALIZED (
-    SELECT kind, id, version, reaction, event_type FROM tandem_reaction r
+    SELECT ctid FROM tandem_reaction r
     WHERE reaction = ANY ($3) AND (not_before IS NULL OR not_before < now())
       AND CASE WHEN incarnation = $1
-               THEN claimed_at < now() - interval '2 seconds'
-                    AND concat_ws('/', kind, id, version, reaction, event_type) <> ALL ($4::text[])
+               THEN $4::text[] IS NOT NULL AND claimed_at < now() - interval '2 seconds'
+                    AND concat_ws('/', id, version, reaction, event_type) <> ALL ($4::text[])
                ELSE NOT EXISTS (SELECT FROM alive a WHERE a.incarnation = r.incarnation) END
-    ORDER BY kind, id, version LIMIT $2
+    ORDER BY id, version LIMIT $2
     FOR UPDATE SKIP LOCKED
 )
-UPDATE tandem_reaction r SET incarnation = $1, claimed_at = now()
-FROM chosen c
-WHERE (r.kind, r.id, r.version, r.reaction, r.event_type) = (c.kind, c.id, c.version, c.reaction, c.event_type)
-RETURNING r.reaction, r.kind, r.id, r.version, r.event_type, r.rejected::text AS rejected, r.failures;
+UPDATE tandem_reaction SET incarnation = $1, claimed_at = now() WHERE ctid = ANY (ARRAY(SELECT ctid FROM chosen))
+RETURNING reaction, kind, id, version, event_type, rejected::text AS rejected;
 
 -- name: events
 -- The events of these ids, versions and types.
@@ -31,20 +29,27 @@ CROSS JOIN LATERAL (
 
 -- name: note_rejection
 -- Remembers that a command was rejected; a row only while the reaction is in these hands.
-UPDATE tandem_reaction SET rejected = rejected || jsonb_build_object($7::text, $8::text)
-WHERE reaction = $1 AND kind = $2 AND id = $3 AND version = $4 AND event_type = $5 AND incarnation = $6
+UPDATE tandem_reaction SET rejected = rejected || jsonb_build_object($6::text, $7::text)
+WHERE reaction = $1 AND id = $2 AND version = $3 AND event_type = $4 AND incarnation = $5
 RETURNING id;
 
 -- name: finish
--- Removes a reaction that is done, if it is in these hands.
-DELETE FROM tandem_reaction
-WHERE reaction = $1 AND kind = $2 AND id = $3 AND version = $4 AND event_type = $5 AND incarnation = $6;
+-- Removes reactions that are done, those that are in these hands.
+DELETE FROM tandem_reaction WHERE incarnation = $5 AND ctid = ANY (ARRAY(
+    SELECT found.ctid
+    FROM unnest($1::text[], $2::bigint[], $3::integer[], $4::text[]) AS done (reaction, id, version, event_type)
+    CROSS JOIN LATERAL (
+        SELECT ctid FROM tandem_reaction r
+        WHERE (r.id, r.version, r.reaction, r.event_type) = (done.id, done.version, done.reaction, done.event_type)
+        LIMIT 1
+    ) found
+));
 
 -- name: put_off
--- Leaves a reaction that failed alone for $7 seconds, and keeps why.
-UPDATE tandem_reaction SET incarnation = 0, failures = failures + 1, error = $8,
-       not_before = now() + make_interval(secs => $7)
-WHERE reaction = $1 AND kind = $2 AND id = $3 AND version = $4 AND event_type = $5 AND incarnation = $6;
+-- Leaves a reaction that failed alone for $6 seconds, and keeps why.
+UPDATE tandem_reaction SET incarnation = 0, failures = failures + 1, error = $7,
+       not_before = now() + make_interval(secs => $6)
+WHERE reaction = $1 AND id = $2 AND version = $3 AND event_type = $4 AND incarnation = $5;
 
 -- name: state
 -- How many reactions are to be done, counted no further than 100,000, how old the oldest of them is, and one that

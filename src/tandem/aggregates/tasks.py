@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -12,9 +11,13 @@ import msgspec
 from tandem.aggregates.definition import USER, Aggregate, Happened
 from tandem.aggregates.events import event_of
 from tandem.aggregates.ports import Task
+from tandem.kernel import BatchPolicy, Coalescer
 from tandem.postgres.database import Database
 from tandem.postgres.queries import Query, load_queries
 from tandem.user_command.event_log import todays_data
+
+# Of so many in hand, it is looked whether others were forgotten.
+MOST_COMPARED = 500
 
 
 @cache
@@ -23,14 +26,12 @@ def queries_of(kind: str) -> Mapping[str, Query]:
     return load_queries(__package__ or "", "reactions.sql", kind=kind)
 
 
-@dataclass(frozen=True)
-class ReactionTask:
+class ReactionTask(msgspec.Struct, frozen=True):
     """See `ports.Task`. A row of `tandem_reaction` with its event."""
 
     name: str
     happened: Happened
     rejected: dict[str, str]
-    failures: int = 0
 
 
 class ReactionState(msgspec.Struct, frozen=True):
@@ -49,11 +50,12 @@ class ReactionRows:
         self, database: Database, aggregates: Mapping[str, Aggregate[Any]], names: Sequence[str]
     ) -> None:
         """`names` are the reactions that this program knows; others are left to others."""
-        self._database = database
+        self.database = database
         self._aggregates = aggregates
         self._names = list(names)
         self._queries = queries_of(USER)
-        self._in_hand: dict[str, ReactionTask] = {}
+        self._in_hand: dict[tuple[str, int, int, str], Task] = {}
+        self._done = Coalescer("finish reactions", self._finish, BatchPolicy(max_batch=500))
 
     async def claim(self, incarnation: int, most: int) -> Sequence[ReactionTask]:
         """See `ports.Tasks`.
@@ -61,26 +63,27 @@ class ReactionRows:
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        rows = await self._database.fetch(
-            self._queries["claim"], incarnation, most, self._names, list(self._in_hand)
-        )
+        # Own rows that are not in hand were forgotten. While much is in hand, they are not looked for.
+        in_hand = None
+        if len(self._in_hand) <= MOST_COMPARED:
+            in_hand = [f"{id_}/{version}/{name}/{event}" for name, id_, version, event in self._in_hand]
+        rows = await self.database.fetch(self._queries["claim"], incarnation, most, self._names, in_hand)
         by_kind: defaultdict[str, list[asyncpg.Record]] = defaultdict(list)
         for row in rows:
             by_kind[row["kind"]].append(row)
         tasks = [task for kind, some in by_kind.items() for task in await self._read(kind, some)]
-        self._in_hand |= {_key(task): task for task in tasks}
+        self._in_hand |= {_place(task): task for task in tasks}
         return tasks
 
     async def _read(self, kind: str, rows: Sequence[asyncpg.Record]) -> list[ReactionTask]:
         columns = ([row[name] for row in rows] for name in ("id", "version", "event_type"))
-        found = await self._database.fetch(queries_of(kind)["events"], *columns)
+        found = await self.database.fetch(queries_of(kind)["events"], *columns)
         events = {(event["id"], event["version"], event["event_type"]): event for event in found}
         return [
             ReactionTask(
                 row["reaction"],
                 self._happened(kind, event),
                 msgspec.json.decode(row["rejected"], type=dict[str, str]),
-                row["failures"],
             )
             for row in rows
             if (event := events.get((row["id"], row["version"], row["event_type"])))
@@ -99,21 +102,37 @@ class ReactionRows:
     async def note_rejection(self, task: Task, incarnation: int, key: str, why: str) -> bool:
         """See `ports.Tasks`."""
         arguments = (*_place(task), incarnation, key, why)
-        return bool(await self._database.fetch(self._queries["note_rejection"], *arguments))
+        return bool(await self.database.fetch(self._queries["note_rejection"], *arguments))
 
     async def finish(self, task: Task, incarnation: int) -> None:
         """See `ports.Tasks`."""
-        await self._database.fetch(self._queries["finish"], *_place(task), incarnation)
-        self.let_go(task)
+        await self._done.submit((task, incarnation))
+
+    async def _finish(self, done: Sequence[tuple[Task, int]]) -> Sequence[None]:
+        for incarnation in {incarnation for _, incarnation in done}:
+            places = [_place(task) for task, of in done if of == incarnation]
+            columns = ([place[number] for place in places] for number in range(4))
+            await self.database.fetch(self._queries["finish"], *columns, incarnation)
+        return [None] * len(done)
 
     async def put_off(self, task: Task, incarnation: int, seconds: float, error: str) -> None:
         """See `ports.Tasks`."""
-        await self._database.fetch(self._queries["put_off"], *_place(task), incarnation, seconds, error)
-        self.let_go(task)
+        await self.database.fetch(self._queries["put_off"], *_place(task), incarnation, seconds, error)
+
+    def hold(self, name: str, happened: Happened) -> ReactionTask:
+        """The task that was written with this event, which this instance has just committed."""
+        task = ReactionTask(name, happened, {})
+        self._in_hand[_place(task)] = task
+        return task
 
     def let_go(self, task: Task) -> None:
         """Have it no more in hand, whatever became of it: if its row is still ours, it is claimed again."""
-        self._in_hand.pop(_key(task), None)
+        self._in_hand.pop(_place(task), None)
+
+    @property
+    def coalescers(self) -> list[Coalescer[Any, Any]]:
+        """The one that gathers ends."""
+        return [self._done]
 
     async def state(self) -> ReactionState:
         """What is to be done.
@@ -121,14 +140,9 @@ class ReactionRows:
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        return ReactionState(**dict((await self._database.fetch(self._queries["state"]))[0]))
+        return ReactionState(**dict((await self.database.fetch(self._queries["state"]))[0]))
 
 
-def _place(task: Task) -> tuple[str, str, int, int, str]:
+def _place(task: Task) -> tuple[str, int, int, str]:
     happened = task.happened
-    return task.name, happened.kind, happened.id, happened.version, happened.type
-
-
-def _key(task: Task) -> str:
-    name, kind, id_, version, event_type = _place(task)
-    return f"{kind}/{id_}/{version}/{name}/{event_type}"
+    return task.name, happened.id, happened.version, happened.type

@@ -1,12 +1,13 @@
 """The flows of installed aggregates in an instance, beside that of users."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from tandem.aggregates.command_store import PostgresCommandStore
-from tandem.aggregates.definition import USER, Aggregate
+from tandem.aggregates.definition import USER, Aggregate, Happened
 from tandem.aggregates.documents import is_somebody_elses
 from tandem.aggregates.drafts import Draft
 from tandem.aggregates.flow import AggregateFlow, FlowPolicy, ResumedWork
@@ -73,7 +74,8 @@ class OwnFlows:
         self.tasks = tasks
         self._drain_seconds = settings.drain_seconds
         policy = FlowPolicy(settings.max_batch, settings.max_waiting_commands, settings.max_in_projection)
-        self.others = OtherStates(read_users, {kind: each.store for kind, each in adapters.items()})
+        stores = {kind: each.store for kind, each in adapters.items()}
+        self.others = OtherStates(tasks.database, read_users, stores)
         self.flows = {
             kind: AggregateFlow(
                 each.aggregate,
@@ -93,35 +95,35 @@ class OwnFlows:
         aggregates = [each.aggregate for each in adapters.values()]
         reactions = reactions_of(aggregates)
         self.reactions = Reactions(reactions, tasks, self.flows, self.others, lambda: lease.incarnation)
-        self._followed = {
-            (each.kind, name) for each in reactions.values() for name in followed(aggregates, each)
-        }
-        for kind, flow in self.flows.items():
-            if self.follows(kind):
-                flow.observers.append(self._nudge)
-
-    def follows(self, kind: str) -> bool:
-        """Whether any reaction follows events of this kind."""
-        return any(each == kind for each, _ in self._followed)
+        #: Kind and event to the reactions that follow.
+        self._following: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+        for name, reaction in reactions.items():
+            for event in followed(aggregates, reaction):
+                self._following[reaction.kind, event].append(name)
+        for flow in self.flows.values():
+            flow.observers.append(self._react)
 
     @property
     def follows_users(self) -> bool:
         """Whether any reaction follows events of users."""
-        return self.follows(USER)
+        return any(kind == USER for kind, _ in self._following)
 
-    def _nudge(self, committed: Sequence[Draft]) -> None:
-        if any(
-            (draft.aggregate.name, change.event_type) in self._followed
-            for draft in committed
-            for change in draft.changes
-        ):
-            self.reactions.nudge()
+    def _react(self, committed: Sequence[Draft], incarnation: int) -> None:
+        """Begin what follows from what was committed here. What there is no room for stays a row."""
+        for draft in committed:
+            kind = draft.aggregate.name
+            for change in draft.changes:
+                for name in self._following.get((kind, change.event_type), ()):
+                    if self.reactions.room > 0 and draft.id is not None:
+                        columns = (kind, draft.id, change.version, change.event_type, change.event)
+                        task = self.tasks.hold(name, Happened(*columns, draft.seed))
+                        self.reactions.begin(task, incarnation)
 
     @property
     def coalescers(self) -> list[Coalescer[Any, Any]]:
         """All of them."""
         of_flows = [one for flow in self.flows.values() for one in flow.coalescers]
-        return [*of_flows, *(self.others.coalescers if self.flows else [])]
+        return [*of_flows, *(self.others.coalescers + self.tasks.coalescers if self.flows else [])]
 
     async def recover(self) -> float:
         """One round of every recovery; in how many seconds to look again."""

@@ -23,6 +23,10 @@ WITH alive AS MATERIALIZED (
 )
 SELECT {kind}_id, version FROM idle;
 
+-- name: existing
+-- Those of these ids that are there and not deleted.
+SELECT id FROM prm_{kind} WHERE id = ANY ($1::bigint[]) AND status NOT IN ('DELETED', 'ERASED');
+
 -- name: oldest_pending
 -- How old the oldest pending work is, in seconds; null where there is none. Of more than 100,000, some are looked at.
 SELECT extract(epoch FROM now() - min(created_at))::float8 AS age

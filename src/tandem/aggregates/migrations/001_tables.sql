@@ -100,11 +100,14 @@ BEGIN
     END LOOP;
 END $$;
 
--- Called for an event; the argument names the reaction to it.
+-- Called for the events of a statement. The first argument names the reaction, the second the events that it follows,
+-- by commas. The life of an instance that has committed them (aggregate.sql, record) has the reactions in hand.
 CREATE FUNCTION tandem_{kind}_react() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO tandem_reaction (reaction, kind, id, version, event_type)
-    VALUES (TG_ARGV[0], '{kind}', NEW.{kind}_id, NEW.version, NEW.event_type);
+    INSERT INTO tandem_reaction (reaction, kind, id, version, event_type, incarnation, claimed_at)
+    SELECT TG_ARGV[0], '{kind}', {kind}_id, version, event_type,
+           coalesce(nullif(current_setting('tandem.incarnation', true), ''), '0')::bigint, now()
+    FROM written WHERE event_type = ANY (string_to_array(TG_ARGV[1], ','));
     RETURN NULL;
 END $$;
 

@@ -18,7 +18,8 @@ CREATE TABLE tandem_reaction (
     failures    integer NOT NULL DEFAULT 0,
     error       text,
     not_before  timestamptz,
-    PRIMARY KEY (kind, id, version, reaction, event_type)
+    -- No two kinds share an id.
+    PRIMARY KEY (id, version, reaction, event_type)
 ) WITH (
     autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
     autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 20000,
