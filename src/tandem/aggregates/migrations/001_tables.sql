@@ -111,17 +111,30 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- For a lab: events in order, and what is on its way.
+-- For a lab: events in order, exact counts of each run and instance, what is on its way, and how each one is.
 CREATE VIEW lab_{kind}_event AS
 SELECT {kind}_id AS id, seed, version, event_type, format, event_data, app_id, cause, created_at FROM prm_{kind}_event;
 
 CREATE VIEW lab_{kind}_run AS
-SELECT seed, sum(total)::bigint AS total, sum(synchronized)::bigint AS synchronized,
+SELECT seed, app_id, sum(total)::bigint AS total, sum(synchronized)::bigint AS synchronized,
        sum(dead_letters)::bigint AS dead_letters
-FROM prm_{kind}_count GROUP BY seed;
+FROM prm_{kind}_count GROUP BY seed, app_id;
 
 CREATE VIEW lab_{kind}_pending AS
 SELECT p.{kind}_id AS id, a.seed, i.app_id AS held_by
 FROM prm_{kind}_pending p
 JOIN prm_{kind} a ON a.id = p.{kind}_id
 LEFT JOIN tandem_instance i ON i.incarnation = p.incarnation;
+
+CREATE VIEW lab_{kind}_row AS
+SELECT a.id, a.seed, a.version, a.status, p.{kind}_id IS NOT NULL AS pending, d.{kind}_id IS NOT NULL AS dead
+FROM prm_{kind} a
+LEFT JOIN prm_{kind}_pending p ON p.{kind}_id = a.id
+LEFT JOIN prm_{kind}_dead_letter d ON d.{kind}_id = a.id;
+
+-- Reactions to its events, and its own to those of others, that are still to be done.
+CREATE VIEW lab_{kind}_reaction AS
+SELECT r.reaction, r.kind, r.id, r.version, r.error, i.app_id AS held_by
+FROM tandem_reaction r
+LEFT JOIN tandem_instance i ON i.incarnation = r.incarnation
+WHERE r.kind = '{kind}' OR starts_with(r.reaction, '{kind}/');
