@@ -17,7 +17,7 @@ import msgspec
 from tandem.aggregates.definition import Aggregate
 from tandem.aggregates.documents import document_of
 from tandem.aggregates.drafts import Draft
-from tandem.aggregates.messages import Outcome, Refresh, Sent, Stored
+from tandem.aggregates.messages import Acknowledged, Outcome, Refresh, Refused, Sent, Stored
 from tandem.aggregates.ports import Stores
 from tandem.delivery.contest import until_settled
 from tandem.delivery.idempotency import Known, once_each
@@ -93,13 +93,19 @@ class AggregateFlow:
         self.set_aside = Coalescer(f"set aside {name}", self._set_aside, on_their_way)
         self._by_id = Coalescer(f"read {name} by id", self._read_by_ids, READS)
         self._current = Coalescer(f"read {name} in PostgreSQL", self._read_current, READS)
-        self._looks = Coalescer(f"look for acknowledgements of {name}", self._are_synchronized, BatchPolicy(max_batch=500))
+        self._looks = Coalescer(
+            f"look for acknowledgements of {name}", self._are_synchronized, BatchPolicy(max_batch=500)
+        )
+
+    @property
+    def steps(self) -> list[Coalescer[Any, Any]]:
+        """Those that the flow passes, in its order. Each of their items has a `traceparent`, or None."""
+        return [self.creates, self.changes, self.projection, self.write_back, self.set_aside]
 
     @property
     def coalescers(self) -> list[Coalescer[Any, Any]]:
-        """All of them, in the order in which the flow passes them."""
-        reads = (self._by_id, self._current, self._looks)
-        return [self.creates, self.changes, self.projection, self.write_back, self.set_aside, *reads]
+        """All of them, those of the reads as well."""
+        return [*self.steps, self._by_id, self._current, self._looks]
 
     async def execute(self, sent: Sent) -> Outcome:
         """Carry out a command, and answer once it is committed.
@@ -212,9 +218,9 @@ class AggregateFlow:
         self.projected += len(latest) - len(refused)
         for one in latest:
             if one.id in refused:
-                self.set_aside.offer((one.id, one.version, refused[one.id]))
+                self.set_aside.offer(Refused(one.id, one.version, refused[one.id], one.traceparent))
             else:
-                self.write_back.offer((one.id, one.version))
+                self.write_back.offer(Acknowledged(one.id, one.version, one.seed, one.traceparent))
         return [None] * len(aggregates)
 
     async def _write(self, aggregates: Sequence[Stored]) -> dict[int, str]:
@@ -255,13 +261,13 @@ class AggregateFlow:
                 one[related.name] = None if id_ is None else found.get(id_)
         return shown
 
-    async def _synchronize(self, versions: Sequence[tuple[int, int]]) -> Sequence[None]:
-        await self.store.synchronize(versions)
-        return [None] * len(versions)
+    async def _synchronize(self, acknowledged: Sequence[Acknowledged]) -> Sequence[None]:
+        await self.store.synchronize([(one.id, one.version) for one in acknowledged])
+        return [None] * len(acknowledged)
 
-    async def _set_aside(self, letters: Sequence[tuple[int, int, str]]) -> Sequence[None]:
-        await self.store.set_aside(letters)
-        return [None] * len(letters)
+    async def _set_aside(self, refused: Sequence[Refused]) -> Sequence[None]:
+        await self.store.set_aside([(one.id, one.version, one.error) for one in refused])
+        return [None] * len(refused)
 
     async def _read_by_ids(self, ids: Sequence[int]) -> Sequence[Document | None]:
         found = await self._documents.find_by_ids(list(set(ids)))
@@ -283,7 +289,7 @@ class AggregateFlow:
 
     def put_aside(self, unreadable: Unreadable) -> None:
         """Make it a dead letter."""
-        self.set_aside.offer((unreadable.id, unreadable.version, unreadable.error))
+        self.set_aside.offer(Refused(unreadable.id, unreadable.version, unreadable.error))
 
     def room(self) -> int:
         """Half of the room is left to what is new, so that a long backlog does not delay it."""
@@ -292,8 +298,8 @@ class AggregateFlow:
     def in_flight(self) -> list[int]:
         """The ids of all that are on their way here."""
         shown = [stored.id for stored in self.projection.in_flight()]
-        ended = [id_ for id_, _ in self.write_back.in_flight()]
-        return shown + ended + [id_ for id_, _, _ in self.set_aside.in_flight()]
+        acknowledged = [one.id for one in self.write_back.in_flight()]
+        return shown + acknowledged + [one.id for one in self.set_aside.in_flight()]
 
 
 class ResumedWork:

@@ -7,11 +7,11 @@ Each kind has two series of numbered files: ours, which are the same for every k
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from importlib import resources
-from typing import Any
+from typing import Any, TypeAlias
 
 import asyncpg
 
-from tandem.aggregates.definition import USER, Aggregate
+from tandem.aggregates.definition import USER, Aggregate, Reaction
 from tandem.aggregates.reactions import followed, reactions_of
 from tandem.kernel import Unavailable, UnsuitableServer
 from tandem.postgres.database import Database
@@ -20,12 +20,25 @@ from tandem.user_command.migrate import Steps
 from tandem.user_command.schema import Applied, Migration, Schema, require_known_or_additive
 
 QUERIES = load_queries(__package__ or "", "aggregates.sql")
-# What the triggers of an aggregate's reactions are remembered as.
-TRIGGERS = 0
+#: What was applied, by the name that it is remembered by: that of a series of files, or of a reaction.
+Done: TypeAlias = Mapping[str, list[Applied]]
+
 _REMEMBER = (
     "INSERT INTO tandem_aggregate_migration (aggregate, number, name, additive, checksum) "
-    "VALUES ($1, $2, $3, $4, $5) ON CONFLICT (aggregate, number) DO UPDATE SET checksum = excluded.checksum"
+    "VALUES ($1, $2, $3, $4, $5) ON CONFLICT (aggregate, number) DO UPDATE SET "
+    "name = excluded.name, checksum = excluded.checksum"
 )
+_FORGET = "DELETE FROM tandem_aggregate_migration WHERE aggregate = $1"
+_DROP = """
+DO $$
+DECLARE
+    log regclass := (SELECT tgrelid FROM pg_trigger WHERE tgname = {name});
+BEGIN
+    IF log IS NOT NULL THEN
+        EXECUTE format('DROP TRIGGER %I ON %s', {name}, log);
+    END IF;
+END $$;
+"""
 
 # All tables and views of a kind. What is written of users may not be deleted, and neither may events here.
 _GRANTS = """
@@ -75,40 +88,17 @@ def _schema(folder: Any, kind: str) -> Schema:
     )
 
 
-def triggers_of(aggregate: Aggregate[Any], aggregates: Sequence[Aggregate[Any]]) -> str:
-    """The SQL that makes a trigger for each of its reactions, and removes those of reactions that were.
-
-    All parts of it are words that a definition allows, or quoted.
-    """
-    statements = [_DROP.format(kind=aggregate.name)]
-    for name, reaction in reactions_of([aggregate]).items():
-        events = followed(aggregates, reaction)
-        trigger = f'CREATE TRIGGER "tandem_{name}" AFTER INSERT ON prm_{reaction.kind}_event'
-        if reaction.kind == USER:
-            # Few of the events are followed: of users, nearly all are CREATED. Others cost nothing so.
-            which = ", ".join(map(_quoted, events))
-            each = f"FOR EACH ROW WHEN (NEW.event_type::text IN ({which}))"
-            arguments = _quoted(name)
-        else:
-            each = "REFERENCING NEW TABLE AS written FOR EACH STATEMENT"
-            arguments = f"{_quoted(name)}, {_quoted(','.join(events))}"
-        function = f"tandem_{reaction.kind}_react({arguments})"
-        statements.append(f"{trigger} {each} EXECUTE FUNCTION {function};")
-    return "\n".join(statements)
-
-
-_DROP = """
-DO $$
-DECLARE
-    found record;
-BEGIN
-    FOR found IN
-        SELECT tgname, tgrelid::regclass AS log FROM pg_trigger WHERE tgname LIKE 'tandem\\_{kind}/%'
-    LOOP
-        EXECUTE format('DROP TRIGGER %I ON %s', found.tgname, found.log);
-    END LOOP;
-END $$;
-"""
+def trigger_of(name: str, reaction: Reaction, events: Sequence[str]) -> str:
+    """The SQL that makes the trigger of a reaction. All parts of it are words of a definition, or quoted."""
+    trigger = f'CREATE OR REPLACE TRIGGER "tandem_{name}" AFTER INSERT ON prm_{reaction.kind}_event'
+    if reaction.kind == USER:
+        # Few of the events are followed: of users, nearly all are CREATED. Others cost nothing so.
+        each = f"FOR EACH ROW WHEN (NEW.event_type::text IN ({', '.join(map(_quoted, events))}))"
+        arguments = _quoted(name)
+    else:
+        each = "REFERENCING NEW TABLE AS written FOR EACH STATEMENT"
+        arguments = f"{_quoted(name)}, {_quoted(','.join(events))}"
+    return f"{trigger} {each} EXECUTE FUNCTION tandem_{reaction.kind}_react({arguments})"
 
 
 def _quoted(text: str) -> str:
@@ -128,19 +118,34 @@ def migrations(aggregates: Sequence[Aggregate[Any]]) -> Callable[[Steps], Awaita
                 applied += await _apply_missing(steps, name, schema, done.get(name, []))
             await steps.apply(f"The rights on {aggregate.plural}", _GRANTS.replace("{kind}", aggregate.name))
         for aggregate in aggregates:
-            known = {row.checksum for row in done.get(aggregate.name, []) if row.number == TRIGGERS}
-            sql = triggers_of(aggregate, aggregates)
-            if known != {_checksum(sql)}:
-                row = (aggregate.name, TRIGGERS, "reactions", True, _checksum(sql))
-                await steps.apply(f"The reactions of {aggregate.plural}", sql, _REMEMBER, row)
-                applied.append(f"{aggregate.name}: reactions")
+            applied += await _apply_reactions(steps, aggregate, aggregates, done)
         return applied
 
     return apply
 
 
+async def _apply_reactions(
+    steps: Steps, aggregate: Aggregate[Any], aggregates: Sequence[Aggregate[Any]], done: Done
+) -> list[str]:
+    """Make the triggers of its reactions that are missing or have changed, and remove those that were."""
+    applied = []
+    wanted = reactions_of([aggregate])
+    for name, reaction in wanted.items():
+        events = followed(aggregates, reaction)
+        sql = trigger_of(name, reaction, events)
+        if {row.checksum for row in done.get(name, [])} != {_checksum(sql)}:
+            row = (name, 0, ",".join(events), True, _checksum(sql))
+            await steps.apply(f"The reaction {name}", sql, _REMEMBER, row)
+            applied.append(f"reaction {name}")
+    for name in done:
+        if name.startswith(f"{aggregate.name}/") and name not in wanted:
+            sql = _DROP.replace("{name}", _quoted(f"tandem_{name}"))
+            await steps.apply(f"The end of the reaction {name}", sql, _FORGET, (name,))
+            applied.append(f"no more reaction {name}")
+    return applied
+
+
 async def _apply_missing(steps: Steps, name: str, schema: Schema, done: Sequence[Applied]) -> list[str]:
-    done = [row for row in done if row.number != TRIGGERS]
     require_known_or_additive(done, schema)
     missing = [one for number, one in schema.migrations.items() if number not in {row.number for row in done}]
     for one in missing:
@@ -166,13 +171,15 @@ async def require_migrated(database: Database, aggregates: Sequence[Aggregate[An
         done = {}
     for aggregate in aggregates:
         for name, schema in schemas_of(aggregate).items():
-            rows = [row for row in done.get(name, []) if row.number != TRIGGERS]
+            rows = done.get(name, [])
             require_known_or_additive(rows, schema)
             if missing := schema.migrations.keys() - {row.number for row in rows}:
                 raise _lacks(f"{name}: {schema.migrations[min(missing)].name}")
-        known = {row.checksum for row in done.get(aggregate.name, []) if row.number == TRIGGERS}
-        if known != {_checksum(triggers_of(aggregate, aggregates))}:
-            raise _lacks(f"the reactions of {aggregate.plural} as this program has them")
+        for name, reaction in reactions_of([aggregate]).items():
+            # A later program may follow more events: that does no harm.
+            there = {event for row in done.get(name, []) for event in row.name.split(",")}
+            if not set(followed(aggregates, reaction)) <= there:
+                raise _lacks(f"the reaction {name} as this program has it")
 
 
 def _lacks(what: str) -> UnsuitableServer:
