@@ -34,5 +34,6 @@ class TandemError(Exception):
         ├── TokenError             http/tokens.py: an access token is not valid
         ├── ProblemError           http/problems.py: an error that is an HTTP answer already
         ├── NoAnswer               cli/http.py: a command cannot ask a running instance
+        ├── CannotMake             cli/new.py: a project for an aggregate cannot be made like this
         └── MissingExtra           cli/__init__.py: a command needs a package that is not installed
     """

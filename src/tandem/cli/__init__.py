@@ -20,7 +20,7 @@ GROUP = "tandem.commands"
 # Package to what its commands are for, in the order in which people meet them.
 SECTIONS = {
     "tandem_stack": "On this machine",
-    "tandem": "With your own servers",
+    "tandem": "With your own servers and aggregates",
     "tandem_lab": "Measure and prove",
 }
 # Package to the extra that installs what its commands need.
