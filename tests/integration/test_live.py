@@ -131,7 +131,7 @@ async def test_there_is_room_for_so_many_watchers_and_runs_and_no_more(instance)
         assert {await begin(f"run {number}") for number in range(MOST_RUNS)} == {OPENING}
         assert await begin("one run more") is None
         with pytest.raises(ProblemError, match="Too many"):
-            await LiveController(instance.live).watch(Request(None, LiveQuery("one run more"), None))
+            await LiveController(instance.feeds).watch(Request(None, LiveQuery("one run more"), None))
         assert {await begin("run 1") for _ in range(MOST_WATCHERS - MOST_RUNS)} == {OPENING}
         assert await begin("run 1") is None
     assert await begin_again(instance)

@@ -42,9 +42,9 @@ class Watching:
 
 
 @asynccontextmanager
-async def watch(client: httpx.AsyncClient, seed: str) -> AsyncIterator[Watching]:
+async def watch(client: httpx.AsyncClient, seed: str, aggregate: str = "user") -> AsyncIterator[Watching]:
     """Watch this run through the instance of this client."""
-    async with client.stream("GET", "/api/v1/live", params={"seed": seed}) as answer:
+    async with client.stream("GET", "/api/v1/live", params={"seed": seed, "aggregate": aggregate}) as answer:
         assert answer.status_code == 200, await answer.aread()
         assert answer.headers["content-type"] == "text/event-stream"
         yield Watching(answer.aiter_lines())

@@ -44,6 +44,26 @@ class Stored(msgspec.Struct, frozen=True, gc=False):
     is_new: bool = False
 
 
+class Acknowledged(msgspec.Struct, frozen=True, gc=False):
+    """MongoDB has this version."""
+
+    id: int
+    version: int
+    #: The run that the aggregate belongs to.
+    seed: str
+    traceparent: str | None
+
+
+class Refused(msgspec.Struct, frozen=True, gc=False):
+    """This version cannot be shown, and why."""
+
+    id: int
+    version: int
+    error: str
+    #: None also where the rows cannot be read, which would say it.
+    traceparent: str | None = None
+
+
 class Outcome(msgspec.Struct, frozen=True):
     """What a command has led to."""
 

@@ -4,12 +4,15 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from tandem.aggregates.flow import AggregateFlow
+from tandem.app.flow import UserFlow
 from tandem.delivery.lease import SECONDS_BETWEEN_RENEWALS
 from tandem.delivery.recovery import SECONDS_BETWEEN_LOOKS
 from tandem.histogram import Histogram
 from tandem.kernel import keep_running
 from tandem.observability.loop_delay import measure_loop_delay
-from tandem.runs.in_flight import in_flight_by_run
+from tandem.runs.in_flight import ClaimedUsers, in_flight_by_run
+from tandem.runs.samples import RunInFlight
 
 if TYPE_CHECKING:
     from tandem.app.bootstrap import Instance
@@ -38,23 +41,25 @@ class Background:
                 tasks.create_task(keep_running("reactions", self._react))
             tasks.create_task(keep_running("indexes", self._look_at_indexes))
             tasks.create_task(keep_running("history", self._instance.adapters.history.look_again))
-            tasks.create_task(keep_running("live view", self._instance.live.run_once))
+            for kind, feed in self._instance.feeds.items():
+                tasks.create_task(keep_running(f"live view of {kind}", feed.run_once))
             tasks.create_task(measure_loop_delay(self.loop_delays))
 
     async def renew_lease(self) -> float:
         """Renew the lease, publish what is in flight, and learn whether users can be created again."""
-        flow, adapters = self._instance.flow, self._instance.adapters
-        in_flight = in_flight_by_run(
-            flow.creates.in_flight(),
-            flow.write_back.in_flight(),
-            flow.claimed_users.by_run,
-            self._instance.settings.app_id,
-        )
+        flow, own, adapters = self._instance.flow, self._instance.own, self._instance.adapters
+        waiting = flow.creates.waiting + sum(each.creates.waiting for each in own.flows.values())
+        in_flight = self._in_flight(flow, flow.claimed_users)
+        of_others = {kind: self._in_flight(each, own.claimed[kind]) for kind, each in own.flows.items()}
         ready = self._instance.why_not_ready is None
-        await adapters.lease.renew(flow.creates.waiting, in_flight, ready=ready)
+        await adapters.lease.renew(waiting, in_flight, of_others, ready=ready)
         await flow.command_service.look_for_ids()
         await adapters.users.try_creating(adapters.lease.incarnation)
         return SECONDS_BETWEEN_RENEWALS
+
+    def _in_flight(self, flow: UserFlow | AggregateFlow, claimed: ClaimedUsers) -> dict[str, RunInFlight]:
+        creating, writing_back = flow.creates.in_flight(), flow.write_back.in_flight()
+        return in_flight_by_run(creating, writing_back, claimed.by_run, self._instance.settings.app_id)
 
     async def _look_at_indexes(self) -> float:
         """Somebody may drop the collection; MongoDB makes a new one with the next write, without indexes."""

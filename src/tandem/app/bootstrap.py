@@ -1,7 +1,7 @@
 """The composition root: the only place that knows which parts make an instance. Tests wire by it too."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,7 +13,9 @@ from tandem.app.background import Background
 from tandem.app.flow import UserFlow
 from tandem.config import Settings
 from tandem.cqrs import ChangeUserQueryEvent, CreateUserQueryEvent
+from tandem.cqrs.user import KIND
 from tandem.runs.live_feed import LiveFeed
+from tandem.runs.samples import RunSamples
 
 # Makes other adapters of the connected ones. Tests use it for some that hold up a step, or do it wrong.
 Adapt = Callable[[Adapters], Adapters]
@@ -32,15 +34,26 @@ class Instance:
     """
 
     def __init__(
-        self, settings: Settings, adapters: Adapters, flow: UserFlow, own: OwnFlows, live: LiveFeed
+        self,
+        settings: Settings,
+        adapters: Adapters,
+        flow: UserFlow,
+        own: OwnFlows,
+        feeds: Mapping[str, LiveFeed],
     ) -> None:
         self.settings = settings
         self.adapters = adapters
         self.flow = flow
         self.own = own
-        self.live = live
+        #: The live views of each kind's runs.
+        self.feeds = feeds
         self.draining = False
         self.background = Background(self)
+
+    @property
+    def live(self) -> LiveFeed:
+        """The live views of users' runs."""
+        return self.feeds[KIND]
 
     @property
     def why_not_ready(self) -> str | None:
@@ -61,13 +74,16 @@ class Instance:
 
 def wire(settings: Settings, adapters: Adapters) -> Instance:
     """Make an instance of its parts; nothing runs yet."""
-    live = LiveFeed(adapters.samples, adapters.mongodb_answers, settings.app_id)
+    samples = {KIND: adapters.samples} | {kind: RunSamples(adapters.reads, kind) for kind in adapters.own}
+    feeds = {
+        kind: LiveFeed(each, adapters.mongodb_answers, settings.app_id) for kind, each in samples.items()
+    }
     flow = UserFlow(settings, adapters)
     own = OwnFlows(settings, adapters.own, adapters.reactions, adapters.users.read, adapters.lease)
     if own.follows_users:
         flow.events.subscribe(CreateUserQueryEvent, own.reactions.nudge)
         flow.events.subscribe(ChangeUserQueryEvent, own.reactions.nudge)
-    return Instance(settings, adapters, flow, own, live)
+    return Instance(settings, adapters, flow, own, feeds)
 
 
 @asynccontextmanager

@@ -37,6 +37,7 @@ from tandem.random_users import RandomUsersController
 from tandem.runs.described import DescribedController
 from tandem.runs.live import LiveController
 from tandem.runs.runs import RunsController
+from tandem.runs.statistics import Statistics
 from tandem.user_command.controller import UserCommandController
 from tandem.user_command.dead_letters import DeadLettersController
 from tandem.user_command.user_history import UserHistoryController
@@ -71,7 +72,10 @@ def application(instance: Instance, authenticator: Authenticator) -> Application
             require_if_match=instance.settings.require_if_match,
         ),
         UserHistoryController(instance.flow.command_service),
-        RunsController(instance.adapters.statistics),
+        RunsController(
+            {KIND: instance.adapters.statistics}
+            | {kind: Statistics(instance.adapters.reads, kind) for kind in instance.own.flows}
+        ),
         DescribedController(instance.adapters.reads),
         UserQueryController(
             instance.flow.query_service,
@@ -85,7 +89,7 @@ def application(instance: Instance, authenticator: Authenticator) -> Application
         RandomUsersController(),
         _health(instance),
         _metrics(instance, counters),
-        LiveController(instance.live),
+        LiveController(instance.feeds),
         *_of_aggregates(instance),
     ]
     routes = [route for controller in controllers for route in controller.routes()]

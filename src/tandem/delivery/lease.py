@@ -44,15 +44,24 @@ class Lease:
         self.incarnation = rows[0]["incarnation"]
         self.held = True
 
-    async def renew(self, waiting: int, in_flight: Mapping[str, object], *, ready: bool) -> None:
+    async def renew(
+        self,
+        waiting: int,
+        in_flight: Mapping[str, object],
+        in_flight_of: Mapping[str, Mapping[str, object]],
+        *,
+        ready: bool,
+    ) -> None:
         """Prolong the lease, and tell how many commands wait here, what is in flight, and if we are ready.
 
-        `in_flight` is whatever others shall read of this life; it is stored as JSON, and not looked at.
+        `in_flight` and, of further kinds of work by their names, `in_flight_of` are whatever others shall
+        read of this life; they are stored as JSON, and not looked at.
         Without PostgreSQL it is not held; the next renewal may have it back. Who was frozen for so long that
         its row was cleared away begins a new life.
         """
         try:
-            state = (self._seconds, waiting, ready, msgspec.json.encode(in_flight).decode())
+            told = [msgspec.json.encode(each).decode() for each in (in_flight, in_flight_of)]
+            state = (self._seconds, waiting, ready, *told)
             if not await self._database.fetch(
                 LEASE_QUERIES["renew_lease"], self.incarnation, *state, self._app_id, within=self._patience
             ):

@@ -16,8 +16,8 @@ RETURNING incarnation;
 -- was lost may have been given to another instance.
 UPDATE tandem_instance
 SET lease_until = now() + make_interval(secs => $2), renewed_at = now(), waiting = $3, ready = $4,
-    in_hand = $5::text::jsonb
-WHERE incarnation = $1 AND app_id = $6
+    in_hand = $5::text::jsonb, in_hand_of = $6::text::jsonb
+WHERE incarnation = $1 AND app_id = $7
 RETURNING incarnation;
 
 -- name: end_lease

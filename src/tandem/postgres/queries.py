@@ -20,12 +20,12 @@ def load_queries(package: str, file: str, **words: str) -> Mapping[str, Query]:
     program knows, never something that a client has sent.
 
     Raises:
-        ValueError: a word is more than lower-case letters.
+        ValueError: a word is more than lower-case letters, with single underscores between them.
     """
     text = resources.files(package).joinpath(file).read_text("utf-8")
     for word, value in words.items():
-        if not re.fullmatch("[a-z]+", value):
-            msg = f"{value!r} cannot stand for {word} in {file}: only lower-case letters can."
+        if not re.fullmatch("[a-z]+(_[a-z]+)*", value):
+            msg = f"{value!r} cannot stand for {word} in {file}: only lower-case letters can, and _ between."
             raise ValueError(msg)
         text = text.replace(f"{{{word}}}", value)
     parts = re.split(r"^-- name: (\w+)$", text, flags=re.MULTILINE)

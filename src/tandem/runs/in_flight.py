@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
-from tandem.cqrs import CreateUserCommand, SynchronizeUserCommand
 from tandem.runs.samples import RunInFlight
 
 # Of more runs at a time, only those with the most users in flight are published.
@@ -13,12 +12,16 @@ MOST_RUNS = 20
 MOST_REMEMBERED_RUNS = 20
 
 
-class Created(Protocol):
-    """A user, or another aggregate."""
+class OfRun(Protocol):
+    """What belongs to a run."""
 
     @property
     def seed(self) -> str:
-        """The run that it belongs to."""
+        """The run."""
+
+
+class Created(OfRun, Protocol):
+    """A user, or another aggregate."""
 
     @property
     def app_id(self) -> str:
@@ -40,8 +43,8 @@ class ClaimedUsers:
 
 
 def in_flight_by_run(
-    creating: Iterable[CreateUserCommand],
-    writing_back: Iterable[SynchronizeUserCommand],
+    creating: Iterable[OfRun],
+    writing_back: Iterable[OfRun],
     claimed_from: Mapping[str, Mapping[str, int]],
     app_id: str,
 ) -> dict[str, RunInFlight]:

@@ -1,12 +1,12 @@
 """The live view over HTTP: a stream of server-sent events."""
 
+from collections.abc import Mapping
 from typing import Any
-
-import msgspec
 
 from tandem.http.problems import RETRY_AFTER, try_again
 from tandem.http.requests import EVENT_STREAM, Request, StreamResponse
 from tandem.http.routes import Route
+from tandem.runs.kinds import OfKind, part_of
 from tandem.runs.live_feed import LiveFeed
 from tandem.runs.live_run import LiveEvent
 from tandem.user.profile import Seed
@@ -19,7 +19,7 @@ DESCRIPTION = (
 )
 
 
-class LiveQuery(msgspec.Struct, frozen=True):
+class LiveQuery(OfKind, frozen=True):
     """Which run to watch."""
 
     seed: Seed
@@ -28,8 +28,9 @@ class LiveQuery(msgspec.Struct, frozen=True):
 class LiveController:
     """Lets people watch a run."""
 
-    def __init__(self, feed: LiveFeed) -> None:
-        self._feed = feed
+    def __init__(self, feeds: Mapping[str, LiveFeed]) -> None:
+        """`feeds` are those of each kind, by its name."""
+        self._feeds = feeds
 
     def routes(self) -> list[Route]:
         """The one route."""
@@ -51,7 +52,7 @@ class LiveController:
 
     async def watch(self, request: Request[Any, LiveQuery, None]) -> StreamResponse:
         """The stream of one run."""
-        seed = request.query.seed
-        if not self._feed.has_room_for(seed):
+        seed, feed = request.query.seed, part_of(self._feeds, request.query)
+        if not feed.has_room_for(seed):
             raise try_again(5, "Too many are watching through this instance. Try again in a few seconds.")
-        return StreamResponse(self._feed.watch(seed), EVENT_STREAM, headers=AT_ONCE, endless=True)
+        return StreamResponse(feed.watch(seed), EVENT_STREAM, headers=AT_ONCE, endless=True)

@@ -1,6 +1,7 @@
 """Runs over HTTP: their list, page by page, and their statistics, a row for each run and instance."""
 
 import base64
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated
@@ -11,6 +12,7 @@ from msgspec import Meta
 from tandem.http.problems import bad_parameter
 from tandem.http.requests import NoArguments, Request, Response, json_response
 from tandem.http.routes import Route
+from tandem.runs.kinds import OfKind, part_of
 from tandem.runs.statistics import Run, RunStatistics, Statistics
 from tandem.user.profile import Seed
 
@@ -27,14 +29,14 @@ class RunsPage(msgspec.Struct, frozen=True):
     next: str | None
 
 
-class RunsQuery(msgspec.Struct, frozen=True):
+class RunsQuery(OfKind, frozen=True):
     """Which runs to list."""
 
     limit: Annotated[int, Meta(ge=1, le=200, description="How many at most.")] = 50
     before: Cursor = ""
 
 
-class StatisticsQuery(msgspec.Struct, frozen=True):
+class StatisticsQuery(OfKind, frozen=True):
     """Which run to show; all without it."""
 
     seed: Seed | None = None
@@ -43,7 +45,8 @@ class StatisticsQuery(msgspec.Struct, frozen=True):
 class RunsController:
     """Lists runs, and shows their statistics."""
 
-    def __init__(self, statistics: Statistics) -> None:
+    def __init__(self, statistics: Mapping[str, Statistics]) -> None:
+        """`statistics` are those of each kind, by its name."""
         self._statistics = statistics
 
     def routes(self) -> list[Route]:
@@ -71,13 +74,14 @@ class RunsController:
     async def page(self, request: Request[NoArguments, RunsQuery, None]) -> Response:
         """A page of runs."""
         query = request.query
-        runs = await self._statistics.newest(query.limit, _place(query.before) if query.before else None)
+        statistics = part_of(self._statistics, query)
+        runs = await statistics.newest(query.limit, _place(query.before) if query.before else None)
         more = len(runs) == query.limit
         return json_response(RunsPage(runs, _cursor(runs[-1]) if more else None))
 
     async def stats(self, request: Request[NoArguments, StatisticsQuery, None]) -> Response:
         """The statistics of one run or of all."""
-        return json_response(await self._statistics.runs(request.query.seed))
+        return json_response(await part_of(self._statistics, request.query).runs(request.query.seed))
 
 
 def _cursor(last: Run) -> str:

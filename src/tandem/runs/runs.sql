@@ -1,4 +1,5 @@
 -- Every query about runs: a name, a sentence, the SQL. Python builds none from pieces.
+-- {kind} is the kind of what runs are made of, such as "user", and {samples} the end of its table of samples' name.
 
 -- name: statistics
 -- One row for each run and instance, from the counters.
@@ -6,13 +7,13 @@ SELECT seed, app_id, sum(total)::bigint AS total, sum(updated)::bigint AS update
        sum(synchronized)::bigint AS synchronized,
        sum(taken_over)::bigint AS taken_over, sum(dead_letters)::bigint AS dead_letters,
        min(first_created_at) AS first_created_at, max(last_created_at) AS last_created_at
-FROM prm_user_count WHERE $1::text IS NULL OR seed = $1
+FROM prm_{kind}_count WHERE $1::text IS NULL OR seed = $1
 GROUP BY seed, app_id ORDER BY seed, app_id;
 
 -- name: lags
 -- How many users of each run and instance fell into each bucket of lag.
 SELECT seed, app_id, bucket, sum(users)::bigint AS users
-FROM prm_user_lag WHERE $1::text IS NULL OR seed = $1
+FROM prm_{kind}_lag WHERE $1::text IS NULL OR seed = $1
 GROUP BY seed, app_id, bucket ORDER BY seed, app_id, bucket;
 
 -- name: list_runs
@@ -21,7 +22,7 @@ SELECT seed, sum(total)::bigint AS total, sum(synchronized)::bigint AS synchroni
        sum(taken_over)::bigint AS taken_over, sum(dead_letters)::bigint AS dead_letters,
        array_agg(DISTINCT app_id) AS instances,
        min(first_created_at) AS first_created_at, max(last_created_at) AS last_created_at
-FROM prm_user_count
+FROM prm_{kind}_count
 GROUP BY seed
 HAVING max(last_created_at) IS NOT NULL
    AND ($1::timestamptz IS NULL OR (max(last_created_at), seed) < ($1, $2::text))
@@ -30,7 +31,7 @@ ORDER BY max(last_created_at) DESC, seed DESC LIMIT $3;
 -- name: lags_of_runs
 -- How many users of each of these runs fell into each bucket of lag.
 SELECT seed, bucket, sum(users)::bigint AS users
-FROM prm_user_lag WHERE seed = ANY ($1::text[])
+FROM prm_{kind}_lag WHERE seed = ANY ($1::text[])
 GROUP BY seed, bucket ORDER BY seed, bucket;
 
 -- name: described_statistics
@@ -49,14 +50,14 @@ order by 1, 2
 WITH limited AS MATERIALIZED (
     SELECT set_config('lock_timeout', '100ms', true)
 ), kept AS (
-    INSERT INTO prm_run_sample
-    SELECT s.* FROM limited, json_populate_recordset(NULL::prm_run_sample, $1::text::json) s ORDER BY seed, at_second
+    INSERT INTO prm_{samples}
+    SELECT s.* FROM limited, json_populate_recordset(NULL::prm_{samples}, $1::text::json) s ORDER BY seed, at_second
     ON CONFLICT DO NOTHING
 ), ranked AS MATERIALIZED (
     SELECT seed, at_second, row_number() OVER (PARTITION BY seed ORDER BY at_second DESC) AS place
-    FROM prm_run_sample WHERE $2
+    FROM prm_{samples} WHERE $2
 )
-DELETE FROM prm_run_sample s USING ranked r
+DELETE FROM prm_{samples} s USING ranked r
 WHERE $2 AND s.seed = r.seed AND s.at_second = r.at_second
   AND (r.place > 600 OR r.at_second < extract(epoch FROM now() - interval '1 day'));
 
@@ -68,11 +69,11 @@ WITH watched AS MATERIALIZED (
 ), sessions AS MATERIALIZED (
     SELECT DISTINCT application_name AS name FROM pg_stat_activity WHERE datname = current_database()
 ), longest AS MATERIALIZED (
-    SELECT user_id, created_at FROM prm_user_pending ORDER BY user_id LIMIT 100
+    SELECT {kind}_id, created_at FROM prm_{kind}_pending ORDER BY {kind}_id LIMIT 100
 ), oldest AS MATERIALIZED (
     SELECT u.seed, extract(epoch FROM now() - min(p.created_at))::float8 AS seconds
     FROM longest p
-    CROSS JOIN LATERAL (SELECT seed FROM prm_user WHERE id = p.user_id LIMIT 1) u
+    CROSS JOIN LATERAL (SELECT seed FROM prm_{kind} WHERE id = p.{kind}_id LIMIT 1) u
     GROUP BY u.seed
 )
 SELECT json_build_object(
@@ -87,18 +88,18 @@ SELECT json_build_object(
                     SELECT app_id AS "appId", sum(total)::bigint AS total,
                            sum(synchronized)::bigint AS synchronized, sum(taken_over)::bigint AS "takenOver",
                            sum(dead_letters)::bigint AS "deadLetters"
-                    FROM prm_user_count WHERE seed = w.seed GROUP BY app_id
+                    FROM prm_{kind}_count WHERE seed = w.seed GROUP BY app_id
                 ) c
             ),
             'lags', (
                 SELECT coalesce(json_agg(json_build_array(bucket, users) ORDER BY bucket), '[]') FROM (
                     SELECT bucket, sum(users)::bigint AS users
-                    FROM prm_user_lag WHERE seed = w.seed GROUP BY bucket
+                    FROM prm_{kind}_lag WHERE seed = w.seed GROUP BY bucket
                 ) l
             ),
             'samples', (
                 SELECT coalesce(json_agg(s), '[]') FROM (
-                    SELECT * FROM prm_run_sample
+                    SELECT * FROM prm_{samples}
                     WHERE seed = w.seed AND at_second >= w.since ORDER BY at_second DESC LIMIT 600
                 ) s
             )
@@ -110,7 +111,9 @@ SELECT json_build_object(
                    extract(epoch FROM now() - renewed_at)::float8 AS "silentSeconds",
                    EXISTS (SELECT FROM sessions WHERE name = left('tandem ' || app_id, 63)) AS connected,
                    (
-                       SELECT coalesce(json_object_agg(key, value), '{}') FROM jsonb_each(in_hand)
+                       SELECT coalesce(json_object_agg(key, value), '{}') FROM jsonb_each(
+                           CASE WHEN '{kind}' = 'user' THEN in_hand ELSE coalesce(in_hand_of -> '{kind}', '{}') END
+                       )
                        WHERE key = ANY ($1::text[])
                    ) AS "inFlight"
             FROM tandem_instance ORDER BY incarnation DESC LIMIT 200

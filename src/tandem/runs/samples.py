@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 import asyncpg
 import msgspec
 
+from tandem.cqrs.user import KIND
 from tandem.kernel import Unavailable
 from tandem.postgres.database import Database
-from tandem.runs.queries import QUERIES
+from tandem.runs.queries import queries_of
 
 # A live view that waits longer for PostgreSQL says that it is down.
 PATIENCE = timedelta(seconds=2)
@@ -95,10 +96,11 @@ _decode = msgspec.json.Decoder(Snapshot).decode
 
 
 class RunSamples:
-    """Reads the counters of watched runs, and keeps samples of them."""
+    """Reads the counters of watched runs of one kind, and keeps samples of them."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, kind: str = KIND) -> None:
         self._database = database
+        self._queries = queries_of(kind)
 
     async def read(self, since: Mapping[str, int], keep: Sequence[Sample], *, clear: bool) -> Snapshot:
         """What is known now of each run (the keys of `since`), with its samples from that second on.
@@ -114,14 +116,14 @@ class RunSamples:
         if keep or clear:
             await self._keep(keep, clear=clear)
         rows = await self._database.fetch(
-            QUERIES["sample_runs"], list(since), list(since.values()), within=PATIENCE
+            self._queries["sample_runs"], list(since), list(since.values()), within=PATIENCE
         )
         return _decode(rows[0][0])
 
     async def _keep(self, samples: Sequence[Sample], *, clear: bool) -> None:
         kept = msgspec.json.encode(samples).decode()
         try:
-            await self._database.fetch(QUERIES["keep_samples"], kept, clear, within=PATIENCE)
+            await self._database.fetch(self._queries["keep_samples"], kept, clear, within=PATIENCE)
         except Unavailable as error:
             # Another instance is keeping samples. One that is not kept is a point less in a chart.
             if not isinstance(error.__cause__, asyncpg.LockNotAvailableError):

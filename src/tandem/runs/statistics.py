@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
+from tandem.cqrs.user import KIND
 from tandem.postgres.database import Database
-from tandem.runs.queries import QUERIES
+from tandem.runs.queries import queries_of
 from tandem.user_command.counters import BUCKET_GROWTH
 
 
@@ -64,10 +65,11 @@ class Run(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Statistics:
-    """Reads the counters. The cost grows with runs and instances, not with users."""
+    """Reads the counters of one kind. The cost grows with runs and instances, not with users."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, kind: str = KIND) -> None:
         self._database = database
+        self._queries = queries_of(kind)
 
     async def runs(self, seed: str | None = None) -> list[RunStatistics]:
         """A row for each run and instance, or for those of one run, in order of seed and instance.
@@ -75,9 +77,9 @@ class Statistics:
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        counts = await self._database.fetch(QUERIES["statistics"], seed)
+        counts = await self._database.fetch(self._queries["statistics"], seed)
         lags: defaultdict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
-        for row in await self._database.fetch(QUERIES["lags"], seed):
+        for row in await self._database.fetch(self._queries["lags"], seed):
             lags[row["seed"], row["app_id"]].append((row["bucket"], row["users"]))
         return [RunStatistics(**_figures(dict(row), lags[row["seed"], row["app_id"]])) for row in counts]
 
@@ -91,10 +93,10 @@ class Statistics:
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        rows = await self._database.fetch(QUERIES["list_runs"], *(before or (None, None)), limit)
+        rows = await self._database.fetch(self._queries["list_runs"], *(before or (None, None)), limit)
         lags: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
         for seed, bucket, users in await self._database.fetch(
-            QUERIES["lags_of_runs"], [row["seed"] for row in rows]
+            self._queries["lags_of_runs"], [row["seed"] for row in rows]
         ):
             lags[seed].append((bucket, users))
         return [Run(**_figures(dict(row), lags[row["seed"]])) for row in rows]
