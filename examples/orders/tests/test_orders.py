@@ -1,7 +1,17 @@
 """Orders without a server: what follows from what, and what orders and users do for each other."""
 
 from orders import ORDERS
-from orders.order import CancelOrder, Line, OrderCancelled, OrderPaid, OrderPlaced, PayOrder, PlaceOrder, ShipOrder
+from orders.order import (
+    CancelOrder,
+    Line,
+    OrderCancelled,
+    OrderPaid,
+    OrderPlaced,
+    PayOrder,
+    PlaceOrder,
+    ShipOrder,
+)
+
 from tandem.aggregates import Profile
 from tandem.testing import in_memory, scenario
 
@@ -21,7 +31,7 @@ async def test_an_order_of_nobody_is_refused() -> None:
     async with in_memory(ORDERS) as system:
         order = await system.send("order", None, PlaceOrder(7, LINES))
         await system.settled()
-        assert system.document("order", order)["reason"] == "There is no user 7."
+        assert system.document("order", order.id)["reason"] == "There is no user 7."
 
 
 async def test_whoever_leaves_gets_nothing_more() -> None:
@@ -31,4 +41,4 @@ async def test_whoever_leaves_gets_nothing_more() -> None:
         await system.settled()
         system.delete_user(7)
         await system.settled()
-        assert system.document("order", order)["status"] == "cancelled"
+        assert system.document("order", order.id)["status"] == "cancelled"

@@ -21,7 +21,7 @@ SYNCHRONIZED, REFRESHED = "SYNCRONIZED", "REFRESHED"
 #: The kind that users have. They are no `Aggregate`, but reactions may follow their events.
 USER = "user"
 #: What the name of an aggregate is made of, and those that would have tables or documents of Tandem's own.
-KIND, TAKEN = re.compile("[a-z]{1,20}"), frozenset((USER, "users", "country", "run", "timezone"))
+KIND, TAKEN = re.compile("[a-z]{1,20}"), frozenset((USER, "users", "country", "run", "tandem", "timezone"))
 
 _SEGMENT = re.compile("[a-z][a-z-]{0,30}")
 

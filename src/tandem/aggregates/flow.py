@@ -35,11 +35,13 @@ WRITE_BACK_INTERVAL = timedelta(milliseconds=10)
 
 
 class FlowPolicy(msgspec.Struct, frozen=True):
-    """How much may be gathered and waiting."""
+    """How much may be gathered and waiting, and how far batches that nobody waits for are kept apart."""
 
     max_batch: int = 500
     max_waiting_commands: int = 10_000
     max_in_projection: int = 20_000
+    projection_interval: timedelta = PROJECTION_INTERVAL
+    write_back_interval: timedelta = WRITE_BACK_INTERVAL
 
 
 class AggregateFlow:
@@ -83,12 +85,12 @@ class AggregateFlow:
         self.projection = Coalescer(
             f"show {name}",
             self._project,
-            msgspec.structs.replace(on_their_way, min_interval=PROJECTION_INTERVAL),
+            msgspec.structs.replace(on_their_way, min_interval=policy.projection_interval),
         )
         self.write_back = Coalescer(
             f"synchronize {name}",
             self._synchronize,
-            msgspec.structs.replace(on_their_way, min_interval=WRITE_BACK_INTERVAL),
+            msgspec.structs.replace(on_their_way, min_interval=policy.write_back_interval),
         )
         self.set_aside = Coalescer(f"set aside {name}", self._set_aside, on_their_way)
         self._by_id = Coalescer(f"read {name} by id", self._read_by_ids, READS)

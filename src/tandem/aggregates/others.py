@@ -1,7 +1,7 @@
 """The states of things that documents show and reactions ask for, whatever their kind."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,28 +15,40 @@ from tandem.user import StoredUser
 
 POLICY = BatchPolicy(max_batch=500, max_waiting=50_000)
 
-#: Reads users as they are now, by id.
-ReadUsers = Callable[[Sequence[int]], Awaitable[Mapping[int, Any]]]
+#: Reads what is there now, by id.
+Read = Callable[[Sequence[int]], Awaitable[Mapping[int, Any]]]
+#: Given a kind and ids, answers those that are there.
+Existing = Callable[[str, Sequence[int]], Awaitable[Container[int]]]
 
 
 class OtherStates:
-    """See `ports.Others`. Reads are gathered, whoever asks."""
+    """See `ports.Others`. Reads are gathered, whoever asks.
 
-    def __init__(self, database: Database, read_users: ReadUsers, stores: Mapping[str, CommandStore]) -> None:
-        readers: dict[str, ReadUsers] = {USER: read_users} | {
-            kind: store.read for kind, store in stores.items()
+    Args:
+        read_users: reads users.
+        stores: those of the other kinds.
+        existing: a cheaper way to learn which ids are there, by kind; None: they are read.
+    """
+
+    def __init__(
+        self, read_users: Read, stores: Mapping[str, CommandStore], existing: Existing | None = None
+    ) -> None:
+        readers: dict[str, Read] = {USER: read_users} | {kind: store.read for kind, store in stores.items()}
+        self._reads: dict[str, Coalescer[int, Any]] = {
+            kind: Coalescer(f"ask for {kind}", partial(_states, read), POLICY)
+            for kind, read in readers.items()
         }
-        self._database = database
-        self._reads: dict[str, Coalescer[int, Any]] = {}
-        self._looks: dict[str, Coalescer[int, bool]] = {}
-        for kind, read in readers.items():
-            self._reads[kind] = Coalescer(f"ask for {kind}", partial(_states, read), POLICY)
-            self._looks[kind] = Coalescer(f"look for {kind}", partial(self._exist, kind), POLICY)
+        self._looks: dict[str, Coalescer[int, Any]] = self._reads
+        if existing is not None:
+            self._looks = {
+                kind: Coalescer(f"look for {kind}", partial(_are_there, existing, kind), POLICY)
+                for kind in readers
+            }
 
     @property
     def coalescers(self) -> list[Coalescer[Any, Any]]:
-        """Two for each kind: for metrics and the orderly stop."""
-        return [*self._reads.values(), *self._looks.values()]
+        """One or two for each kind: for metrics and the orderly stop."""
+        return list(dict.fromkeys([*self._reads.values(), *self._looks.values()]))
 
     async def exists(self, kind: str, id_: int) -> bool:
         """See `ports.Others`.
@@ -44,7 +56,7 @@ class OtherStates:
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        return await self._looks[kind].submit(id_)
+        return (await self._looks[kind].submit(id_)) not in (None, False)
 
     async def find_one(self, kind: str, id_: int) -> Any | None:
         """See `ports.Others`.
@@ -65,13 +77,22 @@ class OtherStates:
         found = await asyncio.gather(*map(self._reads[kind].submit, ids))
         return {id_: state for id_, state in zip(ids, found, strict=True) if state is not None}
 
-    async def _exist(self, kind: str, ids: Sequence[int]) -> Sequence[bool]:
-        rows = await self._database.fetch(queries_of(kind)["existing"], list(set(ids)))
-        there = {row[0] for row in rows}
-        return [id_ in there for id_ in ids]
+
+async def existing_in(database: Database, kind: str, ids: Sequence[int]) -> set[int]:
+    """Those of these ids that are there and not deleted, by the rows of that kind.
+
+    Raises:
+        Unavailable: PostgreSQL does not answer.
+    """
+    return {row[0] for row in await database.fetch(queries_of(kind)["existing"], ids)}
 
 
-async def _states(read: ReadUsers, ids: Sequence[int]) -> Sequence[Any]:
+async def _are_there(existing: Existing, kind: str, ids: Sequence[int]) -> Sequence[bool]:
+    there = await existing(kind, sorted(set(ids)))
+    return [id_ in there for id_ in ids]
+
+
+async def _states(read: Read, ids: Sequence[int]) -> Sequence[Any]:
     found = await read(sorted(set(ids)))
     return [_state_of(found.get(id_)) for id_ in ids]
 

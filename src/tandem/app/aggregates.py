@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from tandem.aggregates.command_store import PostgresCommandStore
@@ -12,7 +13,7 @@ from tandem.aggregates.documents import is_somebody_elses
 from tandem.aggregates.drafts import Draft
 from tandem.aggregates.flow import AggregateFlow, FlowPolicy, ResumedWork
 from tandem.aggregates.messages import Stored
-from tandem.aggregates.others import OtherStates, ReadUsers
+from tandem.aggregates.others import OtherStates, Read, existing_in
 from tandem.aggregates.ports import Stores
 from tandem.aggregates.reactions import Reactions, followed, reactions_of
 from tandem.aggregates.tasks import ReactionRows
@@ -67,7 +68,7 @@ class OwnFlows:
         settings: Settings,
         adapters: Mapping[str, AggregateAdapters],
         tasks: ReactionRows,
-        read_users: ReadUsers,
+        read_users: Read,
         lease: Lease,
     ) -> None:
         self.adapters = adapters
@@ -75,7 +76,7 @@ class OwnFlows:
         self._drain_seconds = settings.drain_seconds
         policy = FlowPolicy(settings.max_batch, settings.max_waiting_commands, settings.max_in_projection)
         stores = {kind: each.store for kind, each in adapters.items()}
-        self.others = OtherStates(tasks.database, read_users, stores)
+        self.others = OtherStates(read_users, stores, partial(existing_in, tasks.database))
         self.flows = {
             kind: AggregateFlow(
                 each.aggregate,
