@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from command_line import run_tandem
-from installed_orders import installed_orders
+from installed import installed_orders
 from tandem.cli import main
 
 
@@ -26,11 +26,11 @@ def texts_below(folder: Path) -> dict[str, str]:
 
 
 def test_it_says_what_it_made_and_what_to_type_next(folder):
-    result = new("account")
+    result = new("parcel")
     assert result.exit_code == 0, result.output
     made, _, then = result.output.partition("Next:\n")
-    assert set(texts_below(folder / "accounts")) == {line.strip() for line in made.splitlines()[1:] if line}
-    assert then.splitlines()[:3] == ["  cd accounts", "  pip install -e '.[dev]'", "  pytest"]
+    assert set(texts_below(folder / "parcels")) == {line.strip() for line in made.splitlines()[1:] if line}
+    assert then.splitlines()[:3] == ["  cd parcels", "  pip install -e '.[dev]'", "  pytest"]
 
 
 def test_all_that_it_writes_speaks_of_the_readers_own_thing(folder):
@@ -79,21 +79,21 @@ async def test_the_name_of_an_installed_aggregate_is_refused(arguments, folder):
 
 
 def test_nothing_is_ever_written_over(folder):
-    place = folder / "accounts"
+    place = folder / "parcels"
     place.mkdir()
     (place / "mine").write_text("for good")
-    result = new("account")
-    assert (result.exit_code, "There is something in accounts already" in result.output) == (1, True)
+    result = new("parcel")
+    assert (result.exit_code, "There is something in parcels already" in result.output) == (1, True)
     assert texts_below(place) == {"mine": "for good"}
 
 
 def test_an_empty_folder_can_be_given(folder):
-    (folder / "accounts").mkdir()
-    assert new("account", "--folder", "accounts").exit_code == 0
+    (folder / "parcels").mkdir()
+    assert new("parcel", "--folder", "parcels").exit_code == 0
 
 
 def test_a_place_that_cannot_be_written_to_is_named(folder):
     (folder / "file").write_text("")
-    result = new("account", "--folder", "file/accounts")
+    result = new("parcel", "--folder", "file/parcels")
     assert (result.exit_code, type(result.exception)) == (1, SystemExit)
-    assert "file/accounts cannot be written: Not a directory." in result.output
+    assert "file/parcels cannot be written: Not a directory." in result.output
