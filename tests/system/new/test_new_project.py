@@ -4,14 +4,8 @@ import pytest
 
 from new_projects import make_bank, make_project
 
-# The shortest and the longest names, for lines that are joined or become too long; a plural that is the singular.
+# The shortest and the longest names, for lines that may be joined or become too long; and special ones.
 NAMES = [("x", "xs"), ("a" * 20, "b" * 30), ("sheep", "sheep"), ("gadget", "gadgets")]
-    ("account", "accounts"),
-    ("a" * 20, "b" * 30),
-    ("sheep", "sheep"),
-    ("x", "xs"),
-    ("gadget", "gadgets"),
-]
 CHECKS = [("ruff", "check"), ("ruff", "format", "--check"), ("mypy",), ("pytest", "-p", "no:cacheprovider")]
 
 
