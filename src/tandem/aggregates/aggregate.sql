@@ -2,31 +2,31 @@
 -- by the query `write` of its package, in the same transaction, and read by its view prm_{kind}_state.
 
 -- name: record
--- Writes what a batch has decided: of each draft ($1 to $6; id null and read version 0: a new one) its row and pending
--- row, the events of all ($9 to $14) and the keys of the commands ($15 to $18), each by the place of its draft. A draft
--- whose aggregate has another version than the one that was read, or that another transaction has locked, is left out.
--- Answers place and id of the others, and the moment.
+-- Writes what a batch has decided: of each draft ($1; with read version 0 a new one) its row and pending row, the events of
+-- all ($5) and the keys of the commands ($6), each by the place of its draft. $2 are the ids of those that are not new. A
+-- draft whose aggregate has another version than the one that was read, or that another transaction has locked, is left
+-- out. Answers place and id of the others, and the moment.
 --
 -- Pending rows are locked before the others, as whoever records SYNCRONIZED does, and nobody is waited for. Only for a
--- key of another open transaction: at most $19.
+-- key of another open transaction: at most $7.
 WITH input AS MATERIALIZED (
     SELECT CASE WHEN u.read_version = 0 THEN nextval('prm_user_id_seq') ELSE u.given END AS id,
            u.read_version, u.version, u.seed, u.stage, u.gone, u.place,
            -- For the triggers of reactions.
-           CASE WHEN u.place = 1 THEN set_config('tandem.incarnation', $8::bigint::text, true) END AS told
-    FROM unnest($1::bigint[], $2::integer[], $3::integer[], $4::text[], $5::text[], $6::boolean[]) WITH ORDINALITY
+           CASE WHEN u.place = 1 THEN set_config('tandem.incarnation', $4::bigint::text, true) END AS told
+    FROM unnest($1::tandem_draft_v1[]) WITH ORDINALITY
          AS u (given, read_version, version, seed, stage, gone, place)
 ), were_pending AS MATERIALIZED (
-    SELECT {kind}_id FROM prm_{kind}_pending WHERE {kind}_id = ANY ($1) ORDER BY {kind}_id FOR UPDATE SKIP LOCKED
+    SELECT {kind}_id FROM prm_{kind}_pending WHERE {kind}_id = ANY ($2::bigint[]) ORDER BY {kind}_id FOR UPDATE SKIP LOCKED
 ), held AS MATERIALIZED (
-    SELECT {kind}_id FROM prm_{kind}_pending WHERE {kind}_id = ANY ($1)
+    SELECT {kind}_id FROM prm_{kind}_pending WHERE {kind}_id = ANY ($2::bigint[])
     EXCEPT SELECT {kind}_id FROM were_pending
 ), locked AS MATERIALIZED (
-    SELECT id FROM prm_{kind} WHERE id = ANY ($1) AND id NOT IN (SELECT {kind}_id FROM held)
+    SELECT id FROM prm_{kind} WHERE id = ANY ($2::bigint[]) AND id NOT IN (SELECT {kind}_id FROM held)
     ORDER BY id FOR UPDATE SKIP LOCKED
 ), created AS (
     INSERT INTO prm_{kind} (id, seed, app_id, status, version, created_at)
-    SELECT id, seed, $7, CASE WHEN gone THEN 'DELETED' ELSE stage END, version, now() FROM input WHERE read_version = 0
+    SELECT id, seed, $3, CASE WHEN gone THEN 'DELETED' ELSE stage END, version, now() FROM input WHERE read_version = 0
 ), changed AS (
     UPDATE prm_{kind} a SET
         status = CASE WHEN i.gone THEN 'DELETED' ELSE i.stage END, version = i.version, updated_at = now()
@@ -43,21 +43,20 @@ WITH input AS MATERIALIZED (
     INSERT INTO prm_{kind}_event (
         {kind}_id, version, event_type, event_data, seed, app_id, created_at, traceparent, cause, format
     )
-    SELECT p.ids[e.place], e.version, e.event_type, e.event_data::jsonb, p.seeds[e.place], $7, now(), e.traceparent,
-           e.cause, $20
+    SELECT p.ids[e.place], e.version, e.event_type, e.event_data::jsonb, p.seeds[e.place], $3, now(), e.traceparent,
+           e.cause, $8
     FROM placed p,
-         unnest($9::integer[], $10::integer[], $11::text[], $12::text[], $13::text[], $14::text[])
-         AS e (place, version, event_type, event_data, traceparent, cause)
+         unnest($5::tandem_draft_event_v1[]) AS e (place, version, event_type, event_data, traceparent, cause)
     WHERE p.written[e.place]
 ), keys AS (
     INSERT INTO prm_{kind}_key (key, fingerprint, {kind}_id, version)
     SELECT sha256(convert_to(k.key, 'UTF8')), k.fingerprint, p.ids[k.place], k.version
-    FROM (SELECT set_config('lock_timeout', $19::text, true) WHERE $19 IS NOT NULL) limited, placed p,
-         unnest($15::text[], $16::bytea[], $17::integer[], $18::integer[]) AS k (key, fingerprint, place, version)
+    FROM (SELECT set_config('lock_timeout', $7::text, true) WHERE $7 IS NOT NULL) limited, placed p,
+         unnest($6::tandem_draft_key_v1[]) AS k (key, fingerprint, place, version)
     WHERE p.written[k.place] OR p.unchanged[k.place]
 ), pending AS (
     INSERT INTO prm_{kind}_pending ({kind}_id, version, incarnation, created_at)
-    SELECT id, version, $8, now() FROM input WHERE read_version = 0 OR id = ANY (ARRAY(SELECT id FROM changed))
+    SELECT id, version, $4, now() FROM input WHERE read_version = 0 OR id = ANY (ARRAY(SELECT id FROM changed))
     ON CONFLICT ({kind}_id) DO UPDATE SET
         version = excluded.version, incarnation = excluded.incarnation, created_at = excluded.created_at
 ), letters AS (
@@ -69,7 +68,7 @@ WITH input AS MATERIALIZED (
     SELECT seed, app_id, pg_backend_pid(), sum(total), sum(updated), sum(deleted), sum(synchronized), sum(letters),
            min(created_at), max(created_at)
     FROM (
-        SELECT seed, $7 AS app_id, 1 AS total, version - 1 AS updated, 0 AS deleted, 0 AS synchronized, 0 AS letters,
+        SELECT seed, $3 AS app_id, 1 AS total, version - 1 AS updated, 0 AS deleted, 0 AS synchronized, 0 AS letters,
                now() AS created_at
         FROM input WHERE read_version = 0
         UNION ALL

@@ -213,16 +213,5 @@ def _columns(
         for sent, version in draft.accepted
         if sent.idempotency is not None
     ]
-    return (
-        *_transposed(heads, 6),
-        app_id,
-        incarnation,
-        *_transposed(events, 6),
-        *_transposed(keys, 4),
-        limit,
-        format_,
-    )
-
-
-def _transposed(rows: Sequence[tuple[object, ...]], count: int) -> tuple[list[object], ...]:
-    return tuple([row[place] for row in rows] for place in range(count))
+    ids = [draft.id for draft in drafts if draft.id is not None]
+    return heads, ids, app_id, incarnation, events, keys, limit, format_

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -134,13 +135,13 @@ class ReactionRows:
         """The one that gathers ends."""
         return [self._done]
 
-    async def state(self) -> ReactionState:
+    async def state(self, within: timedelta | None = None) -> ReactionState:
         """What is to be done.
 
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        return ReactionState(**dict((await self.database.fetch(self._queries["state"]))[0]))
+        return ReactionState(**dict((await self.database.fetch(self._queries["state"], within=within))[0]))
 
 
 def _place(task: Task) -> tuple[str, int, int, str]:

@@ -44,3 +44,13 @@ CREATE TABLE tandem_aggregate_migration (
     checksum   text NOT NULL,
     PRIMARY KEY (aggregate, number)
 );
+
+-- What the statement that writes aggregates (aggregates/aggregate.sql, record) is given of each draft, event and key: arrays
+-- of these cost an instance less than an array for each column.
+CREATE TYPE tandem_draft_v1 AS (
+    id bigint, read_version integer, version integer, seed text, stage text, gone boolean
+);
+CREATE TYPE tandem_draft_event_v1 AS (
+    place integer, version integer, event_type text, event_data text, traceparent text, cause text
+);
+CREATE TYPE tandem_draft_key_v1 AS (key text, fingerprint bytea, place integer, version integer);
