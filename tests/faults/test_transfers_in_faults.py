@@ -7,8 +7,9 @@ from itertools import count
 import httpx
 import pytest
 
-from bank import accounts, write_the_page
+from bank import PAGE, accounts
 from installed import installed
+from page_files import write_files_of
 from systems import Servings, open_system
 from waiting import until
 
@@ -27,7 +28,7 @@ async def system(databases):
 @pytest.fixture
 async def serve(system, tmp_path):
     folder = tmp_path / "bank"
-    write_the_page(folder)
+    write_files_of(PAGE, folder)
     environment = installed(tmp_path / "installed", folder, "accounts", "accounts:ACCOUNTS")
     servings = Servings(system, tmp_path)
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
+from msgspec import to_builtins
+
 from orders import order as domain
 from orders.order import CancelOrder, Line, Order, OrderPlaced, PayOrder, PlaceOrder, RefuseOrder, ShipOrder
 from tandem.aggregates import Aggregate, Happened, Id, Profile, Reach, Reaction, Rejection, Related, Trial
@@ -13,16 +15,10 @@ def document(order: Order, related: Mapping[str, Any]) -> dict[str, Any]:
     """An order as readers see it, with the name that its customer has now."""
     customer: Profile | None = related["customer"]
     name = customer and customer.name
-    return {
-        "userId": order.user_id,
+    shown: dict[str, Any] = to_builtins(order)
+    return shown | {
         "customer": name and " ".join(filter(None, (name.first, name.last))),
-        "status": order.status,
-        "reason": order.reason,
-        "parcel": order.parcel,
         "cents": order.cents,
-        "lines": [
-            {"article": one.article, "quantity": one.quantity, "cents": one.cents} for one in order.lines
-        ],
     }
 
 
