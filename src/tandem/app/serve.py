@@ -12,15 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from tandem.aggregates.command_controller import AggregateCommandController
+from tandem.aggregates.names_controller import AggregateNamesController
 from tandem.aggregates.query_controller import AggregateQueryController
+from tandem.app import observed
 from tandem.app.authentication import authenticator_of
 from tandem.app.bootstrap import Adapt, Instance, as_they_are, run_instance
-from tandem.app.identity_conflicts import IdentityConflictsController
 from tandem.app.problems import TRANSLATE
 from tandem.app.stop import StopRequest
 from tandem.config import Settings, SettingsError
-from tandem.cqrs.user import KIND
-from tandem.delivery.flow_state import FlowStates
 from tandem.http.application import Application
 from tandem.http.authentication import Authenticator, TokenAuthenticator
 from tandem.http.counters import HttpCounters
@@ -37,9 +36,7 @@ from tandem.random_users import RandomUsersController
 from tandem.runs.described import DescribedController
 from tandem.runs.live import LiveController
 from tandem.runs.runs import RunsController
-from tandem.runs.statistics import Statistics
 from tandem.user_command.controller import UserCommandController
-from tandem.user_command.dead_letters import DeadLettersController
 from tandem.user_command.user_history import UserHistoryController
 from tandem.user_query.controller import UserQueryController
 
@@ -72,24 +69,18 @@ def application(instance: Instance, authenticator: Authenticator) -> Application
             require_if_match=instance.settings.require_if_match,
         ),
         UserHistoryController(instance.flow.command_service),
-        RunsController(
-            {KIND: instance.adapters.statistics}
-            | {kind: Statistics(instance.adapters.reads, kind) for kind in instance.own.flows}
-        ),
+        RunsController(observed.statistics_of(instance)),
         DescribedController(instance.adapters.reads),
         UserQueryController(
             instance.flow.query_service,
             instance.adapters.completeness.through,
             instance.flow.command_service.current,
         ),
-        DeadLettersController(instance.adapters.dead_letters),
-        IdentityConflictsController(
-            instance.adapters.dead_letters, instance.flow.command_service, instance.flow.query_service
-        ),
+        *observed.dead_letters_of(instance),
         RandomUsersController(),
-        _health(instance),
-        _metrics(instance, counters),
+        *_health_and_metrics(instance, counters),
         LiveController(instance.feeds),
+        AggregateNamesController([flow.aggregate for flow in instance.own.flows.values()]),
         *_of_aggregates(instance),
     ]
     routes = [route for controller in controllers for route in controller.routes()]
@@ -120,38 +111,34 @@ def _of_aggregates(instance: Instance) -> Iterator[Controller]:
         yield AggregateQueryController(flow, instance.own.adapters[kind].documents)
 
 
-def _health(instance: Instance) -> HealthController:
-    adapters = instance.adapters
-    flow = FlowCheck(
+def _health_and_metrics(instance: Instance, http: HttpCounters) -> Iterator[Controller]:
+    adapters, app_id = instance.adapters, instance.settings.app_id
+    users, aggregates = observed.users_of(instance), observed.aggregates_of(instance)
+    reactions = observed.reactions_of(instance)
+    check = FlowCheck(
         missing_indexes=lambda: instance.background.missing_indexes,
-        dead_letters=adapters.dead_letters,
+        users=users,
+        aggregates=aggregates,
+        reactions=reactions,
         history=adapters.history,
         witness=adapters.witness,
-        pending=adapters.pending,
         max_pending_age_seconds=instance.settings.max_pending_age_seconds,
-        last_failure=lambda: instance.flow.query_service.trouble,
     )
-    return HealthController(instance.settings.app_id, instance, flow)
-
-
-def _metrics(instance: Instance, http: HttpCounters) -> MetricsController:
-    adapters, flow = instance.adapters, instance.flow
+    yield HealthController(app_id, instance, check)
     measured = Measured(
-        app_id=instance.settings.app_id,
+        app_id=app_id,
         http=http,
-        committed=adapters.users.counters,
-        projected=lambda: flow.query_service.projected,
-        set_aside=flow.set_aside,
-        coalescers=flow.coalescers,
-        recovery=flow.recovery,
+        users=users,
+        aggregates=aggregates,
+        reactions=reactions,
+        coalescers=[*instance.flow.coalescers, *instance.own.coalescers],
         lease=adapters.lease,
         database=adapters.database,
         is_ready=lambda: instance.why_not_ready is None,
         loop_delays=instance.background.loop_delays,
-        flow_states=FlowStates(adapters.reads, KIND),
         mongodb_answers=adapters.mongodb_answers,
     )
-    return MetricsController(measured)
+    yield MetricsController(measured)
 
 
 def client_folder() -> Path:

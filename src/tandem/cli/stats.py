@@ -1,16 +1,19 @@
 """`tandem stats`: the statistics of runs, as a table for people or as JSON for programs."""
 
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import urlencode
 
 import click
 import msgspec
 from rich.console import Console
 
+from tandem.aggregates.names_controller import USERS
+from tandem.cli.aggregates import aggregate_option, names_of
 from tandem.cli.http import address_options, ask, base_url
 from tandem.cli.tables import Column, FittedTable
 from tandem.runs.statistics import RunStatistics
 
+RATE = "users/s"
 COLUMNS = (
     Column("seed", fold_at=20, is_number=False),
     Column("instance", spare=1, fold_at=20, is_number=False),
@@ -21,7 +24,7 @@ COLUMNS = (
     Column("taken", spare=8),
     Column("updated", spare=9),
     Column("deleted", spare=10),
-    Column("users/s", spare=6),
+    Column(RATE, spare=6),
     Column("p50 ms", spare=7),
     Column("p99 ms", spare=5),
 )
@@ -29,25 +32,30 @@ COLUMNS = (
 
 @click.command
 @click.option("--seed", help="Only this run.")
+@aggregate_option
 @click.option("--json", "as_json", is_flag=True, help="What /api/v1/stats answers, unchanged.")
 @address_options
-def stats(seed: str | None, as_json: bool, url: str | None, data_dir: Path) -> None:
+def stats(seed: str | None, aggregate: str, as_json: bool, url: str | None, data_dir: Path) -> None:
     """Show what each instance created in each run, what is pending, and how far behind MongoDB is.
 
     "done" is synchronized, "dead" was refused by MongoDB for good, "taken" was synchronized by another
     instance than created it, "updated" counts updates. Counts are exact; percentiles of the lag (from a
     version's commit to SYNCRONIZED) within 5 %.
     """
-    query = "" if seed is None else f"?seed={quote(seed, safe='')}"
-    answer = ask(f"{base_url(url, data_dir)}/api/v1/stats{query}")
+    base = base_url(url, data_dir)
+    names = names_of(base, aggregate)
+    query = {"seed": seed, "aggregate": None if names == USERS else names.name}
+    asked = urlencode({name: value for name, value in query.items() if value is not None})
+    answer = ask(f"{base}/api/v1/stats?{asked}")
     if as_json:
         click.echo(answer.decode())
         return
     rows = msgspec.json.decode(answer, type=list[RunStatistics])
     if rows:
-        Console().print(table_of(rows))
+        Console().print(table_of(rows, names.plural))
     else:
-        click.echo("No users yet." if seed is None else f"No users in the run {seed!r}.")
+        many = names.plural
+        click.echo(f"No {many} yet." if seed is None else f"No {many} in the run {seed!r}.")
 
 
 def row_counts(row: RunStatistics) -> tuple[int, ...]:
@@ -56,9 +64,13 @@ def row_counts(row: RunStatistics) -> tuple[int, ...]:
     return (*of_users, row.updated, row.deleted)
 
 
-def table_of(rows: list[RunStatistics]) -> FittedTable:
-    """A line for each run and instance."""
-    table = FittedTable(*COLUMNS, elsewhere="A wider window shows more, --json all.")
+def table_of(rows: list[RunStatistics], many: str = USERS.plural) -> FittedTable:
+    """A line for each run and instance; runs are made of `many`."""
+    columns = [
+        msgspec.structs.replace(column, name=f"{many}/s") if column.name == RATE else column
+        for column in COLUMNS
+    ]
+    table = FittedTable(*columns, elsewhere="A wider window shows more, --json all.")
     for row in rows:
         lag = row.lag_ms
         counts = [f"{count:,}" for count in row_counts(row)]

@@ -2,7 +2,9 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -29,31 +31,43 @@ class FlowState(msgspec.Struct, frozen=True):
     dead_letters: int
 
 
-class FlowStates:
+Answer_co = TypeVar("Answer_co", covariant=True)
+
+
+class Latest(Generic[Answer_co]):
     """Asks PostgreSQL once a second at most, less often where that takes long. All share the answer."""
 
-    def __init__(self, database: Database, kind: str) -> None:
-        self._database = database
-        self._query = queries_of(kind)["flow_state"]
-        self._latest: FlowState | None = None
+    def __init__(self, ask: Callable[[], Awaitable[Answer_co]]) -> None:
+        """`ask` raises `Unavailable` where it gets no answer within `PATIENCE`."""
+        self._ask = ask
+        self._latest: Answer_co | None = None
         self._asking = asyncio.Lock()
         self._rest_until = 0.0
 
-    async def latest(self) -> FlowState | None:
+    async def latest(self) -> Answer_co | None:
         """How it was a moment ago; None while PostgreSQL does not answer."""
         async with self._asking:
             started = time.monotonic()
             if started >= self._rest_until:
-                self._latest = await self._ask()
+                try:
+                    self._latest = await self._ask()
+                except Unavailable:
+                    self._latest = None
                 now = time.monotonic()
                 # What was not answered has cost nothing.
                 cost = now - started if self._latest else 0
                 self._rest_until = now + max(SHORTEST_REST_SECONDS, REST_FACTOR * cost)
         return self._latest
 
-    async def _ask(self) -> FlowState | None:
-        try:
-            rows = await self._database.fetch(self._query, MOST_PENDING, MOST_DEAD_LETTERS, within=PATIENCE)
-        except Unavailable:
-            return None
-        return FlowState(**dict(rows[0]))
+
+class FlowStates(Latest[FlowState]):
+    """The latest state of the flow of one kind."""
+
+    def __init__(self, database: Database, kind: str) -> None:
+        query = queries_of(kind)["flow_state"]
+
+        async def ask() -> FlowState:
+            rows = await database.fetch(query, MOST_PENDING, MOST_DEAD_LETTERS, within=PATIENCE)
+            return FlowState(**dict(rows[0]))
+
+        super().__init__(ask)

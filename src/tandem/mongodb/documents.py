@@ -163,7 +163,7 @@ class Documents:
         for document in documents:
             id_, found = document["_id"], _opened(stored[document["_id"]])
             if self._is_somebody_elses(found, document):
-                refused[id_] = conflict(self._what, id_, fingerprint_of(stored[id_]))
+                refused[id_] = conflict(self._what, id_, fingerprint_of(stored[id_]), self._collection.name)
             elif found["version"] < document["version"]:
                 # The guard stands in the filter as well: another instance may be replacing the same document.
                 older = {"_id": id_, "version": {"$lt": document["version"]}}

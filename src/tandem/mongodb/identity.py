@@ -12,12 +12,16 @@ def fingerprint_of(stored: RawBSONDocument) -> str:
     return hashlib.sha256(stored.raw).hexdigest()[:12]
 
 
-def conflict(what: str, id_: int, fingerprint: str) -> str:
-    """Why one is set aside, and what to do. `what` it is: a word for its kind, such as "user"."""
+def conflict(what: str, id_: int, fingerprint: str, many: str = "users") -> str:
+    """Why one is set aside, and what to do.
+
+    `what` it is, and what `many` are: words for its kind, such as "user" and "users".
+    """
+    option = "" if many == "users" else f" --aggregate {many}"
     return (
         f"{CONFLICT}: MongoDB has another {what} under this id (document {fingerprint}), which was not "
         f"touched. If that {what} is to be kept, create it anew first. Then "
-        f"`tandem dead-letters retry {id_} --replace` writes this {what} over it."
+        f"`tandem dead-letters retry {id_}{option} --replace` writes this {what} over it."
     )
 
 

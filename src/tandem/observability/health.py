@@ -8,18 +8,19 @@
   MongoDB is away every instance would be taken out, and commands would stop although they could go on.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
 import msgspec
 
-from tandem.delivery.dead_letters import DeadLetterRows
-from tandem.delivery.pending import PendingRows
+from tandem.cqrs.user import KIND
 from tandem.http.problems import ProblemError
 from tandem.http.requests import Request, Response, json_response
 from tandem.http.routes import Route
+from tandem.kernel import Unavailable
+from tandem.observability.flows import ObservedFlow, ObservedReactions
 from tandem.user_command.history import History, HistoryState
 from tandem.user_query.witness import Witness
 
@@ -34,12 +35,16 @@ class Health(msgspec.Struct, frozen=True, rename="camel"):
     app_id: str
 
 
-class FlowHealth(msgspec.Struct, frozen=True, rename="camel"):
+class FlowHealth(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """How long the oldest user has been waiting to reach MongoDB and come back, and PostgreSQL's history."""
 
     status: str
     oldest_pending_seconds: float
     history: HistoryState
+    #: How long the oldest of each installed aggregate has been waiting, by the aggregate's name.
+    oldest_pending_seconds_of: dict[str, float] = {}
+    #: How long the oldest reaction has been waiting; not there where no aggregate is installed.
+    oldest_reaction_seconds: float | None = None
 
 
 class InstanceState(Protocol):
@@ -56,50 +61,75 @@ class InstanceState(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class FlowCheck:
-    """Looks for whatever keeps committed users from MongoDB."""
+    """Looks for whatever keeps what is committed from MongoDB, or from what has to follow."""
 
     #: What MongoDB's collection lacks, in a sentence; empty when it lacks nothing.
     missing_indexes: Callable[[], str]
-    dead_letters: DeadLetterRows
+    users: ObservedFlow
+    #: Of each installed aggregate.
+    aggregates: Sequence[ObservedFlow]
+    #: None where no aggregate is installed.
+    reactions: ObservedReactions | None
     history: History
     witness: Witness
-    pending: PendingRows[Any]
     max_pending_age_seconds: float
-    #: Why this instance's last write to MongoDB failed; empty after one that did not.
-    last_failure: Callable[[], str]
 
     async def look(self) -> FlowHealth:
         """How the flow is.
 
         Raises:
-            ProblemError: 503. A user waits for too long, was set aside or was lost, or an index is missing.
+            ProblemError: 503. Something waits for too long, was set aside or was lost, a reaction fails again
+                and again, or an index is missing.
             Unavailable: a database does not answer.
         """
         if missing := self.missing_indexes():
             raise ProblemError(503, missing)
-        await self._require_no_dead_letters()
+        flows = (self.users, *self.aggregates)
+        for flow in flows:
+            await _require_no_dead_letters(flow)
         history = await self._require_no_lost_users()
-        oldest = round(await self.pending.oldest_seconds(), 3)
+        users, *others = [await self._require_recent(flow) for flow in flows]
+        return FlowHealth(
+            "flowing",
+            users,
+            history,
+            {flow.kind: oldest for flow, oldest in zip(self.aggregates, others, strict=True)},
+            await self._require_recent_reactions(self.reactions) if self.reactions else None,
+        )
+
+    async def _require_recent(self, flow: ObservedFlow) -> float:
+        """For how many seconds the oldest pending one has waited; a problem if that is too long."""
+        oldest = round(await flow.pending.oldest_seconds(), 3)
         if oldest > self.max_pending_age_seconds:
             detail = (
-                f"The oldest pending user has waited {oldest:.0f} s for MongoDB (limit: "
+                f"The oldest pending {flow.kind} has waited {oldest:.0f} s for MongoDB (limit: "
                 f"{self.max_pending_age_seconds:.0f} s). "
                 "Nothing is lost: it arrives once MongoDB takes writes again."
             )
-            if failure := self.last_failure():
+            if failure := flow.trouble():
                 detail += f" This instance's last try: {failure}."
             raise ProblemError(503, detail)
-        return FlowHealth("flowing", oldest, history)
+        return oldest
 
-    async def _require_no_dead_letters(self) -> None:
-        letters, error = await self.dead_letters.count()
-        if letters:
-            some = "1 dead letter" if letters == 1 else f"{letters} dead letters"
+    async def _require_recent_reactions(self, reactions: ObservedReactions) -> float:
+        """For how many seconds the oldest one has waited; a problem if that is too long, or one fails."""
+        left = await reactions.left.latest()
+        if left is None:
+            raise Unavailable("PostgreSQL does not answer")
+        if left.failing is not None:
             detail = (
-                f"Users were set aside: {some}. `tandem dead-letters list` shows which and why. "
-                f"The first: {error}"
+                f"A reaction fails again and again: {left.failing}. The logs say where. It is tried again, "
+                "and goes on by itself once its cause is away."
             )
             raise ProblemError(503, detail)
+        oldest = round(left.oldest_seconds, 3)
+        if oldest > self.max_pending_age_seconds:
+            detail = (
+                f"The oldest of {left.pending:,} reactions has waited {oldest:.0f} s to be carried out "
+                f"(limit: {self.max_pending_age_seconds:.0f} s). The table tandem_reaction shows which."
+            )
+            raise ProblemError(503, detail)
+        return oldest
 
     async def _require_no_lost_users(self) -> HistoryState:
         """The history of PostgreSQL; a problem where MongoDB has users of one that is lost."""
@@ -115,6 +145,18 @@ class FlowCheck:
             )
             raise ProblemError(503, detail)
         return history
+
+
+async def _require_no_dead_letters(flow: ObservedFlow) -> None:
+    letters, error = await flow.dead_letters.count()
+    if letters:
+        some = "1 dead letter" if letters == 1 else f"{letters} dead letters"
+        option = "" if flow.kind == KIND else f" --aggregate {flow.plural}"
+        detail = (
+            f"{flow.plural.capitalize()} were set aside: {some}. `tandem dead-letters list{option}` shows "
+            f"which and why. The first: {error}"
+        )
+        raise ProblemError(503, detail)
 
 
 class HealthController:

@@ -18,16 +18,15 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
-from tandem.delivery.flow_state import FlowState, FlowStates
+from tandem.delivery.flow_state import FlowState
 from tandem.delivery.lease import Lease
-from tandem.delivery.recovery import Recovery
 from tandem.histogram import Histogram
 from tandem.http.counters import HttpCounters
 from tandem.http.requests import Request, Response
 from tandem.http.routes import Route
 from tandem.kernel import Coalescer
+from tandem.observability.flows import ObservedFlow, ObservedReactions, ReactionsLeft
 from tandem.postgres.database import Database
-from tandem.user_command.counters import StageCounters
 
 # Label values to a value or a histogram; where a metric has no labels, that alone.
 Series = Mapping[Any, float | Histogram] | float | Histogram
@@ -39,20 +38,17 @@ class Measured:
 
     app_id: str
     http: HttpCounters
-    committed: StageCounters
-    #: How many users' documents MongoDB has acknowledged.
-    projected: Callable[[], int]
-    #: Gathers the users that become dead letters.
-    set_aside: Coalescer[Any, Any]
-    #: All of the instance, `set_aside` among them.
+    users: ObservedFlow
+    #: Of each installed aggregate.
+    aggregates: Sequence[ObservedFlow]
+    #: None where no aggregate is installed.
+    reactions: ObservedReactions | None
+    #: All of the instance.
     coalescers: Sequence[Coalescer[Any, Any]]
-    recovery: Recovery[Any]
     lease: Lease
     database: Database
     is_ready: Callable[[], bool]
     loop_delays: Histogram
-    #: What all instances together have left to do.
-    flow_states: FlowStates
     mongodb_answers: Callable[[], Awaitable[bool]]
 
 
@@ -73,8 +69,14 @@ class MetricsController:
     async def metrics(self, _: Request[Any, Any, None]) -> Response:
         """The metrics. Without PostgreSQL, those of all instances together are missing."""
         of = self._measured
-        state, mongodb_answers = await asyncio.gather(of.flow_states.latest(), of.mongodb_answers())
-        families = [*families_of(of, state, mongodb_answers=mongodb_answers), *self._process.collect()]
+        state, mongodb_answers, of_aggregates = await asyncio.gather(
+            of.users.states.latest(), of.mongodb_answers(), _families_of_aggregates(of)
+        )
+        families = [
+            *families_of(of, state, mongodb_answers=mongodb_answers),
+            *of_aggregates,
+            *self._process.collect(),
+        ]
         return Response(200, generate_latest(_Scrape(families)), CONTENT_TYPE_LATEST)
 
 
@@ -89,15 +91,24 @@ class _Scrape(Collector):
 
 
 def families_of(of: Measured, state: FlowState | None, *, mongodb_answers: bool) -> Iterator[Metric]:
-    """All of an instance's own. `state` is None while PostgreSQL does not answer."""
+    """All but those of aggregates. `state` is None while PostgreSQL does not answer."""
     yield from _requests(of.http)
-    yield from _users(of)
+    yield from _users(of.users)
     yield from _batches(of.coalescers)
     answers = {"postgresql": state is not None, "mongodb": mongodb_answers}
     yield _gauge("tandem_database_answers", "Whether a database answered just now.", answers, "database")
     if state is not None:
         yield from _all_instances(state)
     yield from _instance(of)
+
+
+async def _families_of_aggregates(of: Measured) -> list[Metric]:
+    """Those of installed aggregates; of none, none."""
+    states = await asyncio.gather(*(each.states.latest() for each in of.aggregates))
+    families = list(_aggregates(of.aggregates, states)) if of.aggregates else []
+    if of.reactions is not None:
+        families += _reactions(of.reactions, await of.reactions.left.latest())
+    return families
 
 
 def _requests(http: HttpCounters) -> Iterator[Metric]:
@@ -124,16 +135,8 @@ def _requests(http: HttpCounters) -> Iterator[Metric]:
     yield _gauge("tandem_http_connections", "Open connections of clients.", http.count_connections())
 
 
-def _users(of: Measured) -> Iterator[Metric]:
-    stages = {
-        "stored": of.committed.created,
-        "updated": of.committed.updated,
-        "deleted": of.committed.deleted,
-        "projected": of.projected(),
-        "synchronized": of.committed.synchronized,
-        "set_aside": of.set_aside.counters.items,
-    }
-    yield _counter("tandem_stage_users", "Users that have passed a stage here.", stages, "stage")
+def _users(of: ObservedFlow) -> Iterator[Metric]:
+    yield _counter("tandem_stage_users", "Users that have passed a stage here.", of.stages, "stage")
     taken_over = "Users synchronized here that another instance had created."
     yield _counter("tandem_taken_over_users", taken_over, of.committed.taken_over)
     yield _counter("tandem_recovered_users", "Pending users taken up again.", of.recovery.claimed)
@@ -152,6 +155,30 @@ def _all_instances(state: FlowState) -> Iterator[Metric]:
     oldest = "How long the oldest pending user has been waiting."
     yield _gauge("tandem_oldest_pending_seconds", oldest, state.oldest_pending_seconds)
     yield _gauge("tandem_dead_letters", "Users set aside, to 1,000.", state.dead_letters)
+
+
+def _aggregates(of: Sequence[ObservedFlow], states: Sequence[FlowState | None]) -> Iterator[Metric]:
+    """The measures of users for each aggregate, by its name."""
+    stages = {(each.kind, stage): count for each in of for stage, count in each.stages.items()}
+    passed = "Aggregates that have passed a stage here."
+    yield _counter("tandem_aggregate_stage", passed, stages, "aggregate", "stage")
+    for family, name, text, attribute in _OF_FLOWS:
+        read = attrgetter(attribute)
+        yield family(f"tandem_aggregate_{name}", text, {each.kind: read(each) for each in of}, "aggregate")
+    known = {each.kind: state for each, state in zip(of, states, strict=True) if state is not None}
+    for name, text, attribute in _OF_STATES if known else ():
+        read = attrgetter(attribute)
+        values = {kind: read(state) for kind, state in known.items()}
+        yield _gauge(f"tandem_aggregate_{name}", text, values, "aggregate")
+
+
+def _reactions(of: ObservedReactions, left: ReactionsLeft | None) -> Iterator[Metric]:
+    yield _counter("tandem_reactions_done", "Reactions carried out here.", of.done())
+    if left is not None:
+        pending = "Reactions that all instances have left to do, to 100,000."
+        yield _gauge("tandem_reactions_pending", pending, left.pending)
+        oldest = "How long the oldest of them has been waiting."
+        yield _gauge("tandem_oldest_reaction_seconds", oldest, left.oldest_seconds)
 
 
 def _instance(of: Measured) -> Iterator[Metric]:
@@ -189,6 +216,32 @@ def _buckets(histogram: Histogram) -> tuple[list[tuple[str, int]], float]:
     return buckets, histogram.total
 
 
+# Family, end of the name, text, and the attribute of a flow that is shown for each aggregate.
+_OF_FLOWS = (
+    (
+        _counter,
+        "taken_over",
+        "Aggregates synchronized here that another instance had created.",
+        "committed.taken_over",
+    ),
+    (_counter, "recovered", "Pending aggregates taken up again.", "recovery.claimed"),
+    (
+        _histogram,
+        "lag_seconds",
+        "From a version's commit to SYNCRONIZED, of aggregates synchronized here.",
+        "committed.lag",
+    ),
+)
+# End of the name, text, and the attribute of what all instances have left to do.
+_OF_STATES = (
+    ("pending", "Pending aggregates of all instances, to 100,000.", "pending"),
+    (
+        "oldest_pending_seconds",
+        "How long the oldest pending aggregate has been waiting.",
+        "oldest_pending_seconds",
+    ),
+    ("dead_letters", "Aggregates set aside, to 1,000.", "dead_letters"),
+)
 # Family, name, text, and the attribute of a coalescer that is shown.
 _OF_COALESCERS = (
     (_histogram, "tandem_batch_items", "Items in a batch.", "counters.sizes"),

@@ -25,7 +25,7 @@ class DeadLetter(msgspec.Struct, frozen=True, rename="camel"):
     MongoDB refused it for good, or its stored state "cannot be read".
     """
 
-    user_id: int
+    id: int = msgspec.field(name="userId")
     seed: str
     version: int
     error: str
@@ -39,8 +39,25 @@ class DeadLetterWithState(DeadLetter, frozen=True, rename="camel"):
     state: dict[str, Any] | None
 
 
+class AggregateDeadLetter(msgspec.Struct, frozen=True, rename="camel"):
+    """The same of an aggregate."""
+
+    id: int
+    seed: str
+    version: int
+    error: str
+    app_id: str
+    created_at: datetime
+
+
+class AggregateDeadLetterWithState(AggregateDeadLetter, frozen=True, rename="camel"):
+    """A dead letter with the state that was refused; null where there is none."""
+
+    state: dict[str, Any] | None
+
+
 class Retried(msgspec.Struct, frozen=True):
-    """How many users are pending again."""
+    """How many are pending again."""
 
     retried: int
 
@@ -49,7 +66,7 @@ class LettersQuery(msgspec.Struct, frozen=True):
     """Which dead letters to list."""
 
     limit: Annotated[int, Meta(ge=1, le=1000, description="How many at most.")] = 100
-    after: Annotated[int, Meta(ge=0, le=HIGHEST_ID, description="Only users with a higher id.")] = 0
+    after: Annotated[int, Meta(ge=0, le=HIGHEST_ID, description="Only those with a higher id.")] = 0
 
 
 class DeadLetters(DeadLetterRows):
@@ -57,7 +74,8 @@ class DeadLetters(DeadLetterRows):
 
     Args:
         database: where they are.
-        kind: what they are called.
+        kind: what one of them is called.
+        plural: what many are called, as on the command line.
         letter: the type that shows one; its fields are the columns of `rows`, in their order.
         letter_with_state: the same with a field `state` in the end.
     """
@@ -66,11 +84,15 @@ class DeadLetters(DeadLetterRows):
         self,
         database: Database,
         kind: str = KIND,
+        plural: str = "users",
         letter: type = DeadLetter,
         letter_with_state: type = DeadLetterWithState,
     ) -> None:
         super().__init__(database, kind)
         self.kind = kind
+        self.plural = plural
+        #: What `tandem dead-letters` is told besides, to be about these.
+        self.option = "" if kind == KIND else f" --aggregate {plural}"
         self.letter = letter
         self.letter_with_state = letter_with_state
 
@@ -111,7 +133,7 @@ class DeadLettersController:
                 "GET",
                 path,
                 self.page,
-                f"{letters.kind.capitalize()}s that were set aside, and why",
+                f"{letters.plural.capitalize()} that were set aside, and why",
                 query_type=LettersQuery,
                 responses={200: GenericAlias(list, (letters.letter,))},
                 problems=(503,),

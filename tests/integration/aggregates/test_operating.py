@@ -1,10 +1,15 @@
 """What operators and people see of users is there for every installed aggregate."""
 
+import json
+import re
+
 import msgspec
 import pytest
 from orders import ORDERS
 from orders.order import Line, PlaceOrder
+from prometheus_client.parser import text_string_to_metric_families
 
+from command_line import run_tandem
 from installed_orders import installed_orders
 from systems import Servings, commands, create, open_system
 from tandem.aggregates.messages import Sent
@@ -122,3 +127,165 @@ async def test_what_is_in_flight_of_a_run_is_told_with_the_lease_for_each_kind_a
         of_users = msgspec.json.decode(await system.postgres.fetchval("select in_hand from tandem_instance"))
         assert "creating" not in of_users.get("run", {})
     await until_synchronized(system, 3)
+
+
+async def told_by(client) -> dict[tuple[str, ...], float]:
+    """What Prometheus is told: name and label values to value."""
+    families = text_string_to_metric_families((await client.get("/metrics")).text)
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+async def test_orders_are_counted_at_each_stage_beside_users(system, serve):
+    client = (await serve()).client
+    await a_user(client)
+    for _ in range(3):
+        order_id = await post_order(client)
+    await until_synchronized(system, 3)
+    paid = await client.post(f"/api/v1/order-command/{order_id}/pay", json={"cents": 700})
+    assert paid.status_code == 200
+    await until_synchronized(system, 3)
+
+    async def all_is_counted() -> bool:
+        told = await told_by(client)
+        stages = "tandem_aggregate_stage_total", "order"
+        return told[*stages, "synchronized"] == 4 and told["tandem_reactions_done_total",] == 3
+
+    await until(all_is_counted, "three orders and their reactions counted")
+    told = await told_by(client)
+    stages = {key[2]: value for key, value in told.items() if key[0] == "tandem_aggregate_stage_total"}
+    assert (stages["stored"], stages["updated"], stages["deleted"], stages["set_aside"]) == (3, 1, 0, 0)
+    assert (stages["projected"], stages["synchronized"]) == (4, 4)
+    assert told["tandem_aggregate_lag_seconds_count", "order"] == 4
+    for name in ("pending", "dead_letters", "recovered_total", "taken_over_total"):
+        assert told[f"tandem_aggregate_{name}", "order"] == 0
+    assert told["tandem_reactions_pending",] == 0
+    assert told["tandem_batch_items_sum", "create order"] == 3
+    assert told["tandem_stage_users_total", "stored"] == 1
+
+
+async def test_of_aggregates_nothing_is_told_where_none_is_installed(shared_client):
+    text = (await shared_client.get("/metrics")).text
+    assert not re.search("tandem_(aggregate|reaction|oldest_reaction)", text)
+
+
+VALIDATOR = {"seed": {"$ne": "refused"}}
+
+
+async def validate(system, rule) -> None:
+    """Have MongoDB refuse all orders that do not keep this rule."""
+    await system.mongodb.get_default_database().command("collMod", "orders", validator=rule)
+
+
+async def until_set_aside(system, orders: int) -> None:
+    async def is_so() -> bool:
+        return await system.count("select count(*) from prm_order_dead_letter") == orders
+
+    await until(is_so, f"{orders} dead letters")
+
+
+async def test_dead_letters_of_orders_are_seen_and_sent_again_like_those_of_users(system, serve):
+    client = (await serve()).client
+    url = ("--url", str(client.base_url), "--aggregate", "orders")
+    await a_user(client)
+    assert await run_tandem("dead-letters", "list", *url) == (0, "No dead letters.\n")
+    await validate(system, VALIDATOR)
+    order_id = await post_order(client, "refused")
+    await until_set_aside(system, 1)
+
+    flow = await client.get("/health/flow")
+    assert flow.status_code == 503
+    detail = flow.json()["detail"]
+    assert detail.startswith(
+        "Orders were set aside: 1 dead letter. `tandem dead-letters list --aggregate orders`"
+    )
+    told = await told_by(client)
+    assert (told["tandem_aggregate_dead_letters", "order"], told["tandem_dead_letters",]) == (1, 0)
+    (letter,) = (await client.get("/api/v1/order-dead-letters")).json()
+    assert (letter["id"], letter["seed"], letter["version"]) == (order_id, "refused", 1)
+    code, listed = await run_tandem("dead-letters", "list", *url)
+    assert (code, listed.split()[:2], str(order_id) in listed) == (0, ["order", "seed"], True)
+    code, shown = await run_tandem("dead-letters", "show", str(order_id), *url)
+    assert json.loads(shown)["state"]["lines"] == BODY["lines"]
+    assert (await client.get("/api/v1/order-dead-letters/1")).json()["detail"] == "Order 1 is no dead letter."
+
+    await validate(system, {})
+    assert await run_tandem("dead-letters", "retry", "--all", *url) == (0, "1 order is on its way again.\n")
+    await until_synchronized(system, 1)
+    flow = (await client.get("/health/flow")).json()
+    assert (flow["status"], flow["oldestPendingSecondsOf"], flow["oldestReactionSeconds"]) == (
+        "flowing",
+        {"order": 0},
+        0,
+    )
+
+
+async def test_an_identity_conflict_of_an_order_is_solved_as_it_says(system, serve):
+    client = (await serve()).client
+    await a_user(client)
+    orders = system.mongodb.get_default_database()["orders"]
+    await orders.insert_one({"_id": 2, "seed": "run", "version": 1, "createdAt": "another time"})
+    assert await post_order(client) == 2
+    await until_set_aside(system, 1)
+    error = (await client.get("/api/v1/order-dead-letters/2")).json()["error"]
+    said = re.search("`tandem (dead-letters retry 2 .+)` writes this order over it", error)
+    code, output = await run_tandem(*said[1].split(), "--url", str(client.base_url))
+    assert (code, output) == (0, "1 order is on its way again.\n")
+    await until_synchronized(system, 1)
+    assert (await client.get("/api/v1/order-query/2")).json()["cents"] == 700
+    answer = await client.post("/api/v1/order-dead-letters/2/replace")
+    assert answer.status_code == 404
+
+
+async def test_statistics_of_orders_are_shown_by_the_command_line(system, serve):
+    client = (await serve()).client
+    url = ("--url", str(client.base_url))
+    assert await run_tandem("stats", "--aggregate", "orders", *url) == (0, "No orders yet.\n")
+    await a_user(client)
+    await post_order(client, "shown")
+    await post_order(client, "shown")
+    code, table = await run_tandem("stats", "--aggregate", "order", *url, COLUMNS="160")
+    assert code == 0
+    assert "orders/s" in table
+    assert "shown" in table
+    code, said = await run_tandem("stats", "--aggregate", "invoices", *url)
+    assert code == 1
+    assert "There are: users, orders." in said
+
+
+async def test_a_reaction_that_keeps_failing_or_waits_for_long_is_no_health(system, serve):
+    client = (await serve()).client
+    await a_user(client)
+    await post_order(client)
+    await until_synchronized(system, 1)
+    # Of a reaction that no program knows any more: nobody carries it out.
+    await system.postgres.execute(
+        "insert into tandem_reaction (reaction, kind, id, version, event_type, created_at, failures, error) "
+        "values ('order/forgotten', 'order', 2, 1, 'OrderPlaced', now() - interval '1 hour', 0, 'KeyError')"
+    )
+
+    async def is_told(part: str) -> bool:
+        answer = await client.get("/health/flow")
+        return answer.status_code == 503 and part in answer.json()["detail"]
+
+    await until(lambda: is_told("The oldest of 1 reactions has waited 3600 s"), "an old reaction")
+    assert (await told_by(client))["tandem_oldest_reaction_seconds",] >= 3600
+    await system.postgres.execute("update tandem_reaction set failures = 3")
+    failing = "A reaction fails again and again: order/forgotten of order 2: KeyError."
+    await until(lambda: is_told(failing), "a failing reaction")
+
+
+async def test_an_order_that_waits_for_long_is_no_health(system, serve):
+    client = (await serve()).client
+    await system.postgres.execute(
+        "insert into prm_order_pending values (7, 1, 1, now() - interval '1 hour');"
+        "insert into tandem_instance (incarnation, app_id, lease_until) overriding system value "
+        "values (1000, 'elsewhere', now() + interval '1 hour');"
+        "update prm_order_pending set incarnation = 1000"
+    )
+    answer = await client.get("/health/flow")
+    assert answer.status_code == 503
+    assert answer.json()["detail"].startswith("The oldest pending order has waited 3600 s for MongoDB")

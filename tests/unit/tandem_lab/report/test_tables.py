@@ -64,7 +64,7 @@ def statistics(seed: str) -> FittedTable:
 def dead_letters() -> FittedTable:
     """One with the longest id, and a reason that looks like markup."""
     letter = DeadLetter(
-        user_id=2**53 - 1, seed=PAGE_SEED, version=1, error="[/] refused " * 20, app_id="x", created_at=NOW
+        id=2**53 - 1, seed=PAGE_SEED, version=1, error="[/] refused " * 20, app_id="x", created_at=NOW
     )
     return dead_letters_table([letter])
 

@@ -1,0 +1,92 @@
+"""What operators see of each kind: users, and every installed aggregate by the same code."""
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+
+from tandem.aggregates.flow import AggregateFlow
+from tandem.app.bootstrap import Instance
+from tandem.app.identity_conflicts import IdentityConflictsController, replacing, replacing_users
+from tandem.cqrs.user import KIND
+from tandem.delivery.flow_state import PATIENCE, FlowStates, Latest
+from tandem.observability.flows import ObservedFlow, ObservedReactions
+from tandem.runs.statistics import Statistics
+from tandem.user_command.dead_letters import (
+    AggregateDeadLetter,
+    AggregateDeadLetterWithState,
+    DeadLetters,
+    DeadLettersController,
+)
+
+
+def users_of(instance: Instance) -> ObservedFlow:
+    """The flow of users."""
+    adapters, flow = instance.adapters, instance.flow
+    return ObservedFlow(
+        kind=KIND,
+        plural="users",
+        committed=adapters.users.counters,
+        projected=lambda: flow.query_service.projected,
+        set_aside=flow.set_aside,
+        recovery=flow.recovery,
+        states=FlowStates(adapters.reads, KIND),
+        pending=adapters.pending,
+        dead_letters=adapters.dead_letters,
+        trouble=lambda: flow.query_service.trouble,
+    )
+
+
+def aggregates_of(instance: Instance) -> list[ObservedFlow]:
+    """The flow of each installed aggregate."""
+    return [_aggregate_of(instance, flow) for flow in instance.own.flows.values()]
+
+
+def _aggregate_of(instance: Instance, flow: AggregateFlow) -> ObservedFlow:
+    kind, plural = flow.aggregate.name, flow.aggregate.plural
+    store, reads = instance.own.adapters[kind].store, instance.adapters.reads
+    return ObservedFlow(
+        kind=kind,
+        plural=plural,
+        committed=store.counters,
+        projected=lambda: flow.projected,
+        set_aside=flow.set_aside,
+        recovery=instance.own.recoveries[kind],
+        states=FlowStates(reads, kind),
+        pending=store.pending,
+        dead_letters=_letters_of(instance, flow),
+        trouble=lambda: flow.trouble,
+    )
+
+
+def reactions_of(instance: Instance) -> ObservedReactions | None:
+    """The reactions of installed aggregates; None where none is installed."""
+    own = instance.own
+    if not own.flows:
+        return None
+    return ObservedReactions(
+        done=lambda: own.reactions.done, left=Latest(partial(own.tasks.state, within=PATIENCE))
+    )
+
+
+def statistics_of(instance: Instance) -> Mapping[str, Statistics]:
+    """The statistics of runs of each kind."""
+    others = {kind: Statistics(instance.adapters.reads, kind) for kind in instance.own.flows}
+    return {KIND: instance.adapters.statistics} | others
+
+
+def dead_letters_of(instance: Instance) -> Iterator[DeadLettersController | IdentityConflictsController]:
+    """What answers for the dead letters of each kind."""
+    letters, path = instance.adapters.dead_letters, "/api/v1/dead-letters"
+    yield DeadLettersController(letters, path)
+    replace = replacing_users(instance.flow.command_service, instance.flow.query_service)
+    yield IdentityConflictsController(letters, replace, path)
+    for kind, flow in instance.own.flows.items():
+        letters, path = _letters_of(instance, flow), f"/api/v1/{kind}-dead-letters"
+        yield DeadLettersController(letters, path)
+        yield IdentityConflictsController(
+            letters, replacing(flow, instance.own.adapters[kind].documents), path
+        )
+
+
+def _letters_of(instance: Instance, flow: AggregateFlow) -> DeadLetters:
+    types = (AggregateDeadLetter, AggregateDeadLetterWithState)
+    return DeadLetters(instance.adapters.reads, flow.aggregate.name, flow.aggregate.plural, *types)
