@@ -13,6 +13,8 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
+from tandem.http.field_types import require_bounded_integers
+
 S = TypeVar("S")
 
 #: Events that no aggregate's code makes: MongoDB has acknowledged a version; what the document shows of
@@ -160,6 +162,11 @@ class Aggregate(Generic[S]):
         names = [event.__name__ for event in self.events]
         if len({*names, SYNCHRONIZED, REFRESHED}) < len(names) + 2:
             self._refuse(f"two events have one name, or that of {SYNCHRONIZED} or {REFRESHED}")
+        for command in (self.creates, *self.commands.values()):
+            try:
+                require_bounded_integers(command)
+            except TypeError as error:
+                self._refuse(str(error))
         for lookup in [related.lookup for related in self.related]:
             if lookup not in self.lookups:
                 self._refuse(f"{lookup!r} is none of its lookups")

@@ -1,11 +1,13 @@
 """The aggregates that are installed: every package may add some by the entry points `tandem.aggregates`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from tandem.aggregates.definition import USER, Aggregate
+from tandem.aggregates.definition import USER, Aggregate, Reaction, Related
+from tandem.aggregates.migrate import schemas_of
+from tandem.aggregates.queries import own_queries
 from tandem.errors import TandemError
 
 GROUP = "tandem.aggregates"
@@ -34,14 +36,24 @@ def require_consistent(aggregates: Sequence[Aggregate[Any]]) -> Sequence[Aggrega
     names = [USER, *(each.name for each in aggregates)]
     if len(set(names)) < len(names):
         raise UnusableAggregate(f"Two aggregates have the same name: {', '.join(sorted(names))}.")
+    events = {each.name: {event.__name__ for event in each.events} for each in aggregates}
+    events[USER] = {"CREATED", "UPDATED", "DELETED", "ERASED"}
     for each in aggregates:
-        followed = [*(one.kind for one in each.related), *(one.kind for one in each.reactions)]
-        for kind in followed:
-            if kind not in names:
-                raise UnusableAggregate(
-                    f"The aggregate {each.name!r} follows {kind!r}, which is not installed."
-                )
+        parts: list[Related[Any] | Reaction] = [*each.related, *each.reactions]
+        for part in parts:
+            followed = part.on if isinstance(part, Reaction) else ()
+            if wrong := _wrong(part.kind, followed, events):
+                raise UnusableAggregate(f"The aggregate {each.name!r} follows {wrong}")
     return aggregates
+
+
+def _wrong(kind: str, names: Iterable[str], events: Mapping[str, set[str]]) -> str:
+    """What is wrong with following these events of this kind; empty: nothing."""
+    if kind not in events:
+        return f"{kind!r}, which is not installed."
+    if unknown := set(names) - events[kind]:
+        return f"{min(unknown)!r} of {kind!r}, which has only: {', '.join(sorted(events[kind]))}."
+    return ""
 
 
 def named(name: str) -> Aggregate[Any]:
@@ -67,4 +79,9 @@ def _loaded(point: EntryPoint) -> Aggregate[Any]:
         raise UnusableAggregate(f"{where} cannot be loaded: {type(error).__name__}: {error}") from error
     if not isinstance(found, Aggregate):
         raise UnusableAggregate(f"{where} is no tandem.aggregates.Aggregate.")
+    try:
+        own_queries(found)
+        schemas_of(found)
+    except (ValueError, OSError) as error:
+        raise UnusableAggregate(f"{where} cannot be used: {error}") from error
     return found

@@ -12,11 +12,12 @@ from typing import Any, TypeAlias
 import asyncpg
 
 from tandem.aggregates.definition import USER, Aggregate, Reaction
+from tandem.aggregates.queries import own_queries
 from tandem.aggregates.reactions import followed, reactions_of
 from tandem.kernel import Unavailable, UnsuitableServer
 from tandem.postgres.database import Database
 from tandem.postgres.queries import load_queries
-from tandem.user_command.migrate import Steps
+from tandem.user_command.migrate import Steps, first_line
 from tandem.user_command.schema import Applied, Migration, Schema, require_known_or_additive
 
 QUERIES = load_queries(__package__ or "", "aggregates.sql")
@@ -117,11 +118,32 @@ def migrations(aggregates: Sequence[Aggregate[Any]]) -> Callable[[Steps], Awaita
             for name, schema in schemas_of(aggregate).items():
                 applied += await _apply_missing(steps, name, schema, done.get(name, []))
             await steps.apply(f"The rights on {aggregate.plural}", _GRANTS.replace("{kind}", aggregate.name))
+            await _require_queries(steps.connection, aggregate)
         for aggregate in aggregates:
             applied += await _apply_reactions(steps, aggregate, aggregates, done)
         return applied
 
     return apply
+
+
+async def _require_queries(connection: asyncpg.Connection, aggregate: Aggregate[Any]) -> None:
+    """Have PostgreSQL look at the view and the queries of an aggregate, which it would refuse later.
+
+    Raises:
+        UnsuitableServer: says what PostgreSQL refuses, and why.
+    """
+    view = f"prm_{aggregate.name}_state"
+    queries = {f"The view {view}": f"TABLE {view}"}
+    queries |= {
+        f"The query `{name}` of {aggregate.name}.sql": query.sql
+        for name, query in own_queries(aggregate).items()
+    }
+    for what, sql in queries.items():
+        try:
+            await connection.prepare(sql)
+        except asyncpg.PostgresError as error:
+            msg = f"{what} cannot be used: {first_line(error)}. It belongs to {aggregate.package}."
+            raise UnsuitableServer(msg) from error
 
 
 async def _apply_reactions(

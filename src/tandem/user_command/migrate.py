@@ -115,6 +115,11 @@ def _explained(url: str) -> Iterator[None]:
         raise UnsuitableServer(unreachable(url, error)) from error
 
 
+def first_line(error: BaseException) -> str:
+    """What PostgreSQL says, without its hints."""
+    return str(error).partition("\n")[0]
+
+
 class Steps:
     """What is done one after the other, each within the patience."""
 
@@ -166,6 +171,11 @@ class Steps:
                 await self._apply_once(sql, remember, row)
             except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
                 return await watching
+            except asyncpg.InsufficientPrivilegeError:
+                raise
+            except (asyncpg.SyntaxOrAccessError, asyncpg.DataError) as error:
+                msg = f"{what} cannot be applied, and nothing of it was: {first_line(error)}."
+                raise UnsuitableServer(msg) from error
             finally:
                 watching.cancel()
             return None
