@@ -11,19 +11,18 @@ import bson
 import msgspec
 from bson.raw_bson import RawBSONDocument
 
-from tandem.aggregates.definition import SYNCHRONIZED, USER, Aggregate, Happened
+from tandem.aggregates.definition import SYNCHRONIZED, Aggregate, Happened
 from tandem.aggregates.documents import is_somebody_elses
-from tandem.aggregates.drafts import Draft
+from tandem.aggregates.drafts import Change, Draft
 from tandem.aggregates.events import StoredEvent, data_of, state_after
 from tandem.aggregates.messages import Outcome, Stored, UnreadableAggregate
 from tandem.delivery.idempotency import KeyTaken, Known, keys_of
-from tandem.delivery.pending import Claimed, Unreadable
+from tandem.delivery.pending import Claimed
 from tandem.mongodb.client import LENIENT, UNSENDABLE
 from tandem.mongodb.document import Document, version_of
 from tandem.mongodb.identity import conflict, fingerprint_of
 from tandem.testing.checks import checked_event, checked_state
 from tandem.testing.tasks import MemoryTasks
-from tandem.user import Profile
 from tandem.user.stored import uptime
 
 APP_ID = "memory"
@@ -66,14 +65,11 @@ class MemoryCommandStore:
         keys = keys_of([sent for draft in with_keys for sent, _ in draft.accepted])
         if len({*keys, *self._keys}) < len(keys) + len(self._keys):
             raise KeyTaken
-        for draft in written:  # all that may fail is done before the first is written
-            for change in draft.changes:
-                if change.event is not None:
-                    checked_event(self._aggregate, change.event)
-            if draft.state is not None:
-                checked_state(self._aggregate, draft.state)
         for draft in written:
-            self._write(draft, incarnation)
+            self._require_storable(draft)  # before the first is written
+        at = datetime.now(UTC)
+        for draft in written:
+            self._write(draft, incarnation, at)
         for draft in with_keys:
             for sent, version in draft.accepted:
                 if sent.idempotency is not None and draft.id is not None:
@@ -82,8 +78,15 @@ class MemoryCommandStore:
     def _version(self, id_: int | None) -> int:
         return self._rows[id_].version if id_ in self._rows else 0
 
-    def _write(self, draft: Draft, incarnation: int) -> None:
-        draft.committed_at = datetime.now(UTC)
+    def _require_storable(self, draft: Draft) -> None:
+        for change in draft.changes:
+            if change.event is not None:
+                checked_event(self._aggregate, change.event)
+        if draft.state is not None:
+            checked_state(self._aggregate, draft.state)
+
+    def _write(self, draft: Draft, incarnation: int, at: datetime) -> None:
+        draft.committed_at = at
         if draft.id is None:
             draft.id, draft.app_id = next(self._ids), APP_ID
         state = None if draft.state is None else data_of(draft.state)
@@ -91,30 +94,26 @@ class MemoryCommandStore:
         self.pending[draft.id] = (draft.version, incarnation)
         self.dead_letters.pop(draft.id, None)
         for change in draft.changes:
-            self._log(draft.id, change.version, change.event_type, change.data, change.cause)
+            self._log(draft.id, change, at)
             columns = (self._aggregate.name, draft.id, change.version, change.event_type, change.event)
             self._tasks.note(Happened(*columns, draft.seed), incarnation)
 
-    def _log(self, id_: int, version: int, event_type: str, data: str | None, cause: str | None) -> None:
-        format_ = 1 if event_type == SYNCHRONIZED else self._aggregate.format
-        columns = (version, event_type, format_, data, self._rows[id_].seed, APP_ID, datetime.now(UTC), cause)
-        self.log.setdefault(id_, []).append(StoredEvent(*columns))
+    def _log(self, id_: int, change: Change, at: datetime) -> None:
+        columns = (change.version, change.event_type, self._aggregate.format, change.data)
+        event = StoredEvent(*columns, self._rows[id_].seed, APP_ID, at, change.cause)
+        self.log.setdefault(id_, []).append(event)
 
-    async def read(self, ids: Sequence[int]) -> dict[int, Stored | UnreadableAggregate]:
+    async def read(self, ids: Sequence[int]) -> Mapping[int, Stored | UnreadableAggregate]:
         """See `ports.CommandStore`."""
-        return {id_: self._read(self._rows[id_]) for id_ in ids if id_ in self._rows}
+        return {id_: self._read(id_) for id_ in ids if id_ in self._rows}
 
-    def _read(self, row: Stored) -> Stored | UnreadableAggregate:
-        try:
-            state = None if row.state is None else msgspec.json.decode(row.state, type=self._aggregate.state)
-        except msgspec.MsgspecError as error:
-            return UnreadableAggregate(self._aggregate.name, row.id, str(error))
-        return msgspec.structs.replace(row, state=state, read_at=uptime())
+    def _read(self, id_: int) -> Stored:
+        return msgspec.structs.replace(self._rows[id_], state=self.state(id_), read_at=uptime())
 
     def state(self, id_: int) -> Any | None:
-        """The state of this one as it is now; None where there is none that can be read, or no more."""
-        found = self._read(self._rows[id_]) if id_ in self._rows else None
-        return found.state if isinstance(found, Stored) else None
+        """The state of this one as it is now; None where there is none, or no more."""
+        state = self._rows[id_].state if id_ in self._rows else None
+        return None if state is None else msgspec.json.decode(state, type=self._aggregate.state)
 
     async def find_by_keys(self, keys: Sequence[str]) -> dict[str, Known[Outcome]]:
         """See `ports.CommandStore`."""
@@ -133,7 +132,8 @@ class MemoryCommandStore:
         for id_, version in versions:
             if id_ in self.pending and self.pending[id_][0] <= version:
                 del self.pending[id_]
-                self._log(id_, self._rows[id_].version, SYNCHRONIZED, None, None)
+                change = Change(self._rows[id_].version, SYNCHRONIZED, None, None, None)
+                self._log(id_, change, datetime.now(UTC))
 
     async def set_aside(self, letters: Sequence[tuple[int, int, str]]) -> None:
         """See `ports.CommandStore`."""
@@ -166,33 +166,7 @@ class MemoryCommandStore:
         ][:most]
         for id_ in idle:
             self.pending[id_] = (self.pending[id_][0], incarnation)
-        found = [self._read(self._rows[id_]) for id_ in idle]
-        unreadable = [
-            Unreadable(id_, self.pending[id_][0], f"cannot be read: {one.why}")
-            for id_, one in zip(idle, found, strict=True)
-            if isinstance(one, UnreadableAggregate)
-        ]
-        return Claimed([one for one in found if isinstance(one, Stored)], unreadable)
-
-
-class MemoryOthers:
-    """See `ports.Others`. `users` and the aggregates in these stores."""
-
-    def __init__(self, users: Mapping[int, Profile], stores: Mapping[str, MemoryCommandStore]) -> None:
-        self._users = users
-        self._stores = stores
-
-    async def exists(self, kind: str, id_: int) -> bool:
-        """See `ports.Others`."""
-        return await self.find_one(kind, id_) is not None
-
-    async def find_one(self, kind: str, id_: int) -> Any | None:
-        """See `ports.Others`."""
-        return self._users.get(id_) if kind == USER else self._stores[kind].state(id_)
-
-    async def find(self, kind: str, ids: Sequence[int]) -> Mapping[int, Any]:
-        """See `ports.Others`."""
-        return {id_: found for id_ in ids if (found := await self.find_one(kind, id_)) is not None}
+        return Claimed([self._read(id_) for id_ in idle])
 
 
 class MemoryDocumentStore:

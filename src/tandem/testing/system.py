@@ -3,9 +3,9 @@
 import asyncio
 import hashlib
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -15,16 +15,17 @@ from tandem.aggregates.events import OF_THE_FLOW, event_of
 from tandem.aggregates.flow import AggregateFlow, FlowPolicy
 from tandem.aggregates.installed import require_consistent
 from tandem.aggregates.messages import Sent
-from tandem.aggregates.ports import Others, Stores
+from tandem.aggregates.others import OtherStates
+from tandem.aggregates.ports import Stores
 from tandem.aggregates.reactions import Reactions, reactions_of
 from tandem.delivery.idempotency import Idempotency
 from tandem.kernel import keep_running
 from tandem.mongodb.document import is_tombstone
 from tandem.testing.checks import require_command
 from tandem.testing.reactions import remembering_errors, repeated
-from tandem.testing.stores import MemoryCommandStore, MemoryDocumentStore, MemoryOthers
+from tandem.testing.stores import APP_ID, MemoryCommandStore, MemoryDocumentStore
 from tandem.testing.tasks import MemoryTask, MemoryTasks
-from tandem.user import Profile
+from tandem.user import Profile, StoredUser
 from tandem.user.patch import changes_between
 
 PATIENCE_SECONDS = 10.0
@@ -78,9 +79,12 @@ class MemorySystem:
         ids = itertools.count(FIRST_ID)
         self._stores = {each.name: MemoryCommandStore(each, ids, self._tasks) for each in aggregates}
         self._documents = {each.name: MemoryDocumentStore(each.name) for each in aggregates}
-        others = MemoryOthers(self.users, self._stores)
+        others = OtherStates(self._read_users, self._stores)
         self._flows = {each.name: self._flow_of(each, others) for each in aggregates}
-        self._coalescers = [one for flow in self._flows.values() for one in flow.coalescers]
+        self._coalescers = [
+            *others.coalescers,
+            *(one for flow in self._flows.values() for one in flow.coalescers),
+        ]
         # What reactions have failed with, by their names.
         self._errors: dict[str, Exception] = {}
         reactions = remembering_errors(reactions_of(aggregates), self._errors)
@@ -94,7 +98,7 @@ class MemorySystem:
             coalescer.observers.append(lambda *_: self._changed.set())
         self._looking = asyncio.create_task(keep_running("reactions", self._reactions.run_once))
 
-    def _flow_of(self, aggregate: Aggregate[Any], others: Others) -> AggregateFlow:
+    def _flow_of(self, aggregate: Aggregate[Any], others: OtherStates) -> AggregateFlow:
         stores = Stores(self._stores[aggregate.name], self._documents[aggregate.name], others)
         at_once = FlowPolicy(projection_interval=timedelta(0), write_back_interval=timedelta(0))
         return AggregateFlow(aggregate, stores, lambda: LIFE, at_once)
@@ -213,6 +217,14 @@ class MemorySystem:
         version = 1 if event_type == "CREATED" else self._user_versions.get(id_, 1) + 1
         self._user_versions[id_] = version
         self._tasks.note(Happened(USER, id_, version, event_type, event, SEED), LIFE)
+
+    async def _read_users(self, ids: Sequence[int]) -> Mapping[int, StoredUser]:
+        now = datetime.now(UTC)
+        return {
+            id_: StoredUser(id_, SEED, APP_ID, self._user_versions.get(id_, 1), now, self.users[id_])
+            for id_ in ids
+            if id_ in self.users
+        }
 
 
 def _described(task: MemoryTask) -> str:
