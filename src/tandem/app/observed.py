@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from functools import partial
+from typing import Any
 
 from tandem.aggregates.flow import AggregateFlow
 from tandem.app.bootstrap import Instance
 from tandem.app.identity_conflicts import IdentityConflictsController, replacing, replacing_users
 from tandem.cqrs.user import KIND
 from tandem.delivery.flow_state import PATIENCE, FlowStates, Latest
+from tandem.kernel import Coalescer
 from tandem.observability.flows import ObservedFlow, ObservedReactions
 from tandem.runs.statistics import Statistics
 from tandem.user_command.dead_letters import (
@@ -85,6 +87,26 @@ def dead_letters_of(instance: Instance) -> Iterator[DeadLettersController | Iden
         yield IdentityConflictsController(
             letters, replacing(flow, instance.own.adapters[kind].documents), path
         )
+
+
+def steps_of(instance: Instance) -> list[Coalescer[Any, Any]]:
+    """The steps of installed aggregates, whose batches are traced."""
+    return [step for flow in instance.own.flows.values() for step in flow.steps]
+
+
+def operations_of(instance: Instance) -> Mapping[str, tuple[str, str, str]]:
+    """What a batch of each step does, as `observability.tracing` says it: system, operation, and where."""
+    found: dict[str, tuple[str, str, str]] = {}
+    for kind, flow in instance.own.flows.items():
+        operations = (
+            ("postgresql", "BATCH INSERT", f"prm_{kind}"),
+            ("postgresql", "BATCH UPDATE", f"prm_{kind}"),
+            ("mongodb", "BATCH update", flow.aggregate.plural),
+            ("postgresql", "BATCH UPDATE", f"prm_{kind}"),
+            ("postgresql", "BATCH DELETE", f"prm_{kind}_pending"),
+        )
+        found |= {step.name: operation for step, operation in zip(flow.steps, operations, strict=True)}
+    return found
 
 
 def _letters_of(instance: Instance, flow: AggregateFlow) -> DeadLetters:

@@ -213,4 +213,8 @@ async def open_application(settings: Settings, adapt: Adapt = as_they_are) -> As
         instance = await stack.enter_async_context(run_instance(settings, adapt))
         app = application(instance, authenticator)
         calm_garbage_collector()
-        yield app if tracing is None else tracing.trace(app, instance.flow.commands.coalescers)
+        if tracing is None:
+            yield app
+        else:
+            coalescers = [*instance.flow.commands.coalescers, *observed.steps_of(instance)]
+            yield tracing.trace(app, coalescers, observed.operations_of(instance))

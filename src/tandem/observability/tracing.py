@@ -12,7 +12,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from importlib import metadata
 from typing import Any
@@ -101,13 +101,23 @@ class Tracing:
     def __init__(self, provider: TracerProvider, settings: Settings) -> None:
         self._tracer = provider.get_tracer("tandem")
         self._ratio = settings.traces_ratio
+        self._operations = dict(_OPERATIONS)
         self._servers = {
             "postgresql": _server_of(settings.postgres_url),
             "mongodb": _server_of(settings.mongodb_url),
         }
 
-    def trace(self, app: Application, coalescers: Iterable[Coalescer[Any, Any]]) -> "TracedAnswers":
-        """Make spans of what this application answers, and of the batches of these coalescers."""
+    def trace(
+        self,
+        app: Application,
+        coalescers: Iterable[Coalescer[Any, Any]],
+        operations: Mapping[str, tuple[str, str, str]],
+    ) -> "TracedAnswers":
+        """Make spans of what this application answers, and of the batches of these coalescers.
+
+        `operations` says of further ones, by their names, what `_OPERATIONS` says.
+        """
+        self._operations |= operations
         for coalescer in coalescers:
             coalescer.observers.append(self.batch_done)
         return TracedAnswers(app, self)
@@ -155,9 +165,9 @@ class Tracing:
 
     def _database_of(self, name: str) -> dict[str, str | int]:
         """What the batches of this command do, and where."""
-        if name not in _OPERATIONS:
+        if name not in self._operations:
             return {"db.system.name": "other"}
-        system, operation, collection = _OPERATIONS[name]
+        system, operation, collection = self._operations[name]
         return {
             "db.system.name": system,
             "db.operation.name": operation,

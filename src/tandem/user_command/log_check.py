@@ -1,73 +1,127 @@
-"""Reads the whole log of events with this program: each event, and each user as the fold of its events."""
+"""Reads a whole log of events with this program: each event, and each user, say, as the fold of its own."""
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
-from typing import TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
 from tandem.postgres.database import Database
+from tandem.postgres.queries import Query
 from tandem.user_command.event_log import StoredEvent, UnreadableEvent, state_after
 from tandem.user_command.queries import QUERIES
 
-#: A user's id, and one of its events.
-UsersEvent: TypeAlias = tuple[int, StoredEvent]
+
+class Event(Protocol):
+    """An event as it is stored."""
+
+    @property
+    def version(self) -> int:
+        """The version that it is about."""
+
+    @property
+    def event_type(self) -> str:
+        """Its name."""
+
+    @property
+    def format(self) -> int:
+        """The format that it is written in."""
+
+
+#: An id, and one of its events.
+EventOf: TypeAlias = tuple[int, Event]
+
+
+@dataclass(frozen=True)
+class Log:
+    """The log of one kind, such as users, and how this program reads it."""
+
+    #: What the log is of: one, and many.
+    one: str
+    many: str
+    table: str
+    #: A page of the log after the event of an id, version and type: of each event its id, and its columns.
+    page: Query
+    #: Makes an event of its columns.
+    event: Callable[..., Event]
+    #: Why these events, all of one, cannot be read; None: they can. It names nothing of what is stored.
+    trouble: Callable[[Sequence[Any]], str | None]
 
 
 class Trouble(msgspec.Struct, frozen=True):
-    """A user whose events cannot be read, and why; nothing of what is stored."""
+    """One whose events cannot be read, and why; nothing of what is stored."""
 
-    user_id: int
+    id: int
     why: str
 
 
 class LogCheck(msgspec.Struct):
     """What was found."""
 
-    users: int = 0
+    #: How many users, or aggregates, have events.
+    count: int = 0
     #: Type and format of events to how many there are.
     kinds: Counter[tuple[str, int]] = msgspec.field(default_factory=Counter)
     unreadable: list[Trouble] = []
 
 
-async def check_log(database: Database) -> LogCheck:
-    """Read all events in order of users; memory holds a page of them, and the events of one user.
+def _trouble(events: Sequence[StoredEvent]) -> str | None:
+    changes = [event for event in events if event.is_change]
+    if changes and changes[-1].event_type == "ERASED":
+        return None  # nothing is left to be read
+    try:
+        state_after(changes)
+    except UnreadableEvent as error:
+        return str(error)
+    return None
+
+
+LOG_OF_USERS = Log("user", "users", "prm_user_event", QUERIES["read_events"], StoredEvent, _trouble)
+
+
+async def is_there(database: Database, log: Log) -> bool:
+    """Whether there is such a log; else its first migration is still to come.
+
+    Raises:
+        Unavailable: PostgreSQL does not answer.
+    """
+    return bool((await database.fetch(QUERIES["has_table"], log.table))[0]["has"])
+
+
+async def check_log(database: Database, log: Log = LOG_OF_USERS) -> LogCheck:
+    """Read all events in order of ids; memory holds a page of them, and the events of one id.
 
     Raises:
         Unavailable: PostgreSQL does not answer.
     """
     found = LogCheck()
-    rest: list[UsersEvent] = []
-    async for page in _pages(database):
-        users = [list(events) for _, events in groupby([*rest, *page], key=itemgetter(0))]
+    rest: list[EventOf] = []
+    async for page in _pages(database, log):
+        each = [list(events) for _, events in groupby([*rest, *page], key=itemgetter(0))]
         # The last one may go on in the next page.
-        rest = users.pop()
-        for events in users:
-            _check(events, found)
+        rest = each.pop()
+        for events in each:
+            _check(log, events, found)
     if rest:
-        _check(rest, found)
+        _check(log, rest, found)
     return found
 
 
-async def _pages(database: Database) -> AsyncIterator[list[UsersEvent]]:
+async def _pages(database: Database, log: Log) -> AsyncIterator[list[EventOf]]:
     place: tuple[int, int, str] = (0, 0, "CREATED")
-    while rows := await database.fetch(QUERIES["read_events"], *place):
-        page = [(user_id, StoredEvent(*columns)) for user_id, *columns in rows]
+    while rows := await database.fetch(log.page, *place):
+        page = [(id_, log.event(*columns)) for id_, *columns in rows]
         yield page
-        user_id, last = page[-1]
-        place = (user_id, last.version, last.event_type)
+        id_, last = page[-1]
+        place = (id_, last.version, last.event_type)
 
 
-def _check(users_events: list[UsersEvent], found: LogCheck) -> None:
-    user_id, events = users_events[0][0], [event for _, event in users_events]
-    found.users += 1
+def _check(log: Log, events_of_one: list[EventOf], found: LogCheck) -> None:
+    id_, events = events_of_one[0][0], [event for _, event in events_of_one]
+    found.count += 1
     found.kinds.update((event.event_type, event.format) for event in events)
-    changes = [event for event in events if event.is_change]
-    if changes and changes[-1].event_type == "ERASED":
-        return  # nothing is left to be read
-    try:
-        state_after(changes)
-    except UnreadableEvent as error:
-        found.unreadable.append(Trouble(user_id, str(error)))
+    if (why := log.trouble(events)) is not None:
+        found.unreadable.append(Trouble(id_, why))

@@ -310,6 +310,10 @@ JOIN prm_timezone t ON t.utc_offset IS NOT DISTINCT FROM given.utc_offset
 SELECT version, event_type::text AS event_type, format, event_data::text AS event_data, seed, app_id, created_at
 FROM prm_user_event WHERE user_id = $1 ORDER BY version, id;
 
+-- name: has_table
+-- Whether there is a table of this name.
+SELECT to_regclass($1::text) IS NOT NULL AS has;
+
 -- name: read_events
 -- At most 2,000 events of the whole log, in order, after the one of this user, version and stage.
 SELECT user_id, version, event_type::text AS event_type, format, event_data::text AS event_data,

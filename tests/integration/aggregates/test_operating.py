@@ -14,6 +14,7 @@ from installed_orders import installed_orders
 from systems import Servings, commands, create, open_system
 from tandem.aggregates.messages import Sent
 from tandem.app import run_instance
+from trace_collector import FOLLOWED, TRACE, run_collector
 from waiting import until
 from watching import instance_in, watch
 
@@ -289,3 +290,56 @@ async def test_an_order_that_waits_for_long_is_no_health(system, serve):
     answer = await client.get("/health/flow")
     assert answer.status_code == 503
     assert answer.json()["detail"].startswith("The oldest pending order has waited 3600 s for MongoDB")
+
+
+CHANGED_BY_HAND = (
+    "update prm_order_event set event_data = '{}' where event_type = 'OrderPlaced' and order_id = $1"
+)
+
+
+async def test_the_check_of_the_log_reads_that_of_orders_too(system, serve, tmp_path):
+    client = (await serve()).client
+    known = {"POSTGRES_URL": system.urls.postgres_owner_url, "MONGODB_URL": system.urls.mongodb_owner_url}
+    known |= installed_orders(tmp_path / "checked")
+    await a_user(client)
+    for _ in range(2):
+        order_id = await post_order(client)
+    await until_synchronized(system, 2)
+    code, said = await run_tandem("events", "check", **known)
+    orders = "Events of 2 orders: 2 OrderPlaced (format 1), 2 SYNCRONIZED (format 1)."
+    assert (code, said.splitlines()[1:]) == (0, [orders, "This program reads all of them."])
+    assert said.startswith("Events of 1 users: ")
+
+    await system.postgres.execute(CHANGED_BY_HAND, order_id)
+    code, said = await run_tandem("events", "check", **known)
+    assert code == 1
+    assert f"Order {order_id}, version 1, OrderPlaced: " in said
+    assert "1 orders cannot be read by this program." in said
+
+
+async def test_before_the_first_migration_of_an_aggregate_there_is_no_log_to_check(shared_system, tmp_path):
+    urls = shared_system.urls
+    known = {"POSTGRES_URL": urls.postgres_owner_url, "MONGODB_URL": urls.mongodb_owner_url}
+    code, said = await run_tandem("events", "check", **known, **installed_orders(tmp_path))
+    assert (code, said.splitlines()) == (
+        0,
+        [
+            "Events of 0 users: none.",
+            "There is no log of orders yet: `tandem migrate` makes it.",
+            "This program reads all of them.",
+        ],
+    )
+
+
+async def test_a_trace_leads_through_the_steps_of_an_order(serve):
+    async with run_collector() as collector:
+        client = (await serve("one", TRACES_URL=collector.url, TRACES_RATIO="0")).client
+        await a_user(client)
+        await post_order(client, headers=FOLLOWED)
+        steps = ["create order", "show order", "synchronize order"]
+        request = "POST /api/v1/order-command"
+        await collector.until_seen([request, *steps])
+    first, *seen = collector.of_trace(TRACE)
+    assert {span.parent_id for span in seen} == {first.span_id}
+    systems = [(span.attributes["db.system.name"], span.attributes["db.collection.name"]) for span in seen]
+    assert systems == [("postgresql", "prm_order"), ("mongodb", "orders"), ("postgresql", "prm_order")]
