@@ -36,8 +36,8 @@ class Happened(msgspec.Struct, frozen=True):
     version: int
     #: The event's name: that of its class, and for users CREATED, UPDATED, DELETED or ERASED.
     type: str
-    #: The event itself. For users its data as JSON: of CREATED the profile, of UPDATED what changed; else
-    #: None.
+    #: The event itself. For users its data as JSON: of CREATED the profile, of UPDATED what changed, or {}
+    #: where the user is erased by now; else None.
     event: Any
     #: The run that it belongs to.
     seed: str

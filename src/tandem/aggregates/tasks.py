@@ -92,10 +92,11 @@ class ReactionRows:
 
     def _happened(self, kind: str, row: asyncpg.Record) -> Happened:
         columns = (row["event_type"], row["format"], row["event_data"])
-        if kind == USER:
-            event = None if row["event_data"] is None else todays_data(*columns)
-        elif row["event_data"] is None:
-            event = None  # an event of the flow itself
+        if row["event_data"] is None:
+            # Of the flow itself, or of a user's end. Who was erased left nothing in the events before.
+            event = {} if kind == USER and row["event_type"] in ("CREATED", "UPDATED") else None
+        elif kind == USER:
+            event = todays_data(*columns)
         else:
             event = event_of(self._aggregates[kind], *columns)
         return Happened(kind, row["id"], row["version"], row["event_type"], event, row["seed"])
