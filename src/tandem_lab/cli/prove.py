@@ -5,6 +5,7 @@ import secrets
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import msgspec
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
+from tandem.aggregates.installed import named
 from tandem.cli.http import address_options, ask, base_url
 from tandem.cli.tables import Column, FittedTable
 from tandem_lab.cli.common import Parsed, database_urls, run
@@ -44,12 +46,13 @@ def faults_named(text: str) -> tuple[Fault, ...]:
 
 
 @click.command
+@click.option("--aggregate", help="An installed aggregate to prove, such as orders.  [default: users]")
 @click.option(
     "--users",
     type=click.IntRange(1, 10_000_000),
     default=20_000,
     show_default=True,
-    help="How many are created. Updates and deletions come on top.",
+    help="How many are created, of an aggregate as well. Updates and deletions come on top.",
 )
 @click.option(
     "--mix",
@@ -101,11 +104,13 @@ def prove(
     faults strike meanwhile, waits until all has arrived, and compares what was acknowledged with both
     databases, version by version. The exit code is 0 if it is proved, and 1 if not.
     """
+    aggregate = options.pop("aggregate")
     plan = _plan(data_dir if url is None else None, options)
     if url is None:
         system = _running_stack(data_dir, plan.faults)
     else:
         system = _own_deployment(base_url(url, data_dir), postgres_url, mongodb_url, plan.faults)
+    system = replace(system, aggregate=named(aggregate) if aggregate else None)
     ask(f"{system.url}/health/ready")
     display = ProofDisplay(Console(stderr=True), plan.users)
     display.say(
@@ -174,12 +179,12 @@ def _counts(verdict: Verdict) -> FittedTable:
     table = FittedTable(Column("", is_number=False), Column("number"))
     for name, number in (
         ("updates acknowledged", counts.updated),
-        ("users deleted", counts.deleted),
+        (f"{verdict.things} deleted", counts.deleted),
         ("commands rejected", sum(verdict.rejected.values())),
     ):
         table.add_row(name, f"{number:,}")
     for name, number, wanted in (
-        ("users created", counts.acknowledged, verdict.users),
+        (f"{verdict.things} created", counts.acknowledged, verdict.users),
         ("in PostgreSQL", counts.in_postgres, verdict.users),
         ("in MongoDB", counts.in_mongodb, verdict.users - counts.deleted),
         ("SYNCRONIZED", counts.synchronized, verdict.users),
@@ -195,7 +200,7 @@ def _faults(verdict: Verdict) -> list[RenderableType]:
     table = FittedTable(
         Column("fault", fold_at=16, is_number=False),
         Column("struck", spare=2, fold_at=12, is_number=False),
-        Column("after users", spare=1),
+        Column(f"after {verdict.things}", spare=1),
         Column("seen", is_number=False),
         Column("s to recover"),
     )
@@ -220,7 +225,7 @@ def _examples(verdict: Verdict) -> list[str]:
 
 def _sentence(verdict: Verdict) -> str:
     causes = ", ".join(f"{cause} {times:,} times" for cause, times in verdict.sent_again.items())
-    run = f"{verdict.users:,} users in {verdict.seconds:.0f} s; sent again: {causes or 'none'}."
+    run = f"{verdict.users:,} {verdict.things} in {verdict.seconds:.0f} s; sent again: {causes or 'none'}."
     if verdict.proven:
         return f"[bold green]Proved[/]: {run}"
     return f"[bold red]Not proved[/]: {run} The ledger is {verdict.ledger}."

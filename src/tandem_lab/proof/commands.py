@@ -1,8 +1,9 @@
 """The commands of a proof, each with its idempotency key, and the users that they change."""
 
 import re
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -10,9 +11,11 @@ from tandem.random_users import random_user
 from tandem.random_users.seeded import SeededRandom
 from tandem.user import UserInput, normalize
 from tandem_lab.proof.ledger import Acknowledged, Kind, content_hash
+from tandem_lab.proof.plan import Mix
 
 COMMANDS_PATH = "/api/v1/user-command"
 ACKNOWLEDGED = {Kind.CREATE: 201, Kind.UPDATE: 200, Kind.DELETE: 204, Kind.ERASE: 204}
+ENDS = (Kind.DELETE, Kind.ERASE)
 GONE, OTHER_VERSION = 410, 412
 ETAG = re.compile(r'"([1-9][0-9]*)"')
 # So many users at a time are hot: half of all updates and a quarter of all deletions are about them.
@@ -22,7 +25,7 @@ MOST_TARGETS = 200
 MOST_VERSIONS = 50
 
 
-class CreatedUser(msgspec.Struct, frozen=True):
+class Answered(msgspec.Struct, frozen=True):
     """The part of an acknowledgement that must be there. The rest is not read."""
 
     id: int
@@ -35,6 +38,11 @@ class Answer(NamedTuple):
     status: int
     version: int
     id: int | None = None
+
+    @property
+    def is_rejection(self) -> bool:
+        """Whether the command was not carried out."""
+        return self.status >= 400
 
 
 class Target(msgspec.Struct):
@@ -49,8 +57,14 @@ class Target(msgspec.Struct):
 class Targets:
     """Some of the users that were created. The first few are hot: changed by many connections at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_versions: int = MOST_VERSIONS) -> None:
         self._users: list[Target] = []
+        self._most_versions = most_versions
+
+    @property
+    def ids(self) -> list[int]:
+        """Their ids."""
+        return [user.id for user in self._users]
 
     def add(self, user: Target, dice: SeededRandom) -> None:
         """Take a new user in; if there are enough, in place of one that is not hot."""
@@ -70,6 +84,19 @@ class Targets:
         if user in self._users:
             self._users[self._users.index(user)] = self._users[-1]
             self._users.pop()
+
+    def note(self, command: "Command", answer: Answer) -> Target:
+        """Take note of what a command was answered; the user that it was about."""
+        user = command.target
+        if user is None:
+            assert answer.id is not None  # noqa: S101 - narrows the type: a creation is answered with an id
+            user = Target(answer.id, answer.version)
+            self.add(user, SeededRandom(command.key))
+            return user
+        user.version = max(user.version, answer.version)
+        if command.ends(answer) or user.version >= self._most_versions:
+            self.let_go(user)
+        return user
 
 
 class Command(msgspec.Struct, frozen=True):
@@ -102,7 +129,7 @@ class Command(msgspec.Struct, frozen=True):
         if self.target is None:
             with suppress(msgspec.DecodeError):
                 if status == ACKNOWLEDGED[self.kind]:
-                    created = msgspec.json.decode(body, type=CreatedUser)
+                    created = msgspec.json.decode(body, type=Answered)
                     return Answer(status, created.version, created.id)
             return None
         tag = ETAG.fullmatch(etag)
@@ -113,6 +140,10 @@ class Command(msgspec.Struct, frozen=True):
             or (status == GONE and self.target.may_be_gone)
         )
         return Answer(status, version) if is_right else None
+
+    def ends(self, answer: Answer) -> bool:
+        """Whether the user cannot be changed any more after this answer."""
+        return answer.status == GONE or (self.kind in ENDS and not answer.is_rejection)
 
     def acknowledged_by(self, answer: Answer) -> Acknowledged:
         """What the ledger says of it."""
@@ -142,6 +173,7 @@ def update(seed: str, key: str, user: Target, dice: SeededRandom) -> Command:
 def deletion(seed: str, key: str, user: Target, dice: SeededRandom) -> Command:
     """A command that deletes this user, or, in one of four cases, erases it."""
     kind = Kind.ERASE if dice.below(4) == 0 else Kind.DELETE
+    user.may_be_gone = True
     return Command(kind, key, seed, user, expected=user.version * dice.below(2))
 
 
@@ -155,3 +187,54 @@ def _patch(key: str, dice: SeededRandom) -> dict[str, Any]:
         {"nat": None},  # a second time it changes nothing
     ]
     return dice.pick(patches)
+
+
+class Script(Protocol):
+    """What a proof sends, and to whom."""
+
+    def before(self) -> Sequence[Command]:
+        """What is sent before all else."""
+
+    def creation(self, index: int) -> Command:
+        """The command that creates the thing with this number, of those that are counted."""
+
+    def changes(self, index: int, created: Target) -> Iterator[Command]:
+        """What is due after that, one by one: each once the one before is answered."""
+
+    def note(self, command: Command, answer: Answer) -> Target:
+        """Take note of an answer for good; whom the command was about."""
+
+    def entry(self, command: Command, answer: Answer, tries: int) -> Acknowledged | None:
+        """What the ledger says of a command that was sent so often; None: nothing."""
+
+
+class UserScript:
+    """See `Script`. Users are created, and some of them changed from several connections at a time."""
+
+    def __init__(self, seed: str, mix: Mix) -> None:
+        self._seed = seed
+        self._mix = mix
+        self._targets = Targets()
+        self.note = self._targets.note
+
+    def before(self) -> Sequence[Command]:
+        """See `Script`."""
+        return ()
+
+    def creation(self, index: int) -> Command:
+        """See `Script`."""
+        return creation(self._seed, index)
+
+    def changes(self, index: int, created: Target) -> Iterator[Command]:
+        """See `Script`."""
+        mix = self._mix
+        due = [(update, 2)] * mix.updates_after(index) + [(deletion, 4)] * mix.deletes_after(index)
+        for number, (make, one_in) in enumerate(due):
+            key = f"{self._seed}-{index}-{number}"
+            dice = SeededRandom(key)
+            yield make(self._seed, key, self._targets.pick(dice, one_in) or created, dice)
+
+    def entry(self, command: Command, answer: Answer, tries: int) -> Acknowledged | None:
+        """See `Script`."""
+        del tries
+        return None if answer.is_rejection else command.acknowledged_by(answer)

@@ -3,19 +3,19 @@
 Both databases are streamed. Only what the ledger says is in memory: some 300 bytes for each command.
 """
 
-from collections.abc import AsyncIterator, Container
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import timedelta
 from importlib import resources
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import asyncpg
 
-from tandem.mongodb.client import Collection, open_client
+from tandem.mongodb.client import Collection, collection_of, open_client
 from tandem.mongodb.document import Document, is_tombstone
-from tandem.user_query.database import users_of
+from tandem_lab.proof.aggregate_cases import AggregateCases
 from tandem_lab.proof.judge import Promise, Row, judge
-from tandem_lab.proof.ledger import Kind, read_ledger
+from tandem_lab.proof.ledger import Acknowledged, Kind, read_ledger
 from tandem_lab.proof.stack import System
 from tandem_lab.proof.verdict import Counts, Failure
 
@@ -24,43 +24,97 @@ DEADLINE = timedelta(seconds=600)  # for all users of a run
 USERS_OF_RUN = resources.files("tandem_lab.proof").joinpath("users_of_run.sql").read_text()
 
 
+class Cases(Protocol):
+    """How the users of a run are judged, or other things."""
+
+    #: All keys in the ledger.
+    keys: set[str]
+
+    def promise(self, created: Acknowledged) -> Any:
+        """What the ledger says of one that was created so. `add` notes what else was acknowledged."""
+
+    def rows(self, connection: asyncpg.Connection, seed: str) -> AsyncIterator[tuple[int, Any]]:
+        """All of the run in PostgreSQL by their ids, ascending, each as its `judge` knows it."""
+
+    def judge(self, promise: Any, row: Any, document: Document | None) -> Iterator[Failure]:
+        """What is wrong with one. None means that it is missing there."""
+
+    async def undone(self, connection: asyncpg.Connection) -> Sequence[int]:
+        """Whose events have something to follow from them that has not."""
+
+
+class UserCases:
+    """See `Cases`."""
+
+    def __init__(self) -> None:
+        self.keys: set[str] = set()
+
+    def promise(self, created: Acknowledged) -> Promise:
+        """See `Cases`."""
+        return Promise(created.key, bytes.fromhex(created.content))
+
+    async def rows(self, connection: asyncpg.Connection, seed: str) -> AsyncIterator[tuple[int, Row]]:
+        """See `Cases`."""
+        async for record in connection.cursor(USERS_OF_RUN, seed, prefetch=PAGE):
+            yield record["id"], Row(*record)
+
+    def judge(self, promise: Promise | None, row: Row | None, document: Document | None) -> Iterator[Failure]:
+        """See `Cases`."""
+        if promise is not None:
+            yield from judge(promise, row, document)
+        # A key without a promise was committed, but never acknowledged. That breaks no promise.
+        elif row is None or row.key is None or row.key in self.keys:
+            yield Failure.DOUBLED
+
+    async def undone(self, connection: asyncpg.Connection) -> Sequence[int]:
+        """See `Cases`."""
+        del connection
+        return ()
+
+
 class Found(NamedTuple):
     """What is known of one id. None means that it is missing there."""
 
     id: int
-    promise: Promise | None
-    row: Row | None
+    promise: Any
+    row: Any
     document: Document | None
 
 
 async def compare(system: System, seed: str, ledger: Path) -> Counts:
-    """Count what became of the users of a run.
+    """Count what became of the users of a run, or of its aggregates.
 
     Raises:
         OSError, TimeoutError, asyncpg.PostgresError, pymongo.errors.PyMongoError: a database does not answer.
     """
     counts = Counts()
-    promises, keys = _promises(ledger, counts)
+    cases: Cases = UserCases() if system.aggregate is None else AggregateCases(system.aggregate)
+    promises = _promises(ledger, counts, cases)
     async with (
         open_client(system.mongodb_url, name="prove", deadline=DEADLINE) as client,
         system.postgres(DEADLINE.total_seconds()) as connection,
     ):
-        users = users_of(client)
+        documents = collection_of(client, system.things)
         # Ids that are not numbers are not the service's, and cannot be compared with its ids.
-        strangers = await users.count_documents({"seed": seed, "_id": {"$not": {"$type": "number"}}})
+        strangers = await documents.count_documents({"seed": seed, "_id": {"$not": {"$type": "number"}}})
         counts.in_mongodb += strangers
         counts.doubled += strangers
-        streams = (_promised(promises), _rows(connection, seed), _documents(users, seed))
-        async for found in _aligned(*streams):
-            _count(counts, found)
-            _judge(counts, found, keys)
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            rows = cases.rows(connection, seed)
+            async for found in _aligned(_promised(promises), rows, _documents(documents, seed)):
+                _count(counts, found)
+                for failure in cases.judge(found.promise, found.row, found.document):
+                    counts.fail(failure, found.id)
+            for id_ in await cases.undone(connection):
+                counts.fail(Failure.PENDING, id_)
+    counts.deleted = sum(promise.is_deleted for promise in promises.values())
     return counts
 
 
-def _promises(ledger: Path, counts: Counts) -> tuple[dict[int, Promise], set[str]]:
-    """The ledger in memory: its promises by id, and its keys. Also counts contradictions in it."""
-    promises: dict[int, Promise] = {}
-    keys: set[str] = set()
+def _promises(ledger: Path, counts: Counts, cases: Cases) -> dict[int, Any]:
+    """The ledger in memory: its promises by id. Also counts contradictions in it."""
+    promises: dict[int, Any] = {}
+    keys = cases.keys
     for entry in read_ledger(ledger):
         if entry.key in keys:
             counts.fail(Failure.DOUBLED, entry.id)  # a second id for the same key
@@ -69,16 +123,17 @@ def _promises(ledger: Path, counts: Counts) -> tuple[dict[int, Promise], set[str
         elif entry.id in promises:
             counts.fail(Failure.LOST, entry.id)  # a second key for the same id: it has no user of its own
         else:
-            promises[entry.id] = Promise(entry.key, bytes.fromhex(entry.content))
+            promises[entry.id] = cases.promise(entry)
         counts.acknowledged += entry.kind is Kind.CREATE and entry.key not in keys
-        counts.updated += entry.kind is Kind.UPDATE
+        counts.updated += entry.kind is Kind.UPDATE and not entry.rejected
         keys.add(entry.key)
-    counts.deleted = sum(promise.is_deleted for promise in promises.values())
-    return promises, keys
+    return promises
 
 
 def _count(counts: Counts, found: Found) -> None:
-    """Count where a user is."""
+    """Count where a user is. What reactions have created is judged, and not counted."""
+    if found.row is not None and not found.row.is_a_clients:
+        return
     counts.in_mongodb += found.document is not None and not is_tombstone(found.document)
     if found.row is None:
         return
@@ -90,26 +145,9 @@ def _count(counts: Counts, found: Found) -> None:
         counts.fail(Failure.DEAD_LETTER, found.id)
 
 
-def _judge(counts: Counts, found: Found, keys: Container[str | None]) -> None:
-    """Count what is wrong with a user."""
-    user_id, promise, row, document = found
-    if promise is not None:
-        for failure in judge(promise, row, document):
-            counts.fail(failure, user_id)
-    # A key without a promise was committed, but never acknowledged. That breaks no promise.
-    elif row is None or row.key is None or row.key in keys:
-        counts.fail(Failure.DOUBLED, user_id)
-
-
-async def _promised(promises: dict[int, Promise]) -> AsyncIterator[tuple[int, Promise]]:
+async def _promised(promises: dict[int, Any]) -> AsyncIterator[tuple[int, Any]]:
     for user_id in sorted(promises):
         yield user_id, promises[user_id]
-
-
-async def _rows(connection: asyncpg.Connection, seed: str) -> AsyncIterator[tuple[int, Row]]:
-    async with connection.transaction(isolation="repeatable_read", readonly=True):
-        async for record in connection.cursor(USERS_OF_RUN, seed, prefetch=PAGE):
-            yield record["id"], Row(*record)
 
 
 async def _documents(users: Collection, seed: str) -> AsyncIterator[tuple[int, Document]]:

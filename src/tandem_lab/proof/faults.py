@@ -14,7 +14,7 @@ from tandem_lab.errors import LabError
 from tandem_lab.meanwhile import meanwhile
 from tandem_lab.proof.load import Load, Stalled
 from tandem_lab.proof.plan import Fault, Strike, Target
-from tandem_lab.proof.stack import PENDING_OF_INSTANCE, SYNCHRONIZED, System, process_state, stopped
+from tandem_lab.proof.stack import System, process_state, stopped
 from tandem_lab.proof.verdict import FaultReport
 from tandem_stack.waiting import until
 
@@ -87,7 +87,7 @@ class Faults:
             seen = await until(lambda: _is_in_state(pid, psutil.STATUS_STOPPED), STRIKE_SECONDS)
             await asyncio.sleep(PAUSE_SECONDS)
             finished = part == Target.MONGODB.value or await until(
-                lambda: self._is(0, PENDING_OF_INSTANCE, part), self._patience_seconds
+                lambda: self._is(0, self._system.questions.pending_of_instance, part), self._patience_seconds
             )
         return _Struck(seen, finished)
 
@@ -102,7 +102,8 @@ class Faults:
             user_id = await self._load.next_acknowledged()
         except Stalled:
             return False
-        return await until(lambda: self._is(True, SYNCHRONIZED, user_id), self._patience_seconds)
+        question = self._system.questions.is_synchronized
+        return await until(lambda: self._is(True, question, user_id), self._patience_seconds)
 
     async def _are_all_ready(self) -> bool:
         running = self._system.pids()

@@ -85,6 +85,11 @@ class Row(msgspec.Struct, frozen=True):
         return self.pending or self.dead
 
     @property
+    def is_a_clients(self) -> bool:
+        """Whether a client has created it: nobody else creates users."""
+        return True
+
+    @property
     def is_synchronized(self) -> bool:
         """Whether PostgreSQL says that MongoDB has the last version. A deleted user keeps its status."""
         return self.status in (SYNCHRONIZED, *GONE) and not self.is_on_the_way

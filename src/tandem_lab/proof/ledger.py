@@ -23,7 +23,7 @@ def content_hash(profile: Any) -> bytes:
 
 
 class Kind(StrEnum):
-    """What a command is to do with a user."""
+    """What a command is to do with a user. Those on aggregates only create, or update."""
 
     CREATE = "create"
     UPDATE = "update"
@@ -46,6 +46,11 @@ class Acknowledged(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     expected: int = 0
     #: Of an update: what it set, as a merge patch.
     patch: dict[str, Any] | None = None
+    #: Of a command on an aggregate: the name of its class, and the command itself.
+    command: str = ""
+    body: dict[str, Any] | None = None
+    #: The status that it was rejected with, after tries of which it is not known what became; 0: it was not.
+    rejected: int = 0
 
 
 class Ledger:

@@ -10,21 +10,9 @@ from datetime import timedelta
 import aiohttp
 
 from tandem.kernel import Backoff
-from tandem.random_users.seeded import SeededRandom
 from tandem_lab.errors import LabError
-from tandem_lab.proof.commands import (
-    GONE,
-    MOST_VERSIONS,
-    OTHER_VERSION,
-    Answer,
-    Command,
-    Target,
-    Targets,
-    creation,
-    deletion,
-    update,
-)
-from tandem_lab.proof.ledger import Kind, Ledger
+from tandem_lab.proof.commands import Answer, Command, Script, Target
+from tandem_lab.proof.ledger import Ledger
 from tandem_lab.proof.plan import Plan
 from tandem_stack.waiting import together
 
@@ -51,12 +39,12 @@ class _SendAgain(Exception):
 class Load:
     """Creates the users 0 to `users` - 1 of a plan, as many as `allow` has allowed, and changes some of them.
 
-    After a user, its connection sends the updates and deletions that are due then, one after the other. They
-    are about users that other connections change at the same time. A user counts as acknowledged once these
-    are answered, too.
+    After a user, its connection sends the changes that are due then, one after the other. They are about
+    users that other connections change at the same time. A user counts as acknowledged once these are
+    answered, too. What exactly is sent, and whether it is about users at all, the script says.
     """
 
-    def __init__(self, url: str, plan: Plan, ledger: Ledger) -> None:
+    def __init__(self, url: str, plan: Plan, ledger: Ledger, script: Script) -> None:
         self.url = url
         self.users = plan.users
         self.acknowledged = 0
@@ -66,7 +54,7 @@ class Load:
         self.rejected: Counter[str] = Counter()
         self._plan = plan
         self._ledger = ledger
-        self._targets = Targets()
+        self._script = script
         self._started = 0
         self._allowed = 0
         self._opened = asyncio.Event()
@@ -95,6 +83,8 @@ class Load:
             aiohttp.ClientSession(connector=connector, timeout=REQUEST_TIMEOUT) as session,
             together() as group,
         ):
+            for command in self._script.before():
+                await self._carry_out(session, command)
             senders = [group.create_task(self._send_users(session)) for _ in range(connections)]
             yield
             for sender in senders:
@@ -132,8 +122,9 @@ class Load:
 
     async def _send_users(self, session: aiohttp.ClientSession) -> None:
         while (index := await self._next()) is not None:
-            user = await self._create(session, index)
-            await self._change_some(session, index, user)
+            user = await self._carry_out(session, self._script.creation(index))
+            for command in self._script.changes(index, user):
+                await self._carry_out(session, command)
             self.acknowledged += 1
             self._last_id = user.id
             self._progress.set()
@@ -148,47 +139,20 @@ class Load:
         self._started += 1
         return self._started - 1
 
-    async def _create(self, session: aiohttp.ClientSession, index: int) -> Target:
-        command = creation(self._plan.seed, index)
-        entry = command.acknowledged_by(await self._answer_to(session, command))
-        self._ledger.write(entry)
-        user = Target(entry.id, entry.version)
-        self._targets.add(user, SeededRandom(command.key))
-        return user
-
-    async def _change_some(self, session: aiohttp.ClientSession, index: int, created: Target) -> None:
-        """Send the changes that are due after this user."""
-        mix, seed = self._plan.mix, self._plan.seed
-        due = [(update, 2)] * mix.updates_after(index) + [(deletion, 4)] * mix.deletes_after(index)
-        for number, (make, one_in) in enumerate(due):
-            key = f"{seed}-{index}-{number}"
-            dice = SeededRandom(key)
-            user = self._targets.pick(dice, one_in) or created
-            command = make(seed, key, user, dice)
-            user.may_be_gone = user.may_be_gone or command.kind is not Kind.UPDATE
-            await self._change(session, user, command)
-
-    async def _change(self, session: aiohttp.ClientSession, user: Target, command: Command) -> None:
-        """Send a change until it is acknowledged or rejected."""
-        answer = await self._answer_to(session, command)
-        if is_rejected := answer.status in (GONE, OTHER_VERSION):
-            self.rejected[str(answer.status)] += 1
-        else:
-            self._ledger.write(command.acknowledged_by(answer))
-        user.version = max(user.version, answer.version)
-        is_gone = answer.status == GONE or not (is_rejected or command.kind is Kind.UPDATE)
-        if is_gone or user.version >= MOST_VERSIONS:
-            self._targets.let_go(user)
-
-    async def _answer_to(self, session: aiohttp.ClientSession, command: Command) -> Answer:
-        """Send a command until it is answered for good."""
+    async def _carry_out(self, session: aiohttp.ClientSession, command: Command) -> Target:
+        """Send a command until it is acknowledged or rejected; whom it was about."""
         for tries in itertools.count(1):
             try:
-                return await self._send(session, command)
+                answer = await self._send(session, command)
+                break
             except _SendAgain as error:
                 self.sent_again[str(error)] += 1
                 await asyncio.sleep(max(error.pause_seconds, SEND_AGAIN.seconds(tries)))
-        raise AssertionError  # it counts for ever
+        if answer.is_rejection:
+            self.rejected[str(answer.status)] += 1
+        if (entry := self._script.entry(command, answer, tries)) is not None:
+            self._ledger.write(entry)
+        return self._script.note(command, answer)
 
     async def _send(self, session: aiohttp.ClientSession, command: Command) -> Answer:
         """Send a command once."""

@@ -11,12 +11,14 @@ from pymongo.errors import PyMongoError
 
 from tandem_lab.errors import LabError
 from tandem_lab.meanwhile import meanwhile
+from tandem_lab.proof.aggregate_commands import AggregateScript
+from tandem_lab.proof.commands import Script, UserScript
 from tandem_lab.proof.compare import compare
 from tandem_lab.proof.faults import Faults, order_of
 from tandem_lab.proof.ledger import Ledger
 from tandem_lab.proof.load import Load, Stalled
 from tandem_lab.proof.plan import Plan, Tell
-from tandem_lab.proof.stack import PENDING_OF_RUN, System
+from tandem_lab.proof.stack import System
 from tandem_lab.proof.verdict import FaultReport, Verdict, is_proven
 
 TELL_EVERY_SECONDS = 0.2
@@ -28,7 +30,7 @@ class _Progress:
 
     load: Load
     tell: Tell
-    doing: str = "pushing users"
+    doing: str
 
     def now(self, doing: str) -> None:
         self.doing = doing
@@ -48,15 +50,15 @@ async def prove(system: System, plan: Plan, tell: Tell) -> Verdict:
     """
     began = time.monotonic()
     if await system.knows(plan.seed):
-        msg = f"The run {plan.seed!r} has users already. Name a new one with --seed."
+        msg = f"The run {plan.seed!r} has {system.things} already. Name a new one with --seed."
         raise LabError(msg)
     with closing(Ledger(plan.ledger)) as ledger:
-        load = Load(system.url, plan, ledger)
-        progress = _Progress(load, tell)
+        load = Load(system.url, plan, ledger, script_of(system, plan))
+        progress = _Progress(load, tell, f"pushing {system.things}")
         async with meanwhile(progress.keep_telling()):
             async with load.running(plan.connections):
                 faults = await _push(system, plan, load, progress)
-            progress.now("waiting for the last users to arrive in MongoDB")
+            progress.now(f"waiting for the last {system.things} to arrive in MongoDB")
             await _drain(system, plan)
             progress.now("comparing ledger, PostgreSQL and MongoDB")
             try:
@@ -75,8 +77,24 @@ async def prove(system: System, plan: Plan, tell: Tell) -> Verdict:
         random_seed=plan.random_seed,
         ledger=str(plan.ledger),
         mix=str(plan.mix),
+        things=system.things,
         rejected=dict(load.rejected),
     )
+
+
+def script_of(system: System, plan: Plan) -> Script:
+    """What a plan sends to this system.
+
+    Raises:
+        LabError: the aggregate says nothing of how to try it.
+    """
+    aggregate = system.aggregate
+    if aggregate is None:
+        return UserScript(plan.seed, plan.mix)
+    if aggregate.trial is None:
+        msg = f"The aggregate {aggregate.name!r} has no `trial`: without one nobody knows what to send."
+        raise LabError(msg)
+    return AggregateScript(aggregate, aggregate.trial, plan.seed, plan.mix)
 
 
 async def _push(system: System, plan: Plan, load: Load, progress: _Progress) -> list[FaultReport]:
@@ -92,22 +110,24 @@ async def _push(system: System, plan: Plan, load: Load, progress: _Progress) -> 
         for number, (fault, moment) in enumerate(order):
             share = load.left // (len(order) - number + 1)
             load.allow(share)
-            progress.now(f"pushing users until {fault}")
+            progress.now(f"pushing {system.things} until {fault}")
             await load.until(load.acknowledged + int(moment * share))
             progress.now(f"{fault}: waiting until the flow has recovered")
             reports.append(await faults.strike(fault))
-        progress.now("pushing users")
+        progress.now(f"pushing {system.things}")
         load.allow(load.left)
         await load.until(plan.users)
     except Stalled:
-        progress.now(f"no user was acknowledged for {plan.patience_seconds:g} s: giving up")
+        progress.now(
+            f"none of the {system.things} was acknowledged for {plan.patience_seconds:g} s: giving up"
+        )
     return reports
 
 
 async def _drain(system: System, plan: Plan) -> None:
     """Wait until no user of the run is pending, or until their number does not decrease any more."""
     least, since = None, time.monotonic()
-    while (pending := await system.ask(PENDING_OF_RUN, plan.seed)) != 0:
+    while (pending := await system.ask(system.questions.pending_of_run, plan.seed)) != 0:
         if pending is not None and (least is None or pending < least):
             least, since = pending, time.monotonic()
         if time.monotonic() - since > plan.patience_seconds:

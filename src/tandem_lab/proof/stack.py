@@ -7,26 +7,50 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 import psutil
 from pymongo.errors import PyMongoError
 
+from tandem.aggregates import Aggregate
 from tandem.kernel import UnsuitableServer
-from tandem.mongodb.client import open_client
-from tandem.user_query.database import users_of
+from tandem.mongodb.client import collection_of, open_client
+from tandem.user_query.database import COLLECTION
 from tandem_lab.errors import LabError
 from tandem_stack.ports import http_status
 from tandem_stack.status import Status, read_status
 
 ANSWER_SECONDS = 5.0  # how long one answer of a database may take
 
-RUN_IS_KNOWN = "SELECT EXISTS (SELECT FROM lab_run WHERE seed = $1)"
-# Whether MongoDB has acknowledged some version of the user, which may have been deleted since.
-SYNCHRONIZED = "SELECT EXISTS (SELECT FROM lab_synchronized WHERE user_id = $1)"
-PENDING_OF_RUN = "SELECT count(*) FROM lab_pending WHERE seed = $1"
-PENDING_OF_INSTANCE = "SELECT count(*) FROM lab_pending WHERE held_by = $1"
+
+class Questions(NamedTuple):
+    """What PostgreSQL is asked about the users of a proof, or about its aggregates of a kind."""
+
+    run_is_known: str
+    #: Whether MongoDB has acknowledged some version of this one, which may have been deleted since.
+    is_synchronized: str
+    pending_of_run: str
+    pending_of_instance: str
+
+
+ABOUT_USERS = Questions(
+    "SELECT EXISTS (SELECT FROM lab_run WHERE seed = $1)",
+    "SELECT EXISTS (SELECT FROM lab_synchronized WHERE user_id = $1)",
+    "SELECT count(*) FROM lab_pending WHERE seed = $1",
+    "SELECT count(*) FROM lab_pending WHERE held_by = $1",
+)
+# Reactions count as pending. A run has users, too.
+ABOUT_A_KIND = Questions(
+    "SELECT EXISTS (SELECT FROM lab_run WHERE seed = $1)"
+    " OR EXISTS (SELECT FROM lab_{kind}_run WHERE seed = $1)",
+    "SELECT EXISTS (SELECT FROM lab_{kind}_event WHERE id = $1 AND event_type = 'SYNCRONIZED')",
+    "SELECT (SELECT count(*) FROM lab_{kind}_pending WHERE seed = $1)"
+    " + (SELECT count(*) FROM lab_{kind}_reaction)",
+    "SELECT (SELECT count(*) FROM lab_pending WHERE held_by = $1)"
+    " + (SELECT count(*) FROM lab_{kind}_pending WHERE held_by = $1)"
+    " + (SELECT count(*) FROM lab_{kind}_reaction WHERE held_by = $1)",
+)
 
 
 @dataclass(frozen=True)
@@ -37,6 +61,20 @@ class System:
     postgres_url: str
     mongodb_url: str
     data_dir: Path | None = None
+    #: Whose proof it is; None: that of users.
+    aggregate: Aggregate[Any] | None = None
+
+    @property
+    def things(self) -> str:
+        """What is proved, by the name of its collection in MongoDB."""
+        return COLLECTION if self.aggregate is None else self.aggregate.plural
+
+    @property
+    def questions(self) -> Questions:
+        """What PostgreSQL is asked about them."""
+        if self.aggregate is None:
+            return ABOUT_USERS
+        return Questions(*(text.replace("{kind}", self.aggregate.name) for text in ABOUT_A_KIND))
 
     def pids(self) -> dict[str, int]:
         """The process id of every part that `tandem up` runs, by its name. A part that is down is missing."""
@@ -84,14 +122,18 @@ class System:
         """
         try:
             async with self.postgres() as connection:
-                in_postgres = await connection.fetchval(RUN_IS_KNOWN, seed)
+                in_postgres = await connection.fetchval(self.questions.run_is_known, seed)
+        except asyncpg.UndefinedTableError:
+            msg = f"Its PostgreSQL has no {self.things}. Install them where it runs, and start it again."
+            raise LabError(msg) from None
         except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             msg = f"Its PostgreSQL cannot be read ({error}). Check that it runs, and --postgres-url."
             raise LabError(msg) from None
         try:
             deadline = timedelta(seconds=ANSWER_SECONDS)
             async with open_client(self.mongodb_url, name="prove", deadline=deadline) as client:
-                in_mongodb = await users_of(client).find_one({"seed": seed}, {"_id": 1})
+                collection = collection_of(client, self.things)
+                in_mongodb = await collection.find_one({"seed": seed}, {"_id": 1})
         except (PyMongoError, UnsuitableServer) as error:
             reason = str(error).partition(", Timeout:")[0]
             msg = f"Its MongoDB cannot be read ({reason}). Check that it runs, and --mongodb-url."

@@ -86,6 +86,8 @@ class Verdict(msgspec.Struct, frozen=True, rename="camel"):
     ledger: str
     #: The shares of creations, updates and deletions.
     mix: str = ""
+    #: What was proved: users, or an aggregate's plural. All that is said of users holds for these.
+    things: str = "users"
     #: How many commands were rejected because of what others had done, by status. This is no failure.
     rejected: dict[str, int] = {}
 
