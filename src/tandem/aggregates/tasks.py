@@ -94,7 +94,7 @@ class ReactionRows:
         columns = (row["event_type"], row["format"], row["event_data"])
         if row["event_data"] is None:
             # Of the flow itself, or of a user's end. Who was erased left nothing in the events before.
-            event = {} if kind == USER and row["event_type"] in ("CREATED", "UPDATED") else None
+            event: Any = {} if kind == USER and row["event_type"] in ("CREATED", "UPDATED") else None
         elif kind == USER:
             event = todays_data(*columns)
         else:
