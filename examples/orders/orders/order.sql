@@ -1,8 +1,8 @@
 -- name: write
 -- Writes orders: $1 is an array of JSON objects, each a state with its id. Lines never change.
 WITH input AS MATERIALIZED (
-    SELECT * FROM json_to_recordset($1::json)
-    AS o (id bigint, "userId" bigint, status text, reason text, parcel text, lines json)
+    SELECT * FROM jsonb_to_recordset($1::jsonb)
+    AS o (id bigint, "userId" bigint, status text, reason text, parcel text, lines jsonb)
 ), heads AS (
     INSERT INTO prm_order_head AS h (order_id, user_id, status, reason, parcel)
     SELECT id, "userId", status, reason, parcel FROM input
@@ -10,8 +10,9 @@ WITH input AS MATERIALIZED (
 )
 INSERT INTO prm_order_line (order_id, place, article, quantity, cents)
 SELECT i.id, l.place, l.article, l.quantity, l.cents
-FROM input i, ROWS FROM (json_to_recordset(i.lines) AS (article text, quantity integer, cents bigint))
+FROM input i, ROWS FROM (jsonb_to_recordset(i.lines) AS (article text, quantity integer, cents bigint))
      WITH ORDINALITY AS l (article, quantity, cents, place)
+WHERE i.status = 'placed'
 ON CONFLICT DO NOTHING;
 
 -- name: orders_of_user

@@ -55,7 +55,8 @@ class ReactionRows:
         self._aggregates = aggregates
         self._names = list(names)
         self._queries = queries_of(USER)
-        self._in_hand: dict[tuple[str, int, int, str], Task] = {}
+        #: By Python's id of each, which costs less than its name, event and version.
+        self._in_hand: dict[int, Task] = {}
         self._done = Coalescer("finish reactions", self._finish, BatchPolicy(max_batch=500))
 
     async def claim(self, incarnation: int, most: int) -> Sequence[ReactionTask]:
@@ -67,13 +68,14 @@ class ReactionRows:
         # Own rows that are not in hand were forgotten. While much is in hand, they are not looked for.
         in_hand = None
         if len(self._in_hand) <= MOST_COMPARED:
-            in_hand = [f"{id_}/{version}/{name}/{event}" for name, id_, version, event in self._in_hand]
+            places = map(_place, self._in_hand.values())
+            in_hand = [f"{id_}/{version}/{name}/{event}" for name, id_, version, event in places]
         rows = await self.database.fetch(self._queries["claim"], incarnation, most, self._names, in_hand)
         by_kind: defaultdict[str, list[asyncpg.Record]] = defaultdict(list)
         for row in rows:
             by_kind[row["kind"]].append(row)
         tasks = [task for kind, some in by_kind.items() for task in await self._read(kind, some)]
-        self._in_hand |= {_place(task): task for task in tasks}
+        self._in_hand |= {id(task): task for task in tasks}
         return tasks
 
     async def _read(self, kind: str, rows: Sequence[asyncpg.Record]) -> list[ReactionTask]:
@@ -124,12 +126,12 @@ class ReactionRows:
     def hold(self, name: str, happened: Happened) -> ReactionTask:
         """The task that was written with this event, which this instance has just committed."""
         task = ReactionTask(name, happened, {})
-        self._in_hand[_place(task)] = task
+        self._in_hand[id(task)] = task
         return task
 
     def let_go(self, task: Task) -> None:
         """Have it no more in hand, whatever became of it: if its row is still ours, it is claimed again."""
-        self._in_hand.pop(_place(task), None)
+        self._in_hand.pop(id(task), None)
 
     @property
     def coalescers(self) -> list[Coalescer[Any, Any]]:
