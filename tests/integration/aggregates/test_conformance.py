@@ -1,107 +1,40 @@
 """What every pair of stores has to keep of `aggregates.ports`: those in memory, and the two databases."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import replace
 from itertools import count
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from orders import ORDERS
 from orders.order import CancelOrder, Line, Order, OrderPlaced, PayOrder, PlaceOrder, ShipOrder
 
-from systems import open_system
-from tandem.aggregates import Rejection
+import pairs
 from tandem.aggregates.documents import document_of
 from tandem.aggregates.drafts import Draft
 from tandem.aggregates.events import state_after
-from tandem.aggregates.flow import AggregateFlow, FlowPolicy, refresh
+from tandem.aggregates.flow import refresh
 from tandem.aggregates.messages import Sent
-from tandem.aggregates.others import OtherStates
-from tandem.aggregates.ports import CommandStore, DocumentStore, Stores, Tasks
-from tandem.app.adapters import connected
 from tandem.delivery.idempotency import Idempotency, KeyReused, KeyTaken
-from tandem.delivery.lease import Lease
-from tandem.testing.stores import MemoryCommandStore, MemoryDocumentStore
-from tandem.testing.tasks import MemoryTasks
 from waiting import until
 
 LINES = (Line("tea", 2, 350), Line("cup", 1, 900))
 # Orders whose commands change nothing.
 IDLE = replace(ORDERS, decide=lambda command, order: [])
-AT_ONCE = FlowPolicy(projection_interval=timedelta(0), write_back_interval=timedelta(0))
 MANY = 10_000
 #: Numbers that no other test has: for users, keys and documents.
 numbers = count(1)
 
 
-async def nobody(ids):
-    """There are no users."""
-    return {}
-
-
-@dataclass
-class Pair:
-    """Both stores of orders, and what belongs to them."""
-
-    commands: CommandStore
-    documents: DocumentStore
-    tasks: Tasks
-    #: Begins the life of an instance; its incarnation.
-    begin: Callable[[], Awaitable[int]]
-    #: Ends it.
-    end: Callable[[int], Awaitable[None]]
-
-    def flow(self, incarnation: int) -> AggregateFlow:
-        others = OtherStates(nobody, {"order": self.commands})
-        stores = Stores(self.commands, self.documents, others)
-        return AggregateFlow(ORDERS, stores, lambda: incarnation, AT_ONCE)
-
-
-def memory() -> Pair:
-    lives: set[int] = set()
-    incarnations = count(1)
-    tasks = MemoryTasks([ORDERS], lives)
-    commands = MemoryCommandStore(ORDERS, count(1), tasks)
-
-    async def begin() -> int:
-        lives.add(incarnation := next(incarnations))
-        return incarnation
-
-    async def end(incarnation: int) -> None:
-        lives.remove(incarnation)
-
-    return Pair(commands, MemoryDocumentStore("order"), tasks, begin, end)
-
-
 @pytest.fixture(scope="module")
 async def in_databases(servers):
-    leases: dict[int, Lease] = {}
-    async with (
-        servers.lend_databases() as lent,
-        open_system(lent, [ORDERS]) as system,
-        connected(system.settings(), [ORDERS]) as adapters,
-    ):
-
-        async def begin() -> int:
-            lease = Lease(adapters.database, f"life-{next(numbers)}", timedelta(minutes=10))
-            await lease.begin()
-            leases[lease.incarnation] = lease
-            return lease.incarnation
-
-        async def end(incarnation: int) -> None:
-            await leases[incarnation].end()
-
-        own = adapters.own["order"]
-        yield Pair(own.store, own.documents, adapters.reactions, begin, end)
+    async with pairs.in_databases(servers) as pair:
+        yield pair
 
 
 @pytest.fixture(params=["memory", "databases"])
-def stores(request, in_databases) -> Pair:
-    return memory() if request.param == "memory" else in_databases
+def stores(request, in_databases) -> pairs.Pair:
+    return pairs.in_memory() if request.param == "memory" else in_databases
 
 
 @pytest.fixture
@@ -268,7 +201,8 @@ async def test_only_this_version_or_a_later_one_ends_what_is_pending(stores, lif
 
 async def test_only_what_is_pending_at_this_version_is_set_aside(stores, life):
     id_ = await placed(stores, life, PayOrder(1600))
-    await stores.commands.set_aside([(id_, 1, "why")])
+    for version in (1, 3):
+        await stores.commands.set_aside([(id_, version, "why")])
     await stores.commands.synchronize([(id_, 2)])
     assert await stores.commands.not_synchronized([id_]) == set()
     await stores.commands.record([await change(stores, id_, ShipOrder("p1"))], life)
@@ -477,78 +411,3 @@ async def test_what_is_put_off_is_left_alone_for_so_long(stores, life):
     third = await stores.begin()
     found = {task.happened.id for task in await stores.tasks.claim(third, MANY)}
     assert found & {at_once, later} == {at_once}
-
-
-places = st.integers(0, 2)
-keys = st.none() | st.sampled_from("ab")
-creating = st.tuples(st.none(), st.builds(PlaceOrder, st.integers(1, 3), st.just(LINES)), keys, st.none())
-changing = st.tuples(
-    places,
-    st.sampled_from((PayOrder(1600), PayOrder(1), ShipOrder("p"), CancelOrder("no"))),
-    keys,
-    st.none() | st.integers(1, 4),
-)
-batches = st.lists(st.lists(creating | changing, min_size=1, max_size=5), min_size=1, max_size=5)
-
-
-class Played:
-    """A sequence of commands on one pair, and what came of it, with places instead of ids."""
-
-    def __init__(self, stores: Pair, life: int) -> None:
-        self.stores = stores
-        self.flow = stores.flow(life)
-        self.ids: list[int] = []
-
-    async def play(self, name: str, batch) -> list:
-        sent = [self._sent(name, *step) for step in batch]
-        outcomes = await asyncio.gather(*map(self.flow.execute, sent), return_exceptions=True)
-        shown = [self._shown(one) for one in outcomes]
-        for id_ in self.ids:
-            # What is written back locks rows for a moment, and whoever meets that is decided again later.
-            assert await self.flow.until_synchronized(id_, 60)
-        return shown
-
-    def _sent(self, name: str, place, command, key, expected) -> Sent:
-        id_ = None if place is None else self.ids[place] if place < len(self.ids) else 0
-        body = repr((place, command)).encode()
-        # Creates and changes go in two batches at a time: with one key, either may be first.
-        full = Idempotency(f"{name} {place is None} {key}", body) if key else None
-        return Sent(command, name, id_, None if expected is None else frozenset((expected,)), full)
-
-    def _shown(self, outcome):
-        if isinstance(outcome, (Rejection, KeyReused)):
-            return type(outcome), str(outcome)
-        if outcome.stored.id not in self.ids:
-            self.ids.append(outcome.stored.id)
-        stored = outcome.stored
-        what = (self.ids.index(stored.id), stored.version, stored.state)
-        return *what, outcome.is_changed, outcome.is_replayed
-
-    async def left(self) -> list:
-        """States, events and documents of all orders."""
-        found = await self.stores.commands.read(self.ids)
-        documents = await self.stores.documents.find_by_ids(self.ids)
-        own = ("_id", "appId", "createdAt", "updatedAt")
-        return [
-            (
-                (found[id_].version, found[id_].state, found[id_].seed),
-                [
-                    (one.version, one.event_type, one.event_data and msgspec.json.decode(one.event_data))
-                    for one in await self.stores.commands.events(id_)
-                ],
-                {name: value for name, value in documents[id_].items() if name not in own},
-            )
-            for id_ in self.ids
-        ]
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(sequence=batches)
-async def test_any_sequence_of_commands_comes_to_the_same_in_both(in_databases, sequence):
-    name = f"sequence {next(numbers)}"
-    pairs = [Played(stores, await stores.begin()) for stores in (memory(), in_databases)]
-    for batch in sequence:
-        in_memory, real = [await played.play(name, batch) for played in pairs]
-        assert in_memory == real
-    in_memory, real = [await played.left() for played in pairs]
-    assert in_memory == real
