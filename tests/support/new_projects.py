@@ -6,9 +6,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from bank import files_of_the_page, write_the_page
+from bank import PAGE
 from command_line import finished
 from installed import installed
+from page_files import files_of, write_files_of
 
 LONGEST_SECONDS = 120
 PROGRAMS = Path(sys.executable).parent
@@ -20,6 +21,12 @@ class Project:
 
     folder: Path
     environment: dict[str, str]
+
+    def change(self, path: str, old: str, new: str) -> None:
+        """Replace a text that is there once."""
+        text = (self.folder / path).read_text()
+        assert text.count(old) == 1, f"{path}: {old}"
+        (self.folder / path).write_text(text.replace(old, new))
 
     def run(self, program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """Run a program of this environment in the folder, as people do."""
@@ -45,6 +52,6 @@ def make_project(place: Path, name: str, plural: str) -> Project:
 def make_bank(place: Path) -> Project:
     """Make the bank of docs/your-own-aggregate.md as its readers do, who begin with a new project."""
     bank = make_project(place, "account", "accounts")
-    assert [path for path in files_of_the_page() if not (bank.folder / path).exists()] == []
-    write_the_page(bank.folder)
+    assert [path for path in files_of(PAGE) if not (bank.folder / path).exists()] == []
+    write_files_of(PAGE, bank.folder)
     return bank
