@@ -6,9 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from orders import ORDERS
 from prometheus_client.parser import text_string_to_metric_families
 
-from systems import ServedInstance, Servings
+from installed_orders import installed_orders
+from servers import Servers
+from systems import ServedInstance, Servings, open_system
 
 Promtool = Callable[..., str]
 
@@ -38,11 +41,15 @@ async def send_what_is_against_http(served: ServedInstance) -> None:
 
 
 @pytest.fixture(scope="module")
-async def scrape(shared_serve: Servings) -> str:
-    """What an instance tells Prometheus after having answered and refused something."""
-    served = await shared_serve("scraped")
-    await send_what_is_against_http(served)
-    answer = await served.client.get("/metrics")
+async def scrape(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What an instance with an aggregate tells Prometheus, after having answered and refused something."""
+    folder = tmp_path_factory.mktemp("scraped")
+    async with servers.lend_databases() as lent, open_system(lent, [ORDERS]) as system:
+        servings = Servings(system, folder)
+        served = await servings("scraped", **installed_orders(folder))
+        await send_what_is_against_http(served)
+        answer = await served.client.get("/metrics")
+        await servings.close()
     assert answer.headers["content-type"].startswith("text/plain")
     return answer.text
 
