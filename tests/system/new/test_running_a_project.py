@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+from collections.abc import Iterator
 
 import pytest
 
@@ -48,11 +49,6 @@ def parcels(new_place) -> Project:
     return make_project(new_place(), "parcel", "parcels")
 
 
-@pytest.fixture(scope="module")
-def bank(new_place) -> Project:
-    return make_bank(new_place())
-
-
 def up(project: Project, instances: int):
     """Its `tandem up`, on the data folder that it has by default."""
     where = {"cwd": project.folder, "env": os.environ | project.environment}
@@ -68,6 +64,12 @@ def typed(project: Project, url: str) -> str:
     return done.stdout
 
 
+def require_proved(project: Project, *options: str) -> None:
+    mix = ("--mix", "create=60,update=40")
+    done = project.run("tandem", "prove", "--aggregate", project.folder.name, *mix, *options)
+    assert (done.returncode, "Proved" in done.stdout) == (0, True), done.stdout + done.stderr
+
+
 def test_a_project_runs_and_goes_on_when_its_reader_has_changed_it(parcels, require_program):
     require_program("curl", "curl")
     with up(parcels, instances=1) as stack:
@@ -81,17 +83,16 @@ def test_a_project_runs_and_goes_on_when_its_reader_has_changed_it(parcels, requ
             "closed": False,
             "colour": "grey",
         }
-        typed(parcels, stack.url)
+        assert '"colour":"grey"' in typed(parcels, stack.url)
+        require_proved(parcels, "--users", "200")
 
 
 @pytest.fixture(scope="module")
-def running_bank(bank):
+def running_bank(new_place) -> Iterator[Project]:
+    bank = make_bank(new_place())
     with up(bank, instances=3):
         yield bank
 
 
 def test_the_bank_is_proved_while_its_servers_die(running_bank):
-    faults = ("--fault", "kill-instance,kill-postgres,kill-mongodb", "--users", "600")
-    done = running_bank.run("tandem", "prove", "--aggregate", "accounts", *faults)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "Proved" in done.stdout
+    require_proved(running_bank, "--fault", "kill-instance,kill-postgres,kill-mongodb", "--users", "600")
