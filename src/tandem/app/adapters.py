@@ -1,5 +1,6 @@
 """The parts of an instance that talk to the outside: `wire` is given them, and a test may give others."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from tandem.config import Settings
 from tandem.cqrs.user import KIND
 from tandem.delivery.lease import Lease
 from tandem.delivery.pending import PendingRows
-from tandem.mongodb.client import Client, answers, open_client, require_suitable
+from tandem.mongodb.client import Client, answers, collection_of, open_client, require_suitable
 from tandem.postgres.database import READING_CONNECTIONS, Database
 from tandem.runs.samples import RunSamples
 from tandem.runs.statistics import Statistics
@@ -47,7 +48,8 @@ class Adapters:
     documents: UserQueryRepository
     search: UserSearch
     history: History
-    witness: Witness
+    #: Of each kind.
+    witnesses: Mapping[str, Witness]
     dead_letters: DeadLetters
     completeness: Completeness
     statistics: Statistics
@@ -67,10 +69,18 @@ def adapters_of(
     """Those of these two connections."""
     reads = database.sharing(READING_CONNECTIONS)
     collection = users_of(client)
-    witness = Witness(collection)
-    history = History(database, witness.highest_id)
+    witnesses = {KIND: Witness(collection)}
+    witnesses |= {each.name: Witness(collection_of(client, each.plural)) for each in aggregates}
+
+    async def highest_in_mongodb() -> int:
+        return max(await asyncio.gather(*(witness.highest_id() for witness in witnesses.values())))
+
+    history = History(database, highest_in_mongodb, [each.name for each in aggregates])
     users = UserCommandRepository(database, settings.app_id, reads)
+    of_aggregates = own.adapters_of(aggregates, settings, database, reads, client)
     users.on_taken_id = history.doubt
+    for each in of_aggregates.values():
+        each.store.on_taken_id = history.doubt
     return Adapters(
         database=database,
         reads=reads,
@@ -80,7 +90,7 @@ def adapters_of(
         documents=UserQueryRepository(collection),
         search=UserSearch(collection),
         history=history,
-        witness=witness,
+        witnesses=witnesses,
         dead_letters=DeadLetters(reads),
         completeness=Completeness(reads),
         statistics=Statistics(reads),
@@ -89,7 +99,7 @@ def adapters_of(
         missing_indexes=partial(
             missing_indexes, client, {each.plural: probed_indexes(each) for each in aggregates}
         ),
-        own=own.adapters_of(aggregates, settings, database, reads, client),
+        own=of_aggregates,
         reactions=own.tasks_of(aggregates, database),
     )
 

@@ -34,6 +34,7 @@ def users_of(instance: Instance) -> ObservedFlow:
         pending=adapters.pending,
         dead_letters=adapters.dead_letters,
         trouble=lambda: flow.query_service.trouble,
+        witness=adapters.witnesses[KIND],
     )
 
 
@@ -56,6 +57,7 @@ def _aggregate_of(instance: Instance, flow: AggregateFlow) -> ObservedFlow:
         pending=store.pending,
         dead_letters=_letters_of(instance, flow),
         trouble=lambda: flow.trouble,
+        witness=instance.adapters.witnesses[kind],
     )
 
 

@@ -121,7 +121,6 @@ def _health_and_metrics(instance: Instance, http: HttpCounters) -> Iterator[Cont
         aggregates=aggregates,
         reactions=reactions,
         history=adapters.history,
-        witness=adapters.witness,
         max_pending_age_seconds=instance.settings.max_pending_age_seconds,
     )
     yield HealthController(app_id, instance, check)

@@ -27,6 +27,15 @@ SELECT {kind}_id, version FROM idle;
 -- Those of these ids that are there and not deleted.
 SELECT id FROM prm_{kind} WHERE id = ANY ($1::bigint[]) AND status NOT IN ('DELETED', 'ERASED');
 
+-- name: unknown_ids
+-- Those of these ids that have no row.
+SELECT id FROM unnest($1::bigint[]) AS given (id) WHERE NOT EXISTS (SELECT FROM prm_{kind} u WHERE u.id = given.id)
+ORDER BY id;
+
+-- name: highest_id
+-- The highest id that has a row; 0 without one.
+SELECT coalesce(max(id), 0) AS id FROM prm_{kind};
+
 -- name: oldest_pending
 -- How old the oldest pending work is, in seconds; null where there is none. Of more than 100,000, some are looked at.
 SELECT extract(epoch FROM now() - min(created_at))::float8 AS age

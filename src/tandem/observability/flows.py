@@ -10,6 +10,7 @@ from tandem.delivery.pending import PendingRows
 from tandem.delivery.recovery import Recovery
 from tandem.kernel import Coalescer
 from tandem.user_command.counters import StageCounters
+from tandem.user_query.witness import Witness
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,7 @@ class ObservedFlow:
     dead_letters: DeadLetterRows
     #: Why this instance's last write to MongoDB failed; empty after one that did not.
     trouble: Callable[[], str]
+    witness: Witness
 
     @property
     def stages(self) -> Mapping[str, int]:

@@ -22,9 +22,8 @@ from tandem.http.routes import Route
 from tandem.kernel import Unavailable
 from tandem.observability.flows import ObservedFlow, ObservedReactions
 from tandem.user_command.history import History, HistoryState
-from tandem.user_query.witness import Witness
 
-# Users that PostgreSQL has lost are counted up to this number.
+# Users, say, that PostgreSQL has lost are counted up to this number.
 MOST_LOST = 1_000
 
 
@@ -71,7 +70,6 @@ class FlowCheck:
     #: None where no aggregate is installed.
     reactions: ObservedReactions | None
     history: History
-    witness: Witness
     max_pending_age_seconds: float
 
     async def look(self) -> FlowHealth:
@@ -87,7 +85,7 @@ class FlowCheck:
         flows = (self.users, *self.aggregates)
         for flow in flows:
             await _require_no_dead_letters(flow)
-        history = await self._require_no_lost_users()
+        history = await self._require_none_lost(flows)
         users, *others = [await self._require_recent(flow) for flow in flows]
         return FlowHealth(
             "flowing",
@@ -131,19 +129,20 @@ class FlowCheck:
             raise ProblemError(503, detail)
         return oldest
 
-    async def _require_no_lost_users(self) -> HistoryState:
-        """The history of PostgreSQL; a problem where MongoDB has users of one that is lost."""
+    async def _require_none_lost(self, flows: Sequence[ObservedFlow]) -> HistoryState:
+        """The history of PostgreSQL; a problem where MongoDB has users, say, of one that is lost."""
         history, never_given = await self.history.state()
-        suspects = await self.witness.ids_between(never_given, MOST_LOST)
-        if lost := await self.history.unknown(suspects):
-            some = "1 user" if len(lost) == 1 else f"{len(lost)} users"
-            more = " or more" if len(lost) == MOST_LOST else ""
-            detail = (
-                f"MongoDB has {some}{more} that PostgreSQL has lost, the first with the id {min(lost)}: a "
-                "standby that lagged behind took over, or a backup was restored, at "
-                f"{history.noted_at:%Y-%m-%d %H:%M} UTC. docs/operations.md says what to do."
-            )
-            raise ProblemError(503, detail)
+        for flow in flows:
+            suspects = await flow.witness.ids_between(never_given, MOST_LOST)
+            if lost := await self.history.unknown(suspects, flow.kind):
+                some = f"1 {flow.kind}" if len(lost) == 1 else f"{len(lost)} {flow.plural}"
+                more = " or more" if len(lost) == MOST_LOST else ""
+                detail = (
+                    f"MongoDB has {some}{more} that PostgreSQL has lost, the first with the id {min(lost)}: "
+                    "a standby that lagged behind took over, or a backup was restored, at "
+                    f"{history.noted_at:%Y-%m-%d %H:%M} UTC. docs/operations.md says what to do."
+                )
+                raise ProblemError(503, detail)
         return history
 
 

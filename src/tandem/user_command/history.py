@@ -7,7 +7,7 @@ be given again.
 So every new session is looked at before anybody is lent it. It is refused where the server is read-only: a
 session that was opened at a standby would turn writable by the promotion, without anybody having looked.
 Where it belongs to another history than the one noted last (a row in `tandem_history`, replicated and backed
-up with the users), or where MongoDB has a higher id than the sequence has given, the sequence is moved ahead
+up with the users), or where a higher id is known than the sequence has given, the sequence is moved ahead
 and the new history noted, by one statement: of several instances one does it. Within a session the history
 cannot change.
 """
@@ -20,6 +20,8 @@ from datetime import datetime
 import asyncpg
 import msgspec
 
+from tandem.cqrs.user import KIND
+from tandem.delivery.queries import queries_of
 from tandem.kernel import Unavailable
 from tandem.postgres.database import Database
 from tandem.postgres.sessions import Session
@@ -46,9 +48,18 @@ class HistoryState(msgspec.Struct, frozen=True, rename="camel"):
 class History:
     """Looks at sessions, and knows which history the last one belonged to."""
 
-    def __init__(self, database: Database, highest_in_mongodb: Callable[[], Awaitable[int]]) -> None:
-        """`highest_in_mongodb` answers the highest id in MongoDB, or raises `Unavailable`, soon."""
+    def __init__(
+        self,
+        database: Database,
+        highest_in_mongodb: Callable[[], Awaitable[int]],
+        other_kinds: Sequence[str] = (),
+    ) -> None:
+        """`highest_in_mongodb` answers the highest id in MongoDB, or raises `Unavailable`, soon.
+
+        `other_kinds` than users have ids of the same sequence.
+        """
         self._database = database
+        self._other_kinds = other_kinds
         self._highest_in_mongodb = highest_in_mongodb
         self._looking = asyncio.Lock()
         # The history and the server's start of the sessions looked at last.
@@ -109,13 +120,14 @@ class History:
         state = HistoryState(timeline, last["number"], last["noted_at"], last["first_id"])
         return state, [(row["highest_id"], row["first_id"]) for row in rows if row["number"] > 1]
 
-    async def unknown(self, ids: Sequence[int]) -> list[int]:
-        """Those of `ids` that no user has here.
+    async def unknown(self, ids: Sequence[int], kind: str = KIND) -> list[int]:
+        """Those of `ids` that no user has here, or none of this kind.
 
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        return [row["id"] for row in await self._database.fetch(QUERIES["unknown_ids"], ids)] if ids else []
+        query = queries_of(kind)["unknown_ids"]
+        return [row["id"] for row in await self._database.fetch(query, ids)] if ids else []
 
     async def _go_on(self, session: Session, found: tuple[str, datetime]) -> None:
         try:
@@ -123,6 +135,9 @@ class History:
         except Unavailable:
             # Not waited for: both may be away at once. The margin stands in for it, and it is asked again.
             highest, is_certain = 0, False
+        for kind in self._other_kinds:
+            (row,) = await session.fetch(queries_of(kind)["highest_id"].sql)
+            highest = max(highest, row["id"])
         for row in await session.fetch(QUERIES["note_history"].sql, found[0], highest, SKIPPED_IDS):
             self._say(row)
         if self._seen is not None and found != self._seen:

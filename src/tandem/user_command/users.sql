@@ -403,8 +403,3 @@ FROM noted, known;
 -- name: histories
 -- The histories that this database went through, the latest last.
 SELECT number, history, highest_id, first_id, noted_at FROM tandem_history ORDER BY number;
-
--- name: unknown_ids
--- Those of these ids that no user has.
-SELECT id FROM unnest($1::bigint[]) AS given (id) WHERE NOT EXISTS (SELECT FROM prm_user u WHERE u.id = given.id)
-ORDER BY id;

@@ -11,19 +11,20 @@ _SECONDS = 2
 
 
 class Witness:
-    """Tells what MongoDB knows of ids."""
+    """Tells what one of MongoDB's collections knows of ids."""
 
-    def __init__(self, users: Collection) -> None:
-        self._users = users
+    def __init__(self, collection: Collection) -> None:
+        self._collection = collection
 
     async def highest_id(self) -> int:
-        """The highest id of all users here; 0 if there is none.
+        """The highest id here; 0 if there is none.
 
         Raises:
             Unavailable: MongoDB does not answer soon.
         """
         with translated(), pymongo.timeout(_SECONDS):
-            found = await self._users.find_one(between({}, 0), {"_id": 1}, sort=[("_id", pymongo.DESCENDING)])
+            newest_first = [("_id", pymongo.DESCENDING)]
+            found = await self._collection.find_one(between({}, 0), {"_id": 1}, sort=newest_first)
         return id_of(found) if found else 0
 
     async def ids_between(self, ranges: Sequence[tuple[int, int]], most: int) -> list[int]:
@@ -36,5 +37,6 @@ class Witness:
             return []
         wanted = {"$or": [{"_id": {"$gt": above, "$lt": below}} for above, below in ranges]}
         with translated(), pymongo.timeout(_SECONDS):
-            found = await self._users.find(wanted, {"_id": 1}, limit=most, batch_size=most + 1).to_list(None)
+            cursor = self._collection.find(wanted, {"_id": 1}, limit=most, batch_size=most + 1)
+            found = await cursor.to_list(None)
         return [id_of(document) for document in found]

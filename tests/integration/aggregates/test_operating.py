@@ -343,3 +343,20 @@ async def test_a_trace_leads_through_the_steps_of_an_order(serve):
     assert {span.parent_id for span in seen} == {first.span_id}
     systems = [(span.attributes["db.system.name"], span.attributes["db.collection.name"]) for span in seen]
     assert systems == [("postgresql", "prm_order"), ("mongodb", "orders"), ("postgresql", "prm_order")]
+
+
+async def test_ids_of_orders_are_not_given_again_and_orders_that_were_lost_are_told_of(system, serve):
+    first = await serve("instance-1")
+    await a_user(first.client)
+    assert await post_order(first.client) == 2
+    await until_synchronized(system, 1)
+    assert await first.terminate() == 0
+    # As after a restore: the sequence has not given what there is.
+    await system.postgres.execute("select setval('prm_user_id_seq', 1)")
+    second = await serve("instance-2")
+    assert await post_order(second.client) > 100_000_000
+    orders = system.mongodb.get_default_database()["orders"]
+    await orders.insert_one({"_id": 77, "seed": "run", "version": 1})
+    answer = await second.client.get("/health/flow")
+    assert answer.status_code == 503
+    assert "MongoDB has 1 order that PostgreSQL has lost, the first with the id 77" in answer.json()["detail"]

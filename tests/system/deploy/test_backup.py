@@ -136,7 +136,7 @@ async def test_a_backup_that_is_older_than_mongodb_gives_no_id_again_and_tells_o
                 await now.until_synchronized(40)
                 assert {user.id for user in lost}.isdisjoint(user.id for user in users)
                 _, never_given = await instance.adapters.history.state()
-                found = await instance.adapters.witness.ids_between(never_given, 1_000)
+                found = await instance.adapters.witnesses["user"].ids_between(never_given, 1_000)
                 assert await instance.adapters.history.unknown(found) == sorted(user.id for user in lost)
 
 
