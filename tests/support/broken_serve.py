@@ -1,11 +1,16 @@
-"""`tandem serve` with a flaw: `broken_serve.py FLAW`, in front of the usual command, which it ignores."""
+"""`tandem serve` with a flaw: `broken_serve.py FLAW`, in front of the usual command, which it ignores.
+
+`order/FLAW` breaks what is done with orders, which have to be installed.
+"""
 
 import asyncio
+import copy
 import os
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import msgspec
 from pymongo import ReplaceOne
 
 from tandem.app import serve_instance
@@ -75,7 +80,7 @@ class IgnoresVersions(Flawed):
         tenth = {document["_id"]: document for document in documents if document["_id"] % 10 == 0}
         if late := [self._last[user_id] for user_id in tenth.keys() & self._last.keys()]:
             replacements = [ReplaceOne(self.replaced_by(document), document) for document in late]
-            await self._sound._users.bulk_write(replacements)
+            await self._sound._collection.bulk_write(replacements)
         self._last |= tenth
         return refused
 
@@ -100,15 +105,72 @@ class LosesUpdates(Flawed):
         self._changed = 0
 
     async def change(self, drafts, incarnation):
+        await self._all_but_some(self._sound.change, drafts, incarnation, 50)
+
+    async def _all_but_some(self, write, drafts, incarnation, one_in):
         kept = []
         for draft in drafts:
             self._changed += draft.is_changed
-            if draft.is_changed and self._changed % 50 == 0:
+            if draft.is_changed and self._changed % one_in == 0:
                 draft.committed_at = datetime.now(UTC)
             else:
                 kept.append(draft)
         if kept:
-            await self._sound.change(kept, incarnation)
+            await write(kept, incarnation)
+
+
+class LosesChanges(LosesUpdates):
+    """The same with every 10th aggregate."""
+
+    place = "store"
+
+    async def record(self, drafts, incarnation):
+        if drafts[0].id is None:
+            await self._sound.record(drafts, incarnation)
+        else:
+            await self._all_but_some(self._sound.record, drafts, incarnation, 10)
+
+
+class CommitsTwice(Flawed):
+    """Every 100th aggregate is created a second time, without a key."""
+
+    place = "store"
+
+    def __init__(self, store):
+        super().__init__(store)
+        self._created = 0
+
+    async def record(self, drafts, incarnation):
+        again = []
+        for draft in drafts:
+            self._created += draft.id is None
+            if draft.id is None and self._created % 100 == 0:
+                again.append(copy.copy(draft))
+                again[-1].accepted = []
+        await self._sound.record([*drafts, *again], incarnation)
+
+
+class WritesOtherRows(Flawed):
+    """The rows of every 10th order that changes say another reason than its events."""
+
+    place = "store"
+
+    async def record(self, drafts, incarnation):
+        for draft in drafts:
+            if draft.id is not None and draft.id % 10 == 0 and draft.state is not None:
+                draft.state = msgspec.structs.replace(draft.state, reason="nobody knows")
+        await self._sound.record(drafts, incarnation)
+
+
+class ForgetsReactions(Flawed):
+    """What has to follow from events of users is taken for done."""
+
+    place = "reactions"
+
+    async def claim(self, incarnation, most):
+        for task in await self._sound.claim(incarnation, most):
+            await self._sound.finish(task, incarnation)
+        return []
 
 
 FLAWS = {
@@ -119,15 +181,25 @@ FLAWS = {
     "ignores-versions": IgnoresVersions,
     "ignores-tombstones": IgnoresTombstones,
     "loses-updates": LosesUpdates,
+    "loses-changes": LosesChanges,
+    "commits-twice": CommitsTwice,
+    "writes-other-rows": WritesOtherRows,
+    "forgets-reactions": ForgetsReactions,
 }
 
+
+def broken(parts, flawed):
+    """These parts, with the flaw in its place."""
+    return replace(parts, **{flawed.place: flawed(getattr(parts, flawed.place))})
+
+
+def adapt(adapters, kind, flaw):
+    """The adapters of an instance, with the flaw in what it does with users, or with this kind."""
+    if not kind or FLAWS[flaw].place == "reactions":
+        return broken(adapters, FLAWS[flaw])
+    return replace(adapters, own={**adapters.own, kind: broken(adapters.own[kind], FLAWS[flaw])})
+
+
 if __name__ == "__main__":
-    flawed = FLAWS[sys.argv[1]]
-    asyncio.run(
-        serve_instance(
-            load_settings(os.environ),
-            adapt=lambda adapters: replace(
-                adapters, **{flawed.place: flawed(getattr(adapters, flawed.place))}
-            ),
-        )
-    )
+    kind, _, flaw = sys.argv[1].rpartition("/")
+    asyncio.run(serve_instance(load_settings(os.environ), adapt=lambda adapters: adapt(adapters, kind, flaw)))
