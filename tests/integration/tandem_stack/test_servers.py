@@ -44,7 +44,7 @@ async def test_the_service_role_of_postgres_may_do_nothing_until_it_is_granted(d
     await service.close()
 
 
-async def test_the_service_user_of_mongodb_has_the_users_collection_and_nothing_else(databases):
+async def test_the_service_user_of_mongodb_has_the_documents_of_its_database_and_nothing_else(databases):
     async with AsyncMongoClient(databases.mongodb_service_url) as client:
         database = client.get_default_database()
         users = database.get_collection("users")
@@ -52,8 +52,9 @@ async def test_the_service_user_of_mongodb_has_the_users_collection_and_nothing_
         await users.update_one({"_id": 1}, {"$set": {"seed": "s"}})
         assert await users.find_one() == {"_id": 1, "seed": "s"}
         await users.delete_one({"_id": 1})
+        # The collections of installed aggregates have names that nobody knows when the account is made.
+        await database.get_collection("others").insert_one({"_id": 1})
         for refused in (
-            database.get_collection("others").insert_one({}),
             users.create_index("email"),
             users.drop(),
             client.get_database("tandem_other").get_collection("users").find_one(),
