@@ -55,6 +55,14 @@ def changes(
     ]
 
 
+def beside_users(aggregates: Sequence[float], users: Sequence[float]) -> Report:
+    """A report of rounds in which orders and users of their size were created at these rates."""
+    rounds = {"aggregate": closed(aggregates), "users of its size": closed(users)}
+    found = [msgspec.structs.replace(one, kind=kind) for kind, some in rounds.items() for one in some]
+    sizes = {"name": "orders", "bytes_of_its_first_event": 179, "bytes_of_created": 176}
+    return quiet(*found, aggregate=sizes)
+
+
 def quiet(*measurements: Measurement, **changes: object) -> Report:
     """A report of these measurements, from a machine that did nothing else."""
     report = sample()

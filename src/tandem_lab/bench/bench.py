@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
+from tandem.aggregates import Aggregate
 from tandem_lab.bench.baselines import Baselines, left_out
 from tandem_lab.bench.environment import environment_of
 from tandem_lab.bench.fill import USERS_A_SECOND, clean_up, fill
@@ -68,6 +70,8 @@ class BenchPlan(msgspec.Struct, frozen=True):
     join_reads: int = 2_000
     #: How many users the tables must have before anything is measured.
     users_before: int = 0
+    #: What is measured instead of all else; see `beside_users`.
+    aggregate: Aggregate[Any] | None = None
 
 
 #: A first look: about two minutes on an idle machine.

@@ -14,6 +14,7 @@ just enough HTTP/1.1 for the answers of this service, and its report contains it
 
 import asyncio
 import itertools
+import random
 import sys
 import time
 from collections import deque
@@ -23,6 +24,7 @@ from pathlib import Path
 import msgspec
 import uvloop
 
+from tandem.aggregates.installed import named
 from tandem.random_users import random_users
 
 # Requests that are not answered this long after the end of the load count as failed.
@@ -48,6 +50,10 @@ class Plan(msgspec.Struct, frozen=True):
     #: How the users `targets` are changed, in this order: by PATCH or DELETE; "" creates users.
     method: str = ""
     targets: tuple[int, ...] = ()
+    #: The aggregate that is created, by its trial, which is given `targets`; "" creates users.
+    aggregate: str = ""
+    #: The fields that users are created with; all, if none are named.
+    fields: tuple[str, ...] = ()
     #: Whether each change is to be one of the version that was read before.
     if_match: bool = False
 
@@ -81,10 +87,24 @@ def requests_of(plan: Plan) -> Iterator[bytes]:
 
 
 def create_requests(plan: Plan) -> Iterator[bytes]:
-    """A POST for each user of the plan, all different, each with a key of its own."""
-    for number, user in enumerate(random_users(str(plan.seed), 0, plan.requests)):
-        what = f"POST /api/v1/user-command?seed={plan.seed}"
-        yield _command(plan, what, number, msgspec.json.encode(user))
+    """A POST for each user or aggregate of the plan, all different, each with a key of its own."""
+    what = f"POST /api/v1/{plan.aggregate or 'user'}-command?seed={plan.seed}"
+    for number, body in enumerate(_aggregates(plan) if plan.aggregate else _users(plan)):
+        yield _command(plan, what, number, body)
+
+
+def _users(plan: Plan) -> Iterator[bytes]:
+    for user in random_users(str(plan.seed), 0, plan.requests):
+        some = {name: getattr(user, name) for name in plan.fields}
+        yield msgspec.json.encode(some or user)
+
+
+def _aggregates(plan: Plan) -> Iterator[bytes]:
+    trial = named(plan.aggregate).trial
+    assert trial is not None  # noqa: S101 - narrows the type: it was asked before
+    for number in range(plan.requests):
+        dice = random.Random(f"{plan.seed}-{number}")  # noqa: S311 - it must be repeatable
+        yield msgspec.json.encode(trial.create(dice, plan.targets))
 
 
 def change_requests(plan: Plan) -> Iterator[bytes]:

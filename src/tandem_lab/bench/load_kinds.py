@@ -15,6 +15,9 @@ class Kind(StrEnum):
     #: Updating some of them far more often than others; the second reads first and expects what it has read.
     CONTENDED = "contended update"
     CONTENDED_IF_MATCH = "contended update, If-Match"
+    #: Creating aggregates of an installed kind, and users whose first event is about as large as theirs.
+    AGGREGATE = "aggregate"
+    USERS_ALIKE = "users of its size"
     #: Reading users.
     BY_ID = "read by id"
     BY_EMAIL = "read by e-mail"
@@ -38,6 +41,7 @@ class Kind(StrEnum):
 CREATES = frozenset({Kind.CLOSED, Kind.OPEN, Kind.BESIDE_READS})
 CHANGES = frozenset({Kind.UPDATE, Kind.DELETE})
 CONTENDED = frozenset({Kind.CONTENDED, Kind.CONTENDED_IF_MATCH})
+BESIDE_USERS = frozenset({Kind.AGGREGATE, Kind.USERS_ALIKE})
 #: For each load that may have a rate, the load that shows the highest rate.
 FLAT_OUT = {
     Kind.OPEN: Kind.CLOSED,
@@ -48,6 +52,6 @@ FLAT_OUT = {
     Kind.BESIDE_WRITES: Kind.BY_EMAIL,
 }
 #: Loads of the service itself; all other kinds are baselines.
-OF_SERVICE = frozenset(FLAT_OUT) | frozenset(FLAT_OUT.values()) | CHANGES | CONTENDED
+OF_SERVICE = frozenset(FLAT_OUT) | frozenset(FLAT_OUT.values()) | CHANGES | CONTENDED | BESIDE_USERS
 #: The number of connections that a browser opens.
 BROWSER_CONNECTIONS = 6

@@ -10,7 +10,7 @@ import msgspec
 
 from tandem_lab.bench.generator import Plan
 from tandem_lab.bench.load import Load, carry_out, histogram_of, plan_of
-from tandem_lab.bench.load_kinds import CONTENDED, Kind
+from tandem_lab.bench.load_kinds import BESIDE_USERS, CONTENDED, Kind
 from tandem_lab.bench.probe import Probe
 from tandem_lab.bench.results import Measurement
 from tandem_lab.bench.stages import StageWatch
@@ -57,10 +57,19 @@ async def measure_creates(
         NotDrained: some were still pending two minutes later.
         GeneratorFailed: the load was not carried out.
     """
-    run_seed = seed or f"lab-{time.time_ns()}"
-    kind = Kind.CLOSED if load.rate is None else Kind.OPEN
-    found = await _measure_commands(probe, url, plan_of(url, load, seed=run_seed), kind, run_seed)
-    of_instances = await probe.users_of_instances(run_seed)
+    plan = plan_of(url, load, seed=seed or f"lab-{time.time_ns()}")
+    return await measure_plan(probe, url, plan, Kind.CLOSED if load.rate is None else Kind.OPEN, round_)
+
+
+async def measure_plan(probe: Probe, url: str, plan: Plan, kind: Kind, round_: int) -> Measurement:
+    """The same with a plan that creates something in a new run.
+
+    Raises:
+        NotDrained, GeneratorFailed: see `measure_creates`.
+    """
+    seed = str(plan.seed)
+    found = await _measure_commands(probe, url, plan, kind, seed)
+    of_instances = await probe.users_of_instances(seed)
     return msgspec.structs.replace(found, round=round_, users_of_instances=of_instances)
 
 
@@ -83,14 +92,15 @@ async def measure_changes(probe: Probe, url: str, load: Load, change: Change, ro
 
 async def _measure_commands(probe: Probe, url: str, plan: Plan, kind: Kind, run_seed: str) -> Measurement:
     """Send commands on users of the run, wait until all of these are synchronized, and say what it took."""
-    watch = StageWatch([instance.port for instance in probe.running.instances])
+    watch = StageWatch([instance.port for instance in probe.running.instances], probe.kind)
     since = await probe.now()
     async with watch.watching():
         run = await carry_out(probe, plan, lambda _: until_drained(probe, run_seed))
     versions, per_second = await probe.synchronized(run_seed, since)
     outcome = run.outcome
-    if kind in CONTENDED and versions:
-        # What was synchronized with a later version counts, too: nothing is left for later.
+    if kind in CONTENDED | BESIDE_USERS and versions:
+        # What was synchronized with a later version counts, too: nothing is left for later. And versions
+        # that reactions have led to do not.
         versions, per_second = outcome.answered, per_second * outcome.answered / versions
     return msgspec.structs.replace(
         run.measurement(kind, 0, versions),

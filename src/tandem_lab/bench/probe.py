@@ -19,6 +19,20 @@ BEGINNING = datetime.min.replace(tzinfo=UTC)
 TRIES = 5
 
 
+#: The views of a kind of aggregates, by the names of those of users.
+VIEWS = """
+CREATE TEMP VIEW lab_event AS
+SELECT id AS user_id, seed, version, event_type, created_at FROM public.lab_{kind}_event;
+CREATE TEMP VIEW lab_run AS
+SELECT seed, app_id, total AS users, synchronized, dead_letters FROM public.lab_{kind}_run
+"""
+DRAINED = """
+SELECT (SELECT coalesce(sum(users - synchronized - dead_letters), 0) FROM lab_run WHERE seed = $1) = 0
+"""
+#: What follows from an aggregate has to be done, too.
+AND_NOTHING_FOLLOWS = " AND NOT EXISTS (SELECT FROM public.lab_{kind}_reaction)"
+
+
 class Usage(msgspec.Struct, frozen=True):
     """Totals so far. The difference of two of them is what a run has used."""
 
@@ -73,26 +87,42 @@ def pids_of(running: Status) -> dict[str, list[int]]:
 
 
 class Probe:
-    """Asks the servers of a running stack, with the URLs of their owner."""
+    """Asks the servers of a running stack, with the URLs of their owner.
 
-    def __init__(self, running: Status, postgres: asyncpg.Pool, mongodb: AsyncMongoClient[Any]) -> None:
+    `kind` is that of aggregates, about which is then asked instead of users.
+    """
+
+    def __init__(
+        self, running: Status, postgres: asyncpg.Pool, mongodb: AsyncMongoClient[Any], kind: str = ""
+    ) -> None:
         self.running = running
+        self.kind = kind
         self._postgres = postgres
         self._mongodb = mongodb
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, running: Status, schema: str = "public") -> AsyncIterator["Probe"]:
+    async def open(cls, running: Status, schema: str = "public", kind: str = "") -> AsyncIterator["Probe"]:
         """Connect to both servers; `schema` has the tables in PostgreSQL."""
         settings = {"search_path": schema}
+
+        async def look_at_the_kind(connection: asyncpg.Connection) -> None:
+            if kind:
+                await connection.execute(VIEWS.replace("{kind}", kind))
+
         async with (
             # Two connections, because reads and writes may be measured at the same time.
             asyncpg.create_pool(
-                running.postgres.url, min_size=1, max_size=2, timeout=10, server_settings=settings
+                running.postgres.url,
+                min_size=1,
+                max_size=2,
+                timeout=10,
+                server_settings=settings,
+                init=look_at_the_kind,
             ) as postgres,
             AsyncMongoClient[Any](running.mongodb.url, serverSelectionTimeoutMS=5_000) as mongodb,
         ):
-            yield cls(running, postgres, mongodb)
+            yield cls(running, postgres, mongodb, kind)
 
     async def usage(self) -> Usage:
         """All totals now."""
@@ -187,8 +217,8 @@ class Probe:
 
     async def is_drained(self, seed: str) -> bool:
         """Whether no user of the run is pending any more."""
-        pending = "SELECT coalesce(sum(users - synchronized - dead_letters), 0) FROM lab_run WHERE seed = $1"
-        return bool(await self._postgres.fetchval(pending, seed) == 0)
+        question = DRAINED + (AND_NOTHING_FOLLOWS.replace("{kind}", self.kind) if self.kind else "")
+        return bool(await self._postgres.fetchval(question, seed))
 
     async def users_of_instances(self, seed: str) -> dict[str, int]:
         """How many users of the run each instance has created."""

@@ -24,6 +24,8 @@ COALESCERS = {
     "ChangeUserQueryCommand": "projected",
     "SynchronizeUserCommand": "synchronized",
 }
+# The same of a kind of aggregates, whose name follows.
+STEPS = {"create": "stored", "change": "stored", "show": "projected", "synchronize": "synchronized"}
 SAMPLE_SECONDS = 0.25
 TIMEOUT = aiohttp.ClientTimeout(total=5)
 
@@ -44,10 +46,14 @@ class StageCounts(msgspec.Struct, frozen=True):
 
 
 class StageWatch:
-    """Takes samples of the counts of the instances on these ports of this machine."""
+    """Takes samples of the counts of the instances on these ports of this machine.
 
-    def __init__(self, ports: Sequence[int]) -> None:
+    They are counts of users, or of a kind of aggregates.
+    """
+
+    def __init__(self, ports: Sequence[int], kind: str = "") -> None:
         self._ports = ports
+        self._stages = {f"{step} {kind}": stage for step, stage in STEPS.items()} if kind else COALESCERS
         self._samples: list[tuple[float, StageCounts]] = []
 
     @asynccontextmanager
@@ -88,7 +94,7 @@ class StageWatch:
         counters = {"tandem_batch_items_sum": items, "tandem_batch_items_count": batches}
         for family in text_string_to_metric_families("\n".join(texts)):
             for sample in family.samples:
-                stage = COALESCERS.get(sample.labels.get("coalescer", ""))
+                stage = self._stages.get(sample.labels.get("coalescer", ""))
                 if stage is not None and sample.name in counters:
                     counters[sample.name][stage] += int(sample.value)
         self._samples.append((time.monotonic(), StageCounts(items, batches)))

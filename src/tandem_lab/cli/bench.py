@@ -1,5 +1,6 @@
 """`tandem bench`: how fast, at what lag, at what cost, and how that compares."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,14 +8,16 @@ import click
 from rich.console import Group
 from rich.markup import escape
 
+from tandem.aggregates.installed import named
 from tandem.cli.tables import Column, FittedTable
 from tandem_lab.bench.bench import QUICK, BenchPlan
 from tandem_lab.bench.bench import bench as run_bench
+from tandem_lab.bench.beside_users import bench_beside_users
 from tandem_lab.bench.own_stack import address_of
 from tandem_lab.bench.results import Measurement, Report, rate_of
 from tandem_lab.bench.steps import Tell
 from tandem_lab.cli.common import finish, measure, numbers, report_options, stack_for, with_choices
-from tandem_lab.report.analysis import ratios
+from tandem_lab.report.analysis import Ratio, ratios
 from tandem_lab.report.format import number
 from tandem_lab.report.runs import Loads, load_name
 from tandem_lab.report.thresholds import Threshold
@@ -34,6 +37,11 @@ COLUMNS = (
 
 
 @click.command
+@click.option(
+    "--aggregate",
+    help="Measure instead how fast an installed aggregate is created, such as orders, and in turn users "
+    "whose events are as large.",
+)
 @click.option("--quick", is_flag=True, help="A first look in about two minutes.")
 @click.option("--seconds", type=click.FloatRange(1, 600), help="How long each load lasts.  [default: 8]")
 @click.option("--rounds", type=click.IntRange(1, 50), help="How often each load is repeated.  [default: 3]")
@@ -73,19 +81,21 @@ def bench(
     data is kept as JSON, with a page beside it that opens offline.
     """
     plan = _plan(**choices)
+    carry_out = run_bench if plan.aggregate is None else bench_beside_users
 
     async def work(tell: Tell) -> Report:
         async with stack_for(data_dir, instances) as stack:
             address = url or address_of(stack.running)
-            return await run_bench(stack.running, address, stack.data_dir, plan, tell)
+            return await carry_out(stack.running, address, stack.data_dir, plan, tell)
 
     report = measure(work)
     finish(report, table_of(report), json_file, thresholds)
 
 
-def _plan(*, quick: bool, baselines: bool, changes: bool, **choices: Any) -> BenchPlan:
+def _plan(*, quick: bool, baselines: bool, changes: bool, aggregate: str | None, **choices: Any) -> BenchPlan:
     without = ({} if baselines else {"baselines": ()}) | ({} if changes else {"changed": 0, "exponents": ()})
-    return with_choices(QUICK if quick else BenchPlan(), choices | without)
+    measured = {"aggregate": named(aggregate) if aggregate else None}
+    return with_choices(QUICK if quick else BenchPlan(), choices | without | measured)
 
 
 def table_of(report: Report) -> Group:
@@ -93,8 +103,21 @@ def table_of(report: Report) -> Group:
     table = FittedTable(*COLUMNS, elsewhere="A wider window shows more, the report all.")
     for measurement in report.measurements:
         table.add_row(*_row(measurement))
-    lines = [f"{number(ratio.spread.median):>6}  {escape(ratio.id.name)}" for ratio in ratios(Loads(report))]
-    return Group(table, "", *lines)
+    found = ratios(Loads(report))
+    lines = [f"{number(ratio.spread.median):>6}  {escape(ratio.id.name)}" for ratio in found]
+    return Group(table, "", *lines, *_beside_users(report, found))
+
+
+def _beside_users(report: Report, found: Sequence[Ratio]) -> Iterator[str]:
+    """How an aggregate compared with users in each round, and how large the events were of both."""
+    sizes = report.environment.get("aggregate")
+    if sizes is None:
+        return
+    for ratio in found:
+        rounds = ", ".join(map(number, ratio.rounds))
+        yield f"Round by round: {rounds}."
+        own, alike = sizes["bytes_of_its_first_event"], sizes["bytes_of_created"]
+        yield f"The events of {escape(sizes['name'])} had {own} bytes, those of users {alike}."
 
 
 def _row(measurement: Measurement) -> list[str]:

@@ -231,6 +231,11 @@ def _every_ratio(loads: Loads) -> Iterator[Ratio]:
     yield _ratio(RatioId(Kind.CLOSED, Kind.ONE_AT_A_TIME, Quantity.ANSWER_TIME), ours, theirs)
     for kind in (Kind.UPDATE, Kind.DELETE):
         yield _ratio(RatioId(kind, Kind.CLOSED), _best_of(kind, report), _best_of(Kind.CLOSED, report))
+    yield _ratio(
+        RatioId(Kind.AGGREGATE, Kind.USERS_ALIKE),
+        _best_of(Kind.AGGREGATE, report),
+        _best_of(Kind.USERS_ALIKE, report),
+    )
     for kind, to in READ_BASELINES.items():
         yield _ratio(RatioId(kind, to), _best_of(kind, report), _best_of(to, report))
     yield from _every_instances_ratio(loads)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from tandem_lab.bench.load_kinds import BESIDE_USERS, Kind
 from tandem_lab.report.analysis import DURABILITY, limit_of, ratios, warnings
 from tandem_lab.report.format import number, rounds
 from tandem_lab.report.markup import Content, element
@@ -20,7 +21,7 @@ def sentences(loads: Loads) -> list[Content]:
     """The answer for a reader who reads nothing else."""
     saturated = loads.saturated
     if saturated is None:
-        return [element("p", "This report has no closed load, so it cannot say how much the service can do.")]
+        return [_beside_users(loads)]
     rate, key = saturated.rate, saturated.key
     subject = "One instance carries" if key.instances == 1 else f"{key.instances} instances carry"
     between = f", between {number(rate.min)} and {number(rate.max)}" if rate.repeats > 1 else ""
@@ -38,9 +39,16 @@ def sentences(loads: Loads) -> list[Content]:
 
 def big_numbers(loads: Loads) -> list[Content]:
     """The numbers to remember, each with what it is and how far it spreads."""
-    saturated, half = loads.saturated, loads.half
-    if saturated is None:
-        return []
+    cards = [] if loads.saturated is None else _cards_of(loads.saturated, loads.half)
+    cards += [
+        _card(number(found.median), "", ratio.id.name, _range(found))
+        for ratio in ratios(loads)
+        for found in [ratio.spread]
+    ]
+    return [element("dl", *cards, class_="cards")] if cards else []
+
+
+def _cards_of(saturated: Runs, half: Runs | None) -> list[Content]:
     rate = saturated.rate
     cards = [_card(number(rate.median), "users/s", "at saturation", _range(rate))]
     if half is not None:
@@ -56,12 +64,7 @@ def big_numbers(loads: Loads) -> list[Content]:
         cards.append(
             _card(number(cpu.median), "µs", "CPU of all servers per user", f"instances: {number(own)} µs")
         )
-    cards += [
-        _card(number(found.median), "", ratio.id.name, _range(found))
-        for ratio in ratios(loads)
-        for found in [ratio.spread]
-    ]
-    return [element("dl", *cards, class_="cards")]
+    return cards
 
 
 def durability(loads: Loads) -> list[Content]:
@@ -91,6 +94,21 @@ def verdict(thresholds: Sequence[ThresholdOutcome]) -> list[Content]:
         for each in thresholds
     ]
     return [element("p", summary), element("ul", *items, class_="verdict")]
+
+
+def _beside_users(loads: Loads) -> Content:
+    """How fast an aggregate is created, and users as large."""
+    rates = {each.key.kind: number(each.rate.median) for each in loads.beside_users}
+    if len(rates) < len(BESIDE_USERS):
+        return element("p", "This report has no closed load, so it cannot say how much the service can do.")
+    return element(
+        "p",
+        element(
+            "strong", f"{rates[Kind.AGGREGATE]} {loads.report.environment['aggregate']['name']} a second"
+        ),
+        f" went all the way, as fast as they go, and in turn with them {rates[Kind.USERS_ALIKE]} users whose "
+        "events are as large.",
+    )
 
 
 def _growth(loads: Loads, saturated: Runs) -> Content:

@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from tandem_lab.bench.load_kinds import CHANGES, CONTENDED
+from tandem_lab.bench.load_kinds import CHANGES, CONTENDED, Kind
 from tandem_lab.bench.results import Measurement, is_read
 from tandem_lab.histogram import Percentiles
 
@@ -41,6 +41,7 @@ def servers_cpu(measurement: Measurement) -> float:
 def _metrics(measurement: Measurement) -> Iterator[tuple[Metric, float]]:
     changes = measurement.kind in CHANGES | CONTENDED
     thing = "read" if is_read(measurement) else "command" if changes else "user"
+    thing = "aggregate" if measurement.kind == Kind.AGGREGATE else thing
     for stage, rate in measurement.per_second.items():
         yield Metric(stage, f"{thing}s/s", "more"), rate
     yield from _percentiles("answer", measurement.post_ms)

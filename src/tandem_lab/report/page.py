@@ -54,6 +54,7 @@ def _contents(report: Report, thresholds: Sequence[ThresholdOutcome]) -> dict[st
         "connections": scaling.over_connections(loads),
         "baselines": tables.baselines(loads),
         "changes": tables.changes(loads),
+        "beside-users": tables.beside_users(loads),
         "contention": plots.contention(loads),
         "reads": tables.reads(loads),
         "own-writes": tables.own_writes(report),

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from tandem_lab.bench.load_kinds import CHANGES, CONTENDED, CREATES, FLAT_OUT, OF_SERVICE, Kind
+from tandem_lab.bench.load_kinds import BESIDE_USERS, CHANGES, CONTENDED, CREATES, FLAT_OUT, OF_SERVICE, Kind
 from tandem_lab.bench.results import Measurement, Report, highest_rate, is_read, rate_of
 from tandem_lab.histogram import LatencyHistogram
 from tandem_lab.report.metrics import Metric, metrics_of
@@ -122,6 +122,7 @@ class Loads:
         self.commands = [each for each in self.all if not each.reads and each.key.kind not in CONTENDED]
         self.changes = [each for each in self.all if each.key.kind in CHANGES]
         self.contended = [each for each in self.all if each.key.kind in CONTENDED]
+        self.beside_users = [each for each in self.all if each.key.kind in BESIDE_USERS]
         self.closed = [each for each in self.all if each.key.kind == Kind.CLOSED]
         self.saturated = self.saturated_with()
         self.half = self._half()

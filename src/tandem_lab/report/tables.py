@@ -15,6 +15,8 @@ from tandem_lab.statistics import median_with_spread
 
 WHAT_IT_IS = {
     Kind.CLOSED: "users are created, over HTTP",
+    Kind.AGGREGATE: "by the commands of its trial, over HTTP",
+    Kind.USERS_ALIKE: "users of only some fields, so that their events are as large, over HTTP",
     Kind.UPDATE: "a merge patch of one field; each user once",
     Kind.DELETE: "each user once; its history stays",
     Kind.FROZEN_FLOOR: "an early version's statements, in batches of 500, without HTTP; they never change",
@@ -31,6 +33,9 @@ SETTING_NAMES = {
     "fsync_us": "one block made safe on this disk (fdatasync), µs",
     "others_busy": "cores that other programs kept busy at the beginning",
     "users_before": "users in the tables at the beginning",
+    "bytes_of_its_first_event": "the events that create one, bytes of JSON",
+    "bytes_of_created": "the event CREATED of a user beside it, bytes of JSON",
+    "fields_of_users": "the fields of these users",
     "memory_gib": "memory, GiB",
     "tandem": "Tandem",
     "python": "Python",
@@ -53,6 +58,12 @@ def changes(loads: Loads) -> list[Content]:
     created = [each for each in loads.closed if each.key.connections in connections]
     shown = sorted([*created, *loads.changes], key=lambda each: -each.key.connections)
     return _side_by_side("Commands per second", shown, loads, "ratio to creating")
+
+
+def beside_users(loads: Loads) -> list[Content]:
+    """An aggregate beside users whose events are as large."""
+    shown = loads.beside_users
+    return _side_by_side("Created per second", shown, loads, "ratio to users") if shown else []
 
 
 def reads(loads: Loads) -> list[Content]:
@@ -121,7 +132,8 @@ def _side_by_side(
     caption: str, shown: Sequence[Runs], loads: Loads, ratio: str = "ratio of Tandem to it"
 ) -> list[Content]:
     of_rates = [each for each in ratios(loads) if each.id.quantity is Quantity.USERS_A_SECOND]
-    beside = {each.id.of if each.id.to is Kind.CLOSED else each.id.to: each for each in of_rates}
+    ours = (Kind.CLOSED, Kind.USERS_ALIKE)
+    beside = {each.id.of if each.id.to in ours else each.id.to: each for each in of_rates}
     # A baseline that ran with several loads counts with its best one, so the ratio is in that line.
     best = {each.key.kind: each for each in sorted(shown, key=lambda each: each.rate.median)}
     rows, cells = [], []

@@ -117,6 +117,7 @@ HEADLINES: Mapping[str, tuple[str, Find]] = {
     "deletes-per-second": ("commands/s", _highest(Kind.DELETE)),
     "ratio-updates-to-creates": ("", _ratio(Kind.UPDATE, Kind.CLOSED)),
     "ratio-deletes-to-creates": ("", _ratio(Kind.DELETE, Kind.CLOSED)),
+    "ratio-aggregate-to-users": ("", _ratio(Kind.AGGREGATE, Kind.USERS_ALIKE)),
     "outdated-reads": ("", lambda loads: outdated(loads.report)),
     "reads-by-id": ("reads/s", _highest(Kind.BY_ID)),
     "reads-by-email": ("reads/s", _highest(Kind.BY_EMAIL)),

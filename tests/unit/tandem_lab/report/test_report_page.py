@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import msgspec
 
-from reports import baseline, changes, closed, everything, quiet, sample
+from reports import baseline, beside_users, changes, closed, everything, quiet, sample
 from tandem_lab.bench.results import GeneratorCost, OwnWrites
 from tandem_lab.histogram import Percentiles
 from tandem_lab.report.format import number
@@ -282,3 +282,14 @@ def test_a_command_line_with_bytes_that_are_no_text_can_be_written(tmp_path):
     report = msgspec.structs.replace(sample(), command=["tandem", b"\xff".decode(errors="surrogateescape")])
     write_report(report, tmp_path / "report.html")
     assert "\\udcff" in (tmp_path / "report.html").read_text()
+
+
+def test_an_aggregate_beside_users_is_the_answer_where_nothing_else_was_measured():
+    text = text_of(page_of(beside_users([800.0, 900.0, 1000.0], [1000.0, 1000.0, 1000.0])))
+    answer = text[: text.index("What was measured")]
+    assert "900 orders a second" in answer
+    assert "1,000 users whose events are as large" in answer
+    assert "aggregate: ratio to “users of its size” 0.900 0.800 to 1.00 in 3 rounds" in answer
+    section = text[text.index("An aggregate beside users") :]
+    assert "0.900 (0.800 to 1.00)" in section
+    assert "the events that create one, bytes of JSON 179" in section

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from reports import baseline, changes, closed, quiet, reads, sample
+from reports import baseline, beside_users, changes, closed, quiet, reads, sample
 from tandem_lab.bench.results import OwnWrites
 from tandem_lab.histogram import Percentiles
 from tandem_lab.report.runs import Loads
@@ -127,3 +127,10 @@ def test_cpu_failures_and_disturbance_can_be_demanded_too():
     report = quiet(failing)
     names = ("cpu-of-instances", "cpu-of-servers", "failed-requests", "others-busy")
     assert [value_of(name, report) for name in names] == [100.0, 140.0, 1, 0.7]
+
+
+def test_an_aggregate_is_held_against_users_of_its_size_round_by_round():
+    report = beside_users([800.0, 900.0, 1000.0], [1000.0, 1000.0, 500.0])
+    assert judged(report, "ratio-aggregate-to-users>=0.8").met
+    assert value_of("ratio-aggregate-to-users", report) == 0.9
+    assert value_of("ratio-aggregate-to-users", quiet()) is None
