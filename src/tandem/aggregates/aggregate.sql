@@ -101,17 +101,23 @@ LEFT JOIN LATERAL (
 ) e ON true;
 
 -- name: find_by_keys
--- What commands with these keys have led to: the version of an aggregate, with the events up to it.
-SELECT given.key, k.fingerprint, k.version, a.id, a.seed, a.app_id, a.created_at, e.events
+-- What commands with these keys have led to: the version of an aggregate, with the events up to it, or a rejection.
+SELECT given.key, k.fingerprint, k.version, k.rejection, a.id, a.seed, a.app_id, a.created_at, e.events
 FROM unnest($1::text[]) AS given (key)
 CROSS JOIN LATERAL (SELECT * FROM prm_{kind}_key WHERE key = sha256(convert_to(given.key, 'UTF8')) LIMIT 1) k
-CROSS JOIN LATERAL (SELECT * FROM prm_{kind} WHERE id = k.{kind}_id LIMIT 1) a
+LEFT JOIN LATERAL (SELECT * FROM prm_{kind} WHERE id = k.{kind}_id LIMIT 1) a ON true
 CROSS JOIN LATERAL (
     SELECT json_agg(json_build_object(
                'version', version, 'event_type', event_type, 'format', format, 'event_data', event_data::text,
                'seed', seed, 'app_id', app_id, 'created_at', created_at, 'cause', cause) ORDER BY version) AS events
     FROM prm_{kind}_event WHERE {kind}_id = a.id AND version <= k.version AND event_type <> 'SYNCRONIZED'
 ) e;
+
+-- name: keep_rejection
+-- Keeps for good that the command with this key was rejected, unless the key stands for something already.
+INSERT INTO prm_{kind}_key (key, fingerprint, {kind}_id, version, rejection)
+VALUES (sha256(convert_to($1, 'UTF8')), $2, 0, 0, $3)
+ON CONFLICT DO NOTHING;
 
 -- name: find_held_keys
 -- Those of these keys that a transaction has inserted which is still open; waits for none.

@@ -13,7 +13,7 @@ from tandem.aggregates.messages import Outcome, Stored, UnreadableAggregate
 from tandem.aggregates.queries import own_queries, queries_of
 from tandem.delivery.endings import Endings
 from tandem.delivery.held_keys import HeldKeys
-from tandem.delivery.idempotency import HeldUp, KeyTaken, Known
+from tandem.delivery.idempotency import HeldUp, Idempotency, KeyTaken, Known
 from tandem.delivery.pending import Claimed, PendingRows, Unreadable
 from tandem.delivery.rejections import Rejection
 from tandem.kernel import Unavailable
@@ -131,7 +131,13 @@ class PostgresCommandStore:
         rows = await self._database.fetch(self._queries["find_by_keys"], keys)
         return {row["key"]: Known(row["fingerprint"] or b"", self._outcome(row)) for row in rows}
 
+    async def keep_rejection(self, key: Idempotency, why: str) -> None:
+        """See `ports.CommandStore`."""
+        await self._database.fetch(self._queries["keep_rejection"], key.key, key.fingerprint, why)
+
     def _outcome(self, row: asyncpg.Record) -> Outcome | Exception:
+        if row["rejection"] is not None:
+            return Rejection(row["rejection"])
         events = msgspec.json.decode(row["events"], type=list[StoredEvent])
         try:
             state = state_after(self._aggregate, events)

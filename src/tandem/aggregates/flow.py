@@ -22,6 +22,7 @@ from tandem.aggregates.ports import Stores
 from tandem.delivery.contest import until_settled
 from tandem.delivery.idempotency import Known, once_each
 from tandem.delivery.pending import Unreadable
+from tandem.delivery.rejections import Rejection
 from tandem.kernel import Backoff, BatchPolicy, Coalescer, Unavailable
 from tandem.mongodb.document import Document, version_of
 from tandem.user.stored import uptime
@@ -120,6 +121,24 @@ class AggregateFlow:
         lane = self.creates if sent.id is None else self.changes
         outcome: Outcome = await until_settled(lambda: lane.submit(sent))
         return outcome
+
+    async def rejected_for_good(self, sent: Sent, rejection: Rejection) -> Outcome:
+        """Keep that this command was rejected, which has a key; what the key stands for then.
+
+        Whoever sends it again gets the same answer, whatever has changed meanwhile. If somebody else has
+        carried it out in between, that is the answer.
+
+        Raises:
+            Rejection: it is rejected.
+            Unavailable: as everywhere. Doing it again is harmless.
+        """
+        assert sent.idempotency is not None  # noqa: S101 - narrows the type
+        await self.store.keep_rejection(sent.idempotency, str(rejection))
+        known = await self.store.find_by_keys([sent.idempotency.key])
+        result = known[sent.idempotency.key].result
+        if isinstance(result, Exception):
+            raise result from rejection
+        return _replayed(result)
 
     async def find(self, id_: int) -> Document | None:
         """MongoDB's document or tombstone of this id.

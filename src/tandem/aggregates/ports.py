@@ -8,7 +8,7 @@ from tandem.aggregates.definition import Happened
 from tandem.aggregates.drafts import Draft
 from tandem.aggregates.events import StoredEvent
 from tandem.aggregates.messages import Outcome, Stored, UnreadableAggregate
-from tandem.delivery.idempotency import Known
+from tandem.delivery.idempotency import Idempotency, Known
 from tandem.delivery.pending import Claimed
 
 
@@ -31,6 +31,12 @@ class CommandStore(Protocol):
 
     async def find_by_keys(self, keys: Sequence[str]) -> Mapping[str, Known[Outcome]]:
         """What commands with these keys have led to; a key that was never used is missing."""
+
+    async def keep_rejection(self, key: Idempotency, why: str) -> None:
+        """Keep for good that the command with this key was rejected, unless the key stands for something.
+
+        From then on `find_by_keys` answers a `Rejection` for it.
+        """
 
     async def synchronize(self, versions: Sequence[tuple[int, int]]) -> None:
         """Record SYNCRONIZED for each id that is pending at this version or an earlier one."""
@@ -100,19 +106,12 @@ class Task(Protocol):
     def happened(self) -> Happened:
         """The event."""
 
-    @property
-    def rejected(self) -> dict[str, str]:
-        """The commands that were rejected already, by their keys, and why."""
-
 
 class Tasks(Protocol):
     """Reactions that are still to be done, as a stored fact."""
 
     async def claim(self, incarnation: int, most: int) -> Sequence[Task]:
         """Take some that no living instance has, oldest first."""
-
-    async def note_rejection(self, task: Task, incarnation: int, key: str, why: str) -> bool:
-        """Remember that this command was rejected. False: the task is in other hands by now."""
 
     async def finish(self, task: Task, incarnation: int) -> None:
         """It is done."""

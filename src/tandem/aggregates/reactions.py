@@ -2,8 +2,9 @@
 
 Each is a stored fact from the commit of its event on. An instance claims it, calls the author's function, and
 removes it when that has returned. If the instance dies, another one calls the function again. What a reaction
-sends has a key made of the reaction, its event, and what is sent to whom. So nothing is carried out twice,
-and what was rejected once is rejected again.
+sends has a key made of the reaction, its event, and what is sent to whom. The first answer to it stands for
+good, a rejection too: so nothing is carried out twice, and two instances that both take a reaction for theirs
+(one was frozen) cannot go different ways.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ from tandem.aggregates.definition import (
     Related,
 )
 from tandem.aggregates.flow import AggregateFlow, refresh
-from tandem.aggregates.messages import Outcome, Sent
+from tandem.aggregates.messages import Sent
 from tandem.aggregates.ports import Others, Task, Tasks
 from tandem.delivery.contest import Overtaken
 from tandem.delivery.idempotency import Idempotency, StillOpen
@@ -44,10 +45,6 @@ PAGE = 1_000
 _PAUSES = Backoff()
 # Nobody's fault: it is tried again.
 _NOT_NOW = (Unavailable, Overloaded, Overtaken, StillOpen)
-
-
-class _TakenOver(Exception):
-    """Another instance has this reaction by now: it thought this one dead."""
 
 
 def reactions_of(aggregates: Sequence[Aggregate[Any]]) -> dict[str, Reaction]:
@@ -92,12 +89,8 @@ def _showing(aggregate: Aggregate[Any], related: Related[Any]) -> Reaction:
 class _Reach:
     """See `definition.Reach`: what the reaction of one task may do."""
 
-    def __init__(
-        self, task: Task, incarnation: int, tasks: Tasks, flows: Mapping[str, AggregateFlow], others: Others
-    ) -> None:
+    def __init__(self, task: Task, flows: Mapping[str, AggregateFlow], others: Others) -> None:
         self._task = task
-        self._incarnation = incarnation
-        self._tasks = tasks
         self._flows = flows
         self._others = others
         self._sent: dict[str, int] = {}
@@ -105,21 +98,16 @@ class _Reach:
     async def send(self, kind: str, id_: int | None, command: Any) -> int:
         """See `Reach.send`. None for a command writes the document anew."""
         key = self._key_of(kind, id_, command)
-        if key in self._task.rejected:
-            raise Rejection(self._task.rejected[key])
-        name, seed = self._task.name, self._task.happened.seed
+        flow, name, seed = self._flows[kind], self._task.name, self._task.happened.seed
         if command is None and id_ is not None:
             sent = msgspec.structs.replace(refresh(id_, name), idempotency=_idempotency(key, b""))
         else:
             body = msgspec.json.encode(command)
             sent = Sent(command, seed, id_, None, _idempotency(key, body), None, name)
         try:
-            outcome: Outcome = await self._flows[kind].execute(sent)
+            outcome = await flow.execute(sent)
         except Rejection as rejection:
-            if not await self._tasks.note_rejection(self._task, self._incarnation, key, str(rejection)):
-                raise _TakenOver from None
-            self._task.rejected[key] = str(rejection)
-            raise
+            outcome = await flow.rejected_for_good(sent, rejection)
         return outcome.stored.id
 
     def _key_of(self, kind: str, id_: int | None, command: Any) -> str:
@@ -236,8 +224,6 @@ class Reactions:
             await self._try(task, incarnation)
         except _NOT_NOW:
             await asyncio.sleep(_PAUSES.seconds(1))
-        except _TakenOver:
-            logger.warning("%s was taken over by another instance.", task.name)
         except Exception as error:
             # The author's code, or rows that cannot be read. Somebody has to mend it; the row says so.
             logger.exception("%s fails on %s %d", task.name, task.happened.kind, task.happened.id)
@@ -245,7 +231,7 @@ class Reactions:
                 await self._tasks.put_off(task, incarnation, _PAUSES.seconds(10), type(error).__name__)
 
     async def _try(self, task: Task, incarnation: int) -> None:
-        reach = _Reach(task, incarnation, self._tasks, self._flows, self._others)
+        reach = _Reach(task, self._flows, self._others)
         try:
             await self._reactions[task.name].do(task.happened, reach)
         except Rejection as rejection:

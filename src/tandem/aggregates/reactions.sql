@@ -16,7 +16,7 @@ WITH alive AS MATERIALIZED (
     FOR UPDATE SKIP LOCKED
 )
 UPDATE tandem_reaction SET incarnation = $1, claimed_at = now() WHERE ctid = ANY (ARRAY(SELECT ctid FROM chosen))
-RETURNING reaction, kind, id, version, event_type, rejected::text AS rejected;
+RETURNING reaction, kind, id, version, event_type;
 
 -- name: events
 -- The events of these ids, versions and types.
@@ -26,12 +26,6 @@ CROSS JOIN LATERAL (
     SELECT * FROM prm_{kind}_event
     WHERE {kind}_id = given.id AND version = given.version AND event_type::text = given.event_type LIMIT 1
 ) e;
-
--- name: note_rejection
--- Remembers that a command was rejected; a row only while the reaction is in these hands.
-UPDATE tandem_reaction SET rejected = rejected || jsonb_build_object($6::text, $7::text)
-WHERE reaction = $1 AND id = $2 AND version = $3 AND event_type = $4 AND incarnation = $5
-RETURNING id;
 
 -- name: finish
 -- Removes reactions that are done, those that are in these hands.

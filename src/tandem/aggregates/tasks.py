@@ -32,7 +32,6 @@ class ReactionTask(msgspec.Struct, frozen=True):
 
     name: str
     happened: Happened
-    rejected: dict[str, str]
 
 
 class ReactionState(msgspec.Struct, frozen=True):
@@ -86,7 +85,6 @@ class ReactionRows:
             ReactionTask(
                 row["reaction"],
                 self._happened(kind, event),
-                msgspec.json.decode(row["rejected"], type=dict[str, str]),
             )
             for row in rows
             if (event := events.get((row["id"], row["version"], row["event_type"])))
@@ -102,11 +100,6 @@ class ReactionRows:
         else:
             event = event_of(self._aggregates[kind], *columns)
         return Happened(kind, row["id"], row["version"], row["event_type"], event, row["seed"])
-
-    async def note_rejection(self, task: Task, incarnation: int, key: str, why: str) -> bool:
-        """See `ports.Tasks`."""
-        arguments = (*_place(task), incarnation, key, why)
-        return bool(await self.database.fetch(self._queries["note_rejection"], *arguments))
 
     async def finish(self, task: Task, incarnation: int) -> None:
         """See `ports.Tasks`."""
@@ -125,7 +118,7 @@ class ReactionRows:
 
     def hold(self, name: str, happened: Happened) -> ReactionTask:
         """The task that was written with this event, which this instance has just committed."""
-        task = ReactionTask(name, happened, {})
+        task = ReactionTask(name, happened)
         self._in_hand[id(task)] = task
         return task
 

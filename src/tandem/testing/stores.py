@@ -16,8 +16,9 @@ from tandem.aggregates.documents import is_somebody_elses
 from tandem.aggregates.drafts import Change, Draft
 from tandem.aggregates.events import StoredEvent, data_of, state_after
 from tandem.aggregates.messages import Outcome, Stored, UnreadableAggregate
-from tandem.delivery.idempotency import KeyTaken, Known, keys_of
+from tandem.delivery.idempotency import Idempotency, KeyTaken, Known, keys_of
 from tandem.delivery.pending import Claimed
+from tandem.delivery.rejections import Rejection
 from tandem.mongodb.client import LENIENT, UNSENDABLE
 from tandem.mongodb.document import Document, version_of
 from tandem.mongodb.identity import conflict, fingerprint_of
@@ -47,6 +48,8 @@ class MemoryCommandStore:
         self._rows: dict[int, Stored] = {}
         # Fingerprint, id and version of the command that had a key first.
         self._keys: dict[str, tuple[bytes, int, int]] = {}
+        # The keys of commands that were rejected for good, each with why.
+        self._rejections: dict[str, str] = {}
         #: The events of each, by its id.
         self.log: dict[int, list[StoredEvent]] = {}
         #: By id: the version that MongoDB shall have, and the life of an instance that has the work.
@@ -63,7 +66,7 @@ class MemoryCommandStore:
         written = [one for one in drafts if one.is_changed and self._version(one.id) == one.read_version]
         with_keys = [one for one in drafts if one in written or not one.is_changed]
         keys = keys_of([sent for draft in with_keys for sent, _ in draft.accepted])
-        if len({*keys, *self._keys}) < len(keys) + len(self._keys):
+        if len(set(keys)) < len(keys) or set(keys) & (self._keys.keys() | self._rejections.keys()):
             raise KeyTaken
         for draft in written:
             self._require_storable(draft)  # before the first is written
@@ -115,9 +118,17 @@ class MemoryCommandStore:
         state = self._rows[id_].state if id_ in self._rows else None
         return None if state is None else msgspec.json.decode(state, type=self._aggregate.state)
 
+    async def keep_rejection(self, key: Idempotency, why: str) -> None:
+        """See `ports.CommandStore`."""
+        if key.key not in self._keys:
+            self._rejections.setdefault(key.key, why)
+
     async def find_by_keys(self, keys: Sequence[str]) -> dict[str, Known[Outcome]]:
         """See `ports.CommandStore`."""
-        known = {}
+        rejected = self._rejections.keys() & set(keys)
+        known: dict[str, Known[Outcome]] = {
+            key: Known(b"", Rejection(self._rejections[key])) for key in rejected
+        }
         for key in self._keys.keys() & set(keys):
             fingerprint, id_, version = self._keys[key]
             events = [one for one in self.log[id_] if one.is_change and one.version <= version]

@@ -19,7 +19,6 @@ class MemoryTask(msgspec.Struct):
 
     name: str
     happened: Happened
-    rejected: dict[str, str]
     #: The life of an instance that has it; 0: none.
     incarnation: int = 0
     not_before: float = 0.0
@@ -50,7 +49,7 @@ class MemoryTasks:
     def note(self, happened: Happened, incarnation: int) -> None:
         """Write what has to follow from this event, which that life of an instance has committed."""
         for name in self._following.get((happened.kind, happened.type), ()):
-            task = MemoryTask(name, happened, {}, incarnation)
+            task = MemoryTask(name, happened, incarnation)
             self.rows[_place(task)] = task
         self.on_change()
 
@@ -69,21 +68,11 @@ class MemoryTasks:
         self._in_hand.update(free)
         for place in free:
             self.rows[place].incarnation = incarnation
-        return [
-            msgspec.structs.replace(row, rejected={**row.rejected})
-            for row in map(self.rows.__getitem__, free)
-        ]
+        return [msgspec.structs.replace(row) for row in map(self.rows.__getitem__, free)]
 
     def _own(self, task: Task, incarnation: int) -> MemoryTask | None:
         row = self.rows.get(_place(task))
         return row if row is not None and row.incarnation == incarnation else None
-
-    async def note_rejection(self, task: Task, incarnation: int, key: str, why: str) -> bool:
-        """See `ports.Tasks`."""
-        row = self._own(task, incarnation)
-        if row is not None:
-            row.rejected[key] = why
-        return row is not None
 
     async def finish(self, task: Task, incarnation: int) -> None:
         """See `ports.Tasks`."""

@@ -117,39 +117,57 @@ async def test_another_instance_repeats_a_reaction_and_nothing_arrives_twice(sys
     assert await count_events(system, "MoneyReceived") == 1
 
 
+async def open_until(instance, id_: int) -> None:
+    """Open accounts until one has this id."""
+    while await send(instance, None, OpenAccount("Bob", 100)) < id_:
+        pass
+
+
+async def next_id_but(system, count: int) -> int:
+    """The id that is given after so many others."""
+    last = "select last_value - (not is_called)::integer from prm_user_id_seq"
+    return await system.count(last) + count + 1
+
+
 async def test_what_was_rejected_once_is_rejected_again(system):
     """Else the repeated reaction would deliver what the first one is about to give back."""
-    next_id = await system.count("select last_value + 3 from prm_user_id_seq")
-    async with frozen_in_a_transfer(system, 60, to=next_id) as (_, ada, _nobody):
-        async with instance(system, "survivor") as survivor:
-            while (bob := await send(survivor, None, OpenAccount("Bob", 100))) < next_id:
-                pass
-            assert bob == next_id
+    bob = await next_id_but(system, 1)
+    async with frozen_in_a_transfer(system, 60, to=bob) as (_, ada, _nobody):
+        async with run_instance(
+            system.settings("other"), aggregates=[replace(bank.ACCOUNTS, reactions=[])]
+        ) as other:
+            await open_until(other, bob)
+        async with instance(system, "survivor"):
             await until_all_is_done(system)
-        assert (await cents(system))[bob] == 100
-    assert (await cents(system))[ada] == 100
+        assert await cents(system) == {ada: 100, bob: 100}
+    assert await cents(system) == {ada: 100, bob: 100}
     assert await count_events(system, "MoneyReturned") == 1
 
 
-async def test_a_rejection_that_comes_too_late_changes_nothing(system):
-    """The frozen instance has not noted the rejection when another one has carried the reaction out."""
-    next_id = await system.count("select last_value + 3 from prm_user_id_seq")
-    late = asyncio.Event()
+async def test_who_comes_too_late_delivers_nothing_that_has_come_back(system):
+    """An instance that was frozen before it did anything goes on when another has carried the reaction out."""
+    bob = await next_id_but(system, 1)
+    late, began, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def delayed(sent, reach) -> None:
+        began.set()
         await late.wait()
-        await bank.deliver(sent, reach)
+        try:
+            await bank.deliver(sent, reach)
+        finally:
+            ended.set()
 
     async with instance(system, "frozen", delayed, lease_seconds=3_600) as frozen:
         ada = await send(frozen, None, OpenAccount("Ada", 100))
-        await send(frozen, ada, Transfer(next_id, 60))
+        await send(frozen, ada, Transfer(bob, 60))
+        await began.wait()
         await system.postgres.execute("update tandem_instance set lease_until = now() - interval '1 minute'")
         async with instance(system, "survivor") as survivor:
             await until_all_is_done(system)
-            bob = await send(survivor, None, OpenAccount("Bob", 100))
+            await open_until(survivor, bob)
         late.set()
-    assert (await cents(system))[ada] == 100
-    assert (await cents(system))[bob] == 100
+        await ended.wait()
+    assert await cents(system) == {ada: 100, bob: 100}
     assert await count_events(system, "MoneyReturned") == 1
 
 

@@ -54,7 +54,9 @@ CREATE TABLE prm_{kind}_key (
     key         bytea PRIMARY KEY,
     fingerprint bytea,
     {kind}_id   bigint NOT NULL REFERENCES prm_{kind} NOT ENFORCED,
-    version     integer NOT NULL
+    version     integer NOT NULL,
+    -- Why the command was rejected, for good: only those of reactions are kept so. Id and version are 0 then.
+    rejection   text
 );
 
 CREATE TABLE prm_{kind}_count (

@@ -12,8 +12,6 @@ CREATE TABLE tandem_reaction (
     incarnation bigint NOT NULL DEFAULT 0,
     claimed_at  timestamptz,
     created_at  timestamptz NOT NULL DEFAULT now(),
-    -- The keys of commands that were rejected, and why: repeated, they have to be rejected again.
-    rejected    jsonb NOT NULL DEFAULT '{}',
     -- How often it failed, why last, and until when it is left alone.
     failures    integer NOT NULL DEFAULT 0,
     error       text,
