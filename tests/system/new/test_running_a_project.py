@@ -1,5 +1,6 @@
 """Projects that `tandem new` has made, on whole stacks: as they are, and as their readers change them."""
 
+import json
 import os
 import re
 import subprocess
@@ -96,3 +97,12 @@ def running_bank(new_place) -> Iterator[Project]:
 
 def test_the_bank_is_proved_while_its_servers_die(running_bank):
     require_proved(running_bank, "--fault", "kill-instance,kill-postgres,kill-mongodb", "--users", "600")
+
+
+def test_the_bank_is_measured_beside_users(running_bank):
+    load = ("--seconds", "1", "--rounds", "1", "--connections", "8", "--json", "bench.json")
+    done = running_bank.run("tandem", "bench", "--aggregate", "accounts", *load)
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads((running_bank.folder / "bench.json").read_text())
+    assert len(report["measurements"]) == 2  # accounts, and users that are as large
+    assert all(one["statuses"] == {"201": one["users"]} for one in report["measurements"])
