@@ -145,7 +145,7 @@ async def test_what_was_rejected_once_is_rejected_again(system):
 
 
 async def test_who_comes_too_late_delivers_nothing_that_has_come_back(system):
-    """An instance that was frozen before it did anything goes on when another has carried the reaction out."""
+    """An instance that was frozen before it did anything goes on when another one has done it all."""
     bob = await next_id_but(system, 1)
     late, began, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
