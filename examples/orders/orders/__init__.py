@@ -39,15 +39,14 @@ async def cancel_orders(gone: Happened, reach: Reach) -> None:
 
 
 def some_order(dice: Random, users: Sequence[int]) -> PlaceOrder:
-    lines = (
-        Line(f"article {dice.randrange(1000)}", 1 + dice.randrange(5), dice.randrange(9000)) for _ in range(3)
-    )
+    lines = (Line(f"article {dice.randrange(1000)}", 1, 500) for _ in range(1 + dice.randrange(3)))
     return PlaceOrder(dice.choice(users), tuple(lines))
 
 
 def some_change(dice: Random, orders: Sequence[int]) -> Any:
+    pay = PayOrder(500 * (1 + dice.randrange(3)))
     return dice.choice(
-        (ShipOrder(f"parcel {dice.randrange(10**6)}"), CancelOrder("changed my mind"), PayOrder(0))
+        (pay, pay, ShipOrder(f"parcel {dice.randrange(10**6)}"), CancelOrder("changed my mind"))
     )
 
 

@@ -33,7 +33,7 @@ TRANSLATE: Mapping[type[Exception], Callable[..., ProblemError]] = {
         error.status, str(error), headers=(etag(error.version),), more={"version": error.version}
     ),
     UnreadableAggregate: lambda error: ProblemError(500, str(error)),
-    Overtaken: lambda _: try_again(1, "Others change this user all the time; try again in a moment."),
+    Overtaken: lambda _: try_again(1, "Others change it all the time; try again in a moment."),
     UnreadableUser: lambda error: ProblemError(500, str(error)),
     InvalidField: lambda error: bad_field(error.pointer, error.detail),
     IdsUsedUp: lambda error: ProblemError(507, str(error)),

@@ -28,6 +28,7 @@ WANTED = {
     "POST /api/v1/dead-letters/retry": OPERATOR,
     "GET /health/flow": OPERATOR,
     "GET /metrics": OPERATOR,
+    "GET /api/v1/aggregates": OPERATOR,
     "GET /health/live": None,
     "GET /health/ready": None,
     "GET /health/read": None,
