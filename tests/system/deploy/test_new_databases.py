@@ -186,7 +186,7 @@ async def test_a_new_mongodb_becomes_a_replica_set_with_its_users_by_itself(
             )
             await users.insert_one({"_id": 1})
             assert await users.count_documents({}) == 1
-            for forbidden in (users.drop(), client.tandem.other.find_one()):
+            for forbidden in (users.drop(), client.elsewhere.other.find_one()):
                 with pytest.raises(OperationFailure):
                     await forbidden
         async with AsyncMongoClient(container.url("tandem_viewer")) as viewer:
