@@ -2,21 +2,25 @@
 
 import { Controls } from "/client/generate/controls.js";
 import { freshSeed } from "/client/generate/seed.js";
+import { AggregatesView } from "/client/aggregates/view.js";
 import { LiveView } from "/client/live/view.js";
 import { watchAccess } from "/client/page/access.js";
-import { addressOf, followLinks, here, replaceAddress } from "/client/page/address.js";
+import { addressOf, followLinks, go, here, replaceAddress } from "/client/page/address.js";
 import { element } from "/client/page/dom.js";
+import { aggregate, offerKinds, showKind } from "/client/page/kinds.js";
 import { access } from "/client/page/token.js";
 import { RunsView } from "/client/runs/view.js";
 import { SearchView } from "/client/users/search.js";
 import { UserView } from "/client/users/user.js";
+import { Versions } from "/client/users/versions.js";
 
 const controls = new Controls(showSeed);
 const live = new LiveView(
   (seed) => controls.expectationOf(seed),
   (sample) => controls.observe(sample),
 );
-const views = { users: new SearchView(), user: new UserView(), runs: new RunsView() };
+const versions = new Versions();
+const views = { users: new SearchView(), user: new UserView(versions), members: new AggregatesView(versions), runs: new RunsView() };
 
 let seed = here().view === "live" ? here().parameters.get("seed") || freshSeed() : freshSeed();
 
@@ -32,22 +36,26 @@ followLinks(() => {
 });
 document.addEventListener("visibilitychange", watchOrRest);
 arrive();
+offerKinds((chosen) => go(addressOf(here().view, { aggregate: chosen }))).then(() => showKind(here().parameters.get("aggregate")));
 
 /** Show what the address says. */
 function arrive() {
   const { view, parameters } = here();
-  for (const id of ["live", "users", "user", "runs"]) element(id).hidden = id !== shown();
+  showKind(parameters.get("aggregate"));
+  for (const id of ["live", ...Object.keys(views)]) element(id).hidden = id !== shown();
   for (const tab of ["live", "users", "runs"]) element(`tab-${tab}`).ariaCurrent = tab === view ? "page" : null;
   document.title = `${element(`${shown()}-title`).textContent} · Tandem`;
-  if (view === "live") showSeed(parameters.get("seed") || seed);
+  for (const tab of /** @type {const} */ (["users", "runs"])) element(`tab-${tab}`).href = addressOf(tab, { aggregate: aggregate() });
+  showSeed((view === "live" && parameters.get("seed")) || seed);
+  for (const [id, of] of Object.entries(views)) if (id !== shown()) of.leave();
   for (const [id, of] of Object.entries(views)) if (id === shown()) of.show(parameters);
-    else of.leave();
   watchOrRest();
 }
 
-/** @returns {"live" | "users" | "user" | "runs"} The section that the address asks for. */
+/** @returns {"live" | "users" | "user" | "members" | "runs"} The section that the address asks for. */
 function shown() {
   const { view, parameters } = here();
+  if (view === "users" && aggregate()) return "members";
   return view === "users" && parameters.has("id") ? "user" : view;
 }
 
@@ -55,8 +63,8 @@ function shown() {
 function showSeed(wanted) {
   seed = wanted;
   controls.setSeed(seed);
-  element("tab-live").href = addressOf("live", { seed });
-  if (here().view === "live") replaceAddress(addressOf("live", { seed }));
+  element("tab-live").href = addressOf("live", { seed, aggregate: aggregate() });
+  if (here().view === "live") replaceAddress(addressOf("live", { seed, aggregate: aggregate() }));
   watchOrRest();
 }
 
@@ -64,6 +72,7 @@ function showSeed(wanted) {
 function watchOrRest() {
   const isRunning = controls.run !== null && !controls.run.isOver;
   const isSeen = here().view === "live" && !document.hidden;
-  if (isSeen || isRunning) live.follow(isRunning ? controls.run?.order.seed ?? seed : seed);
+  if (isSeen && aggregate()) live.follow(seed, aggregate());
+  else if (isSeen || isRunning) live.follow(isRunning ? controls.run?.order.seed ?? seed : seed, "");
   else live.stop();
 }

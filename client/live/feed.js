@@ -53,10 +53,12 @@ export class Feed {
 
   /**
    * @param {string} seed
+   * @param {string} aggregate Whose run it is; empty: users'.
    * @param {(feed: Feed, previous: Sample | null) => void} onChange Called with each sample, and when the connection changes.
    */
-  constructor(seed, onChange) {
+  constructor(seed, aggregate, onChange) {
     this.seed = seed;
+    this.aggregate = aggregate;
     this.onChange = onChange;
   }
 
@@ -85,8 +87,13 @@ export class Feed {
     this.#stop.abort();
   }
 
+  get #query() {
+    const { seed, aggregate } = this;
+    return new URLSearchParams({ seed, ...(aggregate && { aggregate }) });
+  }
+
   async #follow() {
-    for await (const { data, retryMs } of readEvents(`/api/v1/live?seed=${encodeURIComponent(this.seed)}`, this.#stop.signal)) {
+    for await (const { data, retryMs } of readEvents(`/api/v1/live?${this.#query}`, this.#stop.signal)) {
       if (retryMs !== null) this.#retryMs = Math.min(retryMs, MAX_PAUSE_MS);
       if (data !== null) this.#take(JSON.parse(data));
     }

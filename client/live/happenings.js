@@ -1,6 +1,6 @@
 /** What is worth saying between one sample and the next: who died, who took over, which database went or came back. */
 
-import { plural } from "/client/page/format.js";
+import { counted } from "/client/page/kinds.js";
 
 /** @typedef {import("/client/live/feed.js").Sample} Sample */
 /** @typedef {import("/client/live/feed.js").Instance} Instance */
@@ -59,10 +59,10 @@ function takeovers(before, now) {
   return Object.entries(now.tookOverFrom ?? {})
     .map(([name, users]) => ({ name, more: users - (before?.tookOverFrom?.[name] ?? 0) }))
     .filter(({ more }) => more > 0)
-    .map(({ name, more }) => `${now.appId} took over ${plural(more, "user", "users")} of ${name}.`);
+    .map(({ name, more }) => `${now.appId} took over ${counted(more)} of ${name}.`);
 }
 
 /** @param {number} more */
 function refusals(more) {
-  return more > 0 ? [`MongoDB refused ${plural(more, "user", "users")}, set aside as dead letters.`] : [];
+  return more > 0 ? [`MongoDB refused ${counted(more)}, set aside as dead letters.`] : [];
 }

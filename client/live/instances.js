@@ -3,6 +3,7 @@
 import { lifeOf } from "/client/live/happenings.js";
 import { element, keep, make, setText } from "/client/page/dom.js";
 import * as format from "/client/page/format.js";
+import { counted, kind } from "/client/page/kinds.js";
 
 /** @typedef {import("/client/live/feed.js").Sample} Sample */
 /** @typedef {import("/client/live/feed.js").Instance} Instance */
@@ -50,7 +51,7 @@ function stateOf({ state, silentSeconds }) {
 
 /** @param {Instance} instance @param {number} stored @param {boolean} canMove */
 function numbersOf({ total, pending, queue }, stored, canMove) {
-  const parts = [`${format.plural(total, "user", "users")}${stored ? `, ${Math.round((total / stored) * 100)} % of the run` : ""}`];
+  const parts = [`${counted(total)}${stored ? `, ${Math.round((total / stored) * 100)} % of the run` : ""}`];
   if (pending > 0) parts.push(`${format.count(pending)} pending`);
   if (queue > 0 && canMove) parts.push(`${format.count(queue)} in flight`);
   return parts.join(" · ");
@@ -59,8 +60,8 @@ function numbersOf({ total, pending, queue }, stored, canMove) {
 /** Both ways: whose users it took, and how many of its own others had to finish. @param {Instance} instance */
 function takeovers({ takenOver, tookOverFrom }) {
   const from = Object.entries(tookOverFrom ?? {}).filter(([, users]) => users > 0);
-  const sentences = from.map(([name, users]) => `Took over ${format.plural(users, "user", "users")} of ${name}.`);
-  if (takenOver > 0) sentences.push(`${format.count(takenOver)} of its users ${takenOver === 1 ? "was" : "were"} finished by another instance.`);
+  const sentences = from.map(([name, users]) => `Took over ${counted(users)} of ${name}.`);
+  if (takenOver > 0) sentences.push(`${format.count(takenOver)} of its ${kind().plural} ${takenOver === 1 ? "was" : "were"} finished by another instance.`);
   return sentences.join(" ");
 }
 

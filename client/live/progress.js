@@ -2,6 +2,7 @@
 
 import { ratesNow } from "/client/live/history.js";
 import * as format from "/client/page/format.js";
+import { counted, kind } from "/client/page/kinds.js";
 
 /** @typedef {import("/client/live/feed.js").Sample} Sample */
 /** @typedef {import("/client/live/feed.js").Connection} Connection */
@@ -46,7 +47,7 @@ function isOld({ oldestPendingSeconds, oldestPendingOfAllSeconds }) {
 /** @param {Sample} sample */
 function stalled(sample) {
   const { pending, oldestPendingSeconds } = sample;
-  const waiting = `${format.plural(pending, "user is", "users are")} waiting`;
+  const waiting = `${counted(pending, " is", " are")} waiting`;
   const oldest = isOld(sample) && oldestPendingSeconds !== null ? `, the oldest for ${format.duration(oldestPendingSeconds)}` : "";
   return `Stalled: ${cause(sample)}${waiting}${oldest}.`;
 }
@@ -66,8 +67,8 @@ function asOf({ at }) {
 
 /** @param {Expectation} expectation */
 function nothing({ users, isSending }) {
-  if (isSending) return "The first users are on their way. Numbers come once a second.";
-  return users > 0 ? `None of the ${format.plural(users, "user", "users")} that were wanted has come.` : "Nothing has been sent yet.";
+  if (isSending) return `The first ${kind().plural} are on their way. Numbers come once a second.`;
+  return users > 0 ? `None of the ${counted(users)} that were wanted has come.` : "Nothing has been sent yet.";
 }
 
 /** @param {Sample} sample @param {Expectation} expectation */
@@ -83,7 +84,7 @@ function howFar(sample, { users, isSending }) {
 
 /** Who only watches does not know whether more are to come. @param {number} stored @param {number} deadLetters @param {boolean} isKnown */
 function allDone(stored, deadLetters, isKnown) {
-  const users = isKnown ? format.plural(stored, "user is", "users are") : `${format.plural(stored, "user", "users")} sent so far ${stored === 1 ? "is" : "are"}`;
+  const users = isKnown ? counted(stored, " is", " are") : `${counted(stored)} sent so far ${stored === 1 ? "is" : "are"}`;
   if (deadLetters === 0) return `${stored === 1 ? "The" : "All"} ${users} in both databases.`;
   return `${format.count(stored - deadLetters)} of ${users} in both databases; MongoDB refused ${format.count(deadLetters)}.`;
 }

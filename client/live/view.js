@@ -11,15 +11,21 @@ import { showStages } from "/client/live/stages.js";
 import { addressOf } from "/client/page/address.js";
 import { element, make, setText } from "/client/page/dom.js";
 import * as format from "/client/page/format.js";
+import { aggregate } from "/client/page/kinds.js";
 
 /** @typedef {import("/client/live/feed.js").Sample} Sample */
 /** @typedef {import("/client/generate/controls.js").Expectation} Expectation */
 
 const MAX_HAPPENINGS = 12;
 
+/** What this page expects of runs that it never sends. */
+const NOBODY_KNOWS = { users: 0, isSending: false };
+
 export class LiveView {
   /** @type {Feed | null} */
   #feed = null;
+  /** The run that stands over the view. */
+  #announced = "";
   #rates = new Chart(
     element("rate-chart"),
     [{ key: "accepted", name: "accepted", className: "write" }, { key: "synchronized", name: "synchronized", className: "read" }],
@@ -40,16 +46,13 @@ export class LiveView {
     this.onSample = onSample;
   }
 
-  get seed() {
-    return this.#feed?.seed ?? "";
-  }
-
-  /** Follow this run, unless it is followed already. @param {string} seed */
-  follow(seed) {
-    if (this.seed !== seed) {
+  /** Follow this run, unless it is followed already. @param {string} seed @param {string} of Whose run it is; empty: users'. */
+  follow(seed, of) {
+    if (this.#feed?.seed !== seed || this.#feed.aggregate !== of) {
       this.stop();
-      if (element("run-seed").textContent !== seed) announce(seed);
-      this.#feed = new Feed(seed, (feed, previous) => this.#show(feed, previous));
+      if (this.#announced !== `${seed} ${of}`) announce(seed);
+      this.#announced = `${seed} ${of}`;
+      this.#feed = new Feed(seed, of, (feed, previous) => this.#show(feed, previous));
       this.#feed.start();
     }
     if (this.#feed) this.#draw(this.#feed);
@@ -71,13 +74,13 @@ export class LiveView {
     this.#rates.show(rates);
     this.#lags.show(rates);
     happenings(previous, sample).forEach(addHappening);
-    this.onSample(sample);
+    if (!feed.aggregate) this.onSample(sample);
   }
 
   /** What is known, and whether it still is: without a stream, or with PostgreSQL down, it is how things were. @param {Feed} feed */
   #draw(feed) {
     const { connection, sample, history } = feed;
-    const expectation = this.expectationOf(feed.seed);
+    const expectation = feed.aggregate ? NOBODY_KNOWS : this.expectationOf(feed.seed);
     const isCurrent = connection.state === "live" && sample?.databases.postgresql === "up";
     showConnection(feed);
     element("watch").dataset.numbers = isCurrent ? "current" : "old";
@@ -98,7 +101,7 @@ function isOver({ stages, deadLetters }, { users, isSending }) {
 /** Another run than the one before. @param {string} seed */
 function announce(seed) {
   setText("run-seed", seed);
-  element("run-users").href = addressOf("users", { seed });
+  element("run-users").href = addressOf("users", { seed, aggregate: aggregate() });
   element("happenings").replaceChildren();
   element("happenings-title").hidden = true;
 }

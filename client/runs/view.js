@@ -5,6 +5,7 @@ import { addressOf } from "/client/page/address.js";
 import { element, make, setText } from "/client/page/dom.js";
 import * as format from "/client/page/format.js";
 import { RequestError, getJson } from "/client/page/http.js";
+import { aggregate, capital, isOfUsers, kind } from "/client/page/kinds.js";
 import { unlessSlow } from "/client/page/slow.js";
 
 const PAGE = 25;
@@ -21,7 +22,7 @@ export class RunsView {
     this.leave();
     const { signal } = (this.#leave = new AbortController());
     const before = parameters.get("before");
-    const query = new URLSearchParams({ limit: String(PAGE), ...(before && { before }) });
+    const query = new URLSearchParams({ limit: String(PAGE), ...(before && { before }), ...(aggregate() && { aggregate: aggregate() }) });
     try {
       setText("runs-state", "Reading the list…");
       const answer = getJson(`/api/v1/runs?${query}`, signal);
@@ -45,7 +46,7 @@ export class RunsView {
 
 function sayEmpty() {
   const link = make("a", { href: addressOf("live") }, "Generate some users in the live view");
-  element("runs-state").replaceChildren("No run yet. ", link, ".");
+  element("runs-state").replaceChildren("No run yet.", ...(isOfUsers() ? [" ", link, "."] : []));
 }
 
 function saySlow() {
@@ -60,25 +61,27 @@ function showRuns(runs, next, isLater) {
   element("run-rows").replaceChildren(...runs.map(rowOf));
   element("newest-runs").hidden = !isLater;
   element("older-runs").hidden = next === null;
-  element("older-runs").href = addressOf("runs", { before: next ?? "" });
+  element("older-runs").href = addressOf("runs", { before: next ?? "", aggregate: aggregate() });
 }
 
 /** @param {any} run */
 function rowOf(run) {
-  const link = make("a", { href: addressOf("live", { seed: run.seed }) }, run.seed);
+  const many = capital(kind().plural);
+  const last = `Last ${kind().name}`;
+  const link = make("a", { href: addressOf("live", { seed: run.seed, aggregate: aggregate() }) }, run.seed);
   const cells = {
-    Users: make("a", { href: addressOf("users", { seed: run.seed }) }, format.count(run.total)),
+    [many]: make("a", { href: addressOf("users", { seed: run.seed, aggregate: aggregate() }) }, format.count(run.total)),
     Synchronized: run.total > 0 ? synchronizedOf(run) : format.DASH,
     "Dead letters": format.count(run.deadLetters),
     "Taken over": format.count(run.takenOver),
     Instances: format.count(run.instances.length),
     Duration: format.duration(run.durationSeconds),
-    "Users per second": format.count(run.usersPerSecond),
+    [`${many} per second`]: format.count(run.usersPerSecond),
     "Lag p50": format.milliseconds(run.lagMs?.p50),
     "Lag p99": format.milliseconds(run.lagMs?.p99),
-    "Last user": format.dateAndTime(run.lastCreatedAt),
+    [last]: format.dateAndTime(run.lastCreatedAt),
   };
-  return make("tr", {}, make("th", { scope: "row" }, link), ...Object.entries(cells).map(([name, cell]) => make("td", { "data-name": name, class: name === "Last user" ? null : "number" }, cell)));
+  return make("tr", {}, make("th", { scope: "row" }, link), ...Object.entries(cells).map(([name, cell]) => make("td", { "data-name": name, class: name === last ? null : "number" }, cell)));
 }
 
 /** @param {any} run */

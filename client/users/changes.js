@@ -1,11 +1,11 @@
 /** What is drawn of a user's history: all events, and one version field by field. */
 
-import { addressOf } from "/client/page/address.js";
 import { element, keep, make, setText } from "/client/page/dom.js";
 import { milliseconds, momentOf, plural } from "/client/page/format.js";
 import { acknowledgementOf } from "/client/users/side.js";
 
 /** @typedef {import("/client/users/side.js").Side} Side */
+/** @typedef {import("/client/users/versions.js").Subject} Subject */
 /** @typedef {import("/client/users/difference.js").Difference} Difference */
 
 /** A user may have been changed thousands of times; the slider reaches every version. */
@@ -13,20 +13,20 @@ const MAX_EVENTS = 200;
 /** Where more fields are of one kind, their number says more than their names. */
 const MAX_NAMED = 6;
 
-/** @param {string} id @param {Side} rows @param {number} chosen The version that is looked at. */
-export function showEvents(id, { events }, chosen) {
+/** @param {Subject} of @param {Side} rows @param {number} chosen The version that is looked at. */
+export function showEvents(of, { events }, chosen) {
   const shown = events.slice(-MAX_EVENTS);
   setText("events-words", events.length > MAX_EVENTS ? `The newest ${MAX_EVENTS} of ${plural(events.length, "event", "events")}.` : "");
-  keep(element("events"), shown, ({ eventType, version }) => `${id} ${eventType} ${version}`, (event) => makeEvent(id, event), (item, { version, eventType }) => {
+  keep(element("events"), shown, ({ eventType, version }) => `${of.rowsUrl} ${eventType} ${version}`, (event) => makeEvent(of, event), (item, { version, eventType }) => {
     const isChosen = version === chosen && eventType !== "SYNCRONIZED";
     item.firstChild.ariaCurrent = isChosen ? "true" : null;
   });
 }
 
-/** @param {string} id @param {any} event */
-function makeEvent(id, { version, eventType, createdAt, appId }) {
+/** @param {Subject} of @param {any} event */
+function makeEvent(of, { version, eventType, createdAt, appId }) {
   const name = `version ${version}`;
-  const where = eventType === "SYNCRONIZED" ? make("span", {}, name) : make("a", { href: addressOf("users", { id, version: String(version) }), "data-version": version }, name);
+  const where = eventType === "SYNCRONIZED" ? make("span", {}, name) : make("a", { href: of.address(String(version)), "data-version": version }, name);
   return make("li", {}, where, make("code", {}, eventType), make("small", {}, `${momentOf(createdAt)}, ${appId}`));
 }
 

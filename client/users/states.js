@@ -1,19 +1,20 @@
-/** What a user was like at each version. What was once asked for is kept, for the way back. */
+/** What a user, or an aggregate, was like at each version. What was once asked for is kept, for the way back. */
 
 import { ask, refusal } from "/client/page/http.js";
-import { rowsUrl } from "/client/users/side.js";
+
+/** @typedef {import("/client/users/versions.js").Subject} Subject */
 
 const MAX_KNOWN = 50;
 const TIMEOUT_MS = 15_000;
 
 export class States {
-  #id;
+  #of;
   /** @type {Map<number, any>} */
   #known = new Map();
 
-  /** @param {string} id Of the user. */
-  constructor(id) {
-    this.#id = id;
+  /** @param {Subject} of */
+  constructor(of) {
+    this.#of = of;
   }
 
   /**
@@ -31,10 +32,10 @@ export class States {
 
   /** @param {number} version @param {AbortSignal} signal */
   async #ask(version, signal) {
-    const answer = await ask(`${rowsUrl(this.#id)}?version=${version}`, { signal, timeoutMs: TIMEOUT_MS });
+    const answer = await ask(`${this.#of.rowsUrl}?version=${version}`, { signal, timeoutMs: TIMEOUT_MS });
     if (answer.status === 410) return null;
     if (answer.status !== 200) throw refusal(answer);
-    return answer.body;
+    return this.#of.stateOf(answer.body);
   }
 
   /** @param {number} version @param {any} state */

@@ -1,6 +1,6 @@
 /** One user: what happened to it, its history, and both its forms; and the commands that change it. */
 
-import { here } from "/client/page/address.js";
+import { addressOf, here } from "/client/page/address.js";
 import { element, make, onClick, setText } from "/client/page/dom.js";
 import { unlessSlow } from "/client/page/slow.js";
 import { Edit } from "/client/users/edit.js";
@@ -10,9 +10,9 @@ import { Removal } from "/client/users/removal.js";
 import { ASKING, acknowledgementOf, documentUrl, fetchSide, isBehind, isErased, rowsUrl } from "/client/users/side.js";
 import { awaited, stateOf, titleOf } from "/client/users/state.js";
 import { storyOf } from "/client/users/story.js";
-import { Versions } from "/client/users/versions.js";
 
 /** @typedef {import("/client/users/side.js").Sides} Sides */
+/** @typedef {import("/client/users/versions.js").Versions} Versions */
 
 export class UserView {
   #id = "";
@@ -21,11 +21,12 @@ export class UserView {
   #leave = new AbortController();
   /** The version that MongoDB is being asked for; 0 for none. */
   #awaited = 0;
-  #versions = new Versions();
   #edit = new Edit({ saved: (id, version) => this.#followCommand(id, `Saved as version ${version}`, version), latest: () => this.#latest(), closed: () => this.#showCommands() });
   #removal = new Removal({ done: (id, what, version) => this.#followCommand(id, what, version), reload: () => this.show(here().parameters) });
 
-  constructor() {
+  /** @param {Versions} versions */
+  constructor(versions) {
+    this.versions = versions;
     onClick("look-again", () => this.show(here().parameters));
     onClick("edit-open", () => {
       this.#edit.open(this.#id, this.#sides.rows.found);
@@ -42,7 +43,9 @@ export class UserView {
     const id = parameters.get("id") ?? "";
     if (id !== this.#id) {
       this.#closeForms();
-      this.#versions.begin(id, parameters.get("version"));
+      const address = (/** @type {string} */ version) => addressOf("users", { id, version });
+      this.versions.begin({ rowsUrl: rowsUrl(id), address, stateOf: (found) => found }, parameters.get("version"));
+      element("user").append(element("history"));
     }
     this.#id = id;
     this.#sides = { rows: ASKING, document: ASKING };
@@ -69,7 +72,7 @@ export class UserView {
   /** Whoever is elsewhere wants no more of it. */
   leave() {
     this.#leave.abort();
-    this.#versions.leave();
+    this.versions.leave();
     this.#closeForms();
     this.#id = "";
   }
@@ -152,7 +155,7 @@ export class UserView {
     element("story-unknown").hidden = rows.events.length > 0;
     setText("story-unknown", rows.state === "asking" ? "Asking PostgreSQL…" : rows.state === "failed" ? "PostgreSQL keeps the events, and could not be asked." : "PostgreSQL has no event of it.");
     showForms(this.#id, this.#sides, this.#awaited);
-    this.#versions.update(rows);
+    this.versions.update(rows);
     this.#showCommands();
     const isDone = !isBehind(this.#sides) && document.state !== "failed" && acknowledgementOf(rows, rows.version);
     element("look-again").hidden = isDone || rows.state === "asking" || rows.state === "unfit";

@@ -1,6 +1,6 @@
-/** A user's history: a slider over its versions, with what each looked like and what had changed in it. */
+/** A user's history, or an aggregate's: a slider over its versions, with what each looked like and what had changed in it. */
 
-import { addressOf, isPlainClick, replaceAddress } from "/client/page/address.js";
+import { isPlainClick, replaceAddress } from "/client/page/address.js";
 import { element, onClick, setText } from "/client/page/dom.js";
 import { count } from "/client/page/format.js";
 import { RequestError } from "/client/page/http.js";
@@ -11,18 +11,27 @@ import { ASKING, changesOf, isErased } from "/client/users/side.js";
 import { States } from "/client/users/states.js";
 
 /** @typedef {import("/client/users/side.js").Side} Side */
+/**
+ * @typedef {object} Subject A user, or an aggregate.
+ * @property {string} rowsUrl Where PostgreSQL's side tells of it; with `?version=` how it was.
+ * @property {(version: string) => string} address Of the page that shows this version.
+ * @property {(found: any) => any} stateOf What it was like, of what the server answers.
+ */
+
+/** @type {Subject} */
+const NOTHING = { rowsUrl: "", address: () => "/", stateOf: (found) => found };
 
 /** Whoever drags the slider passes many versions, and looks at few. */
 const SETTLE_MS = 60;
 
-const DELETED = "From here on nobody reads the user. The versions before are still there to be looked at.";
+const DELETED = "From here on nobody reads it. The versions before are still there to be looked at.";
 const ERASED = "All that was known of the person was forgotten, in every version: there is no state to show, only what happened when.";
 
 export class Versions {
-  #id = "";
+  #of = NOTHING;
   /** @type {Side} */
   #rows = ASKING;
-  #states = new States("");
+  #states = new States(NOTHING);
   /** The version that is looked at, or to begin with; 0: the last one. */
   #version = 0;
   /** Whether somebody chose it: then it is in the address. */
@@ -44,12 +53,12 @@ export class Versions {
     });
   }
 
-  /** Another user. @param {string} id @param {string | null} wanted The version that the address names. */
-  begin(id, wanted) {
+  /** Another one. @param {Subject} of @param {string | null} wanted The version that the address names. */
+  begin(of, wanted) {
     this.leave();
-    this.#id = id;
+    this.#of = of;
     this.#rows = ASKING;
-    this.#states = new States(id);
+    this.#states = new States(of);
     this.#version = Math.trunc(Number(wanted)) || 0;
     this.#isChosen = wanted !== null;
     this.#isFirst = true;
@@ -95,7 +104,7 @@ export class Versions {
     if (isErased(this.#rows)) return showState(ERASED, []);
     try {
       await sleep(SETTLE_MS, signal);
-      if (this.#isChosen) replaceAddress(addressOf("users", { id: this.#id, version: String(version) }));
+      if (this.#isChosen) replaceAddress(this.#of.address(String(version)));
       const [before, after] = await Promise.all([version - 1, version].map((each) => this.#states.at(each, signal)));
       if (signal.aborted) return;
       if (after) showState(version === 1 ? "The first version: all of it is new." : "", differencesOf(version === 1 ? after : before, after));
@@ -116,7 +125,7 @@ export class Versions {
     element("later").ariaDisabled = String(this.#version === this.#last);
     setText("version-words", words);
     setText("version-origin", originOf(change, this.#rows));
-    showEvents(this.#id, this.#rows, this.#version);
+    showEvents(this.#of, this.#rows, this.#version);
   }
 
   #reveal() {
@@ -128,7 +137,7 @@ export class Versions {
 /** Whether the keyboard's focus is where nobody has just arrived. */
 function isBusyElsewhere() {
   const { activeElement } = document;
-  return activeElement !== null && activeElement !== document.body && activeElement.id !== "user-title";
+  return activeElement !== null && activeElement !== document.body && !activeElement.id.endsWith("-title");
 }
 
 /** @param {string} words @param {import("/client/users/difference.js").Difference[]} differences */

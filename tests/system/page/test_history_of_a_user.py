@@ -139,7 +139,7 @@ async def test_a_deleted_user_has_its_history_still(visit: Visit, jane: int):
     )
     await said(visit, "rows-version", "version 5, deleted")
     await said(visit, "document-words", f"MongoDB has no user {jane}.")
-    await said(visit, "version-change", "From here on nobody reads the user.")
+    await said(visit, "version-change", "From here on nobody reads it.")
     assert await visit.page.is_hidden("#edit-open")
 
     await visit.page.reload()
