@@ -360,3 +360,20 @@ async def test_ids_of_orders_are_not_given_again_and_orders_that_were_lost_are_t
     answer = await second.client.get("/health/flow")
     assert answer.status_code == 503
     assert "MongoDB has 1 order that PostgreSQL has lost, the first with the id 77" in answer.json()["detail"]
+
+
+async def test_who_took_up_whose_orders_is_told(system, serve):
+    first, second = await serve("instance-1"), await serve("instance-2")
+    await a_user(first.client)
+    order_id = await post_order(first.client)
+    await until_synchronized(system, 1)
+    await first.kill()
+    # Pending again, in the name of a life that has ended.
+    await system.postgres.execute(
+        "insert into prm_order_pending (order_id, version, incarnation, created_at) values ($1, 1, 0, now())",
+        order_id,
+    )
+    async with watch(second.client, "run", "order") as watching:
+        taken = {"instance-1": 1}
+        await watching.until(lambda event: instance_in(event, "instance-2")["tookOverFrom"] == taken)
+    assert (await told_by(second.client))["tandem_aggregate_recovered_total", "order"] == 1
