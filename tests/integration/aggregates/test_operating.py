@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from command_line import run_tandem
 from installed_orders import installed_orders
+from new_servers import run_script
 from systems import Servings, commands, create, open_system
 from tandem.aggregates.messages import Sent
 from tandem.app import run_instance
@@ -377,3 +378,20 @@ async def test_who_took_up_whose_orders_is_told(system, serve):
         taken = {"instance-1": 1}
         await watching.until(lambda event: instance_in(event, "instance-2")["tookOverFrom"] == taken)
     assert (await told_by(second.client))["tandem_aggregate_recovered_total", "order"] == 1
+
+
+async def test_after_the_loss_of_mongodb_orders_are_sent_again(system, serve):
+    client = (await serve()).client
+    await a_user(client)
+    for _ in range(3):
+        await post_order(client)
+    await until_synchronized(system, 3)
+    orders = system.mongodb.get_default_database()["orders"]
+    await orders.delete_many({})
+    url = system.urls.postgres_owner_url
+    said = run_script(url, "pending_again.sql", "-At", "--set=since=-infinity", "--set=kind=order")
+    assert said.splitlines()[-1] == "3"
+    await until_synchronized(system, 3)
+    assert await orders.count_documents({}) == 3
+    (row,) = (await client.get("/api/v1/stats?aggregate=order")).json()
+    assert (row["total"], row["synchronized"], row["pending"]) == (3, 3, 0)
