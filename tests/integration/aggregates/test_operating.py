@@ -10,7 +10,7 @@ from orders.order import Line, PlaceOrder
 from prometheus_client.parser import text_string_to_metric_families
 
 from command_line import run_tandem
-from installed_orders import installed_orders
+from installed import installed_orders
 from new_servers import run_script
 from systems import Servings, commands, create, open_system
 from tandem.aggregates.messages import Sent

@@ -9,7 +9,7 @@ import pytest
 from orders import ORDERS
 from prometheus_client.parser import text_string_to_metric_families
 
-from installed_orders import installed_orders
+from installed import installed_orders
 from servers import Servers
 from systems import ServedInstance, Servings, open_system
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from command_line import run_tandem
-from installed_orders import installed_orders
+from installed import installed_orders
 from tandem_lab.bench.load_kinds import Kind
 from tandem_lab.bench.results import Report
 from tandem_stack.status import read_status

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from playwright.async_api import expect
 
-from installed_orders import installed_orders
+from installed import installed_orders
 from page_stack import Stack
 from up_process import run_up
 from visit import Visit

@@ -7,7 +7,7 @@ import pytest
 from orders import ORDERS
 
 from command_line import run_tandem
-from installed_orders import installed_orders
+from installed import installed_orders
 from places import SUPPORT
 from systems import Servings, open_system
 

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from command_line import run_tandem
-from installed_orders import installed_orders
+from installed import installed_orders
 from tandem_lab.proof.plan import FAULTS
 from up_process import run_up
 

@@ -30,7 +30,7 @@ def test_nothing_smaller_than_an_address_or_larger_than_a_user_is_made():
 
 
 def test_what_an_aggregate_begins_with_is_what_its_trial_leads_to():
-    assert 150 < bytes_of_first_events(ORDERS) < 250
+    assert 80 < bytes_of_first_events(ORDERS) < 180
     with pytest.raises(LabError, match="has no `trial`"):
         bytes_of_first_events(replace(ORDERS, trial=None))
 
