@@ -18,6 +18,7 @@ SOURCE = ROOT / "src" / "tandem"
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("0*.md"))
 
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)|(?:src|srcset|href)=\"([^\"#]+)\"")
+PLACE_IN_A_PAGE = re.compile(r"\]\(((?:[\w./-]+\.md)?)#([^)\s]+)\)")
 # The backslashes keep this file from naming what it looks for.
 REGISTRY_HOST = re.compile(r"pypi\.org|pythonhosted\.org|npmjs\.(?:org|com)|deb\.debian\.org")
 PLACE_ON_A_MACHINE = re.compile(r"(?<![\w.])/(?:home|Users|root|work)/\w")
@@ -34,6 +35,21 @@ def test_every_relative_link_leads_somewhere(page):
     targets = {first or second for first, second in LINK.findall(without_fences(page.read_text()))}
     relative = {target for target in targets if "://" not in target and not target.startswith("mailto:")}
     assert [target for target in relative if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_to_a_section_finds_it(page):
+    wanted = PLACE_IN_A_PAGE.findall(without_fences(page.read_text()))
+    lost = [
+        (file, place) for file, place in wanted if place not in sections(page.parent / file if file else page)
+    ]
+    assert lost == []
+
+
+def sections(page) -> set[str]:
+    """What GitHub calls the sections of a page, in links."""
+    titles = re.findall(r"^#+ (.+)$", without_fences(page.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 def test_every_page_can_be_reached_from_the_readme():
