@@ -1,5 +1,6 @@
 """The flows of installed aggregates in an instance, beside that of users."""
 
+import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -131,10 +132,15 @@ class OwnFlows:
         return min([await recovery.run_once() for recovery in self.recoveries.values()], default=1.0)
 
     async def finish(self) -> None:
-        """Bring to its end what is in flight, as far as the time to drain allows; the rest is recovered."""
+        """Bring to its end what is in flight, as far as the time to drain allows; the rest is recovered.
+
+        All share the time: later ones get what is left of it.
+        """
         if not self.flows:
             return
+        deadline = time.monotonic() + self._drain_seconds
         await self.reactions.finish(self._drain_seconds)
         for coalescer in self.coalescers:
-            await coalescer.drain(timedelta(seconds=self._drain_seconds))
+            await coalescer.drain(timedelta(seconds=deadline - time.monotonic()))
+        for coalescer in self.coalescers:
             coalescer.stop()

@@ -106,8 +106,7 @@ async def run_instance(
             yield instance
         finally:
             instance.draining = True
-            await instance.flow.finish()
-            await instance.own.finish()
+            await asyncio.gather(instance.flow.finish(), instance.own.finish())
             work.cancel()
             await asyncio.wait([work])
             await instance.adapters.lease.end()

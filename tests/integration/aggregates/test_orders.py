@@ -1,12 +1,13 @@
 """Orders beside users in one instance, in real databases."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from orders import ORDERS
 from orders.order import CancelOrder, Line, PayOrder, PlaceOrder, ShipOrder
 
-from systems import commands, create, open_system
+from systems import Held, commands, create, open_system
 from tandem.aggregates import Rejection
 from tandem.aggregates.messages import Sent
 from tandem.app import run_instance
@@ -87,3 +88,17 @@ async def test_the_open_orders_of_an_erased_user_are_cancelled(system, instance)
         return [await system.count(f"select count(*) from {table}") for table in tables] == [0, 0, 0]
 
     await until(nothing_is_left, "nothing left to do")
+
+
+async def test_what_a_stopping_instance_cannot_finish_is_finished_by_another(system):
+    def without_mongodb(adapters):
+        each = adapters.own["order"]
+        held = replace(each, documents=Held(each.documents, "write", asyncio.Event()))
+        return replace(adapters, own={"order": held})
+
+    settings = system.settings("first", drain_seconds=1)
+    async with run_instance(settings, without_mongodb, [ORDERS]) as first:
+        order_id = await place(first, 4711)
+    assert await system.count("select count(*) from prm_order_pending") == 1
+    async with run_instance(system.settings("second"), aggregates=[ORDERS]) as second:
+        await until_shows(second, order_id, status="cancelled")
