@@ -18,7 +18,6 @@ from tandem.http.problems import ProblemError, bad_parameter
 from tandem.http.requests import Headers, NoArguments, Request, Response, json_response
 from tandem.http.routes import Route, Scope
 from tandem.ids import HIGHEST_ID, Version
-from tandem.kernel import Overloaded, Unavailable
 from tandem.user_command.command_requests import (
     ANSWERED,
     IDEMPOTENCY_KEY,
@@ -190,17 +189,11 @@ class AggregateCommandController:
         if outcome.is_replayed:
             headers += (("Idempotent-Replayed", "true"),)
         wait = preferred_wait(request)
-        reached = "SYNCRONIZED" if wait and await self._is_synchronized(stored.id, wait) else "COMMITTED"
+        is_synchronized = wait and await self._flow.acknowledgements.is_synchronized(stored.id, wait)
+        reached = "SYNCRONIZED" if is_synchronized else "COMMITTED"
         columns = (stored.id, stored.seed, stored.app_id, reached, stored.version)
         answer = Answered(*columns, stored.created_at, stored.updated_at)
         return json_response(answer, status, headers + wait_applied(wait))
-
-    async def _is_synchronized(self, id_: int, wait: float) -> bool:
-        try:
-            return await self._flow.until_synchronized(id_, wait)
-        except (Unavailable, Overloaded):
-            # The command is committed: that it is not known how far it has come makes no error of it.
-            return False
 
     async def find(self, request: Request[AggregatePath, StateQuery, None]) -> Response:
         """One as it is, or was."""

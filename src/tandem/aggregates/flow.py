@@ -5,10 +5,8 @@ document is written; that MongoDB has it is recorded. Each step is a coalescer: 
 under way forms the next one. What is committed goes on in another instance if this one dies.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -19,14 +17,15 @@ from tandem.aggregates.documents import document_of
 from tandem.aggregates.drafts import Draft
 from tandem.aggregates.messages import Acknowledged, Outcome, Refresh, Refused, Sent, Stored
 from tandem.aggregates.ports import Stores
+from tandem.delivery.acknowledgements import Acknowledgements
 from tandem.delivery.contest import until_settled
 from tandem.delivery.idempotency import Known, once_each
 from tandem.delivery.pending import Unreadable
 from tandem.delivery.rejections import Rejection
 from tandem.kernel import Backoff, BatchPolicy, Coalescer, Unavailable
-from tandem.mongodb.document import Document, version_of
+from tandem.mongodb.document import Document
 from tandem.user.stored import uptime
-from tandem.user_query.service import LONGEST_WAY_SECONDS, PAUSES, READS, SHORTEST_READ_SECONDS
+from tandem.user_query.service import LONGEST_WAY_SECONDS, READS, of_version
 
 logger = logging.getLogger(__name__)
 
@@ -96,8 +95,8 @@ class AggregateFlow:
         self.set_aside = Coalescer(f"set aside {name}", self._set_aside, on_their_way)
         self._by_id = Coalescer(f"read {name} by id", self._read_by_ids, READS)
         self._current = Coalescer(f"read {name} in PostgreSQL", self._read_current, READS)
-        self._looks = Coalescer(
-            f"look for acknowledgements of {name}", self._are_synchronized, BatchPolicy(max_batch=500)
+        self.acknowledgements = Acknowledgements(
+            f"look for acknowledgements of {name}", self.store.not_synchronized
         )
 
     @property
@@ -108,7 +107,7 @@ class AggregateFlow:
     @property
     def coalescers(self) -> list[Coalescer[Any, Any]]:
         """All of them, those of the reads as well."""
-        return [*self.steps, self._by_id, self._current, self._looks]
+        return [*self.steps, self._by_id, self._current, *self.acknowledgements.coalescers]
 
     async def execute(self, sent: Sent) -> Outcome:
         """Carry out a command, and answer once it is committed.
@@ -159,28 +158,14 @@ class AggregateFlow:
             UnreadableAggregate: its rows cannot be read.
             Unavailable, Overloaded: as everywhere.
         """
-
-        async def ask() -> Document | None:
-            document = await self._by_id.submit(id_)
-            return document if document is not None and version_of(document) >= version else None
-
-        with suppress(Unavailable, TimeoutError):
-            async with asyncio.timeout(max(within_seconds, SHORTEST_READ_SECONDS)):
-                if (document := await PAUSES.poll(ask, within_seconds)) is not None:
-                    return document, "MongoDB"
+        document = await of_version(lambda: self._by_id.submit(id_), version, within_seconds)
+        if document is not None:
+            return document, "MongoDB"
         stored = await self.current(id_)
         if stored is None or stored.version < version:
             return None, "PostgreSQL"
         shown = (await self.shown([stored]))[0]
         return (None if isinstance(shown, str) else shown), "PostgreSQL"
-
-    async def until_synchronized(self, id_: int, within_seconds: float) -> bool:
-        """Whether MongoDB has acknowledged it as it is now, after waiting for at most so long.
-
-        Raises:
-            Unavailable, Overloaded: as everywhere.
-        """
-        return await PAUSES.poll(lambda: self._looks.submit(id_), within_seconds)
 
     async def current(self, id_: int) -> Stored | None:
         """The aggregate as PostgreSQL has it now.
@@ -297,10 +282,6 @@ class AggregateFlow:
     async def _read_current(self, ids: Sequence[int]) -> Sequence[Stored | Exception | None]:
         found = await self.store.read(sorted(set(ids)))
         return [found.get(id_) for id_ in ids]
-
-    async def _are_synchronized(self, ids: Sequence[int]) -> Sequence[bool]:
-        behind = await self.store.not_synchronized(ids)
-        return [id_ not in behind for id_ in ids]
 
     # What recovery asks for; see `delivery.recovery.Flow`.
 

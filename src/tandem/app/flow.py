@@ -27,12 +27,12 @@ from tandem.cqrs import (
     UpdateUserCommand,
     UserSaga,
 )
+from tandem.delivery.acknowledgements import Acknowledgements
 from tandem.delivery.pending import Unreadable
 from tandem.delivery.recovery import Recovery
 from tandem.kernel import Backoff, BatchPolicy, Coalescer, CommandBus, EventBus
 from tandem.runs.in_flight import ClaimedUsers
 from tandem.user import StoredUser
-from tandem.user_command.acknowledgements import Acknowledgements
 from tandem.user_command.service import UserCommandService
 from tandem.user_query.service import UserQueryService
 
@@ -50,7 +50,7 @@ class UserFlow:
         self.commands = CommandBus()
         self.events = EventBus(self.commands)
         self.command_service = UserCommandService(adapters.users, adapters.lease)
-        self.acknowledgements = Acknowledgements(adapters.users)
+        self.acknowledgements = Acknowledgements("look for acknowledgements", adapters.users.not_synchronized)
         self.query_service = UserQueryService(adapters.documents, adapters.search)
         self._register_handlers(settings)
         self._register_sagas()

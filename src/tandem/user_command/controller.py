@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from tandem.cqrs import CreateUserCommand, DeleteUserCommand, UpdateUserCommand, UserCommandAggregate
+from tandem.delivery.acknowledgements import Acknowledgements
 from tandem.delivery.contest import until_settled
 from tandem.http.decoding import decode_body
 from tandem.http.preconditions import IF_MATCH, etag
@@ -20,10 +21,9 @@ from tandem.http.requests import (
     json_response,
 )
 from tandem.http.routes import Route, Scope
-from tandem.kernel import Command, CommandBus, Overloaded, Unavailable
+from tandem.kernel import Command, CommandBus
 from tandem.user import UserInput, UserPatch, normalize
 from tandem.user.ids import UserPath
-from tandem.user_command.acknowledgements import Acknowledgements
 from tandem.user_command.command_requests import (
     ANSWERED,
     IDEMPOTENCY_KEY,
@@ -173,13 +173,6 @@ class UserCommandController:
         if aggregate.replayed:
             headers += (("Idempotent-Replayed", "true"),)
         wait = preferred_wait(request)
-        if wait and await self._is_synchronized(aggregate.user.id, wait):
+        if wait and await self._acknowledgements.is_synchronized(aggregate.user.id, wait):
             status = "SYNCRONIZED"
         return status, headers + wait_applied(wait)
-
-    async def _is_synchronized(self, user_id: int, wait: float) -> bool:
-        try:
-            return await self._acknowledgements.is_synchronized(user_id, wait)
-        except (Unavailable, Overloaded):
-            # The command is committed: that it is not known how far it has come makes no error of it.
-            return False

@@ -3,11 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import TypeAlias
 
 from tandem.cqrs import UserEventCommandAggregate
-from tandem.kernel import Backoff, BatchPolicy, Coalescer, Unavailable
+from tandem.delivery.acknowledgements import PAUSES
+from tandem.kernel import BatchPolicy, Coalescer, Unavailable
 from tandem.mongodb.document import Document, is_tombstone, version_of
 from tandem.mongodb.identity import fingerprint_in
 from tandem.mongodb.indexes import MissingIndex
@@ -31,8 +33,6 @@ LONGEST_WAY_SECONDS = 3_600.0
 
 # Where a reader wants a version: how long MongoDB has for one read, even if the reader would not wait at all.
 SHORTEST_READ_SECONDS = 0.5
-# Between two looks for a version: the flow takes some 30 ms, and all who wait are looked up together.
-PAUSES = Backoff(first=timedelta(milliseconds=10), longest=timedelta(milliseconds=250))
 
 Write: TypeAlias = Callable[[Sequence[Document]], Awaitable[dict[int, str]]]
 
@@ -142,16 +142,7 @@ class UserQueryService:
         Raises:
             Overloaded: too many reads are waiting.
         """
-
-        async def ask() -> Document | None:
-            document = await self._by_id.submit(user_id)
-            return document if document is not None and version_of(document) >= version else None
-
-        try:
-            async with asyncio.timeout(max(within_seconds, SHORTEST_READ_SECONDS)):
-                return await PAUSES.poll(ask, within_seconds)
-        except (Unavailable, TimeoutError):
-            return None
+        return await of_version(lambda: self._by_id.submit(user_id), version, within_seconds)
 
     async def find_newest(self, email: str) -> Document | None:
         """The newest user of this address, or None.
@@ -184,3 +175,24 @@ class UserQueryService:
         except MissingIndex:
             return [MissingIndex() for _ in emails]
         return [found.get(email) for email in emails]
+
+
+async def of_version(
+    read: Callable[[], Awaitable[Document | None]], version: int, within_seconds: float
+) -> Document | None:
+    """The document or tombstone that `read` answers, once it has this version or a later one.
+
+    None if it has none by then, or where MongoDB does not answer: PostgreSQL knows more.
+
+    Raises:
+        Overloaded: too many reads are waiting.
+    """
+
+    async def ask() -> Document | None:
+        document = await read()
+        return document if document is not None and version_of(document) >= version else None
+
+    with suppress(Unavailable, TimeoutError):
+        async with asyncio.timeout(max(within_seconds, SHORTEST_READ_SECONDS)):
+            return await PAUSES.poll(ask, within_seconds)
+    return None

@@ -173,7 +173,7 @@ async def test_one_key_is_one_order_however_often_it_is_sent(stores, life):
     outcomes = await asyncio.gather(*map(flow.execute, copies))
     outcomes.append(await flow.execute(sent))
     [id_] = {one.stored.id for one in outcomes}
-    assert await flow.until_synchronized(id_, 60)
+    assert await flow.acknowledgements.is_synchronized(id_, 60)
     assert [one.is_replayed for one in outcomes] == [False, *[True] * 5]
     with pytest.raises(KeyReused):
         await flow.execute(msgspec.structs.replace(sent, idempotency=Idempotency(key.key, b"other")))
