@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
-from itertools import takewhile
 from typing import Annotated, Any
 
 import msgspec
@@ -14,10 +13,10 @@ from tandem.aggregates.flow import AggregateFlow
 from tandem.aggregates.messages import Outcome, Sent, UnreadableAggregate
 from tandem.http.preconditions import ETAG, IF_MATCH, IF_NONE_MATCH, etag, unless_known
 from tandem.http.preferences import preferred_wait, wait_applied
-from tandem.http.problems import ProblemError, bad_parameter
+from tandem.http.problems import ProblemError
 from tandem.http.requests import Headers, NoArguments, Request, Response, json_response
 from tandem.http.routes import Route, Scope
-from tandem.ids import HIGHEST_ID, Version
+from tandem.ids import HIGHEST_ID
 from tandem.user_command.command_requests import (
     ANSWERED,
     IDEMPOTENCY_KEY,
@@ -28,23 +27,13 @@ from tandem.user_command.command_requests import (
     prefer,
     traceparent_of,
 )
-
-Moment = Annotated[datetime, Meta(tz=True)]
+from tandem.user_command.user_history import StateQuery, events_by_then
 
 
 class AggregatePath(msgspec.Struct, frozen=True):
     """The path of one aggregate."""
 
     id: Annotated[int, Meta(ge=1, le=HIGHEST_ID, description="Its id.")]
-
-
-class StateQuery(msgspec.Struct, frozen=True):
-    """Which state to show; without arguments the one of now."""
-
-    version: Annotated[
-        Version | None, Meta(description="The state at this version, folded from the events.")
-    ] = None
-    at: Annotated[Moment | None, Meta(description="The state at this moment.")] = None
 
 
 class Answered(msgspec.Struct, frozen=True, rename="camel"):
@@ -212,13 +201,8 @@ class AggregateCommandController:
         return unless_known(request, found.version, json_response(found))
 
     async def _then(self, id_: int, query: StateQuery) -> AggregateState:
-        if query.version is not None and query.at is not None:
-            raise bad_parameter("at", "cannot be given together with version")
         events = [event for event in await self._events(id_) if event.is_change]
-        then = list(takewhile(partial(_is_by_then, query), events))
-        if not then or (query.version is not None and query.version > events[-1].version):
-            detail = f"The {self._kind} {id_} has no such version. Its last one is {events[-1].version}."
-            raise ProblemError(404, detail)
+        then = events_by_then(f"The {self._kind} {id_}", events, query)
         try:
             state = state_after(self._flow.aggregate, then)
         except UnreadableEvent as error:
@@ -257,13 +241,6 @@ class AggregateCommandController:
 
     def _gone(self, id_: int) -> ProblemError:
         return ProblemError(410, f"The {self._kind} {id_} was deleted. {{id}}/events shows its history.")
-
-
-def _is_by_then(query: StateQuery, event: StoredEvent) -> bool:
-    if query.version is not None:
-        return event.version <= query.version
-    assert query.at is not None  # noqa: S101 - narrows the type: one of the two is given
-    return event.created_at <= query.at
 
 
 def _said_of(command: type) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import takewhile
-from typing import Annotated, Any
+from typing import Annotated, Protocol, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -102,22 +102,46 @@ class UserHistoryController:
         return events
 
     async def _state(self, user_id: int, query: StateQuery) -> UserState:
-        if query.version is not None and query.at is not None:
-            raise bad_parameter("at", "cannot be given together with version")
         events = [event for event in await self._events(user_id) if event.is_change]
+        then = events_by_then(f"User {user_id}", events, query)
         if events[-1].event_type == "ERASED":
             raise ProblemError(410, f"User {user_id} was erased: nothing is known of its states.")
-        then = list(takewhile(_until(query), events))
-        if not then or (query.version is not None and query.version > events[-1].version):
-            last = events[-1].version
-            raise ProblemError(404, f"User {user_id} has no such version. Its last one is {last}.")
         return _folded(user_id, then)
 
 
-def _until(query: StateQuery) -> Any:
-    if query.version is not None:
-        return lambda event: event.version <= query.version
-    return lambda event: event.created_at <= query.at
+class Change(Protocol):
+    """An event that has made a version."""
+
+    @property
+    def version(self) -> int:
+        """The version."""
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was committed."""
+
+
+E = TypeVar("E", bound=Change)
+
+
+def events_by_then(what: str, changes: Sequence[E], query: StateQuery) -> list[E]:
+    """Those of the changes, in order, that had happened by the version or the moment that is asked for.
+
+    Raises:
+        ProblemError: both are asked for (400), or there was nothing by then (404); `what` begins a sentence.
+    """
+    if query.version is not None and query.at is not None:
+        raise bad_parameter("at", "cannot be given together with version")
+
+    def is_by_then(change: E) -> bool:
+        if query.version is not None:
+            return change.version <= query.version
+        return query.at is not None and change.created_at <= query.at
+
+    then, last = list(takewhile(is_by_then, changes)), changes[-1].version
+    if not then or (query.version is not None and query.version > last):
+        raise ProblemError(404, f"{what} has no such version. Its last one is {last}.")
+    return then
 
 
 def _folded(user_id: int, events: Sequence[StoredEvent]) -> UserState:
