@@ -50,7 +50,7 @@ class Played:
         shown = [self._shown(one) for one in outcomes]
         for id_ in self.ids:
             # What is written back locks rows for a moment, and whoever meets that is decided again later.
-            assert await self.flow.until_synchronized(id_, 60)
+            assert await self.flow.acknowledgements.is_synchronized(id_, 60)
         return shown
 
     def _sent(self, name: str, place, command, key, expected) -> Sent:
