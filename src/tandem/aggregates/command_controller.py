@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from tandem.aggregates.events import StoredEvent, UnreadableEvent, state_after, todays_data
+from tandem.aggregates.events import StoredEvent, state_after, todays_data
 from tandem.aggregates.flow import AggregateFlow
 from tandem.aggregates.messages import Outcome, Sent, UnreadableAggregate
 from tandem.http.preconditions import ETAG, IF_MATCH, IF_NONE_MATCH, etag, unless_known
@@ -27,6 +27,7 @@ from tandem.user_command.command_requests import (
     prefer,
     traceparent_of,
 )
+from tandem.user_command.event_log import UnreadableEvent
 from tandem.user_command.user_history import StateQuery, events_by_then
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from tandem.aggregates.definition import Aggregate
 from tandem.aggregates.drafts import Draft
-from tandem.aggregates.events import StoredEvent, UnreadableEvent, state_after
+from tandem.aggregates.events import StoredEvent, state_after
 from tandem.aggregates.messages import Outcome, Stored, UnreadableAggregate
 from tandem.aggregates.queries import own_queries, queries_of
 from tandem.delivery.endings import Endings
@@ -21,6 +21,7 @@ from tandem.postgres.database import Database
 from tandem.postgres.sessions import Session
 from tandem.user.stored import uptime
 from tandem.user_command.counters import StageCounters
+from tandem.user_command.event_log import UnreadableEvent
 
 SAME_KEY = "uses the same key"
 # PostgreSQL's `lock_timeout`, for somebody who commits the same key just now.

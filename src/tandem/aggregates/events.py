@@ -7,13 +7,10 @@ from typing import Any
 import msgspec
 
 from tandem.aggregates.definition import REFRESHED, SYNCHRONIZED, Aggregate
+from tandem.user_command.event_log import UnreadableEvent
 
 #: Events that leave the state as it is.
 OF_THE_FLOW = frozenset((SYNCHRONIZED, REFRESHED))
-
-
-class UnreadableEvent(Exception):
-    """An event cannot be read by this program. The message names what is wrong, never what is stored."""
 
 
 class StoredEvent(msgspec.Struct, frozen=True, gc=False):

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from tandem.aggregates.definition import Aggregate
-from tandem.aggregates.events import StoredEvent, UnreadableEvent, state_after
+from tandem.aggregates.events import StoredEvent, state_after
 from tandem.aggregates.queries import queries_of
+from tandem.user_command.event_log import UnreadableEvent
 from tandem.user_command.log_check import Log
 
 

@@ -1,5 +1,6 @@
 """Reactions that are still to be done, as rows of PostgreSQL."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -15,10 +16,14 @@ from tandem.aggregates.ports import Task
 from tandem.kernel import BatchPolicy, Coalescer
 from tandem.postgres.database import Database
 from tandem.postgres.queries import Query, load_queries
-from tandem.user_command.event_log import todays_data
+from tandem.user_command.event_log import UnreadableEvent, todays_data
+
+logger = logging.getLogger(__name__)
 
 # Of so many in hand, it is looked whether others were forgotten.
 MOST_COMPARED = 500
+# A reaction whose event cannot be read is looked at again after so long.
+SECONDS_TO_LEAVE_UNREADABLE = 5.0
 
 
 @cache
@@ -73,24 +78,35 @@ class ReactionRows:
         by_kind: defaultdict[str, list[asyncpg.Record]] = defaultdict(list)
         for row in rows:
             by_kind[row["kind"]].append(row)
-        tasks = [task for kind, some in by_kind.items() for task in await self._read(kind, some)]
+        found = [one for kind, some in by_kind.items() for one in await self._read(kind, some)]
+        tasks = [one for one in found if isinstance(one, ReactionTask)]
+        for task, why in (one for one in found if not isinstance(one, ReactionTask)):
+            # It holds up no other: somebody has to mend it, and until then its row says why it is left.
+            logger.error("%s of %s %d: %s", task.name, task.happened.kind, task.happened.id, why)
+            await self.put_off(task, incarnation, SECONDS_TO_LEAVE_UNREADABLE, why)
         self._in_hand |= {id(task): task for task in tasks}
         return tasks
 
-    async def _read(self, kind: str, rows: Sequence[asyncpg.Record]) -> list[ReactionTask]:
+    async def _read(
+        self, kind: str, rows: Sequence[asyncpg.Record]
+    ) -> list[ReactionTask | tuple[ReactionTask, str]]:
+        """The tasks of these rows; of one whose event cannot be read, the task without it, and why."""
         columns = ([row[name] for row in rows] for name in ("id", "version", "event_type"))
         found = await self.database.fetch(queries_of(kind)["events"], *columns)
         events = {(event["id"], event["version"], event["event_type"]): event for event in found}
-        return [
-            ReactionTask(
-                row["reaction"],
-                self._happened(kind, event),
-            )
-            for row in rows
-            if (event := events.get((row["id"], row["version"], row["event_type"])))
-        ]
+        tasks: list[ReactionTask | tuple[ReactionTask, str]] = []
+        for row in rows:
+            place = (row["id"], row["version"], row["event_type"])
+            try:
+                tasks.append(ReactionTask(row["reaction"], self._happened(kind, events.get(place))))
+            except (UnreadableEvent, msgspec.MsgspecError) as error:
+                unread = ReactionTask(row["reaction"], Happened(kind, *place, None, ""))
+                tasks.append((unread, f"its event cannot be read: {error}"))
+        return tasks
 
-    def _happened(self, kind: str, row: asyncpg.Record) -> Happened:
+    def _happened(self, kind: str, row: asyncpg.Record | None) -> Happened:
+        if row is None:
+            raise UnreadableEvent("it is not there")
         columns = (row["event_type"], row["format"], row["event_data"])
         if row["event_data"] is None:
             # Of the flow itself, or of a user's end. Who was erased left nothing in the events before.

@@ -8,8 +8,9 @@ import msgspec
 
 from tandem.aggregates.definition import Aggregate
 from tandem.aggregates.documents import OWN_FIELDS
-from tandem.aggregates.events import UnreadableEvent, data_of, event_of
+from tandem.aggregates.events import data_of, event_of
 from tandem.mongodb.client import UNSENDABLE
+from tandem.user_command.event_log import UnreadableEvent
 
 
 def require_command(aggregate: Aggregate[Any], command: Any, *, creates: bool) -> None:

@@ -211,3 +211,25 @@ async def test_reactions_wait_for_an_instance_that_knows_them(system):
 
 async def is_pending_reaction(system) -> bool:
     return await system.count("select count(*) from tandem_reaction") == 1
+
+
+async def test_an_event_that_cannot_be_read_holds_up_no_other_reaction(system):
+    without = replace(bank.ACCOUNTS, reactions=[])
+    async with run_instance(system.settings("old"), aggregates=[without]) as old:
+        ada = await send(old, None, OpenAccount("Ada", 100))
+        bob = await send(old, None, OpenAccount("Bob", 100))
+        for sender, to in ((ada, bob), (bob, ada)):
+            await send(old, sender, Transfer(to, 10))
+    damaged = """update prm_account_event set event_data = '{"to": "nobody"}'
+                 where event_type = 'MoneySent' and account_id = $1"""
+    await system.postgres.execute(damaged, ada)
+
+    async def is_shown() -> bool:
+        rows = await system.postgres.fetch("select id, error from tandem_reaction where error is not null")
+        why = "its event cannot be read: Expected `int`, got `str` - at `$.to`"
+        return [tuple(row) for row in rows] == [(ada, why)]
+
+    async with instance(system, "new"):
+        await until(is_shown, "the reaction to the damaged event says why it is left")
+        await until(lambda: is_pending_reaction(system), "the other one is done")
+    assert await cents(system) == {ada: 100, bob: 90}
