@@ -3,7 +3,7 @@
 
 -- name: record
 -- Writes what a batch has decided: of each draft ($1; with read version 0 a new one) its row and pending row, the events of
--- all ($5) and the keys of the commands ($6), each by the place of its draft. $2 are the ids of those that are not new. A
+-- all ($3) and the keys of the commands ($4), each by the place of its draft. $2 are the ids of those that are not new. A
 -- draft whose aggregate has another version than the one that was read, or that another transaction has locked, is left
 -- out. Answers place and id of the others, and the moment.
 --
@@ -13,7 +13,7 @@ WITH input AS MATERIALIZED (
     SELECT CASE WHEN u.read_version = 0 THEN nextval('prm_user_id_seq') ELSE u.given END AS id,
            u.read_version, u.version, u.seed, u.stage, u.gone, u.place,
            -- For the triggers of reactions.
-           CASE WHEN u.place = 1 THEN set_config('tandem.incarnation', $4::bigint::text, true) END AS told
+           CASE WHEN u.place = 1 THEN set_config('tandem.incarnation', $6::bigint::text, true) END AS told
     FROM unnest($1::tandem_draft_v1[]) WITH ORDINALITY
          AS u (given, read_version, version, seed, stage, gone, place)
 ), were_pending AS MATERIALIZED (
@@ -26,7 +26,7 @@ WITH input AS MATERIALIZED (
     ORDER BY id FOR UPDATE SKIP LOCKED
 ), created AS (
     INSERT INTO prm_{kind} (id, seed, app_id, status, version, created_at)
-    SELECT id, seed, $3, CASE WHEN gone THEN 'DELETED' ELSE stage END, version, now() FROM input WHERE read_version = 0
+    SELECT id, seed, $5, CASE WHEN gone THEN 'DELETED' ELSE stage END, version, now() FROM input WHERE read_version = 0
 ), changed AS (
     UPDATE prm_{kind} a SET
         status = CASE WHEN i.gone THEN 'DELETED' ELSE i.stage END, version = i.version, updated_at = now()
@@ -43,20 +43,20 @@ WITH input AS MATERIALIZED (
     INSERT INTO prm_{kind}_event (
         {kind}_id, version, event_type, event_data, seed, app_id, created_at, traceparent, cause, format
     )
-    SELECT p.ids[e.place], e.version, e.event_type, e.event_data::jsonb, p.seeds[e.place], $3, now(), e.traceparent,
+    SELECT p.ids[e.place], e.version, e.event_type, e.event_data::jsonb, p.seeds[e.place], $5, now(), e.traceparent,
            e.cause, $8
     FROM placed p,
-         unnest($5::tandem_draft_event_v1[]) AS e (place, version, event_type, event_data, traceparent, cause)
+         unnest($3::tandem_draft_event_v1[]) AS e (place, version, event_type, event_data, traceparent, cause)
     WHERE p.written[e.place]
 ), keys AS (
     INSERT INTO prm_{kind}_key (key, fingerprint, {kind}_id, version)
     SELECT sha256(convert_to(k.key, 'UTF8')), k.fingerprint, p.ids[k.place], k.version
     FROM (SELECT set_config('lock_timeout', $7::text, true) WHERE $7 IS NOT NULL) limited, placed p,
-         unnest($6::tandem_draft_key_v1[]) AS k (key, fingerprint, place, version)
+         unnest($4::tandem_draft_key_v1[]) AS k (key, fingerprint, place, version)
     WHERE p.written[k.place] OR p.unchanged[k.place]
 ), pending AS (
     INSERT INTO prm_{kind}_pending ({kind}_id, version, incarnation, created_at)
-    SELECT id, version, $4, now() FROM input WHERE read_version = 0 OR id = ANY (ARRAY(SELECT id FROM changed))
+    SELECT id, version, $6, now() FROM input WHERE read_version = 0 OR id = ANY (ARRAY(SELECT id FROM changed))
     ON CONFLICT ({kind}_id) DO UPDATE SET
         version = excluded.version, incarnation = excluded.incarnation, created_at = excluded.created_at
 ), letters AS (
@@ -68,7 +68,7 @@ WITH input AS MATERIALIZED (
     SELECT seed, app_id, pg_backend_pid(), sum(total), sum(updated), sum(deleted), sum(synchronized), sum(letters),
            min(created_at), max(created_at)
     FROM (
-        SELECT seed, $3 AS app_id, 1 AS total, version - 1 AS updated, 0 AS deleted, 0 AS synchronized, 0 AS letters,
+        SELECT seed, $5 AS app_id, 1 AS total, version - 1 AS updated, 0 AS deleted, 0 AS synchronized, 0 AS letters,
                now() AS created_at
         FROM input WHERE read_version = 0
         UNION ALL

@@ -1,6 +1,7 @@
 """Aggregates of one kind in PostgreSQL: rows, events and what is pending, written in one transaction."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -13,7 +14,7 @@ from tandem.aggregates.messages import Outcome, Stored, UnreadableAggregate
 from tandem.aggregates.queries import own_queries, queries_of
 from tandem.delivery.endings import Endings
 from tandem.delivery.held_keys import HeldKeys
-from tandem.delivery.idempotency import HeldUp, Idempotency, KeyTaken, Known
+from tandem.delivery.idempotency import Idempotency, KeyTaken, Known
 from tandem.delivery.pending import Claimed, PendingRows, Unreadable
 from tandem.delivery.rejections import Rejection
 from tandem.kernel import Unavailable
@@ -22,10 +23,6 @@ from tandem.postgres.sessions import Session
 from tandem.user.stored import uptime
 from tandem.user_command.counters import StageCounters
 from tandem.user_command.event_log import UnreadableEvent
-
-SAME_KEY = "uses the same key"
-# PostgreSQL's `lock_timeout`, for somebody who commits the same key just now.
-KEY_PATIENCE = "200ms"
 
 
 class PostgresCommandStore:
@@ -58,32 +55,26 @@ class PostgresCommandStore:
         """
         server = self._database.server
         commands = [sent for draft in drafts for sent, _ in draft.accepted]
-        if held_up := await self._keys.held(commands):
-            raise HeldUp(held_up, SAME_KEY)
-        limit = KEY_PATIENCE if any(sent.idempotency for sent in commands) else None
-        arguments = _columns(drafts, self._app_id, incarnation, limit, self._aggregate.format)
-
-        async def write(session: Session) -> list[asyncpg.Record]:
-            rows: list[asyncpg.Record] = await session.fetch(self._queries["record"].sql, *arguments)
-            states = [
-                _with_id(row["id"], drafts[row["place"] - 1].state)
-                for row in rows
-                if drafts[row["place"] - 1].state is not None
-            ]
-            if states:
-                await session.fetch(self._own["write"].sql, f"[{','.join(states)}]")
-            return rows
-
         try:
-            rows = await self._database.transact(f"record {self._aggregate.name}", write, server)
+            async with self._keys.waiting_briefly(commands) as limit:
+                arguments = (*_columns(drafts), self._app_id, incarnation, limit, self._aggregate.format)
+                write = partial(self._write, drafts, arguments)
+                rows = await self._database.transact(f"record {self._aggregate.name}", write, server)
         except asyncpg.IntegrityConstraintViolationError as error:
             raise self._meaning_of(error, drafts) from error
-        except Unavailable as error:
-            if not self._keys.is_held(error.__cause__):
-                raise
-            raise HeldUp(await self._keys.held(commands), SAME_KEY) from error
         for row in rows:
             self._note(drafts[row["place"] - 1], row)
+
+    async def _write(
+        self, drafts: Sequence[Draft], arguments: tuple[object, ...], session: Session
+    ) -> list[asyncpg.Record]:
+        """Write the drafts, and the states of those that were, to the aggregate's own tables."""
+        rows: list[asyncpg.Record] = await session.fetch(self._queries["record"].sql, *arguments)
+        written = [(row["id"], drafts[row["place"] - 1].state) for row in rows]
+        states = [_with_id(id_, state) for id_, state in written if state is not None]
+        if states:
+            await session.fetch(self._own["write"].sql, f"[{','.join(states)}]")
+        return rows
 
     def _meaning_of(
         self, error: asyncpg.IntegrityConstraintViolationError, drafts: Sequence[Draft]
@@ -194,10 +185,8 @@ def _with_id(id_: int, state: Any) -> str:
     return f'{{"id":{id_}{"," if len(encoded) > 2 else ""}{encoded[1:]}'
 
 
-def _columns(
-    drafts: Sequence[Draft], app_id: str, incarnation: int, limit: str | None, format_: int
-) -> tuple[object, ...]:
-    """The arguments of `record`."""
+def _columns(drafts: Sequence[Draft]) -> tuple[object, ...]:
+    """The arguments of `record` that are about drafts, their ids, their events and their keys."""
     heads = [
         (
             draft.id,
@@ -221,4 +210,4 @@ def _columns(
         if sent.idempotency is not None
     ]
     ids = [draft.id for draft in drafts if draft.id is not None]
-    return heads, ids, app_id, incarnation, events, keys, limit, format_
+    return heads, ids, events, keys

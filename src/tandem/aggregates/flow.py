@@ -15,11 +15,11 @@ import msgspec
 from tandem.aggregates.definition import Aggregate
 from tandem.aggregates.documents import document_of
 from tandem.aggregates.drafts import Draft
-from tandem.aggregates.messages import Acknowledged, Outcome, Refresh, Refused, Sent, Stored
+from tandem.aggregates.messages import Acknowledged, Outcome, Refused, Sent, Stored
 from tandem.aggregates.ports import Stores
 from tandem.delivery.acknowledgements import Acknowledgements
 from tandem.delivery.contest import until_settled
-from tandem.delivery.idempotency import Known, once_each
+from tandem.delivery.idempotency import once_each
 from tandem.delivery.pending import Unreadable
 from tandem.delivery.rejections import Rejection
 from tandem.kernel import Backoff, BatchPolicy, Coalescer, Unavailable
@@ -182,7 +182,7 @@ class AggregateFlow:
         return [self._document(stored, found) for stored, found in zip(aggregates, related, strict=True)]
 
     async def _carry_out(self, sent: Sequence[Sent]) -> Sequence[Outcome | Exception]:
-        return await once_each(sent, self._carry_out_new, self._find_by_keys, _replayed)
+        return await once_each(sent, self._carry_out_new, self.store.find_by_keys, _replayed)
 
     async def _carry_out_new(self, sent: Sequence[Sent]) -> Sequence[Outcome | Exception]:
         ids = sorted({one.id for one in sent if one.id is not None})
@@ -204,9 +204,6 @@ class AggregateFlow:
             self.projection.offer(draft.stored())
         for observe in self.observers:
             observe(committed, incarnation)
-
-    async def _find_by_keys(self, keys: Sequence[str]) -> Mapping[str, Known[Outcome]]:
-        return await self.store.find_by_keys(keys)
 
     async def _project(self, aggregates: Sequence[Stored]) -> Sequence[None]:
         """Write documents, of several versions of one only the latest, and say what became of them."""
@@ -283,41 +280,32 @@ class AggregateFlow:
         found = await self.store.read(sorted(set(ids)))
         return [found.get(id_) for id_ in ids]
 
-    # What recovery asks for; see `delivery.recovery.Flow`.
+
+class ResumedWork:
+    """The flow, as recovery asks for it; see `delivery.recovery.Flow`."""
+
+    def __init__(self, flow: AggregateFlow) -> None:
+        self._flow = flow
 
     def resume(self, work: Stored) -> None:
         """Show this one."""
-        self.projection.offer(work)
+        self._flow.projection.offer(work)
 
-    def put_aside(self, unreadable: Unreadable) -> None:
+    def set_aside(self, unreadable: Unreadable) -> None:
         """Make it a dead letter."""
-        self.set_aside.offer(Refused(unreadable.id, unreadable.version, unreadable.error))
+        self._flow.set_aside.offer(Refused(unreadable.id, unreadable.version, unreadable.error))
 
     def room(self) -> int:
         """Half of the room is left to what is new, so that a long backlog does not delay it."""
-        return self.projection.policy.max_waiting // 2 - self.projection.waiting
+        projection = self._flow.projection
+        return projection.policy.max_waiting // 2 - projection.waiting
 
     def in_flight(self) -> list[int]:
         """The ids of all that are on their way here."""
-        shown = [stored.id for stored in self.projection.in_flight()]
-        acknowledged = [one.id for one in self.write_back.in_flight()]
-        return shown + acknowledged + [one.id for one in self.set_aside.in_flight()]
-
-
-class ResumedWork:
-    """The flow, as recovery asks for it."""
-
-    def __init__(self, flow: AggregateFlow) -> None:
-        self.resume = flow.resume
-        self.set_aside = flow.put_aside
-        self.room = flow.room
-        self.in_flight = flow.in_flight
+        flow = self._flow
+        on_their_way = (flow.projection, flow.write_back, flow.set_aside)
+        return [one.id for coalescer in on_their_way for one in coalescer.in_flight()]
 
 
 def _replayed(first: Outcome) -> Outcome:
     return msgspec.structs.replace(first, is_replayed=True)
-
-
-def refresh(id_: int, cause: str) -> Sent:
-    """The command that writes a document anew, since something else that it shows has changed."""
-    return Sent(Refresh(), id=id_, cause=cause)

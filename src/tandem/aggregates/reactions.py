@@ -25,8 +25,8 @@ from tandem.aggregates.definition import (
     Reaction,
     Related,
 )
-from tandem.aggregates.flow import AggregateFlow, refresh
-from tandem.aggregates.messages import Sent
+from tandem.aggregates.flow import AggregateFlow
+from tandem.aggregates.messages import Refresh, Sent
 from tandem.aggregates.ports import Others, Task, Tasks
 from tandem.delivery.contest import Overtaken
 from tandem.delivery.idempotency import Idempotency, StillOpen
@@ -79,7 +79,7 @@ def _showing(aggregate: Aggregate[Any], related: Related[Any]) -> Reaction:
         if related.when(happened):
             async for id_ in reach.ids(aggregate.name, related.lookup, happened.id):
                 try:
-                    await reach.send(aggregate.name, id_, None)
+                    await reach.send(aggregate.name, id_, Refresh())
                 except Rejection:
                     continue  # deleted meanwhile: nothing is shown of it
 
@@ -96,14 +96,10 @@ class _Reach:
         self._sent: dict[str, int] = {}
 
     async def send(self, kind: str, id_: int | None, command: Any) -> int:
-        """See `Reach.send`. None for a command writes the document anew."""
-        key = self._key_of(kind, id_, command)
-        flow, name, seed = self._flows[kind], self._task.name, self._task.happened.seed
-        if command is None and id_ is not None:
-            sent = msgspec.structs.replace(refresh(id_, name), idempotency=_idempotency(key, b""))
-        else:
-            body = msgspec.json.encode(command)
-            sent = Sent(command, seed, id_, None, _idempotency(key, body), None, name)
+        """See `Reach.send`."""
+        flow, seed = self._flows[kind], self._task.happened.seed
+        key = _idempotency(self._key_of(kind, id_, command), msgspec.json.encode(command))
+        sent = Sent(command, seed, id_, idempotency=key, cause=self._task.name)
         try:
             outcome = await flow.execute(sent)
         except Rejection as rejection:

@@ -28,16 +28,11 @@ from tandem.user_command.reference_data import ReferenceIds
 from tandem.user_command.rows import Row, UnreadableUser, row_of, stored_user
 from tandem.user_command.views import UserRows
 
-SAME_KEY = "uses the same key"
 KEY_INDEXES = {"prm_user_idempotency_key", "prm_user_key_pkey"}
 # Those of all tables that have a user's id as their key, or in it.
 ID_INDEXES = {
     f"prm_user{table}_pkey" for table in ("", "_location", "_login", "_picture", "_event", "_pending")
 }
-# PostgreSQL's `lock_timeout`. Somebody who commits the same key just now is waited for, so that both get the
-# same answer; it takes a fsync. A transaction that stays open holds up a batch only once for so long
-# (`held_keys`).
-KEY_PATIENCE = "200ms"
 PATIENCE = timedelta(seconds=1)
 
 
@@ -82,8 +77,6 @@ class UserCommandRepository:
     async def _create(self, commands: Sequence[CreateUserCommand], incarnation: int) -> list[StoredUser]:
         server = self._database.server
         await self._learn_ids(commands, [command.profile for command in commands])
-        if held_up := await self._keys.held(commands):
-            raise HeldUp(held_up, SAME_KEY)
         arguments = ([self._new_row(command) for command in commands], self._app_id, incarnation)
         rows = await self._write(QUERIES["create_users"], commands, *arguments, server=server)
         self.counters.created += len(rows)
@@ -154,9 +147,9 @@ class UserCommandRepository:
         self, query: Query, commands: Sequence[Keyed], *arguments: object, server: int
     ) -> list[asyncpg.Record]:
         """Run a statement that writes keys, too; its last argument is how long it may wait for one."""
-        limit = KEY_PATIENCE if any(command.idempotency for command in commands) else None
         try:
-            return await self._database.fetch(query, *arguments, limit, server=server)
+            async with self._keys.waiting_briefly(commands) as limit:
+                return await self._database.fetch(query, *arguments, limit, server=server)
         except asyncpg.UniqueViolationError as error:
             if error.constraint_name in KEY_INDEXES:
                 raise KeyTaken from error
@@ -166,10 +159,6 @@ class UserCommandRepository:
                 msg = "PostgreSQL's sequence gives ids that users have already"
                 raise Unavailable(msg) from error
             raise
-        except Unavailable as error:
-            if not self._keys.is_held(error.__cause__):
-                raise
-            raise HeldUp(await self._keys.held(commands), SAME_KEY) from error
 
     async def change(self, drafts: Sequence[Draft], incarnation: int) -> None:
         """Commit what was decided about users, but for those that changed meanwhile.
@@ -184,8 +173,6 @@ class UserCommandRepository:
         commands = [command for draft in drafts for command in draft.commands]
         needed = [(one, draft.profile) for draft in news if draft.profile for one in draft.commands]
         await self._learn_ids([one for one, _ in needed], [profile for _, profile in needed])
-        if held_up := await self._keys.held(commands):
-            raise HeldUp(held_up, SAME_KEY)
         columns = (*columns_of_users(news, self._ids), self._app_id, incarnation)
         arguments = (*columns, *columns_of_events(news), *columns_of_keys(drafts))
         rows = await self._write(QUERIES["change_users"], commands, *arguments, server=server)

@@ -13,8 +13,7 @@ import pairs
 from tandem.aggregates.documents import document_of
 from tandem.aggregates.drafts import Draft
 from tandem.aggregates.events import state_after
-from tandem.aggregates.flow import refresh
-from tandem.aggregates.messages import Sent
+from tandem.aggregates.messages import Refresh, Sent
 from tandem.delivery.idempotency import Idempotency, KeyReused, KeyTaken
 from tandem.delivery.rejections import Rejection
 from waiting import until
@@ -183,7 +182,7 @@ async def test_events_say_in_order_what_has_happened_and_why(stores, life):
     id_ = await placed(stores, life)
     await stores.commands.record([await change(stores, id_, CancelOrder("no"), cause="order/refuse")], life)
     refreshed = Draft(ORDERS, id_, (await stores.commands.read([id_]))[id_])
-    refreshed.decide(refresh(id_, "order/show-customer"))
+    refreshed.decide(Sent(Refresh(), id=id_, cause="order/show-customer"))
     await stores.commands.record([refreshed], life)
     await stores.commands.synchronize([(id_, 3)])
     events = await stores.commands.events(id_)
