@@ -9,9 +9,10 @@ from orders.order import CancelOrder, Line, PayOrder, PlaceOrder, ShipOrder
 
 from systems import Held, commands, create, open_system
 from tandem.aggregates import Rejection
-from tandem.aggregates.messages import Sent
+from tandem.aggregates.messages import Outcome, Sent
 from tandem.app import run_instance
 from tandem.cqrs import DeleteUserCommand, UpdateUserCommand
+from tandem.delivery.idempotency import Idempotency, StillOpen
 from waiting import until
 
 LINES = (Line("tea", 2, 350), Line("cup", 1, 900))
@@ -102,3 +103,21 @@ async def test_what_a_stopping_instance_cannot_finish_is_finished_by_another(sys
     assert await system.count("select count(*) from prm_order_pending") == 1
     async with run_instance(system.settings("second"), aggregates=[ORDERS]) as second:
         await until_shows(second, order_id, status="cancelled")
+
+
+async def test_a_key_of_an_open_transaction_holds_up_its_own_command_alone(system, instance):
+    held = "insert into prm_order_key values (sha256('held'), '', 0, 0)"
+
+    def keyed(key: str) -> Sent:
+        return Sent(PlaceOrder(4711, LINES), "run", idempotency=Idempotency(key, b""))
+
+    sent = [keyed("held"), *(keyed(f"free-{number}") for number in range(20))]
+    flow = instance.own.flows["order"]
+    transaction = system.postgres.transaction()
+    await transaction.start()
+    await system.postgres.execute(held)
+    told, *others = await asyncio.gather(*map(flow.execute, sent), return_exceptions=True)
+    await transaction.rollback()
+    assert isinstance(told, StillOpen)
+    assert [type(other) for other in others] == [Outcome] * 20
+    assert not (await flow.execute(sent[0])).is_replayed
