@@ -21,8 +21,9 @@ from tandem.aggregates.migrate import migrations
 from tandem.app import Adapt
 from tandem.config import Settings
 from tandem.cqrs import CreateUserCommand
+from tandem.delivery.contest import until_settled
 from tandem.random_users import random_users
-from tandem.user import UserInput, normalize
+from tandem.user import StoredUser, UserInput, normalize
 from tandem.user_command.migrate import migrate
 from tandem.user_command.schema import this_schema
 from tandem.user_query.database import create_indexes
@@ -92,6 +93,12 @@ async def create(instance, users):
     """Carry out these commands together; the users that were stored."""
     aggregates = await asyncio.gather(*(instance.flow.commands.execute(command) for command in users))
     return [aggregate.user for aggregate in aggregates]
+
+
+async def carry_out(instance, command) -> StoredUser:
+    """Carry out a command as its route does, again where others are in its way; the user after it."""
+    aggregate = await until_settled(lambda: instance.flow.commands.execute(command))
+    return aggregate.user
 
 
 class Held:

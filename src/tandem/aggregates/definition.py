@@ -7,8 +7,9 @@ code for every aggregate. `docs/your-own-aggregate.md` builds one.
 
 import random
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
@@ -26,6 +27,8 @@ USER = "user"
 KIND, TAKEN = re.compile("[a-z]{1,20}"), frozenset((USER, "users", "country", "run", "tandem", "timezone"))
 
 _SEGMENT = re.compile("[a-z][a-z-]{0,30}")
+# With the kind it names a trigger, of whose name PostgreSQL keeps 63 bytes.
+_PART = re.compile("[a-z][a-z_-]{0,29}")
 
 
 class Happened(msgspec.Struct, frozen=True):
@@ -153,27 +156,40 @@ class Aggregate(Generic[S]):
     trial: Trial | None = None
 
     def __post_init__(self) -> None:
+        for flaw in self._flaws():
+            msg = f"The aggregate {self.name!r}: {flaw}."
+            raise ValueError(msg)
+
+    def _flaws(self) -> Iterator[str]:
+        """What does not fit together, each as the end of a sentence."""
         if not KIND.fullmatch(self.name) or {self.name, self.plural} & TAKEN:
             taken = ", ".join(sorted(TAKEN))
-            self._refuse(f"{self.name!r} is no name: take up to 20 lower-case letters, and none of {taken}")
+            yield f"{self.name!r} is no name: take up to 20 lower-case letters, and none of {taken}"
         for segment in self.commands:
             if not _SEGMENT.fullmatch(segment) or segment == "events":
-                self._refuse(f"{segment!r} cannot end a path: take lower-case letters and hyphens")
-        names = [event.__name__ for event in self.events]
-        if len({*names, SYNCHRONIZED, REFRESHED}) < len(names) + 2:
-            self._refuse(f"two events have one name, or that of {SYNCHRONIZED} or {REFRESHED}")
+                yield f"{segment!r} cannot end a path: take lower-case letters and hyphens"
+        if len({*self.event_types, SYNCHRONIZED, REFRESHED}) < len(self.events) + 2:
+            yield f"two events have one name, or that of {SYNCHRONIZED} or {REFRESHED}"
         for command in (self.creates, *self.commands.values()):
             try:
                 require_bounded_integers(command)
             except TypeError as error:
-                self._refuse(str(error))
-        for lookup in [related.lookup for related in self.related]:
-            if lookup not in self.lookups:
-                self._refuse(f"{lookup!r} is none of its lookups")
+                yield str(error)
+        yield from self._flaws_of_parts()
 
-    def _refuse(self, why: str) -> None:
-        msg = f"The aggregate {self.name!r}: {why}."
-        raise ValueError(msg)
+    def _flaws_of_parts(self) -> Iterator[str]:
+        names = [reaction.name for reaction in self.reactions] + [related.name for related in self.related]
+        for name in names:
+            if not _PART.fullmatch(name):
+                yield f"{name!r} cannot name what follows: take up to 30 lower-case letters, _ and -"
+        for related in self.related:
+            if related.lookup not in self.lookups:
+                yield f"{related.lookup!r} is none of its lookups"
+
+    @cached_property
+    def event_types(self) -> Mapping[str, type]:
+        """The types of its events, by their names."""
+        return {event.__name__: event for event in self.events}
 
     @property
     def all_commands(self) -> frozenset[type]:

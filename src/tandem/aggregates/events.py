@@ -59,11 +59,11 @@ def event_of(aggregate: Aggregate[Any], event_type: str, event_format: int, data
     Raises:
         UnreadableEvent: no program has written it like this.
     """
-    types = {event.__name__: event for event in aggregate.events}
-    if event_type not in types or data is None:
+    wanted = aggregate.event_types.get(event_type)
+    if wanted is None or data is None:
         raise UnreadableEvent(f"{event_type!r} is no event of this program, or has no data")
     try:
-        return msgspec.convert(todays_data(aggregate, event_type, event_format, data), types[event_type])
+        return msgspec.convert(todays_data(aggregate, event_type, event_format, data), wanted)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise UnreadableEvent(str(error)) from None
 

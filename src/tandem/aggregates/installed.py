@@ -36,7 +36,7 @@ def require_consistent(aggregates: Sequence[Aggregate[Any]]) -> Sequence[Aggrega
     names = [USER, *(each.name for each in aggregates)]
     if len(set(names)) < len(names):
         raise UnusableAggregate(f"Two aggregates have the same name: {', '.join(sorted(names))}.")
-    events = {each.name: {event.__name__ for event in each.events} for each in aggregates}
+    events = {each.name: set(each.event_types) for each in aggregates}
     events[USER] = {"CREATED", "UPDATED", "DELETED", "ERASED"}
     for each in aggregates:
         parts: list[Related[Any] | Reaction] = [*each.related, *each.reactions]

@@ -4,7 +4,6 @@ Each kind has two series of numbered files: ours, which are the same for every k
 `migrations` of its package. Both are applied like those of users, and remembered beside them.
 """
 
-import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from importlib import resources
 from typing import Any, TypeAlias
@@ -154,10 +153,9 @@ async def _apply_reactions(
     wanted = reactions_of([aggregate])
     for name, reaction in wanted.items():
         events = followed(aggregates, reaction)
-        sql = trigger_of(name, reaction, events)
-        if {row.checksum for row in done.get(name, [])} != {_checksum(sql)}:
-            row = (name, 0, ",".join(events), True, _checksum(sql))
-            await steps.apply(f"The reaction {name}", sql, _REMEMBER, row)
+        trigger = Migration(0, ",".join(events), trigger_of(name, reaction, events), additive=True)
+        if {row.checksum for row in done.get(name, [])} != {trigger.checksum}:
+            await steps.apply(f"The reaction {name}", trigger.sql, _REMEMBER, _row(name, trigger))
             applied.append(f"reaction {name}")
     for name in done:
         if name.startswith(f"{aggregate.name}/") and name not in wanted:
@@ -171,8 +169,7 @@ async def _apply_missing(steps: Steps, name: str, schema: Schema, done: Sequence
     require_known_or_additive(done, schema)
     missing = [one for number, one in schema.migrations.items() if number not in {row.number for row in done}]
     for one in missing:
-        row = (name, one.number, one.name, one.additive, one.checksum)
-        await steps.apply(f"{name}: {one.name}", one.sql, _REMEMBER, row)
+        await steps.apply(f"{name}: {one.name}", one.sql, _REMEMBER, _row(name, one))
     return [f"{name}: {one.name}" for one in missing]
 
 
@@ -216,5 +213,6 @@ def _by_aggregate(rows: Iterable[asyncpg.Record]) -> dict[str, list[Applied]]:
     return found
 
 
-def _checksum(sql: str) -> str:
-    return hashlib.sha256(sql.encode()).hexdigest()
+def _row(name: str, migration: Migration) -> Sequence[object]:
+    """What is remembered of it."""
+    return name, migration.number, migration.name, migration.additive, migration.checksum

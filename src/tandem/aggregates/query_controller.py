@@ -8,16 +8,16 @@ from msgspec import Meta
 
 from tandem.aggregates.command_controller import AggregatePath
 from tandem.aggregates.flow import AggregateFlow
-from tandem.http.preconditions import ETAG, IF_NONE_MATCH, unless_known
+from tandem.http.preconditions import ETAG, IF_NONE_MATCH
 from tandem.http.preferences import preferred_wait, wait_applied
 from tandem.http.problems import ProblemError, bad_parameter
-from tandem.http.requests import Headers, NoArguments, Request, Response
+from tandem.http.requests import NoArguments, Request, Response
 from tandem.http.routes import Route, Scope
 from tandem.ids import HIGHEST_ID
-from tandem.mongodb.document import Document, encode_document, is_tombstone, version_of
+from tandem.mongodb.document import encode_document, is_tombstone
 from tandem.mongodb.documents import Documents
 from tandem.user.profile import Seed
-from tandem.user_query.controller import PREFER, SOURCE, VersionQuery
+from tandem.user_query.controller import PREFER, SOURCE, VersionQuery, shown
 from tandem.user_query.share import Share
 
 
@@ -100,16 +100,10 @@ class AggregateQueryController:
             if document is None or is_tombstone(document):
                 detail = f"There is no {self._kind} with id {id_}. MongoDB has a new one within moments."
                 raise ProblemError(404, detail)
-            return _shown(request, document)
+            return shown(request, document)
         wait = preferred_wait(request)
         document, source = await self._flow.find_version(id_, version, wait)
         if document is None or is_tombstone(document):
             detail = f"There is no {self._kind} with id {id_} in version {version} or a later one."
             raise ProblemError(404, detail)
-        return _shown(request, document, (("Tandem-Source", source), *wait_applied(wait)))
-
-
-def _shown(request: Request[Any, Any, None], document: Document, headers: Headers = ()) -> Response:
-    answer = Response(200, encode_document(document), headers=headers)
-    version = version_of(document)
-    return unless_known(request, version, answer) if version else answer
+        return shown(request, document, (("Tandem-Source", source), *wait_applied(wait)))

@@ -69,7 +69,7 @@ def followed(aggregates: Sequence[Aggregate[Any]], reaction: Reaction) -> Sequen
     if reaction.kind == USER:
         return ("UPDATED", "DELETED", "ERASED")
     source = next(each for each in aggregates if each.name == reaction.kind)
-    return [event.__name__ for event in source.events]
+    return list(source.event_types)
 
 
 def _showing(aggregate: Aggregate[Any], related: Related[Any]) -> Reaction:

@@ -192,11 +192,13 @@ class Steps:
 
     async def _who_blocks_us(self) -> str:
         """Ask by a session of its own, while ours is waiting: afterwards nobody could say any more."""
-        seconds = self._patience.one_try.total_seconds()
-        await asyncio.sleep(seconds / 2)
+        clock, seconds = asyncio.get_running_loop().time, self._patience.one_try.total_seconds()
+        half_way = clock() + seconds / 2
         try:
+            # Opened at once: on a busy machine that may take until ours waits no more.
             other = await asyncpg.connect(self._url, timeout=seconds, command_timeout=seconds)
             try:
+                await asyncio.sleep(max(0, half_way - clock()))
                 return await who_blocks(other, self.connection.get_server_pid())
             finally:
                 other.terminate()

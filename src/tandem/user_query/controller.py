@@ -244,17 +244,18 @@ class UserQueryController:
             raise ProblemError(
                 404, f"There is no user with id {user_id} in version {version} or a later one."
             )
-        return _shown(request, document, (("Tandem-Source", source), *wait_applied(wait)))
+        return shown(request, document, (("Tandem-Source", source), *wait_applied(wait)))
 
 
 def _found(request: Request[Any, Any, None], document: Document | None, which: str) -> Response:
     if document is None:
         detail = f"There is no user {which}. MongoDB has one that was just created within moments."
         raise ProblemError(404, detail)
-    return _shown(request, document)
+    return shown(request, document)
 
 
-def _shown(request: Request[Any, Any, None], document: Document, headers: Headers = ()) -> Response:
+def shown(request: Request[Any, Any, None], document: Document, headers: Headers = ()) -> Response:
+    """The document with its ETag; 304 where the client has that version."""
     answer = Response(200, encode_document(document), headers=headers)
     version = version_of(document)
     return unless_known(request, version, answer) if version else answer

@@ -112,7 +112,7 @@ class Story:
         """
         if self.numbers != list(range(1, len(self.numbers) + 1)):
             raise Unfoldable
-        types = {event.__name__: event for event in self._aggregate.events}
+        types = self._aggregate.event_types
         try:
             for event in self.events:
                 state = self.states[-1]

@@ -53,6 +53,10 @@ MISTAKES = {
         *(CODE, 'on=["MoneySent"]', 'on=["MoneySend"]'),
         "follows 'MoneySend' of 'account', which has only: AccountOpened, MoneyReceived, MoneyReturned, ",
     ),
+    "a reaction that no trigger can be named by": (
+        *(CODE, 'name="deliver"', """name='de"liver'"""),
+        "'de\"liver' cannot name what follows: take up to 30 lower-case letters, _ and -.",
+    ),
     "a name of the flow's own": (CODE, 'name="account",', 'name="user",', "'user' is no name"),
 }
 

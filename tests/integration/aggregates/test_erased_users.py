@@ -6,7 +6,7 @@ from dataclasses import replace
 from orders import ORDERS
 from orders.order import Line, PlaceOrder
 
-from systems import Held, commands, create, open_system
+from systems import Held, carry_out, commands, create, open_system
 from tandem.aggregates.messages import Sent
 from tandem.app import run_instance
 from tandem.cqrs import DeleteUserCommand, UpdateUserCommand
@@ -27,8 +27,8 @@ async def test_what_happened_to_a_user_who_was_erased_since_holds_up_no_reaction
         [jane] = await create(instance, commands(1))
         placed = Sent(PlaceOrder(jane.id, (Line("tea", 1, 350),)), "run")
         order = (await instance.own.flows["order"].execute(placed)).stored
-        await instance.flow.commands.execute(UpdateUserCommand(jane.id, {"name": {"first": "Zoe"}}))
-        await instance.flow.commands.execute(DeleteUserCommand(jane.id, erase=True))
+        await carry_out(instance, UpdateUserCommand(jane.id, {"name": {"first": "Zoe"}}))
+        await carry_out(instance, DeleteUserCommand(jane.id, erase=True))
         gate.set()
 
         async def all_is_done() -> bool:

@@ -5,34 +5,20 @@ import re
 
 import msgspec
 import pytest
-from orders import ORDERS
 from orders.order import Line, PlaceOrder
 from prometheus_client.parser import text_string_to_metric_families
 
 from command_line import run_tandem
 from installed import installed_orders
 from new_servers import run_script
-from systems import Servings, commands, create, open_system
+from systems import Servings, commands, create
 from tandem.aggregates.messages import Sent
-from tandem.app import run_instance
 from trace_collector import FOLLOWED, TRACE, run_collector
 from waiting import until
 from watching import instance_in, watch
 
 LINES = (Line("tea", 2, 350), Line("cup", 1, 900))
 BODY = {"userId": 1, "lines": [{"article": "tea", "quantity": 2, "cents": 350}]}
-
-
-@pytest.fixture
-async def system(databases):
-    async with open_system(databases, [ORDERS]) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def instance(system):
-    async with run_instance(system.settings(), aggregates=[ORDERS]) as running:
-        yield running
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from orders import ORDERS
 from orders.order import CancelOrder, Line, PayOrder, PlaceOrder, ShipOrder
 
-from systems import Held, commands, create, open_system
+from systems import Held, carry_out, commands, create
 from tandem.aggregates import Rejection
 from tandem.aggregates.messages import Outcome, Sent
 from tandem.app import run_instance
@@ -16,18 +16,6 @@ from tandem.delivery.idempotency import Idempotency, StillOpen
 from waiting import until
 
 LINES = (Line("tea", 2, 350), Line("cup", 1, 900))
-
-
-@pytest.fixture
-async def system(databases):
-    async with open_system(databases, [ORDERS]) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def instance(system):
-    async with run_instance(system.settings(), aggregates=[ORDERS]) as running:
-        yield running
 
 
 async def place(instance, user_id: int):
@@ -70,7 +58,7 @@ async def test_an_order_of_nobody_is_refused(instance):
 async def test_whoever_changes_a_name_changes_it_in_the_orders(system, instance):
     [jane] = await create(instance, commands(1))
     order_id = await place(instance, jane.id)
-    await instance.flow.commands.execute(UpdateUserCommand(jane.id, {"name": {"first": "Zoe", "last": "Q"}}))
+    await carry_out(instance, UpdateUserCommand(jane.id, {"name": {"first": "Zoe", "last": "Q"}}))
     await until_shows(instance, order_id, customer="Zoe Q", version=2)
 
 
@@ -79,7 +67,7 @@ async def test_the_open_orders_of_an_erased_user_are_cancelled(system, instance)
     orders = await asyncio.gather(*(place(instance, jane.id) for _ in range(20)))
     await change(instance, orders[0], PayOrder(1600))
     await change(instance, orders[0], ShipOrder("p1"))
-    await instance.flow.commands.execute(DeleteUserCommand(jane.id, erase=True))
+    await carry_out(instance, DeleteUserCommand(jane.id, erase=True))
     for order_id in orders[1:]:
         await until_shows(instance, order_id, status="cancelled", customer=None)
     await until_shows(instance, orders[0], status="shipped", customer=None)

@@ -59,29 +59,10 @@ CREATE TABLE prm_{kind}_key (
     rejection   text
 );
 
-CREATE TABLE prm_{kind}_count (
-    seed             text NOT NULL,
-    app_id           text NOT NULL,
-    backend          integer NOT NULL,
-    total            bigint NOT NULL DEFAULT 0,
-    updated          bigint NOT NULL DEFAULT 0,
-    deleted          bigint NOT NULL DEFAULT 0,
-    synchronized     bigint NOT NULL DEFAULT 0,
-    taken_over       bigint NOT NULL DEFAULT 0,
-    dead_letters     bigint NOT NULL DEFAULT 0,
-    first_created_at timestamptz,
-    last_created_at  timestamptz,
-    PRIMARY KEY (seed, app_id, backend)
-) WITH (fillfactor = 50);
+-- The same columns as those of users, so that one text of each query serves all kinds.
+CREATE TABLE prm_{kind}_count (LIKE prm_user_count INCLUDING ALL) WITH (fillfactor = 50);
 
-CREATE TABLE prm_{kind}_lag (
-    seed    text NOT NULL,
-    app_id  text NOT NULL,
-    backend integer NOT NULL,
-    bucket  smallint NOT NULL,
-    users   bigint NOT NULL,
-    PRIMARY KEY (seed, app_id, backend, bucket)
-) WITH (fillfactor = 50);
+CREATE TABLE prm_{kind}_lag (LIKE prm_user_lag INCLUDING ALL) WITH (fillfactor = 50);
 
 CREATE TABLE prm_{kind}_run_sample (LIKE prm_run_sample INCLUDING ALL);
 
