@@ -53,12 +53,10 @@ async def never_answer(*_: object) -> None:
 async def run_upstreams(*behaviours: Behaviour | None) -> AsyncIterator[tuple[Sequence[int], list[Upstream]]]:
     """One upstream for each behaviour, and the ports of all; None is a port where nobody listens."""
     upstreams = [Upstream(behaviour) for behaviour in behaviours if behaviour]
-    ports = [free_port() for _ in behaviours]
-    listening = [port for port, behaviour in zip(ports, behaviours, strict=True) if behaviour]
-    servers = [
-        await asyncio.start_server(upstream.serve, "127.0.0.1", port)
-        for upstream, port in zip(upstreams, listening, strict=True)
-    ]
+    # The kernel gives them ports: of those that are only found free, another process may take one first.
+    servers = [await asyncio.start_server(upstream.serve, "127.0.0.1", 0) for upstream in upstreams]
+    listening = (server.sockets[0].getsockname()[1] for server in servers)
+    ports = [next(listening) if behaviour else free_port() for behaviour in behaviours]
     try:
         yield ports, upstreams
     finally:
