@@ -1,7 +1,9 @@
 """An instance keeps the sessions at PostgreSQL that it has, and opens them before it needs them."""
 
 import asyncio
+import gc
 from contextlib import suppress
+from datetime import timedelta
 
 import asyncpg
 
@@ -9,7 +11,7 @@ from ledger import Load, send
 from obstacles import Sessions, sessions_of
 from systems import commands, create
 from tandem.kernel import Unavailable
-from tandem.postgres.database import CONNECTIONS, READING_CONNECTIONS
+from tandem.postgres.database import CONNECTIONS, READING_CONNECTIONS, Database
 from waiting import until
 
 KEPT = 2
@@ -91,3 +93,23 @@ async def test_a_session_that_was_ended_by_an_operator_costs_at_most_what_it_had
         await until(are_new, "new sessions, before anybody asks for one")
         await until_ready(client)
         assert (await send(client, b'{"email": "a@example.com"}')).status_code == 201
+
+
+async def test_a_session_that_is_just_being_opened_is_closed_without_a_complaint(databases):
+    """Who closes at once, as a short command does, would be told of the attempt that was cut off."""
+    complaints: list[object] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: complaints.append(context))
+    try:
+        for tick in range(60):
+            database = await Database.connect(
+                databases.postgres_owner_url, name="short", deadline=timedelta(seconds=10)
+            )
+            for _ in range(tick % 12):
+                await asyncio.sleep(0)
+            await database.close()
+        gc.collect()
+        await asyncio.sleep(0)
+    finally:
+        loop.set_exception_handler(None)
+    assert complaints == []

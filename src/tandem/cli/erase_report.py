@@ -36,7 +36,9 @@ def erase_report(user_id: int, as_json: bool) -> None:
 
 async def _places(settings: Settings, user_id: int) -> list[Place]:
     deadline = timedelta(seconds=settings.database_timeout_seconds)
-    database = await Database.connect(settings.postgres_url, name="erase-report", deadline=deadline)
+    database = await Database.connect(
+        settings.postgres_url, name="erase-report", deadline=deadline, connections=1
+    )
     client = open_client(settings.mongodb_url, name="erase-report", deadline=deadline)
     try:
         places = await places_in_postgresql(database, user_id)

@@ -59,7 +59,9 @@ def _kinds(found: LogCheck) -> Counter[str]:
 async def _check(settings: Settings, logs: Sequence[Log]) -> list[LogCheck | None]:
     """What was found in each log; None where an aggregate has none yet."""
     deadline = timedelta(seconds=settings.database_timeout_seconds)
-    database = await Database.connect(settings.postgres_url, name="events check", deadline=deadline)
+    database = await Database.connect(
+        settings.postgres_url, name="events check", deadline=deadline, connections=1
+    )
     try:
         return [
             await check_log(database, log) if log is LOG_OF_USERS or await is_there(database, log) else None

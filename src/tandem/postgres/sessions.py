@@ -47,6 +47,7 @@ class Sessions:
         self._waiting: deque[asyncio.Future[Session]] = deque()
         self._missing = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
+        self._is_opening = self._is_closing = False
 
     async def open_first(self) -> None:
         """Open one session now, and the others in the background.
@@ -104,6 +105,10 @@ class Sessions:
     async def close(self) -> None:
         """End all sessions, by force where the server does not answer. None may be lent afterwards."""
         if self._keeper is not None:
+            self._is_closing = True
+            if self._is_opening:
+                # An attempt that is cut off leaves an error behind that nobody looks at, and asyncio logs it.
+                await asyncio.wait([self._keeper], timeout=_SECONDS_TO_CLOSE)
             self._keeper.cancel()
             await asyncio.wait([self._keeper])
         closing = [session.close(timeout=_SECONDS_TO_CLOSE) for session in self._idle]
@@ -138,13 +143,17 @@ class Sessions:
         self._idle.append(session)
 
     async def _open(self) -> Session:
-        session = await asyncpg.connect(
-            self._url,
-            timeout=min(self._seconds, _SECONDS_TO_OPEN),
-            command_timeout=self._seconds,
-            max_cached_statement_lifetime=0,
-            server_settings=self._settings,
-        )
+        self._is_opening = True
+        try:
+            session = await asyncpg.connect(
+                self._url,
+                timeout=min(self._seconds, _SECONDS_TO_OPEN),
+                command_timeout=self._seconds,
+                max_cached_statement_lifetime=0,
+                server_settings=self._settings,
+            )
+        finally:
+            self._is_opening = False
         try:
             if self.inspect is not None:
                 await self.inspect(session)
@@ -156,7 +165,7 @@ class Sessions:
 
     async def _keep_open(self) -> None:
         failures = 0
-        while True:
+        while not self._is_closing:
             await self._missing.wait()
             self._idle = [session for session in self._idle if not session.is_closed()]
             if len(self._idle) + len(self._lent) >= self.size:
