@@ -9,7 +9,7 @@ Instances never migrate: see `schema.py` for what they ask for.
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 import asyncpg
@@ -166,7 +166,8 @@ class Steps:
         """
 
         async def attempt() -> str | None:
-            watching = asyncio.create_task(self._who_blocks_us())
+            is_over = asyncio.Event()
+            watching = asyncio.create_task(self._who_blocks_us(is_over))
             try:
                 await self._apply_once(sql, remember, row)
             except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
@@ -177,7 +178,8 @@ class Steps:
                 msg = f"{what} cannot be applied, and nothing of it was: {first_line(error)}."
                 raise UnsuitableServer(msg) from error
             finally:
-                watching.cancel()
+                is_over.set()
+                await watching
             return None
 
         await self._patiently(what, attempt)
@@ -190,15 +192,19 @@ class Steps:
             if remember:
                 await self.connection.execute(remember, *row)
 
-    async def _who_blocks_us(self) -> str:
-        """Ask by a session of its own, while ours is waiting: afterwards nobody could say any more."""
-        clock, seconds = asyncio.get_running_loop().time, self._patience.one_try.total_seconds()
-        half_way = clock() + seconds / 2
+    async def _who_blocks_us(self, is_over: asyncio.Event) -> str:
+        """Ask by a session of its own, while ours is waiting: afterwards nobody could say any more.
+
+        Opening it may take a while on a busy machine, so it begins early. It is not cut off, which asyncio
+        would complain about.
+        """
+        seconds = self._patience.one_try.total_seconds()
+        if await _happens(is_over, within_seconds=seconds / 4):
+            return ""
         try:
-            # Opened at once: on a busy machine that may take until ours waits no more.
             other = await asyncpg.connect(self._url, timeout=seconds, command_timeout=seconds)
             try:
-                await asyncio.sleep(max(0, half_way - clock()))
+                await _happens(is_over, within_seconds=seconds / 4)
                 return await who_blocks(other, self.connection.get_server_pid())
             finally:
                 other.terminate()
@@ -226,3 +232,11 @@ class Steps:
                 raise UnsuitableServer(msg)
             self._report(f"{what} waits for a lock that {holder} holds (try {tries}); other sessions go on.")
             await asyncio.sleep(min(self._patience.rest.seconds(tries), max(0, give_up - clock())))
+
+
+async def _happens(event: asyncio.Event, within_seconds: float) -> bool:
+    """Wait for it; whether it has happened within the time."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(within_seconds):
+            await event.wait()
+    return event.is_set()

@@ -99,5 +99,6 @@ async def test_without_a_mistake_all_is_applied_once(databases, tmp_path):
     write_files_of(PAGE, tmp_path)
     first = await migrated(databases, tmp_path)
     assert "account: 001_accounts.sql, reaction account/deliver." in first.stdout, first.stderr
+    assert first.stderr == ""
     second = await migrated(databases, tmp_path)
     assert second.stdout == "Both databases are up to date.\n"
