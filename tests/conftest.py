@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -15,8 +16,8 @@ from systems import Servings, System, open_system
 from tandem.app import Instance, run_instance
 
 
-@pytest.fixture(scope="session")
-def new_place() -> Iterator[Callable[[], Path]]:
+@contextmanager
+def making_places() -> Iterator[Callable[[], Path]]:
     """Makes temporary folders that, other than pytest's own, the servers' account can enter as well."""
     places: list[Path] = []
 
@@ -30,9 +31,23 @@ def new_place() -> Iterator[Callable[[], Path]]:
         shutil.rmtree(place)
 
 
+@pytest.fixture(scope="module")
+def new_place() -> Iterator[Callable[[], Path]]:
+    """Temporary folders for one file of tests: each of dozens of stacks leaves half a gigabyte and more."""
+    with making_places() as make:
+        yield make
+
+
 @pytest.fixture(scope="session")
-async def servers(new_place: Callable[[], Path]) -> AsyncIterator[Servers]:
-    async with run_servers(new_place()) as running:
+def new_lasting_place() -> Iterator[Callable[[], Path]]:
+    """Temporary folders for what all tests share."""
+    with making_places() as make:
+        yield make
+
+
+@pytest.fixture(scope="session")
+async def servers(new_lasting_place: Callable[[], Path]) -> AsyncIterator[Servers]:
+    async with run_servers(new_lasting_place()) as running:
         yield running
 
 

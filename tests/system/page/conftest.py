@@ -14,10 +14,10 @@ from visit import Visit
 
 
 @pytest.fixture(scope="session")
-def stack(new_place: Callable[[], Path]) -> Iterator[Stack]:
+def stack(new_lasting_place: Callable[[], Path]) -> Iterator[Stack]:
     """A stack of three instances, on ports and in a folder of its own."""
     environment = os.environ | {"ALLOWED_HOSTS": "tandem.test"}
-    with run_up(new_place() / "page", "--instances", "3", env=environment) as running:
+    with run_up(new_lasting_place() / "page", "--instances", "3", env=environment) as running:
         yield Stack(running.port, running.data_dir)
 
 

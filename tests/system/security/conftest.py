@@ -30,10 +30,10 @@ class KeyPair:
 
 
 @pytest.fixture(scope="session")
-def key_pair(require_program: Callable[[str, str], str], new_place: Callable[[], Path]) -> KeyPair:
+def key_pair(require_program: Callable[[str, str], str], new_lasting_place: Callable[[], Path]) -> KeyPair:
     """Made with the commands of docs/security.md."""
     openssl = require_program("openssl", "openssl")
-    pair = KeyPair(new_place() / "tokens.pem", new_place() / "tokens.pub")
+    pair = KeyPair(new_lasting_place() / "tokens.pem", new_lasting_place() / "tokens.pub")
     for command in (
         ["genpkey", "-algorithm", "ed25519", "-out", pair.private],
         ["pkey", "-in", pair.private, "-pubout", "-out", pair.public],
