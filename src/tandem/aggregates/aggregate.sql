@@ -100,6 +100,23 @@ LEFT JOIN LATERAL (
     WHERE {kind}_id = given.id AND version = a.version AND event_type <> 'SYNCRONIZED' LIMIT 1
 ) e ON true;
 
+-- name: read_rows
+-- Aggregates as they are now, in order of ids, with what is left to do of each: those of the ids $5, or (null) at most $3
+-- with ids above $1 and up to $2. Of other runs than $4 nothing but ids, runs and versions is read.
+SELECT a.id, a.seed, a.version, a.app_id, a.status, a.created_at, a.updated_at, w.is_wanted, s.state::text AS state,
+       p.{kind}_id IS NOT NULL AS is_pending, d.{kind}_id IS NOT NULL AS is_dead_letter, NULL::text AS traceparent
+FROM unnest(coalesce($5::bigint[], ARRAY(
+         SELECT id FROM prm_{kind} WHERE id > $1::bigint AND id <= $2::bigint ORDER BY id LIMIT $3::integer
+     ))) WITH ORDINALITY AS given (id, place)
+CROSS JOIN LATERAL (SELECT * FROM prm_{kind} WHERE id = given.id LIMIT 1) a
+CROSS JOIN LATERAL (SELECT $4::text IS NULL OR a.seed = $4 AS is_wanted) w
+LEFT JOIN LATERAL (
+    SELECT state FROM prm_{kind}_state WHERE id = given.id AND w.is_wanted AND a.status <> 'DELETED' LIMIT 1
+) s ON true
+LEFT JOIN LATERAL (SELECT {kind}_id FROM prm_{kind}_pending WHERE {kind}_id = given.id LIMIT 1) p ON true
+LEFT JOIN LATERAL (SELECT {kind}_id FROM prm_{kind}_dead_letter WHERE {kind}_id = given.id LIMIT 1) d ON true
+ORDER BY given.place;
+
 -- name: find_by_keys
 -- What commands with these keys have led to: the version of an aggregate, with the events up to it, or a rejection.
 SELECT given.key, k.fingerprint, k.version, k.rejection, a.id, a.seed, a.app_id, a.created_at, e.events

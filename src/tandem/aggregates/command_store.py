@@ -103,20 +103,7 @@ class PostgresCommandStore:
     async def read(self, ids: Sequence[int]) -> dict[int, Stored | UnreadableAggregate]:
         """See `ports.CommandStore`."""
         rows = await self._database.fetch(self._queries["read"], ids)
-        return {row["id"]: self._stored(row) for row in rows}
-
-    def _stored(self, row: asyncpg.Record) -> Stored | UnreadableAggregate:
-        state = None
-        if row["status"] != "DELETED":
-            try:
-                if row["state"] is None:
-                    why = f"prm_{self._aggregate.name}_state has nothing of it"
-                    return UnreadableAggregate(self._aggregate.name, row["id"], why)
-                state = msgspec.json.decode(row["state"], type=self._aggregate.state)
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-                return UnreadableAggregate(self._aggregate.name, row["id"], str(error))
-        columns = (row["id"], row["seed"], row["app_id"], row["version"], row["created_at"], state)
-        return Stored(*columns, row["updated_at"], row["traceparent"], uptime())
+        return {row["id"]: stored_of(self._aggregate, row) for row in rows}
 
     async def find_by_keys(self, keys: Sequence[str]) -> dict[str, Known[Outcome]]:
         """See `ports.CommandStore`."""
@@ -173,6 +160,21 @@ class PostgresCommandStore:
             for id_, version in zip(ids, versions, strict=True)
             for one in [found.get(id_)]
         ]
+
+
+def stored_of(aggregate: Aggregate[Any], row: asyncpg.Record) -> Stored | UnreadableAggregate:
+    """The aggregate of a row of the queries `read` and `read_rows`."""
+    state = None
+    if row["status"] != "DELETED":
+        try:
+            if row["state"] is None:
+                why = f"prm_{aggregate.name}_state has nothing of it"
+                return UnreadableAggregate(aggregate.name, row["id"], why)
+            state = msgspec.json.decode(row["state"], type=aggregate.state)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            return UnreadableAggregate(aggregate.name, row["id"], str(error))
+    columns = (row["id"], row["seed"], row["app_id"], row["version"], row["created_at"], state)
+    return Stored(*columns, row["updated_at"], row["traceparent"], uptime())
 
 
 def _why_unreadable(found: UnreadableAggregate | None) -> str:

@@ -82,6 +82,24 @@ LEFT JOIN LATERAL (
     WHERE user_id = given.id AND version = u.version AND event_type <> 'SYNCRONIZED' LIMIT 1
 ) e ON true;
 
+-- name: read_rows
+-- Users as they are now, in order of ids, with what is left to do of each: those of the ids $5, or (null) at most $3
+-- with ids above $1 and up to $2. Of other runs than $4 nothing but ids, runs and versions is read.
+SELECT u.id, u.seed, u.version, u.app_id, u.status::text AS status, u.created_at, u.updated_at, w.is_wanted, s.state,
+       p.user_id IS NOT NULL AS is_pending, d.user_id IS NOT NULL AS is_dead_letter, NULL::text AS traceparent
+FROM unnest(coalesce($5::bigint[], ARRAY(
+         SELECT id FROM prm_user WHERE id > $1::bigint AND id <= $2::bigint ORDER BY id LIMIT $3::integer
+     ))) WITH ORDINALITY AS given (id, place)
+CROSS JOIN LATERAL (SELECT * FROM prm_user WHERE id = given.id LIMIT 1) u
+CROSS JOIN LATERAL (SELECT $4::text IS NULL OR u.seed = $4 AS is_wanted) w
+LEFT JOIN LATERAL (
+    SELECT state FROM prm_user_state
+    WHERE id = given.id AND w.is_wanted AND u.status NOT IN ('DELETED', 'ERASED') LIMIT 1
+) s ON true
+LEFT JOIN LATERAL (SELECT user_id FROM prm_user_pending WHERE user_id = given.id LIMIT 1) p ON true
+LEFT JOIN LATERAL (SELECT user_id FROM prm_user_dead_letter WHERE user_id = given.id LIMIT 1) d ON true
+ORDER BY given.place;
+
 -- name: change_users
 -- Writes later versions of users ($1 to $5), with the events that lead to them ($8 to $12) and the keys of the commands
 -- ($13 to $16), in one transaction. A user that has another version than the one that was read ($3), or that another

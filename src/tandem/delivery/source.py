@@ -1,0 +1,68 @@
+"""A kind's rows as they are now, in order of ids: for whoever compares or copies all of them."""
+
+from collections.abc import Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+import msgspec
+
+from tandem.ids import HIGHEST_ID
+
+Work = TypeVar("Work")
+Work_co = TypeVar("Work_co", covariant=True)
+
+
+class Row(msgspec.Struct, Generic[Work], frozen=True, gc=False):
+    """What PostgreSQL has of one, all from one snapshot."""
+
+    id: int
+    seed: str
+    version: int
+    #: Whether MongoDB has not acknowledged this version.
+    is_pending: bool
+    #: Whether it was set aside instead.
+    is_dead_letter: bool
+    #: What its document is made of; None where it cannot be read.
+    stored: Work | None
+    #: Why it cannot be read. It names what is wrong, never what is stored.
+    why_unreadable: str = ""
+
+
+class Page(msgspec.Struct, Generic[Work], frozen=True, gc=False):
+    """The rows of a range of ids, ascending."""
+
+    rows: Sequence[Row[Work]]
+    #: Up to which id these are all there are. The next page comes after it.
+    through: int
+
+
+class Source(Protocol[Work_co]):
+    """The rows of one kind: `UserRowsSource`, `AggregateRowsSource`."""
+
+    @property
+    def kind(self) -> str:
+        """The kind's name, as in tables."""
+
+    async def page(
+        self, after: int, limit: int, through: int = HIGHEST_ID, seed: str | None = None
+    ) -> Page[Any]:
+        """At most `limit` rows with ids above `after` and up to `through`; of one run, or of all.
+
+        Rows of other runs are looked at, too, and count for the limit: a page may have none and not be the
+        last. The last is the one that reaches `through`.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer, or has found a row damaged.
+        """
+
+    async def rows(self, ids: Sequence[int]) -> Sequence[Row[Any]]:
+        """The rows of these ids, in any order; of those that there are.
+
+        Raises:
+            Unavailable: as `page`.
+        """
+
+
+def page_of(rows: Sequence[Row[Work]], limit: int, through: int, seed: str | None) -> Page[Work]:
+    """The page of the rows that a query with these arguments has answered."""
+    reached = through if len(rows) < limit else rows[-1].id
+    return Page(rows if seed is None else [row for row in rows if row.seed == seed], reached)
