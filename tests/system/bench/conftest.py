@@ -11,9 +11,9 @@ from up_process import Up, run_up
 
 
 @pytest.fixture(scope="package")
-def stack(new_place: Callable[[], Path]) -> Iterator[Up]:
+def stack(new_lasting_place: Callable[[], Path]) -> Iterator[Up]:
     """`tandem up` with two instances, for all tests of this folder."""
-    with run_up(new_place() / "stack", "--instances", "2") as running:
+    with run_up(new_lasting_place() / "stack", "--instances", "2") as running:
         yield running
 
 
