@@ -15,6 +15,7 @@ HIGHEST_ID = 2**53 - 1
 async def give_ids_after(system, last: int) -> None:
     """Let the next user get the id `last + 1`."""
     await system.postgres.execute("select setval('prm_user_id_seq', $1)", last)
+    await system.postgres.execute("select tandem_extend_log()")
 
 
 async def post(client, email: str, **headers: str):

@@ -17,7 +17,7 @@ from tandem.kernel import Unavailable, UnsuitableServer
 from tandem.postgres.database import Database
 from tandem.postgres.queries import load_queries
 from tandem.user_command.migrate import Steps, first_line
-from tandem.user_command.schema import Applied, Migration, Schema, require_known_or_additive
+from tandem.user_command.schema import Applied, Migration, Schema, Step, require_known_or_additive
 
 QUERIES = load_queries(__package__ or "", "aggregates.sql")
 #: What was applied, by the name that it is remembered by: that of a series of files, or of a reaction.
@@ -32,7 +32,7 @@ _FORGET = "DELETE FROM tandem_aggregate_migration WHERE aggregate = $1"
 _DROP = """
 DO $$
 DECLARE
-    log regclass := (SELECT tgrelid FROM pg_trigger WHERE tgname = {name});
+    log regclass := (SELECT tgrelid FROM pg_trigger WHERE tgname = {name} AND tgparentid = 0);
 BEGIN
     IF log IS NOT NULL THEN
         EXECUTE format('DROP TRIGGER %I ON %s', {name}, log);
@@ -116,7 +116,8 @@ def migrations(aggregates: Sequence[Aggregate[Any]]) -> Callable[[Steps], Awaita
         for aggregate in aggregates:
             for name, schema in schemas_of(aggregate).items():
                 applied += await _apply_missing(steps, name, schema, done.get(name, []))
-            await steps.apply(f"The rights on {aggregate.plural}", _GRANTS.replace("{kind}", aggregate.name))
+            rights = Step(_GRANTS.replace("{kind}", aggregate.name))
+            await steps.apply(f"The rights on {aggregate.plural}", rights)
             await _require_queries(steps.connection, aggregate)
         for aggregate in aggregates:
             applied += await _apply_reactions(steps, aggregate, aggregates, done)
@@ -155,12 +156,12 @@ async def _apply_reactions(
         events = followed(aggregates, reaction)
         trigger = Migration(0, ",".join(events), trigger_of(name, reaction, events), additive=True)
         if {row.checksum for row in done.get(name, [])} != {trigger.checksum}:
-            await steps.apply(f"The reaction {name}", trigger.sql, _REMEMBER, _row(name, trigger))
+            await steps.apply_migration(f"The reaction {name}", trigger, _REMEMBER, _row(name, trigger))
             applied.append(f"reaction {name}")
     for name in done:
         if name.startswith(f"{aggregate.name}/") and name not in wanted:
             sql = _DROP.replace("{name}", _quoted(f"tandem_{name}"))
-            await steps.apply(f"The end of the reaction {name}", sql, _FORGET, (name,))
+            await steps.apply(f"The end of the reaction {name}", Step(sql), _FORGET, (name,))
             applied.append(f"no more reaction {name}")
     return applied
 
@@ -169,7 +170,7 @@ async def _apply_missing(steps: Steps, name: str, schema: Schema, done: Sequence
     require_known_or_additive(done, schema)
     missing = [one for number, one in schema.migrations.items() if number not in {row.number for row in done}]
     for one in missing:
-        await steps.apply(f"{name}: {one.name}", one.sql, _REMEMBER, _row(name, one))
+        await steps.apply_migration(f"{name}: {one.name}", one, _REMEMBER, _row(name, one))
     return [f"{name}: {one.name}" for one in missing]
 
 

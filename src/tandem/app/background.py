@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LOOKS_AT_INDEXES = 5.0
+# A partition of the log has 5 million ids, and one is always ahead.
+SECONDS_BETWEEN_LOOKS_AT_LOG = 30.0
 
 
 class Background:
@@ -40,6 +42,7 @@ class Background:
                 tasks.create_task(keep_running("recovery of aggregates", self._recover_own))
                 tasks.create_task(keep_running("reactions", self._react))
             tasks.create_task(keep_running("indexes", self._look_at_indexes))
+            tasks.create_task(keep_running("log", self._extend_log))
             tasks.create_task(keep_running("history", self._instance.adapters.history.look_again))
             for kind, feed in self._instance.feeds.items():
                 tasks.create_task(keep_running(f"live view of {kind}", feed.run_once))
@@ -73,6 +76,10 @@ class Background:
             logger.log(logging.ERROR if missing else logging.INFO, "%s", missing or "All indexes are there.")
         self.missing_indexes = missing
         return SECONDS_BETWEEN_LOOKS_AT_INDEXES
+
+    async def _extend_log(self) -> float:
+        await self._instance.adapters.users.extend_log()
+        return SECONDS_BETWEEN_LOOKS_AT_LOG
 
     async def _recover(self) -> float:
         # A draining instance claims nothing new, or it might never finish.

@@ -28,6 +28,7 @@ NOT_PERSONAL = frozenset(
         "updated_at",
         "user_id",
         "version",
+        "xid",
     )
 )
 

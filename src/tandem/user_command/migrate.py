@@ -9,7 +9,7 @@ Instances never migrate: see `schema.py` for what they ask for.
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import timedelta
 
 import asyncpg
@@ -20,7 +20,14 @@ from tandem.postgres.database import Database, unreachable
 from tandem.postgres.faults import DRIVER_ERRORS
 from tandem.user_command.lock_holders import who_blocks, who_holds
 from tandem.user_command.queries import QUERIES
-from tandem.user_command.schema import Applied, Schema, require_known_or_additive, this_schema
+from tandem.user_command.schema import (
+    Applied,
+    Migration,
+    Schema,
+    Step,
+    require_known_or_additive,
+    this_schema,
+)
 
 # Any number will do, as long as everybody who migrates this system takes the same.
 ADVISORY_LOCK = 0x7A6DE8
@@ -132,7 +139,7 @@ class Steps:
     async def migrate(self, schema: Schema) -> list[str]:
         """All of it; the names of the migrations that were missing."""
         await self._patiently("This migration", self._keep_out_others)
-        await self.apply("The table of migrations", _BOOKKEEPING)
+        await self.apply("The table of migrations", Step(_BOOKKEEPING))
         rows = await self.connection.fetch(QUERIES["applied_migrations"].sql)
         applied = [Applied(**dict(row)) for row in rows]
         require_known_or_additive(applied, schema)
@@ -146,9 +153,9 @@ class Steps:
         )
         for one in missing:
             row = (one.number, one.name, one.additive, one.checksum)
-            await self.apply(one.name, one.sql, _REMEMBER, row)
+            await self.apply_migration(one.name, one, _REMEMBER, row)
         if schema.grants:
-            await self.apply("The rights of the service role", schema.grants)
+            await self.apply("The rights of the service role", Step(schema.grants))
         more = await schema.then(self) if schema.then else []
         return [migration.name for migration in missing] + more
 
@@ -158,8 +165,21 @@ class Steps:
             return None
         return await who_holds(self.connection, ADVISORY_LOCK)
 
-    async def apply(self, what: str, sql: str, remember: str = "", row: Sequence[object] = ()) -> None:
-        """Carry out `sql` in one transaction, and with it the query that remembers it, with its arguments.
+    async def apply_migration(
+        self, what: str, migration: Migration, remember: str, row: Sequence[object]
+    ) -> None:
+        """Carry out all steps of a file, and with the last the query that remembers it, with its arguments.
+
+        Raises:
+            UnsuitableServer: somebody has held a lock for too long.
+        """
+        *before, last = migration.steps
+        for step in before:
+            await self.apply(what, step)
+        await self.apply(what, last, remember, row)
+
+    async def apply(self, what: str, step: Step, remember: str = "", row: Sequence[object] = ()) -> None:
+        """Carry out one step, and with it the query that remembers it, with its arguments.
 
         Raises:
             UnsuitableServer: somebody has held a lock for too long.
@@ -169,7 +189,7 @@ class Steps:
             is_over = asyncio.Event()
             watching = asyncio.create_task(self._who_blocks_us(is_over))
             try:
-                await self._apply_once(sql, remember, row)
+                await self._apply_once(step, remember, row)
             except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
                 return await watching
             except asyncpg.InsufficientPrivilegeError:
@@ -184,11 +204,12 @@ class Steps:
 
         await self._patiently(what, attempt)
 
-    async def _apply_once(self, sql: str, remember: str, row: Sequence[object]) -> None:
+    async def _apply_once(self, step: Step, remember: str, row: Sequence[object]) -> None:
         milliseconds = int(self._patience.one_try.total_seconds() * 1000)
-        async with self.connection.transaction():
-            await self.connection.execute(f"SET LOCAL lock_timeout = {milliseconds}")
-            await self.connection.execute(sql)
+        await self.connection.execute(f"SET lock_timeout = {milliseconds}")
+        async with self.connection.transaction() if step.in_transaction else nullcontext():
+            for statement in step.statements:
+                await self.connection.execute(statement)
             if remember:
                 await self.connection.execute(remember, *row)
 

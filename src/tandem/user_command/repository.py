@@ -1,5 +1,6 @@
 """The command side's way to PostgreSQL: what is written of users is written by one statement."""
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
@@ -29,10 +30,8 @@ from tandem.user_command.rows import Row, UnreadableUser, row_of, stored_user
 from tandem.user_command.views import UserRows
 
 KEY_INDEXES = {"prm_user_idempotency_key", "prm_user_key_pkey"}
-# Those of all tables that have a user's id as their key, or in it.
-ID_INDEXES = {
-    f"prm_user{table}_pkey" for table in ("", "_location", "_login", "_picture", "_event", "_pending")
-}
+# Those of all tables that have a user's id as their key, or in it; each partition of the log has its own.
+ID_INDEXES = re.compile(r"prm_user(_location|_login|_picture|_event_p\d+|_pending)?_pkey")
 PATIENCE = timedelta(seconds=1)
 
 
@@ -149,16 +148,31 @@ class UserCommandRepository:
         """Run a statement that writes keys, too; its last argument is how long it may wait for one."""
         try:
             async with self._keys.waiting_briefly(commands) as limit:
-                return await self._database.fetch(query, *arguments, limit, server=server)
+                try:
+                    return await self._database.fetch(query, *arguments, limit, server=server)
+                except asyncpg.CheckViolationError as error:
+                    if error.table_name != "prm_user_event":
+                        raise
+                    # Ids have jumped, and none of us has seen it yet: there is no partition for them.
+                    await self.extend_log()
+                    return await self._database.fetch(query, *arguments, limit, server=server)
         except asyncpg.UniqueViolationError as error:
             if error.constraint_name in KEY_INDEXES:
                 raise KeyTaken from error
-            if error.constraint_name in ID_INDEXES:
+            if ID_INDEXES.fullmatch(error.constraint_name or ""):
                 # No user's fault: the sequence gives ids that are taken.
                 self.on_taken_id()
                 msg = "PostgreSQL's sequence gives ids that users have already"
                 raise Unavailable(msg) from error
             raise
+
+    async def extend_log(self) -> None:
+        """See to it that the log has a partition for the ids that come next.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer.
+        """
+        await self._database.fetch(QUERIES["extend_log"])
 
     async def change(self, drafts: Sequence[Draft], incarnation: int) -> None:
         """Commit what was decided about users, but for those that changed meanwhile.

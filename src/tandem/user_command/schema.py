@@ -3,9 +3,13 @@
 Each file begins with `-- additive: yes` or `-- additive: no`: whether programs of the version before go on
 with the database once it is applied. `tandem_migration` remembers that, so that a program can tell of
 migrations that it does not know whether they are in its way.
+
+A file is one transaction, unless lines `-- step` and `-- step without a transaction` divide it. All steps but
+the last have to be harmless twice: a file is remembered with its last step.
 """
 
 import hashlib
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from importlib import resources
 from typing import Any, Self
@@ -19,6 +23,19 @@ from tandem.user_command.queries import QUERIES
 
 _FILES = resources.files(__package__).joinpath("migrations")
 _ADDITIVE = {"-- additive: yes": True, "-- additive: no": False}
+_STEP = re.compile(r"^-- step( without a transaction)?$", re.MULTILINE)
+
+
+class Step(msgspec.Struct, frozen=True):
+    """A part of a migration: one transaction, or statements that are each carried out by themselves."""
+
+    sql: str
+    in_transaction: bool = True
+
+    @property
+    def statements(self) -> list[str]:
+        """What is sent to the server, one after the other."""
+        return [self.sql] if self.in_transaction else [one for one in self.sql.split(";\n") if one.strip()]
 
 
 class Migration(msgspec.Struct, frozen=True):
@@ -41,6 +58,13 @@ class Migration(msgspec.Struct, frozen=True):
             msg = f"{name} has to begin with `-- additive: yes` or `-- additive: no`."
             raise ValueError(msg)
         return cls(int(name[:3]), name, sql, _ADDITIVE[first])
+
+    @property
+    def steps(self) -> list[Step]:
+        """What it does, in order."""
+        first, *more = _STEP.split(self.sql)
+        later = zip(more[1::2], more[::2], strict=True)
+        return [Step(first), *(Step(sql, in_transaction=not without) for sql, without in later)]
 
     @property
     def checksum(self) -> str:

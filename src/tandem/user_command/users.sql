@@ -376,6 +376,10 @@ WHERE version = 1
    OR NOT EXISTS (SELECT FROM prm_user_event e WHERE e.user_id = p.user_id AND e.event_type = 'SYNCRONIZED')
 ORDER BY user_id LIMIT 1;
 
+-- name: extend_log
+-- Sees to it that the log has a partition for the ids that come next (010_log.sql).
+SELECT tandem_extend_log();
+
 -- name: applied_migrations
 -- The migrations that this database has seen.
 SELECT number, name, additive, checksum FROM tandem_migration ORDER BY number;
