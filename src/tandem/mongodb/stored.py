@@ -1,0 +1,121 @@
+"""Documents exactly as MongoDB stores them, byte for byte, over the whole space of ids.
+
+Ids that Tandem gives to nobody (text, ObjectIds, fractions, numbers below 1) are there, too, if somebody has
+put them in. So ranges are bounds of the index on `_id`, which order values of all types; a condition such as
+`{"$gt": 7}` would see numbers alone.
+"""
+
+import struct
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any
+
+import bson
+from bson.raw_bson import RawBSONDocument
+from pymongo import ReadPreference
+from pymongo.read_concern import ReadConcern
+
+from tandem.mongodb.client import LENIENT, Collection, Filter, translated
+from tandem.mongodb.document import Document
+from tandem.mongodb.indexes import BY_ID
+
+PAGE = 2_000
+# The driver types these as cursors of documents.
+Batches = Any
+_length = struct.Struct("<i").unpack_from
+
+
+class StoredDocuments:
+    """The documents of one collection, in bytes, as a majority has them at the primary."""
+
+    def __init__(self, collection: Collection) -> None:
+        primary = collection.with_options(read_preference=ReadPreference.PRIMARY)
+        self._documents = primary.with_options(read_concern=ReadConcern("majority"))
+        # A primary that is none any more may not know it: only this concern asks the others.
+        self._as_of_now = primary.with_options(read_concern=ReadConcern("linearizable"))
+        self._writes = collection
+
+    async def between(
+        self, low: int | None, high: int | None, seed: str | None = None
+    ) -> AsyncIterator[list[bytes]]:
+        """Pages of all with `low <= _id < high` in the order of MongoDB's ids; None has no bound.
+
+        Raises:
+            Unavailable: MongoDB does not answer.
+        """
+        wanted: Filter = {} if seed is None else {"seed": seed}
+        bounds: dict[str, Any] = {"max": {"_id": high}} if high is not None else {}
+        if low is not None:
+            bounds["min"] = {"_id": low}
+        page = await self._page(wanted, bounds, PAGE)
+        yield page
+        while len(page) >= PAGE:
+            # A lower bound includes its id. One more is read, and the first left out.
+            last = id_in(page[-1])
+            bounds["min"] = {"_id": last}
+            page = await self._page(wanted, bounds, PAGE + 1)
+            page = page[1:] if page and id_in(page[0]) == last else page
+            yield page
+
+    async def _page(self, wanted: Filter, bounds: dict[str, Any], limit: int) -> list[bytes]:
+        with translated():
+            cursor: Batches = self._documents.find_raw_batches(
+                wanted, hint=BY_ID, limit=limit, batch_size=limit + 1, **bounds
+            )
+            return [document async for batch in cursor for document in split(batch)]
+
+    async def of_ids(self, ids: Sequence[Any]) -> list[bytes]:
+        """Those of these ids, acknowledged by a majority when this was called, or later.
+
+        Raises:
+            Unavailable: MongoDB does not answer.
+        """
+        with translated():
+            cursor: Batches = self._as_of_now.find_raw_batches({"_id": {"$in": ids}}, batch_size=len(ids) + 1)
+            return [document async for batch in cursor for document in split(batch)]
+
+    async def give_way(self, stored: bytes, document: Document) -> bool:
+        """Take its version from exactly this document, so that the flow writes `document` over it.
+
+        Returns: whether it was still there.
+
+        Raises:
+            Unavailable: MongoDB does not answer.
+        """
+        identity = {name: document[name] for name in ("seed", "createdAt") if name in document}
+        with translated():
+            result = await self._writes.update_one(_exactly(stored), {"$set": {"version": 0, **identity}})
+        return bool(result.matched_count)
+
+    async def remove(self, stored: bytes) -> bool:
+        """Remove exactly this document. Whether it was still there.
+
+        Raises:
+            Unavailable: MongoDB does not answer.
+        """
+        with translated():
+            result = await self._writes.delete_one(_exactly(stored))
+        return bool(result.deleted_count)
+
+
+def split(batch: bytes) -> Iterator[bytes]:
+    """The documents of a batch, each of which begins with its length."""
+    place = 0
+    while place < len(batch):
+        (length,) = _length(batch, place)
+        yield batch[place : place + length]
+        place += length
+
+
+def id_in(stored: bytes) -> Any:
+    """Its `_id`, of whatever type."""
+    return opened(stored)["_id"]
+
+
+def opened(stored: bytes) -> Document:
+    """What is in it, as far as it can be read."""
+    return bson.decode(stored, LENIENT)
+
+
+def _exactly(stored: bytes) -> Filter:
+    raw = RawBSONDocument(stored)
+    return {"_id": raw["_id"], "$expr": {"$eq": ["$$ROOT", {"$literal": raw}]}}

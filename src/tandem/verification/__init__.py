@@ -1,0 +1,1 @@
+"""Whether both stores hold the same: compared row by row while everything goes on, and repaired."""
