@@ -12,6 +12,7 @@ class TandemError(Exception):
         │   ├── Overloaded         too much is waiting; nothing was done: try again in a moment
         │   ├── Unavailable        a server does not answer now; whether it did the work may be unknown
         │   ├── UnsuitableServer   a server cannot be used as it is: somebody has to change it
+        │   ├── UnknownShape       mongodb/generations.py: a later program has made documents of this shape
         │   ├── NoHandler          a command that no handler is registered for
         │   ├── IdsUsedUp          user_command/ids_used_up.py: no user can be created any more
         │   └── MissingIndex       mongodb/indexes.py: MongoDB lacks an index: `tandem migrate` makes it
@@ -28,6 +29,7 @@ class TandemError(Exception):
         ├── UnusableAggregate      aggregates/installed.py: a package names an aggregate that cannot be used
         ├── UnreadableUser         user_command/rows.py: somebody has changed a user's rows by hand
         ├── DocumentChanged        mongodb/documents.py: not the document any more that was to be replaced
+        ├── RebuildError           projections/row.py: `tandem rebuild` cannot go on; says what to do
         ├── SettingsError          config/settings.py: an environment variable is missing or cannot be used
         ├── ListenError            http/sockets.py: the server cannot listen on this address
         ├── KeyFileError           http/token_keys.py: a file holds no key that can be used

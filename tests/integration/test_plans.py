@@ -19,7 +19,7 @@ async def test_no_statement_reads_the_whole_pending_table(system, instance):
     async with system.postgres.transaction():
         before = await system.count(READ)
         ids = [1000100, 1000200]
-        await system.postgres.fetch(queries_of("user")["synchronize"].sql, ids, [1, 1], "instance-1", "1s")
+        await system.postgres.fetch(queries_of("user")["synchronize"].sql, ids, [1, 1], "instance-1", "1s", 0)
         await system.postgres.fetch(
             queries_of("user")["set_aside"].sql, [1000300], [1], ["refused"], "instance-1"
         )

@@ -6,7 +6,7 @@ import pytest
 from command_line import run_tandem
 from schemas import ADDITIVE, BREAKING, NEXT, contents, migrate_to, up_to, with_one_more
 from tandem.kernel import UnsuitableServer
-from tandem.user_command.schema import Migration, this_schema
+from tandem.user_command.schema import Migration, Schema, this_schema
 
 # Add those of each release. One that differs was changed after it had been released: take it back.
 RELEASED = {
@@ -25,6 +25,12 @@ def test_released_migrations_are_what_they_were():
 def test_a_migration_says_whether_it_is_additive(first):
     with pytest.raises(ValueError, match=r"004_x\.sql has to begin with `-- additive: yes`"):
         Migration.of("004_x.sql", f"{first}\nselect 1")
+
+
+def test_two_migrations_of_one_number_are_refused():
+    files = [Migration.of(f"010_{name}.sql", "-- additive: yes") for name in "ab"]
+    with pytest.raises(ValueError, match=r"010_a\.sql and 010_b\.sql have one number"):
+        Schema.of(files)
 
 
 async def serve_once(urls) -> str:

@@ -32,33 +32,34 @@ class Flawed:
 class SkipsEvery300th(Flawed):
     """Every 300th user is said to be in MongoDB, and is not."""
 
-    async def write(self, documents):
-        return await self._sound.write([document for document in documents if document["_id"] % 300])
+    async def write(self, documents, generation):
+        kept = [document for document in documents if document["_id"] % 300]
+        return await self._sound.write(kept, generation)
 
 
 class WritesTwice(Flawed):
     """Every 100th user is there once more, under another id."""
 
-    async def write(self, documents):
+    async def write(self, documents, generation):
         twice = [document | {"_id": -document["_id"]} for document in documents if document["_id"] % 100 == 0]
-        return await self._sound.write([*documents, *twice])
+        return await self._sound.write([*documents, *twice], generation)
 
 
 class LosesThePostcode(Flawed):
     """Every 100th user moves to nowhere."""
 
-    async def write(self, documents):
+    async def write(self, documents, generation):
         for document in documents:
             if document["_id"] % 100 == 0:
                 document["location"].pop("postcode")
-        return await self._sound.write(documents)
+        return await self._sound.write(documents, generation)
 
 
 class Lies(Flawed):
     """The command side is told that MongoDB has everything, and records SYNCRONIZED; MongoDB has nothing."""
 
-    async def write(self, documents):
-        del documents
+    async def write(self, documents, generation):
+        del documents, generation
         return {}
 
 
@@ -69,18 +70,18 @@ class IgnoresVersions(Flawed):
         super().__init__(documents)
         self._last = {}
 
-    async def write(self, documents):
-        return await self._write(self._sound.write, documents)
+    async def write(self, documents, generation):
+        return await self._write(self._sound.write, documents, generation)
 
-    async def write_later_versions(self, documents):
-        return await self._write(self._sound.write_later_versions, documents)
+    async def write_later_versions(self, documents, generation):
+        return await self._write(self._sound.write_later_versions, documents, generation)
 
-    async def _write(self, write, documents):
-        refused = await write(documents)
+    async def _write(self, write, documents, generation):
+        refused = await write(documents, generation)
         tenth = {document["_id"]: document for document in documents if document["_id"] % 10 == 0}
         if late := [self._last[user_id] for user_id in tenth.keys() & self._last.keys()]:
             replacements = [ReplaceOne(self.replaced_by(document), document) for document in late]
-            await self._sound._collection.bulk_write(replacements)
+            await self._sound.collections.live.bulk_write(replacements)
         self._last |= tenth
         return refused
 

@@ -125,9 +125,9 @@ class PostgresCommandStore:
         columns = (row["id"], row["seed"], row["app_id"], row["version"], row["created_at"], state)
         return Outcome(Stored(*columns, events[-1].created_at if row["version"] > 1 else None))
 
-    async def synchronize(self, versions: Sequence[tuple[int, int]]) -> None:
+    async def synchronize(self, versions: Sequence[tuple[int, int]], epoch: int = 0) -> None:
         """See `ports.CommandStore`."""
-        for ended in await self._endings.synchronize(versions):
+        for ended in await self._endings.synchronize(versions, epoch):
             self.counters.count_synchronized(*ended)
 
     async def set_aside(self, letters: Sequence[tuple[int, int, str]]) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import msgspec
 
 from tandem.http.field_types import require_bounded_integers
+from tandem.mongodb.generations import UnknownShape
 
 S = TypeVar("S")
 
@@ -143,6 +144,12 @@ class Aggregate(Generic[S]):
     #: What readers see: the fields of MongoDB's document, beside `_id`, `seed`, `version` and `createdAt`.
     #: It is given each of `related` by its name, as it is now, or None.
     document: Callable[[S, Mapping[str, Any]], Mapping[str, Any]]
+    #: The number of the shape that `document` makes, and what makes earlier ones. A collection keeps its
+    #: shape until `tandem rebuild` makes the next one (docs/rebuild.md).
+    shape: int = 1
+    earlier_shapes: Mapping[int, Callable[[S, Mapping[str, Any]], Mapping[str, Any]]] = field(
+        default_factory=dict
+    )
     related: Sequence[Related[S]] = ()
     #: Queries of `NAME.sql` that find ids, each with the same condition in Python, for stores in memory.
     lookups: Mapping[str, Callable[..., bool]] = field(default_factory=dict)
@@ -182,6 +189,8 @@ class Aggregate(Generic[S]):
         for name in names:
             if not _PART.fullmatch(name):
                 yield f"{name!r} cannot name what follows: take up to 30 lower-case letters, _ and -"
+        if self.shape < 1 or any(not 0 < earlier < self.shape for earlier in self.earlier_shapes):
+            yield f"its shape is {self.shape}: shapes are numbered from 1, and earlier ones lie below"
         for related in self.related:
             if related.lookup not in self.lookups:
                 yield f"{related.lookup!r} is none of its lookups"
@@ -190,6 +199,17 @@ class Aggregate(Generic[S]):
     def event_types(self) -> Mapping[str, type]:
         """The types of its events, by their names."""
         return {event.__name__: event for event in self.events}
+
+    def shown(self, state: S, related: Mapping[str, Any], shape: int) -> Mapping[str, Any]:
+        """What readers see, in this shape.
+
+        Raises:
+            UnknownShape: this program does not know it.
+        """
+        make = self.document if shape == self.shape else self.earlier_shapes.get(shape)
+        if make is None:
+            raise UnknownShape(self.plural, shape)
+        return make(state, related)
 
     @property
     def all_commands(self) -> frozenset[type]:

@@ -15,10 +15,15 @@ from tandem.mongodb.indexes import BY_SEED, TOMBSTONES, Index, by_field
 OWN_FIELDS = ("_id", "seed", "appId", "currentStatus", "version", "createdAt", "updatedAt", DELETED_AT)
 
 
-def document_of(aggregate: Aggregate[Any], stored: Stored, related: Mapping[str, Any]) -> Document:
+def document_of(
+    aggregate: Aggregate[Any], stored: Stored, related: Mapping[str, Any], shape: int | None = None
+) -> Document:
     """What MongoDB holds of it: who it is, then what its author shows of it; of a deleted one a tombstone.
 
+    `shape` is that of the collection that it is for; None: the latest.
+
     Raises:
+        UnknownShape: this program does not know that shape.
         ValueError: the author's fields have one that belongs to the flow.
     """
     document: Document = {
@@ -33,7 +38,7 @@ def document_of(aggregate: Aggregate[Any], stored: Stored, related: Mapping[str,
         return document | {DELETED_AT: datetime.now(UTC)}
     if stored.updated_at is not None:
         document["updatedAt"] = _text(stored.updated_at)
-    shown = aggregate.document(stored.state, related)
+    shown = aggregate.shown(stored.state, related, shape or aggregate.shape)
     if taken := shown.keys() & set(OWN_FIELDS):
         msg = f"its document has the field {min(taken)}, which belongs to the flow"
         raise ValueError(msg)

@@ -24,6 +24,7 @@ from tandem.delivery.pending import Unreadable
 from tandem.delivery.rejections import Rejection
 from tandem.kernel import Backoff, BatchPolicy, Coalescer, Unavailable
 from tandem.mongodb.document import Document
+from tandem.mongodb.generations import Generation, UnknownShape
 from tandem.user.stored import uptime
 from tandem.user_query.service import LONGEST_WAY_SECONDS, READS, of_version
 
@@ -176,10 +177,19 @@ class AggregateFlow:
         """
         return await self._current.submit(id_)
 
-    async def shown(self, aggregates: Sequence[Stored]) -> Sequence[Document | str]:
-        """The documents of these; of one that its author's code cannot show, why."""
+    async def shown(
+        self, aggregates: Sequence[Stored], generations: Sequence[Generation] = ()
+    ) -> Sequence[Document | str]:
+        """The documents of these; of one that its author's code cannot show, why.
+
+        They are for the live generation, or, one after the other, for each of these generations.
+        """
         related = await self._related(aggregates)
-        return [self._document(stored, found) for stored, found in zip(aggregates, related, strict=True)]
+        return [
+            self._document(stored, found, generation.shape)
+            for generation in generations or [self._documents.projection.live]
+            for stored, found in zip(aggregates, related, strict=True)
+        ]
 
     async def _carry_out(self, sent: Sequence[Sent]) -> Sequence[Outcome | Exception]:
         return await once_each(sent, self._carry_out_new, self.store.find_by_keys, _replayed)
@@ -212,8 +222,10 @@ class AggregateFlow:
         oldest = uptime() - LONGEST_WAY_SECONDS
         fresh = sorted((one for one in aggregates if one.read_at > oldest), key=lambda one: one.version)
         latest = list({one.id: one for one in fresh}.values())
+        # As it is now for the whole batch: a later one may have a further generation.
+        projection = self._documents.projection
         try:
-            refused = await self._write(latest) if latest else {}
+            refused = await self._write(latest, projection.written) if latest else {}
         except Unavailable as error:
             self.trouble = str(error)
             raise
@@ -223,31 +235,37 @@ class AggregateFlow:
             if one.id in refused:
                 self.set_aside.offer(Refused(one.id, one.version, refused[one.id], one.traceparent))
             else:
-                self.write_back.offer(Acknowledged(one.id, one.version, one.seed, one.traceparent))
+                acknowledged = Acknowledged(one.id, one.version, one.seed, one.traceparent, projection.epoch)
+                self.write_back.offer(acknowledged)
         return [None] * len(aggregates)
 
-    async def _write(self, aggregates: Sequence[Stored]) -> dict[int, str]:
-        """Write the documents of these. By id, why one is refused for good."""
+    async def _write(self, aggregates: Sequence[Stored], generations: Sequence[Generation]) -> dict[int, str]:
+        """Write the documents of these to each generation. By id, why one is refused for good."""
         refused: dict[int, str] = {}
-        new: list[Document] = []
-        later: list[Document] = []
-        for stored, shown in zip(aggregates, await self.shown(aggregates), strict=True):
-            if isinstance(shown, str):
-                refused[stored.id] = shown
-            else:
-                (new if stored.is_new else later).append(shown)
-        if new:
-            refused |= await self._documents.write(new)
-        if later:
-            refused |= await self._documents.write_later_versions(later)
+        shown = iter(await self.shown(aggregates, generations))
+        for generation in generations:
+            new: list[Document] = []
+            later: list[Document] = []
+            for stored in aggregates:
+                document = next(shown)
+                if isinstance(document, str):
+                    refused[stored.id] = document
+                else:
+                    (new if stored.is_new else later).append(document)
+            if new:
+                refused |= await self._documents.write(new, generation)
+            if later:
+                refused |= await self._documents.write_later_versions(later, generation)
         if refused:
             what = "%d %s become dead letters, %d among them. %s"
             logger.error(what, len(refused), self.aggregate.plural, *next(iter(refused.items())))
         return refused
 
-    def _document(self, stored: Stored, related: Mapping[str, Any]) -> Document | str:
+    def _document(self, stored: Stored, related: Mapping[str, Any], shape: int) -> Document | str:
         try:
-            return document_of(self.aggregate, stored, related)
+            return document_of(self.aggregate, stored, related, shape)
+        except UnknownShape:
+            raise
         except Exception as error:
             # The author's code cannot show it: that is no reason to hold up the others. What such an error
             # says may quote the state, so it is for the log alone.
@@ -265,7 +283,8 @@ class AggregateFlow:
         return shown
 
     async def _synchronize(self, acknowledged: Sequence[Acknowledged]) -> Sequence[None]:
-        await self.store.synchronize([(one.id, one.version) for one in acknowledged])
+        epoch = min(one.epoch for one in acknowledged)
+        await self.store.synchronize([(one.id, one.version) for one in acknowledged], epoch)
         return [None] * len(acknowledged)
 
     async def _set_aside(self, refused: Sequence[Refused]) -> Sequence[None]:

@@ -52,6 +52,8 @@ class Acknowledged(msgspec.Struct, frozen=True, gc=False):
     #: The run that the aggregate belongs to.
     seed: str
     traceparent: str | None
+    #: The epoch of projections that its document was written under.
+    epoch: int
 
 
 class Refused(msgspec.Struct, frozen=True, gc=False):

@@ -10,6 +10,7 @@ from tandem.aggregates.events import StoredEvent
 from tandem.aggregates.messages import Outcome, Stored, UnreadableAggregate
 from tandem.delivery.idempotency import Idempotency, Known
 from tandem.delivery.pending import Claimed
+from tandem.mongodb.generations import Generation, Projection
 
 
 class CommandStore(Protocol):
@@ -38,8 +39,12 @@ class CommandStore(Protocol):
         From then on `find_by_keys` answers a `Rejection` for it.
         """
 
-    async def synchronize(self, versions: Sequence[tuple[int, int]]) -> None:
-        """Record SYNCRONIZED for each id that is pending at this version or an earlier one."""
+    async def synchronize(self, versions: Sequence[tuple[int, int]], epoch: int = 0) -> None:
+        """Record SYNCRONIZED for each id that is pending at this version or an earlier one.
+
+        All stay pending where their documents were written under an earlier epoch of projections than is
+        required by now.
+        """
 
     async def set_aside(self, letters: Sequence[tuple[int, int, str]]) -> None:
         """Make dead letters of the ids that are pending at these versions, with the reasons."""
@@ -60,13 +65,22 @@ class CommandStore(Protocol):
 class DocumentStore(Protocol):
     """Where readers find the aggregates of one kind; `mongodb.documents.Documents` is one.
 
-    Both kinds of writes answer by id why one is refused for good, and may be repeated without harm.
+    Both kinds of writes answer by id why one is refused for good, and may be repeated without harm. They
+    write to one generation; None: to the live one.
     """
 
-    def write(self, documents: Sequence[dict[str, Any]]) -> Awaitable[dict[int, str]]:
+    @property
+    def projection(self) -> Projection:
+        """The generations that all documents have to be written to."""
+
+    def write(
+        self, documents: Sequence[dict[str, Any]], generation: Generation | None = None
+    ) -> Awaitable[dict[int, str]]:
         """Write documents of which most are new."""
 
-    def write_later_versions(self, documents: Sequence[dict[str, Any]]) -> Awaitable[dict[int, str]]:
+    def write_later_versions(
+        self, documents: Sequence[dict[str, Any]], generation: Generation | None = None
+    ) -> Awaitable[dict[int, str]]:
         """Write documents of which most replace an earlier version."""
 
     def find_by_ids(self, ids: Sequence[int]) -> Awaitable[dict[int, dict[str, Any]]]:

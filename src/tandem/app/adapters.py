@@ -17,8 +17,17 @@ from tandem.config import Settings
 from tandem.cqrs.user import KIND
 from tandem.delivery.lease import Lease
 from tandem.delivery.pending import PendingRows
-from tandem.mongodb.client import Client, answers, collection_of, open_client, require_suitable
+from tandem.mongodb.client import (
+    Client,
+    answers,
+    collection_of,
+    missing_indexes,
+    open_client,
+    require_suitable,
+)
+from tandem.mongodb.generations import Collections
 from tandem.postgres.database import READING_CONNECTIONS, Database
+from tandem.projections.followed import Projections
 from tandem.runs.samples import RunSamples
 from tandem.runs.statistics import Statistics
 from tandem.user import StoredUser
@@ -27,7 +36,8 @@ from tandem.user_command.dead_letters import DeadLetters
 from tandem.user_command.history import History
 from tandem.user_command.repository import UserCommandRepository
 from tandem.user_command.schema import require_migrated
-from tandem.user_query.database import missing_indexes, users_of
+from tandem.user_query.database import PROBED, users_of
+from tandem.user_query.document import SHAPES
 from tandem.user_query.repository import UserQueryRepository
 from tandem.user_query.search import UserSearch
 from tandem.user_query.witness import Witness
@@ -61,6 +71,8 @@ class Adapters:
     own: Mapping[str, own.AggregateAdapters]
     #: What has to follow from events.
     reactions: ReactionRows
+    #: Where the documents of each kind are.
+    projections: Projections
 
 
 def adapters_of(
@@ -68,27 +80,31 @@ def adapters_of(
 ) -> Adapters:
     """Those of these two connections."""
     reads = database.sharing(READING_CONNECTIONS)
-    collection = users_of(client)
-    witnesses = {KIND: Witness(collection)}
-    witnesses |= {each.name: Witness(collection_of(client, each.plural)) for each in aggregates}
+    collections = {KIND: Collections(users_of(client))}
+    collections |= {each.name: Collections(collection_of(client, each.plural)) for each in aggregates}
+    shapes = {KIND: max(SHAPES)} | {each.name: each.shape for each in aggregates}
+    lease = Lease(database, settings.app_id, timedelta(seconds=settings.lease_seconds), shapes)
+    for each in collections.values():
+        each.is_current = lambda: lease.lasts
+    witnesses = {kind: Witness(each) for kind, each in collections.items()}
 
     async def highest_in_mongodb() -> int:
         return max(await asyncio.gather(*(witness.highest_id() for witness in witnesses.values())))
 
     history = History(database, highest_in_mongodb, [each.name for each in aggregates])
     users = UserCommandRepository(database, settings.app_id, reads)
-    of_aggregates = own.adapters_of(aggregates, settings, database, reads, client)
+    of_aggregates = own.adapters_of(aggregates, settings, database, reads, collections)
     users.on_taken_id = history.doubt
-    for each in of_aggregates.values():
-        each.store.on_taken_id = history.doubt
+    for of_kind in of_aggregates.values():
+        of_kind.store.on_taken_id = history.doubt
     return Adapters(
         database=database,
         reads=reads,
-        lease=Lease(database, settings.app_id, timedelta(seconds=settings.lease_seconds)),
+        lease=lease,
         pending=PendingRows(database, KIND, users.read_pending, reads),
         users=users,
-        documents=UserQueryRepository(collection),
-        search=UserSearch(collection),
+        documents=UserQueryRepository(collections[KIND]),
+        search=UserSearch(collections[KIND]),
         history=history,
         witnesses=witnesses,
         dead_letters=DeadLetters(reads),
@@ -96,11 +112,20 @@ def adapters_of(
         statistics=Statistics(reads),
         samples=RunSamples(reads),
         mongodb_answers=partial(answers, client),
-        missing_indexes=partial(
-            missing_indexes, client, {each.plural: probed_indexes(each) for each in aggregates}
-        ),
+        missing_indexes=partial(_missing_indexes, client, collections, aggregates),
         own=of_aggregates,
         reactions=own.tasks_of(aggregates, database),
+        projections=Projections(database, collections, shapes),
+    )
+
+
+async def _missing_indexes(
+    client: Client, collections: Mapping[str, Collections], aggregates: Sequence[Aggregate[Any]]
+) -> str:
+    """What the collections that are read or written lack, as the beginning of a sentence."""
+    wanted = {KIND: PROBED} | {each.name: probed_indexes(each) for each in aggregates}
+    return await missing_indexes(
+        client, {name: wanted[kind] for kind, each in collections.items() for name in each.names}
     )
 
 
@@ -120,7 +145,9 @@ async def connected(settings: Settings, aggregates: Sequence[Aggregate[Any]] = (
         await require_aggregates_migrated(database, aggregates)
         if not settings.allow_unsafe_durability:
             await database.require_durability()
-        yield adapters_of(settings, database, client, aggregates)
+        adapters = adapters_of(settings, database, client, aggregates)
+        await adapters.projections.require_known_shapes()
+        yield adapters
     finally:
         await database.close()
         await client.close()

@@ -22,8 +22,8 @@ from tandem.config import Settings
 from tandem.delivery.lease import Lease
 from tandem.delivery.recovery import Recovery
 from tandem.kernel import Coalescer
-from tandem.mongodb.client import Client, collection_of
 from tandem.mongodb.documents import Documents
+from tandem.mongodb.generations import Collections
 from tandem.postgres.database import Database
 from tandem.runs.in_flight import ClaimedUsers
 
@@ -42,14 +42,14 @@ def adapters_of(
     settings: Settings,
     database: Database,
     reads: Database,
-    client: Client,
+    collections: Mapping[str, Collections],
 ) -> dict[str, AggregateAdapters]:
     """Those of each kind, by its name."""
     return {
         each.name: AggregateAdapters(
             each,
             PostgresCommandStore(each, database, settings.app_id, reads),
-            Documents(collection_of(client, each.plural), is_somebody_elses, each.name),
+            Documents(collections[each.name], is_somebody_elses, each.name),
         )
         for each in aggregates
     }

@@ -55,10 +55,27 @@ class Background:
         in_flight = self._in_flight(flow, flow.claimed_users)
         of_others = {kind: self._in_flight(each, own.claimed[kind]) for kind, each in own.flows.items()}
         ready = self._instance.why_not_ready is None
+        if adapters.projections.trouble:
+            # Others have to take what is pending here.
+            await adapters.lease.end()
+            adapters.lease.trouble = adapters.projections.trouble.rstrip(".")
+            await self._follow_projections()
+            return SECONDS_BETWEEN_RENEWALS
         await adapters.lease.renew(waiting, in_flight, of_others, ready=ready)
+        if adapters.lease.held and adapters.lease.latest_epoch != adapters.lease.epoch:
+            await self._follow_projections()
         await flow.command_service.look_for_ids()
         await adapters.users.try_creating(adapters.lease.incarnation)
         return SECONDS_BETWEEN_RENEWALS
+
+    async def _follow_projections(self) -> None:
+        """Learn where documents are to be written from now on; the next renewal tells others of it."""
+        projections, lease = self._instance.adapters.projections, self._instance.adapters.lease
+        lease.epoch = await projections.follow()
+        for collections in projections.collections.values():
+            logger.info("Epoch %d: documents go to %s.", lease.epoch, ", ".join(collections.names))
+        if projections.trouble:
+            logger.error("%s Its work is left to others.", projections.trouble)
 
     def _in_flight(self, flow: UserFlow | AggregateFlow, claimed: ClaimedUsers) -> dict[str, RunInFlight]:
         creating, writing_back = flow.creates.in_flight(), flow.write_back.in_flight()
@@ -81,14 +98,18 @@ class Background:
         await self._instance.adapters.users.extend_log()
         return SECONDS_BETWEEN_LOOKS_AT_LOG
 
+    @property
+    def _claims_nothing(self) -> bool:
+        return self._instance.draining or bool(self._instance.adapters.projections.trouble)
+
     async def _recover(self) -> float:
         # A draining instance claims nothing new, or it might never finish.
-        if self._instance.draining:
+        if self._claims_nothing:
             return SECONDS_BETWEEN_LOOKS
         return await self._instance.flow.recovery.run_once()
 
     async def _recover_own(self) -> float:
-        return SECONDS_BETWEEN_LOOKS if self._instance.draining else await self._instance.own.recover()
+        return SECONDS_BETWEEN_LOOKS if self._claims_nothing else await self._instance.own.recover()
 
     async def _react(self) -> float:
         if self._instance.draining:

@@ -101,6 +101,8 @@ async def run_instance(
         instance = wire(settings, adapt(adapters))
         await instance.adapters.history.follow()
         await instance.adapters.lease.begin()
+        # Read by whoever is registered: what is changed from now on waits for this life.
+        instance.adapters.lease.epoch = await instance.adapters.projections.follow()
         work = asyncio.create_task(instance.background.run(), name="background")
         try:
             yield instance

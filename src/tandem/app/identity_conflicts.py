@@ -41,10 +41,11 @@ def replacing(flow: AggregateFlow, documents: Documents) -> Replace:
         stored, fingerprint = await flow.current(id_), fingerprint_in(reason)
         if stored is None or fingerprint is None:
             return None if stored is None else False
-        (shown,) = await flow.shown([stored])
-        if isinstance(shown, str):
-            raise DocumentChanged(f"{shown.capitalize()}.")
-        await documents.replace(shown, fingerprint)
+        written = documents.projection.written
+        for generation, shown in zip(written, await flow.shown([stored], written), strict=True):
+            if isinstance(shown, str):
+                raise DocumentChanged(f"{shown.capitalize()}.")
+            await documents.replace(shown, fingerprint, generation)
         kind = flow.aggregate.name
         logger.warning("The %s %d took the place of document %s, as asked for.", kind, id_, fingerprint)
         return True

@@ -11,10 +11,12 @@ from rich.console import Console
 
 from tandem.cli.tables import Column, FittedTable
 from tandem.config import Settings, load_settings
-from tandem.mongodb.client import open_client, translated
+from tandem.cqrs.user import KIND
+from tandem.mongodb.client import collection_of, open_client, translated
 from tandem.postgres.database import Database
+from tandem.projections.followed import names_of
 from tandem.user_command.erasure import Place, place_of, places_in_postgresql
-from tandem.user_query.database import COLLECTION, users_of
+from tandem.user_query.database import COLLECTION
 
 
 @click.command("erase-report")
@@ -42,9 +44,11 @@ async def _places(settings: Settings, user_id: int) -> list[Place]:
     client = open_client(settings.mongodb_url, name="erase-report", deadline=deadline)
     try:
         places = await places_in_postgresql(database, user_id)
-        with translated():
-            documents = await users_of(client).find({"_id": user_id}).to_list(None)
-        return [*places, place_of("MongoDB", COLLECTION, documents)]
+        for name in (await names_of(database, {KIND: COLLECTION}))[KIND]:
+            with translated():
+                documents = await collection_of(client, name).find({"_id": user_id}).to_list(None)
+            places.append(place_of("MongoDB", name, documents))
+        return places
     finally:
         await database.close()
         await client.close()

@@ -3,23 +3,28 @@
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TypeVar
 
 import click
 import msgspec
+from pymongo import IndexModel
 
 from tandem.aggregates.documents import indexes_of
 from tandem.aggregates.installed import installed
 from tandem.aggregates.migrate import migrations
 from tandem.cli.interruption import INTERRUPTED, interruptible
 from tandem.config import Settings, load_settings
+from tandem.cqrs.user import KIND
 from tandem.kernel import Backoff, UnsuitableServer
 from tandem.mongodb import client as mongodb
+from tandem.postgres.database import Database
+from tandem.projections.followed import names_of
 from tandem.user_command import migrate as postgres
 from tandem.user_command.schema import this_schema
-from tandem.user_query.database import create_indexes
+from tandem.user_query.database import COLLECTION
+from tandem.user_query.indexes import INDEXES
 
 T = TypeVar("T")
 
@@ -71,11 +76,25 @@ async def _migrate(settings: Settings, wait: timedelta, patience: postgres.Patie
     applied = await _once_usable(to_postgres, postgres.may_pass, wait)
     client = mongodb.open_client(settings.mongodb_url, name="migrate", deadline=deadline)
     try:
-        more = {each.plural: indexes_of(each) for each in installed()}
-        await _once_usable(lambda: create_indexes(client, settings.mongodb_url, more), mongodb.may_pass, wait)
+        wanted = await _indexes(settings, deadline)
+        await _once_usable(
+            lambda: mongodb.create_indexes(client, settings.mongodb_url, wanted), mongodb.may_pass, wait
+        )
     finally:
         await client.close()
     return applied
+
+
+async def _indexes(settings: Settings, deadline: timedelta) -> Mapping[str, Sequence[IndexModel]]:
+    """The indexes of each collection that documents are in."""
+    indexes = {KIND: INDEXES} | {each.name: indexes_of(each) for each in installed()}
+    plurals = {KIND: COLLECTION} | {each.name: each.plural for each in installed()}
+    database = await Database.connect(settings.postgres_url, name="migrate", deadline=deadline, connections=1)
+    try:
+        names = await names_of(database, plurals)
+    finally:
+        await database.close()
+    return {name: indexes[kind] for kind, all_of_kind in names.items() for name in all_of_kind}
 
 
 async def _once_usable(

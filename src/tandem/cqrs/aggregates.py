@@ -43,21 +43,24 @@ class UserEventCommandAggregate(AggregateRoot):
     """What became of a version of a user on the query side.
 
     It is there, or was refused permanently; or it was left out (`is_skipped`), because a later version goes
-    in its place or it has to be read again.
+    in its place or it has to be read again. `epoch` is that of projections that it was written under.
     """
 
-    __slots__ = ("is_skipped", "refusal", "user")
+    __slots__ = ("epoch", "is_skipped", "refusal", "user")
 
-    def __init__(self, user: StoredUser, refusal: str | None = None, *, is_skipped: bool = False) -> None:
+    def __init__(
+        self, user: StoredUser, refusal: str | None = None, *, is_skipped: bool = False, epoch: int = 0
+    ) -> None:
         super().__init__()
         self.user = user
         self.refusal = refusal
+        self.epoch = epoch
         self.is_skipped = is_skipped
 
     def add_synchronized_status(self) -> None:
         """Announce that the query side has acknowledged this version, or a later one."""
         user = self.user
-        self.apply(SynchronizedUserEvent(user.id, user.version, user.seed, user.traceparent))
+        self.apply(SynchronizedUserEvent(user.id, user.version, user.seed, user.traceparent, self.epoch))
 
     def add_refused_status(self) -> None:
         """Announce that the query side has refused this version permanently, and why."""

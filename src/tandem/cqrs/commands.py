@@ -78,3 +78,5 @@ class SynchronizeUserCommand(Command[None], frozen=True, gc=False):
     version: int
     seed: str
     traceparent: str | None = None
+    #: The epoch of projections that its document was written under.
+    epoch: int = 0

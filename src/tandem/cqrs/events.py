@@ -32,3 +32,5 @@ class SynchronizedUserEvent(Event, frozen=True, gc=False):
     version: int
     seed: str
     traceparent: str | None = None
+    #: The epoch of projections that its document was written under.
+    epoch: int = 0

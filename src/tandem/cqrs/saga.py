@@ -30,7 +30,9 @@ class UserSaga:
     @staticmethod
     def user_synchronized(event: SynchronizedUserEvent) -> SynchronizeUserCommand:
         """Once MongoDB has the user, PostgreSQL records it."""
-        return SynchronizeUserCommand(event.user_id, event.version, event.seed, event.traceparent)
+        return SynchronizeUserCommand(
+            event.user_id, event.version, event.seed, event.traceparent, event.epoch
+        )
 
     @staticmethod
     def user_refused(event: RefusedUserEvent) -> DeadLetterUserCommand:

@@ -67,6 +67,9 @@ SELECT FROM prm_{kind}_dead_letter WHERE {kind}_id = $1;
 -- Deleting the pending row decides who does it, so that two instances cannot both. Answers how many of each
 -- lag it has ended, and whether another instance had created them.
 --
+-- Nothing is ended that was written under an epoch of projections ($5) before the required one: not all collections
+-- have it that shall. It stays pending, and recovery brings it again.
+--
 -- It waits for rows that others have locked no longer than $4 (`lock_timeout`). Null: it leaves such out, which stay
 -- pending, and takes the time to lock the others first.
 WITH chosen AS MATERIALIZED (
@@ -80,6 +83,7 @@ WITH chosen AS MATERIALIZED (
     DELETE FROM prm_{kind}_pending
     WHERE {kind}_id = ANY ((SELECT ids FROM chosen)::bigint[])
       AND version <= ($2::integer[])[width_bucket({kind}_id, $1::bigint[])]
+      AND $5::bigint >= coalesce((SELECT required_epoch FROM tandem_projection WHERE kind = '{kind}'), 0)
     RETURNING {kind}_id
 ), synchronized AS (
     UPDATE prm_{kind} SET status = CASE WHEN status IN ('DELETED', 'ERASED') THEN status ELSE 'SYNCRONIZED' END

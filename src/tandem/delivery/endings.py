@@ -28,8 +28,11 @@ class Endings:
         self._app_id = app_id
         self._reads = reads or database
 
-    async def synchronize(self, versions: Sequence[tuple[int, int]]) -> list[asyncpg.Record]:
+    async def synchronize(self, versions: Sequence[tuple[int, int]], epoch: int) -> list[asyncpg.Record]:
         """Record SYNCRONIZED for each id that is still pending at this version or an earlier one.
+
+        `epoch` is the lowest that any of their documents was written under. All stay pending where
+        projections require a later one by now.
 
         Returns: how many had a lag of this bucket, and whether another instance had created them.
 
@@ -40,12 +43,12 @@ class Endings:
         ordered = sorted(versions)
         arguments = ([id_ for id_, _ in ordered], [version for _, version in ordered], self._app_id)
         try:
-            return await self._database.fetch(self._queries["synchronize"], *arguments, ROW_PATIENCE)
+            return await self._database.fetch(self._queries["synchronize"], *arguments, ROW_PATIENCE, epoch)
         except Unavailable as error:
             if not isinstance(error.__cause__, asyncpg.LockNotAvailableError):
                 raise
         # Somebody has locked a row. It stays pending, and recovery comes back to it; the others go on.
-        return await self._database.fetch(self._queries["synchronize"], *arguments, None)
+        return await self._database.fetch(self._queries["synchronize"], *arguments, None, epoch)
 
     async def set_aside(self, letters: Sequence[tuple[int, int, str]]) -> None:
         """Make each id that is still pending at this version a dead letter, for this reason.

@@ -1,13 +1,16 @@
 """The lease: how an instance shows that it lives, by PostgreSQL's clock alone."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from types import MappingProxyType
 
+import asyncpg
 import msgspec
 
 from tandem.delivery.queries import LEASE_QUERIES
 from tandem.kernel import Unavailable
+from tandem.kernel.clock import uptime
 from tandem.postgres.database import Database
 from tandem.postgres.faults import state_of
 
@@ -19,10 +22,24 @@ SECONDS_BETWEEN_RENEWALS = 1.0
 class Lease:
     """One life of this instance. Pending rows carry its `incarnation`; when it ends, others take them."""
 
-    def __init__(self, database: Database, app_id: str, duration: timedelta) -> None:
+    def __init__(
+        self,
+        database: Database,
+        app_id: str,
+        duration: timedelta,
+        shapes: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
+        """`shapes` are the latest of each kind's documents that this program knows, for others to read."""
         self._database = database
         self._app_id = app_id
         self._seconds = duration.total_seconds()
+        self._shapes = msgspec.json.encode(dict(shapes)).decode()
+        #: The epoch of projections that this life follows, which it tells to others.
+        self.epoch = 0
+        #: The epoch that there was at the last renewal.
+        self.latest_epoch = 0
+        # Until when, by `uptime`, no other can have taken this life for ended.
+        self._lasts_until = 0.0
         self.incarnation = 0
         #: Whether PostgreSQL answered the last renewal.
         self.held = False
@@ -38,11 +55,22 @@ class Lease:
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
+        asked_at, self.epoch = uptime(), 0
         rows = await self._database.fetch(
-            LEASE_QUERIES["register_instance"], self._app_id, self._seconds, within=within
+            LEASE_QUERIES["register_instance"], self._app_id, self._seconds, self._shapes, within=within
         )
         self.incarnation = rows[0]["incarnation"]
+        self._note(rows, asked_at)
         self.held = True
+
+    @property
+    def lasts(self) -> bool:
+        """Whether nobody can have taken this life for ended, however long this process was frozen."""
+        return uptime() < self._lasts_until
+
+    def _note(self, rows: Sequence[asyncpg.Record], asked_at: float) -> None:
+        self._lasts_until = asked_at + self._seconds
+        self.latest_epoch = rows[0]["epoch"]
 
     async def renew(
         self,
@@ -61,10 +89,14 @@ class Lease:
         """
         try:
             told = [msgspec.json.encode(each).decode() for each in (in_flight, in_flight_of)]
-            state = (self._seconds, waiting, ready, *told)
-            if not await self._database.fetch(
-                LEASE_QUERIES["renew_lease"], self.incarnation, *state, self._app_id, within=self._patience
-            ):
+            state = (self._seconds, waiting, ready, *told, self._app_id, self.epoch)
+            asked_at = uptime()
+            rows = await self._database.fetch(
+                LEASE_QUERIES["renew_lease"], self.incarnation, *state, within=self._patience
+            )
+            if rows:
+                self._note(rows, asked_at)
+            else:
                 await self.begin(self._patience)
                 logger.warning("The lease of %s ended long ago; it begins a new life.", self._app_id)
         except Unavailable as error:

@@ -1,6 +1,7 @@
 """Documents of one kind in MongoDB: written in whatever order they come, replaced by later versions, read."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 import bson
 from bson.raw_bson import RawBSONDocument
@@ -13,9 +14,16 @@ from tandem.errors import TandemError
 from tandem.kernel import Unavailable
 from tandem.mongodb.client import LENIENT, UNSENDABLE, Collection, Filter, between, translated
 from tandem.mongodb.document import DELETED_AT, Document, id_of
+from tandem.mongodb.generations import Collections, Generation, Projection
 from tandem.mongodb.identity import conflict, fingerprint_of
 from tandem.mongodb.indexes import BY_ID, BY_SEED, by_field
 from tandem.mongodb.refusals import Sorted, sort_errors
+
+_RAW = LENIENT.with_options(document_class=RawBSONDocument)
+_AS_OF_NOW: dict[str, Any] = {
+    "read_concern": ReadConcern("linearizable"),
+    "read_preference": ReadPreference.PRIMARY,
+}
 
 
 class DocumentChanged(TandemError):
@@ -31,7 +39,7 @@ class Documents:
 
     def __init__(
         self,
-        collection: Collection,
+        collections: Collections,
         is_somebody_elses: Callable[[Document, Document], bool],
         what: str = "user",
     ) -> None:
@@ -40,17 +48,25 @@ class Documents:
         `is_somebody_elses` says of a stored document whether it is no version of what the second one, with
         the same `_id`, is of. One whose version is no number is somebody else's.
         """
-        self._collection = collection
+        self.collections = collections
         self._is_somebody_elses = is_somebody_elses
         self._what = what
-        self._as_of_now = collection.with_options(
-            read_concern=ReadConcern("linearizable"), read_preference=ReadPreference.PRIMARY
-        )
-        raw = LENIENT.with_options(document_class=RawBSONDocument)
-        self._as_stored = collection.with_options(codec_options=raw, read_concern=ReadConcern("majority"))
 
-    async def write(self, documents: Sequence[Document]) -> dict[int, str]:
+    @property
+    def projection(self) -> Projection:
+        """The generations that all documents have to be written to."""
+        return self.collections.projection
+
+    def _collection(self, generation: Generation | None) -> Collection:
+        found: Collection = self.collections.of(generation or self.projection.live)
+        return found
+
+    async def write(
+        self, documents: Sequence[Document], generation: Generation | None = None
+    ) -> dict[int, str]:
         """Write the documents, unless the same or a later version is there. By id, why one is refused.
+
+        `generation`: where to; None: to the live one.
 
         A plain insert comes first, because it costs a quarter of a guarded upsert and nearly all are new.
         Where the id is there already, the versions decide: repeating and reordering change nothing.
@@ -59,10 +75,14 @@ class Documents:
             Unavailable: not all is acknowledged by majority and journal. Doing it again is harmless.
             Exception: some document among several cannot even be sent. Alone, it is refused.
         """
-        return await self._write(documents, self._collection.insert_many(documents, ordered=False))
+        collection = self._collection(generation)
+        return await self._write(documents, collection, collection.insert_many(documents, ordered=False))
 
     async def _write(
-        self, documents: Sequence[Document], bulk: Awaitable[InsertManyResult | BulkWriteResult]
+        self,
+        documents: Sequence[Document],
+        collection: Collection,
+        bulk: Awaitable[InsertManyResult | BulkWriteResult],
     ) -> dict[int, str]:
         try:
             outcome = await _carried_out(bulk)
@@ -72,10 +92,12 @@ class Documents:
             return {documents[0]["_id"]: f"{type(error).__name__}: it cannot be sent to MongoDB as it is."}
         if outcome.existing:
             there = [document for document in documents if document["_id"] in outcome.existing]
-            return outcome.refused | await self._settle(there)
+            return outcome.refused | await self._settle(there, collection)
         return outcome.refused
 
-    async def write_later_versions(self, documents: Sequence[Document]) -> dict[int, str]:
+    async def write_later_versions(
+        self, documents: Sequence[Document], generation: Generation | None = None
+    ) -> dict[int, str]:
         """Write these in place of earlier versions; see `write`, but here most are not new.
 
         Raises:
@@ -87,24 +109,30 @@ class Documents:
             )
             for one in documents
         ]
-        return await self._write(documents, self._collection.bulk_write(replacements, ordered=False))
+        collection = self._collection(generation)
+        return await self._write(documents, collection, collection.bulk_write(replacements, ordered=False))
 
-    async def replace(self, document: Document, fingerprint: str) -> None:
+    async def replace(
+        self, document: Document, fingerprint: str, generation: Generation | None = None
+    ) -> None:
         """Write the document over somebody else's, of this fingerprint; nothing where it is not in the way.
+
+        `generation`: where; None: in the live one.
 
         Raises:
             DocumentChanged: another document is there by now, or MongoDB refuses this one; says which.
             Unavailable: MongoDB does not answer. Doing it again is harmless.
         """
         id_: int = document["_id"]
-        stored = (await self._find_stored([id_])).get(id_)
+        collection = self._collection(generation)
+        stored = (await _find_stored(collection, [id_])).get(id_)
         if stored is None or not self._is_somebody_elses(_opened(stored), document):
             return
         if fingerprint_of(stored) != fingerprint:
             raise DocumentChanged("MongoDB has yet another document there by now.")
         exactly = {"_id": id_, "$expr": {"$eq": ["$$ROOT", {"$literal": stored}]}}
         try:
-            refused = await self._replace([ReplaceOne(exactly, document)])
+            refused = await _replace(collection, [ReplaceOne(exactly, document)])
         except _ChangedMeanwhile as error:
             raise DocumentChanged("MongoDB's document was changed just now.") from error
         if refused:
@@ -116,8 +144,12 @@ class Documents:
         Raises:
             Unavailable: MongoDB does not answer.
         """
+
+        async def ask(collection: Collection) -> list[Document]:
+            return await collection.find({"_id": {"$in": ids}}, batch_size=len(ids) + 1).to_list(None)
+
         with translated():
-            found = await self._collection.find({"_id": {"$in": ids}}, batch_size=len(ids) + 1).to_list(None)
+            found = await self.collections.read(ask)
         return {id_of(document): document for document in found}
 
     async def page(
@@ -144,17 +176,21 @@ class Documents:
         if by is not None:
             walked[by[0]] = by[1]
             index = by_field(by[0])
-        documents = self._collection if through is None else self._as_of_now
-        with translated(f"{self._what}s"):
+
+        async def ask(collection: Collection) -> list[Document]:
+            documents = collection if through is None else collection.with_options(**_AS_OF_NOW)
             found = documents.find(
                 between(walked, after, through), sort=BY_ID, limit=limit, batch_size=limit + 1, hint=index
             )
             return await found.to_list(None)
 
-    async def _settle(self, documents: Sequence[Document]) -> dict[int, str]:
+        with translated(f"{self._what}s"):
+            return await self.collections.read(ask)
+
+    async def _settle(self, documents: Sequence[Document], collection: Collection) -> dict[int, str]:
         """Replace what is older than these documents. By id, under whose id there is somebody else."""
         ids = {document["_id"] for document in documents}
-        stored = await self._find_stored(list(ids))
+        stored = await _find_stored(collection, list(ids))
         if len(stored) < len(ids):
             msg = "MongoDB has documents that a majority has not acknowledged yet"
             raise Unavailable(msg)
@@ -163,30 +199,33 @@ class Documents:
         for document in documents:
             id_, found = document["_id"], _opened(stored[document["_id"]])
             if self._is_somebody_elses(found, document):
-                refused[id_] = conflict(self._what, id_, fingerprint_of(stored[id_]), self._collection.name)
+                refused[id_] = conflict(self._what, id_, fingerprint_of(stored[id_]), self.collections.plural)
             elif found["version"] < document["version"]:
                 # The guard stands in the filter as well: another instance may be replacing the same document.
                 older = {"_id": id_, "version": {"$lt": document["version"]}}
                 replacements.append(ReplaceOne(older, document))
-        return refused | (await self._replace(replacements) if replacements else {})
+        return refused | (await _replace(collection, replacements) if replacements else {})
 
-    async def _replace(self, replacements: Sequence[ReplaceOne[Document]]) -> dict[int, str]:
-        """Carry them out. By id, why one is refused.
 
-        Raises:
-            Unavailable: also where one found nothing to replace: somebody else has changed it meanwhile.
-        """
-        outcome = await _carried_out(self._collection.bulk_write(replacements, ordered=False))
-        if outcome.matched + len(outcome.refused) < len(replacements):
-            msg = "MongoDB's documents were changed while they were being replaced"
-            raise _ChangedMeanwhile(msg)
-        return outcome.refused
+async def _replace(collection: Collection, replacements: Sequence[ReplaceOne[Document]]) -> dict[int, str]:
+    """Carry them out. By id, why one is refused.
 
-    async def _find_stored(self, ids: Sequence[int]) -> dict[int, RawBSONDocument]:
-        """The documents under these ids as a majority has them, byte for byte."""
-        with translated():
-            found = await self._as_stored.find({"_id": {"$in": ids}}, batch_size=len(ids) + 1).to_list(None)
-        return {id_of(document): document for document in found}
+    Raises:
+        Unavailable: also where one found nothing to replace: somebody else has changed it meanwhile.
+    """
+    outcome = await _carried_out(collection.bulk_write(replacements, ordered=False))
+    if outcome.matched + len(outcome.refused) < len(replacements):
+        msg = "MongoDB's documents were changed while they were being replaced"
+        raise _ChangedMeanwhile(msg)
+    return outcome.refused
+
+
+async def _find_stored(collection: Collection, ids: Sequence[int]) -> dict[int, RawBSONDocument]:
+    """The documents under these ids as a majority has them, byte for byte."""
+    as_stored = collection.with_options(codec_options=_RAW, read_concern=ReadConcern("majority"))
+    with translated():
+        found = await as_stored.find({"_id": {"$in": ids}}, batch_size=len(ids) + 1).to_list(None)
+    return {id_of(document): document for document in found}
 
 
 async def _carried_out(bulk: Awaitable[InsertManyResult | BulkWriteResult]) -> Sorted:

@@ -21,6 +21,7 @@ from tandem.delivery.pending import Claimed
 from tandem.delivery.rejections import Rejection
 from tandem.mongodb.client import LENIENT, UNSENDABLE
 from tandem.mongodb.document import Document, version_of
+from tandem.mongodb.generations import Generation, Projection
 from tandem.mongodb.identity import conflict, fingerprint_of
 from tandem.testing.checks import checked_event, checked_state
 from tandem.testing.tasks import MemoryTasks
@@ -138,8 +139,9 @@ class MemoryCommandStore:
             known[key] = Known(fingerprint, Outcome(then))
         return known
 
-    async def synchronize(self, versions: Sequence[tuple[int, int]]) -> None:
-        """See `ports.CommandStore`."""
+    async def synchronize(self, versions: Sequence[tuple[int, int]], epoch: int = 0) -> None:
+        """See `ports.CommandStore`. Nothing is rebuilt here, so any epoch will do."""
+        del epoch
         for id_, version in versions:
             if id_ in self.pending and self.pending[id_][0] <= version:
                 del self.pending[id_]
@@ -181,20 +183,26 @@ class MemoryCommandStore:
 
 
 class MemoryDocumentStore:
-    """See `ports.DocumentStore`. `what` the documents are of: the word for one."""
+    """See `ports.DocumentStore`. `what` the documents are of: the word for one. They have one `shape`."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, shape: int = 1) -> None:
         self._what = what
+        self.projection = Projection(live=Generation(shape=shape))
         self._documents: dict[int, Document] = {}
 
-    async def write(self, documents: Sequence[Document]) -> dict[int, str]:
+    async def write(
+        self, documents: Sequence[Document], generation: Generation | None = None
+    ) -> dict[int, str]:
         """See `ports.DocumentStore`."""
+        del generation
         why = {document["_id"]: self._write(document) for document in documents}
         return {id_: reason for id_, reason in why.items() if reason is not None}
 
-    async def write_later_versions(self, documents: Sequence[Document]) -> dict[int, str]:
+    async def write_later_versions(
+        self, documents: Sequence[Document], generation: Generation | None = None
+    ) -> dict[int, str]:
         """See `ports.DocumentStore`."""
-        return await self.write(documents)
+        return await self.write(documents, generation)
 
     def _write(self, document: Document) -> str | None:
         """Write it unless a later version is there; why not, if it never can be."""

@@ -78,7 +78,7 @@ class MemorySystem:
         self._tasks = MemoryTasks(aggregates, {LIFE})
         ids = itertools.count(FIRST_ID)
         self._stores = {each.name: MemoryCommandStore(each, ids, self._tasks) for each in aggregates}
-        self._documents = {each.name: MemoryDocumentStore(each.name) for each in aggregates}
+        self._documents = {each.name: MemoryDocumentStore(each.name, each.shape) for each in aggregates}
         others = OtherStates(self._read_users, self._stores)
         self._flows = {each.name: self._flow_of(each, others) for each in aggregates}
         self._coalescers = [

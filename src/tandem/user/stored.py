@@ -1,11 +1,13 @@
 """A user as PostgreSQL has committed it: what the event flow carries from there on."""
 
-import time
 from datetime import datetime
 
 import msgspec
 
+from tandem.kernel.clock import uptime
 from tandem.user.profile import Profile
+
+__all__ = ["StoredUser", "uptime"]
 
 
 class StoredUser(msgspec.Struct, frozen=True, gc=False):
@@ -27,8 +29,3 @@ class StoredUser(msgspec.Struct, frozen=True, gc=False):
     is_erased: bool = False
     #: When it was committed or read here, by `uptime`.
     read_at: float = 0.0
-
-
-def uptime() -> float:
-    """Seconds since this machine was started. They pass while it is suspended, too."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -236,7 +236,8 @@ class UserCommandRepository:
             Unavailable: PostgreSQL does not answer. Doing it again is harmless.
         """
         versions = [(command.user_id, command.version) for command in commands]
-        for ended in await self._endings.synchronize(versions):
+        epoch = min(command.epoch for command in commands)
+        for ended in await self._endings.synchronize(versions, epoch):
             self.counters.count_synchronized(*ended)
 
     async def read_pending(

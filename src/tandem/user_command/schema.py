@@ -12,6 +12,7 @@ import hashlib
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from importlib import resources
+from itertools import pairwise
 from typing import Any, Self
 
 import asyncpg
@@ -82,8 +83,17 @@ class Schema(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, migrations: Iterable[Migration], grants: str = "") -> Self:
-        """The schema of these migrations."""
-        return cls({one.number: one for one in sorted(migrations, key=lambda one: one.number)}, grants)
+        """The schema of these migrations.
+
+        Raises:
+            ValueError: two of them have one number.
+        """
+        ordered = sorted(migrations, key=lambda one: one.number)
+        for one, other in pairwise(ordered):
+            if one.number == other.number:
+                msg = f"{one.name} and {other.name} have one number: give one of them the next free one."
+                raise ValueError(msg)
+        return cls({one.number: one for one in ordered}, grants)
 
 
 _NOT_MIGRATED = (

@@ -16,7 +16,6 @@ from tandem.mongodb.document import Document, encode_document, is_tombstone, ver
 from tandem.user import StoredUser
 from tandem.user.ids import UserPath
 from tandem.user.profile import Email, IdentifiedProfile, Seed
-from tandem.user_query.document import document_of
 from tandem.user_query.lists import FIRST_PIECE
 from tandem.user_query.search import Conditions
 from tandem.user_query.service import UserQueryService
@@ -239,7 +238,7 @@ class UserQueryController:
         document, source = await self._service.find_version(user_id, version, wait), "MongoDB"
         if document is None:
             user, source = await self._in_postgresql(user_id), "PostgreSQL"
-            document = document_of(user) if user is not None and user.version >= version else None
+            document = self._service.shown(user) if user is not None and user.version >= version else None
         if document is None or is_tombstone(document):
             raise ProblemError(
                 404, f"There is no user with id {user_id} in version {version} or a later one."

@@ -11,6 +11,8 @@ from tandem.mongodb.indexes import BY_SEED, Index
 from tandem.user_query.indexes import BY_EMAIL, INDEXES
 
 COLLECTION = "users"
+#: The indexes without which reads cannot be answered.
+PROBED: list[Index] = [BY_EMAIL, BY_SEED]
 
 
 def users_of(client: Client) -> Collection:
@@ -27,14 +29,3 @@ async def create_indexes(
         UnsuitableServer: the server cannot be used, or refuses.
     """
     await mongodb.create_indexes(client, url, {COLLECTION: INDEXES, **more})
-
-
-async def missing_indexes(client: Client, more: Mapping[str, Sequence[Index]] = MappingProxyType({})) -> str:
-    """What is missing of the collection and its indexes, and of `more`, as the beginning of a sentence.
-
-    Empty where nothing is.
-
-    Raises:
-        Unavailable: MongoDB does not answer.
-    """
-    return await mongodb.missing_indexes(client, {COLLECTION: [BY_EMAIL, BY_SEED], **more})

@@ -6,6 +6,7 @@ from typing import Any
 from tandem.mongodb.client import Collection, between, translated
 from tandem.mongodb.document import Document
 from tandem.mongodb.documents import Documents
+from tandem.mongodb.generations import Collections
 from tandem.user_query.identity import is_somebody_elses
 from tandem.user_query.indexes import BY_EMAIL
 
@@ -13,7 +14,7 @@ from tandem.user_query.indexes import BY_EMAIL
 class UserQueryRepository(Documents):
     """Users in MongoDB."""
 
-    def __init__(self, users: Collection) -> None:
+    def __init__(self, users: Collections) -> None:
         super().__init__(users, is_somebody_elses, what="user")
 
     async def find_newest_by_emails(self, emails: Sequence[str]) -> dict[str, Document]:
@@ -31,9 +32,11 @@ class UserQueryRepository(Documents):
             {"$sort": {"email": 1, "_id": -1}},
             {"$group": {"_id": "$email", "newest": {"$first": "$$ROOT"}}},
         ]
+
+        async def ask(users: Collection) -> list[Document]:
+            cursor = await users.aggregate(pipeline, batchSize=len(emails) + 1, hint=dict(BY_EMAIL))
+            return await cursor.to_list(None)
+
         with translated():
-            cursor = await self._collection.aggregate(
-                pipeline, batchSize=len(emails) + 1, hint=dict(BY_EMAIL)
-            )
-            found = await cursor.to_list(None)
+            found = await self.collections.read(ask)
         return {group["_id"]: group["newest"] for group in found if isinstance(group["_id"], str)}

@@ -13,6 +13,7 @@ import pymongo
 
 from tandem.mongodb.client import Collection, Filter, between, translated
 from tandem.mongodb.document import DELETED_AT, encode_document, id_of
+from tandem.mongodb.generations import Collections
 from tandem.mongodb.indexes import BY_ID, BY_SEED, Index
 from tandem.user_query.indexes import BY_EMAIL
 
@@ -54,8 +55,8 @@ class Found(msgspec.Struct, frozen=True):
 class UserSearch:
     """Searches MongoDB."""
 
-    def __init__(self, users: Collection) -> None:
-        self._users = users
+    def __init__(self, collections: Collections) -> None:
+        self._collections = collections
 
     async def find(self, conditions: Conditions, limit: int, after: int) -> Found:
         """At most `limit` users that meet the conditions, with ids above `after`, ascending.
@@ -65,44 +66,51 @@ class UserSearch:
             MissingIndex: the index to walk is not there.
         """
         with translated(), pymongo.timeout(PATIENCE_SECONDS):
-            exact = await self._is_known(conditions.email)
-            walked, index = _walked(conditions, exact_email=exact)
-            end = await self._end(walked, index, after)
-            window = between(walked, after, end)
-            matching = {**window, **_others(conditions, exact_email=exact)}
-            users, last = await self._collect(matching, index, limit)
-            stop = end if last is None else last
-            examined = await self._users.count_documents(between(walked, after, stop), hint=index)
-        return Found(users, stop, examined)
+            return await self._collections.read(lambda users: _find(users, conditions, limit, after))
 
-    async def _collect(
-        self, matching: Filter, index: Index, limit: int
-    ) -> tuple[list[msgspec.Raw], int | None]:
-        """The users that match, and the id of the last one where there may be more; else None."""
-        users: list[msgspec.Raw] = []
-        size = 0
-        cursor = self._users.find(
-            matching, sort=BY_ID, limit=limit, batch_size=min(limit + 1, MOST_A_BATCH), hint=index
-        )
-        async with cursor:
-            async for document in cursor:
-                users.append(msgspec.Raw(encode_document(document)))
-                size += len(users[-1])
-                if len(users) == limit or size > LONG_ANSWER:
-                    return users, id_of(document)
-        return users, None
 
-    async def _is_known(self, email: str) -> bool:
-        """Whether somebody has exactly this address: one look into its index."""
-        if "@" not in email:
-            return False
-        return await self._users.find_one({"email": email}, {"_id": 1}, hint=BY_EMAIL) is not None
+async def _find(users: Collection, conditions: Conditions, limit: int, after: int) -> Found:
+    exact = await _is_known(users, conditions.email)
+    walked, index = _walked(conditions, exact_email=exact)
+    end = await _end(users, walked, index, after)
+    window = between(walked, after, end)
+    matching = {**window, **_others(conditions, exact_email=exact)}
+    found, last = await _collect(users, matching, index, limit)
+    stop = end if last is None else last
+    examined = await users.count_documents(between(walked, after, stop), hint=index)
+    return Found(found, stop, examined)
 
-    async def _end(self, walked: Filter, index: Index, after: int) -> int | None:
-        """The id of the last document that may be looked at; None where the rest is few enough."""
-        cursor = self._users.find(between(walked, after, None), {"_id": 1}, sort=BY_ID, hint=index)
-        last = await cursor.skip(MOST_EXAMINED - 1).limit(1).to_list(None)
-        return id_of(last[0]) if last else None
+
+async def _collect(
+    users: Collection, matching: Filter, index: Index, limit: int
+) -> tuple[list[msgspec.Raw], int | None]:
+    """The users that match, and the id of the last one where there may be more; else None."""
+    found: list[msgspec.Raw] = []
+    size = 0
+    cursor = users.find(
+        matching, sort=BY_ID, limit=limit, batch_size=min(limit + 1, MOST_A_BATCH), hint=index
+    )
+    async with cursor:
+        async for document in cursor:
+            found.append(msgspec.Raw(encode_document(document)))
+            size += len(found[-1])
+            if len(found) == limit or size > LONG_ANSWER:
+                return found, id_of(document)
+    return found, None
+
+
+async def _is_known(users: Collection, email: str) -> bool:
+    """Whether somebody has exactly this address: one look into its index."""
+    if "@" not in email:
+        return False
+    return await users.find_one({"email": email}, {"_id": 1}, hint=BY_EMAIL) is not None
+
+
+async def _end(users: Collection, walked: Filter, index: Index, after: int) -> int | None:
+    """The id of the last document that may be looked at; None where the rest is few enough."""
+    cursor = users.find(between(walked, after, None), {"_id": 1}, sort=BY_ID, hint=index)
+    last = await cursor.skip(MOST_EXAMINED - 1).limit(1).to_list(None)
+    return id_of(last[0]) if last else None
 
 
 def _walked(conditions: Conditions, *, exact_email: bool) -> tuple[Filter, Index]:

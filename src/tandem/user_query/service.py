@@ -11,6 +11,7 @@ from tandem.cqrs import UserEventCommandAggregate
 from tandem.delivery.acknowledgements import PAUSES
 from tandem.kernel import BatchPolicy, Coalescer, Unavailable
 from tandem.mongodb.document import Document, is_tombstone, version_of
+from tandem.mongodb.generations import Generation, Projection
 from tandem.mongodb.identity import fingerprint_in
 from tandem.mongodb.indexes import MissingIndex
 from tandem.user import StoredUser
@@ -34,7 +35,7 @@ LONGEST_WAY_SECONDS = 3_600.0
 # Where a reader wants a version: how long MongoDB has for one read, even if the reader would not wait at all.
 SHORTEST_READ_SECONDS = 0.5
 
-Write: TypeAlias = Callable[[Sequence[Document]], Awaitable[dict[int, str]]]
+Write: TypeAlias = Callable[[Sequence[Document], Generation], Awaitable[dict[int, str]]]
 
 logger = logging.getLogger(__name__)
 
@@ -84,19 +85,28 @@ class UserQueryService:
         # comes.
         oldest = uptime() - LONGEST_WAY_SECONDS
         fresh = [user for user in wanted if user.read_at > oldest]
-        refused = await self._written(fresh, write) if fresh else {}
+        # As it is now for the whole batch: a later one may have a further generation.
+        projection = self._repository.projection
+        refused = await self._written(fresh, write, projection) if fresh else {}
+        epoch = projection.epoch
         if len(fresh) == len(users):
-            return [UserEventCommandAggregate(user, refused.get(user.id)) for user in users]
+            return [UserEventCommandAggregate(user, refused.get(user.id), epoch=epoch) for user in users]
         written = {id(user) for user in fresh}
         return [
-            UserEventCommandAggregate(user, refused.get(user.id), is_skipped=id(user) not in written)
+            UserEventCommandAggregate(
+                user, refused.get(user.id), is_skipped=id(user) not in written, epoch=epoch
+            )
             for user in users
         ]
 
-    async def _written(self, users: Sequence[StoredUser], write: Write) -> Mapping[int, str]:
-        """Write them. By id, why one is refused."""
+    async def _written(
+        self, users: Sequence[StoredUser], write: Write, projection: Projection
+    ) -> Mapping[int, str]:
+        """Write them to each generation. By id, why one is refused."""
+        refused: dict[int, str] = {}
         try:
-            refused = await write([document_of(user) for user in users])
+            for generation in projection.written:
+                refused |= await write([document_of(user, generation.shape) for user in users], generation)
         except Unavailable as error:
             self.trouble = str(error)
             raise
@@ -120,9 +130,14 @@ class UserQueryService:
         fingerprint = fingerprint_in(reason)
         if fingerprint is None:
             return False
-        await self._repository.replace(document_of(user), fingerprint)
+        for generation in self._repository.projection.written:
+            await self._repository.replace(document_of(user, generation.shape), fingerprint, generation)
         logger.warning("User %d took the place of document %s, as asked for.", user.id, fingerprint)
         return True
+
+    def shown(self, user: StoredUser) -> Document:
+        """The document that MongoDB has of this version, or will have."""
+        return document_of(user, self._repository.projection.live.shape)
 
     async def find(self, user_id: int) -> Document | None:
         """The user of this id, or None.

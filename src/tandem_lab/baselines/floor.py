@@ -19,6 +19,7 @@ import msgspec
 from tandem.cqrs import CreateUserCommand, SynchronizeUserCommand
 from tandem.delivery.lease import Lease
 from tandem.mongodb.client import open_client
+from tandem.mongodb.generations import Collections
 from tandem.postgres.database import Database
 from tandem.random_users import random_users
 from tandem.user import UserInput, normalize
@@ -50,7 +51,7 @@ async def opened(_: Sequence[CreateUserCommand]) -> AsyncIterator[Bring[CreateUs
     database = await Database.connect(os.environ["POSTGRES_URL"], name=APP_ID, deadline=DEADLINE)
     client = open_client(os.environ["MONGODB_URL"], name=APP_ID, deadline=DEADLINE)
     commands = UserCommandRepository(database, APP_ID)
-    queries = UserQueryRepository(users_of(client))
+    queries = UserQueryRepository(Collections(users_of(client)))
     lease = Lease(database, APP_ID, timedelta(minutes=10))
     await lease.begin()
 

@@ -20,6 +20,7 @@ import asyncpg
 import uvloop
 
 from tandem.mongodb.client import Collection, open_client
+from tandem.mongodb.generations import Collections
 from tandem.postgres.database import Database
 from tandem.user_command.repository import UserCommandRepository
 from tandem.user_query.document import document_of
@@ -68,7 +69,7 @@ async def main() -> None:
     # The join uses the same statement for one address and for many; it is prepared once.
     ways: dict[str, Read] = {
         "postgresql_join": partial(connection.fetch, JOIN),
-        "mongodb_document": partial(read_documents, UserQueryRepository(users), users),
+        "mongodb_document": partial(read_documents, UserQueryRepository(Collections(users)), users),
     }
     measured: dict[str, list[dict[str, float]]] = {}
     for _ in range(arguments.rounds):
@@ -84,7 +85,7 @@ async def main() -> None:
 async def fill(schema_url: str, users: Collection, count: int) -> list[str]:
     """Write the same users to both databases with the service's statements. Returns their addresses."""
     database = await Database.connect(schema_url, name=NAME, deadline=DEADLINE)
-    commands, queries = UserCommandRepository(database, NAME), UserQueryRepository(users)
+    commands, queries = UserCommandRepository(database, NAME), UserQueryRepository(Collections(users))
     emails = []
     for first in range(0, count, FILL):
         batch = commands_of(NAME, first, min(FILL, count - first))

@@ -94,7 +94,7 @@ async def compare(system: System, seed: str, ledger: Path) -> Counts:
         open_client(system.mongodb_url, name="prove", deadline=DEADLINE) as client,
         system.postgres(DEADLINE.total_seconds()) as connection,
     ):
-        documents = collection_of(client, system.things)
+        documents = collection_of(client, await system.collection(connection))
         # Ids that are not numbers are not the service's, and cannot be compared with its ids.
         strangers = await documents.count_documents({"seed": seed, "_id": {"$not": {"$type": "number"}}})
         counts.in_mongodb += strangers

@@ -16,11 +16,13 @@ from pymongo.errors import PyMongoError
 from tandem.aggregates import Aggregate
 from tandem.kernel import UnsuitableServer
 from tandem.mongodb.client import collection_of, open_client
+from tandem.mongodb.generations import Generation
 from tandem.user_query.database import COLLECTION
 from tandem_lab.errors import LabError
 from tandem_stack.ports import http_status
 from tandem_stack.status import Status, read_status
 
+KIND = "user"
 ANSWER_SECONDS = 5.0  # how long one answer of a database may take
 
 
@@ -68,6 +70,12 @@ class System:
     def things(self) -> str:
         """What is proved, by the name of its collection in MongoDB."""
         return COLLECTION if self.aggregate is None else self.aggregate.plural
+
+    async def collection(self, connection: asyncpg.Connection) -> str:
+        """The collection that they are read from now."""
+        kind = KIND if self.aggregate is None else self.aggregate.name
+        live = await connection.fetchval("SELECT live FROM tandem_projection WHERE kind = $1", kind)
+        return Generation(live or 1).collection(self.things)
 
     @property
     def questions(self) -> Questions:
@@ -123,6 +131,7 @@ class System:
         try:
             async with self.postgres() as connection:
                 in_postgres = await connection.fetchval(self.questions.run_is_known, seed)
+                name = await self.collection(connection)
         except asyncpg.UndefinedTableError:
             msg = f"Its PostgreSQL has no {self.things}. Install them where it runs, and start it again."
             raise LabError(msg) from None
@@ -132,7 +141,7 @@ class System:
         try:
             deadline = timedelta(seconds=ANSWER_SECONDS)
             async with open_client(self.mongodb_url, name="prove", deadline=deadline) as client:
-                collection = collection_of(client, self.things)
+                collection = collection_of(client, name)
                 in_mongodb = await collection.find_one({"seed": seed}, {"_id": 1})
         except (PyMongoError, UnsuitableServer) as error:
             reason = str(error).partition(", Timeout:")[0]

@@ -1,0 +1,97 @@
+"""A kind's row of `tandem_projection`, as `tandem rebuild` reads and changes it."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from tandem.errors import TandemError
+from tandem.mongodb.generations import COPIES, Collections, Generation, Projection
+from tandem.postgres.database import Database
+from tandem.projections.followed import QUERIES, projection_of
+
+SECONDS_BETWEEN_LOOKS = 0.1
+
+
+class RebuildError(TandemError):
+    """A rebuild cannot go on; the message says why, and what to do."""
+
+
+class Row(msgspec.Struct, frozen=True):
+    """Where a kind's documents are, and how far the building of another collection has come."""
+
+    projection: Projection
+    #: "announced", "building" or "previous": what the other generation is; empty where there is none.
+    phase: str = ""
+    copied_through: int = 0
+    #: The highest generation that there ever was.
+    highest: int = 1
+
+    @property
+    def built(self) -> Generation | None:
+        """The generation that is being built."""
+        return self.projection.other if self.phase in {"announced", "building"} else None
+
+
+class ProjectionRow:
+    """Reads and changes the row of one kind. Nobody else changes any: see `lock_rebuild`.
+
+    Args:
+        database: as the owner.
+        kind: whose row.
+        collections: those of the kind; they follow what is read here.
+    """
+
+    def __init__(self, database: Database, kind: str, collections: Collections) -> None:
+        self._database = database
+        self.kind = kind
+        self.collections = collections
+
+    async def read(self) -> Row:
+        """The row as it is now."""
+        for row in await self._database.fetch(QUERIES["projections"]):
+            if row["kind"] == self.kind:
+                projection = projection_of(row, row["epoch"])
+                self.collections.follow(projection)
+                return Row(projection, row["phase"] or "", row["copied_through"], row["highest"])
+        return Row(Projection())
+
+    async def change(self, name: str, *arguments: Any) -> Row:
+        """Carry out one of the changes of `projections.sql`; the row after it."""
+        await self._database.fetch(QUERIES[name], self.kind, *arguments)
+        return await self.read()
+
+    async def require_known(self, shape: int) -> None:
+        """Refuse a shape that some instance does not know.
+
+        Raises:
+            RebuildError: names the instances.
+        """
+        rows = await self._database.fetch(QUERIES["not_knowing"], self.kind, shape)
+        if rows:
+            names = ", ".join(row["app_id"] for row in rows)
+            msg = (
+                f"Instances run a program that does not know shape {shape} of {self.collections.plural}: "
+                f"{names}. Replace them by this version first, one by one."
+            )
+            raise RebuildError(msg)
+
+    async def until_followed(self, row: Row, report: Callable[[str], None]) -> None:
+        """Wait until each living instance writes and reads by this row.
+
+        Who does not live any more cannot end a flow without it: `required_epoch` sees to that.
+        """
+        waiting = ""
+        while rows := await self._database.fetch(QUERIES["not_following"], row.projection.epoch):
+            if (names := ", ".join(found["app_id"] for found in rows)) != waiting:
+                report(f"Waiting for {names} to follow.")
+                waiting = names
+            await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+
+    async def write_copy(self) -> None:
+        """Let readers without PostgreSQL see the row in MongoDB."""
+        row = await self.read()
+        copies = self.collections.of_database(COPIES)
+        copy = msgspec.to_builtins(row.projection)
+        await copies.replace_one({"_id": self.collections.plural}, copy, upsert=True)
