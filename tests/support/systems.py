@@ -155,7 +155,7 @@ class Servings:
         self, app_id: str = "instance-1", *, wrapper: tuple[str, ...] = (), **environment: str
     ) -> ServedInstance:
         """Start one and wait until it is ready."""
-        port = free_port()
+        port = environment.get("PORT") or free_port()
         log = self.folder / f"{app_id}-{len(self.served)}.log"
         urls = self.system.urls
         known = {

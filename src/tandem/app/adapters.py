@@ -17,6 +17,8 @@ from tandem.config import Settings
 from tandem.cqrs.user import KIND
 from tandem.delivery.lease import Lease
 from tandem.delivery.pending import PendingRows
+from tandem.feed.logs import logs_of
+from tandem.feed.reading import Feed
 from tandem.mongodb.client import (
     Client,
     answers,
@@ -64,6 +66,7 @@ class Adapters:
     completeness: Completeness
     statistics: Statistics
     samples: RunSamples
+    feed: Feed
     mongodb_answers: Callable[[], Awaitable[bool]]
     #: What MongoDB's collection lacks, in a sentence; empty: nothing.
     missing_indexes: Callable[[], Awaitable[str]]
@@ -111,6 +114,7 @@ def adapters_of(
         completeness=Completeness(reads),
         statistics=Statistics(reads),
         samples=RunSamples(reads),
+        feed=Feed(reads, logs_of(aggregates)),
         mongodb_answers=partial(answers, client),
         missing_indexes=partial(_missing_indexes, client, collections, aggregates),
         own=of_aggregates,

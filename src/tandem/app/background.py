@@ -44,6 +44,7 @@ class Background:
             tasks.create_task(keep_running("indexes", self._look_at_indexes))
             tasks.create_task(keep_running("log", self._extend_log))
             tasks.create_task(keep_running("history", self._instance.adapters.history.look_again))
+            tasks.create_task(keep_running("feed", self._instance.following.run_once))
             for kind, feed in self._instance.feeds.items():
                 tasks.create_task(keep_running(f"live view of {kind}", feed.run_once))
             tasks.create_task(measure_loop_delay(self.loop_delays))

@@ -14,6 +14,7 @@ from tandem.app.flow import UserFlow
 from tandem.config import Settings
 from tandem.cqrs import ChangeUserQueryEvent, CreateUserQueryEvent
 from tandem.cqrs.user import KIND
+from tandem.feed.following import FeedFollowing
 from tandem.runs.live_feed import LiveFeed
 from tandem.runs.samples import RunSamples
 
@@ -47,6 +48,8 @@ class Instance:
         self.own = own
         #: The live views of each kind's runs.
         self.feeds = feeds
+        #: The feed of events, for those who follow it through this instance.
+        self.following = FeedFollowing(adapters.feed)
         self.draining = False
         self.background = Background(self)
 

@@ -20,6 +20,8 @@ from tandem.app.bootstrap import Adapt, Instance, as_they_are, run_instance
 from tandem.app.problems import TRANSLATE
 from tandem.app.stop import StopRequest
 from tandem.config import Settings, SettingsError
+from tandem.delivery.flow_state import Latest
+from tandem.feed.controller import FeedController
 from tandem.http.application import Application
 from tandem.http.authentication import Authenticator, TokenAuthenticator
 from tandem.http.counters import HttpCounters
@@ -80,6 +82,7 @@ def application(instance: Instance, authenticator: Authenticator) -> Application
         RandomUsersController(),
         *_health_and_metrics(instance, counters),
         LiveController(instance.feeds),
+        FeedController(instance.following),
         AggregateNamesController([flow.aggregate for flow in instance.own.flows.values()]),
         *_of_aggregates(instance),
     ]
@@ -136,6 +139,7 @@ def _health_and_metrics(instance: Instance, http: HttpCounters) -> Iterator[Cont
         is_ready=lambda: instance.why_not_ready is None,
         loop_delays=instance.background.loop_delays,
         mongodb_answers=adapters.mongodb_answers,
+        feed_held_back=Latest(adapters.feed.held_back_seconds),
     )
     yield MetricsController(measured)
 

@@ -11,6 +11,7 @@ import click
 
 from tandem.aggregates.installed import installed
 from tandem.aggregates.log import log_of
+from tandem.cli.events_tail import tail
 from tandem.config import Settings, load_settings
 from tandem.postgres.database import Database
 from tandem.user_command.log_check import LOG_OF_USERS, Log, LogCheck, check_log, is_there
@@ -22,6 +23,9 @@ MOST_NAMED = 20
 @click.group
 def events() -> None:
     """Look at the log of events."""
+
+
+events.add_command(tail)
 
 
 @events.command

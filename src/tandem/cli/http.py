@@ -3,10 +3,12 @@
 import os
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from email.message import Message
+from http.client import HTTPException
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import click
 import msgspec
@@ -16,10 +18,24 @@ from tandem.errors import TandemError
 TIMEOUT_SECONDS = 30
 # Not an option: everybody on this machine can read the command lines of others.
 ACCESS_VARIABLE = "TANDEM_TOKEN"
+# Statuses of answers that say: not now. nginx's for instances that do not answer are among them.
+_PASSING = frozenset((429, 502, 503, 504))
 
 
 class NoAnswer(TandemError):
     """An instance cannot be asked, does not answer, or answers with a problem."""
+
+    def __init__(self, message: str, *, may_pass: bool = False) -> None:
+        """`may_pass`: the same question may be answered later."""
+        super().__init__(message)
+        self.may_pass = may_pass
+
+
+class Answered(NamedTuple):
+    """An answer."""
+
+    body: bytes
+    headers: Message
 
 
 class RunningStack(Protocol):
@@ -59,22 +75,29 @@ def base_url(url: str | None, data_dir: Path) -> str:
 
 
 def ask(address: str, method: str = "GET") -> bytes:
-    """The body of the answer; sends the access token in TANDEM_TOKEN, where there is one.
+    """The body of the answer; see `answer_of`."""
+    return answer_of(address, method).body
+
+
+def answer_of(address: str, method: str = "GET", headers: Mapping[str, str] | None = None) -> Answered:
+    """The answer; sends the access token in TANDEM_TOKEN, where there is one.
 
     Raises:
         NoAnswer: there is no answer, or the answer is a problem; says which.
     """
     request = urllib.request.Request(address, method=method)  # noqa: S310 - base_url lets only http(s) pass
+    for name, value in (headers or {}).items():
+        request.add_header(name, value)
     if token := os.environ.get(ACCESS_VARIABLE):
         request.add_unredirected_header("Authorization", f"Bearer {token}")
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
-            return bytes(answer.read())
+            return Answered(bytes(answer.read()), answer.headers)
     except urllib.error.HTTPError as error:
-        raise NoAnswer(_problem(error)) from None
-    except (OSError, ValueError) as error:
+        raise NoAnswer(_problem(error), may_pass=error.code in _PASSING) from None
+    except (OSError, ValueError, HTTPException) as error:
         msg = f"{address} does not answer ({error}). Is it running? `tandem up` starts a stack."
-        raise NoAnswer(msg) from None
+        raise NoAnswer(msg, may_pass=True) from None
 
 
 def _problem(error: urllib.error.HTTPError) -> str:

@@ -21,8 +21,8 @@ _SCOPES = click.Choice([str(scope) for scope in Scope])
 def token(key_file: Path, scopes: tuple[str, ...], hours: float, subject: str, audience: str) -> None:
     """Print a new access token. It cannot be revoked before it expires: keep it short-lived.
 
-    `command` may create users, `query` may read all of them, `operator` may see runs, statistics, metrics and
-    dead letters.
+    `command` may create users, `query` may read all of them, `feed` may follow all events, `operator` may see
+    runs, statistics, metrics and dead letters.
     """
     key = read_keys(key_file, private_key)
     claims = {"aud": audience, "sub": subject} if subject else {"aud": audience}

@@ -15,7 +15,7 @@ Json = dict[str, Any]
 _ALWAYS = (500,)
 _WITH_ARGUMENTS = (400,)
 _WITH_BODY = (400, 408, 413, 415)
-_SCOPES = "A JSON Web Token whose claim `scope` names scopes: `command`, `query`, `operator`."
+_SCOPES = "A JSON Web Token whose claim `scope` names scopes: `command`, `query`, `feed`, `operator`."
 
 
 def openapi_route(

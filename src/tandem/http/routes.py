@@ -21,6 +21,8 @@ class Scope(StrEnum):
     COMMAND = "command"
     #: Read all users: the service knows no tenants.
     QUERY = "query"
+    #: Follow the feed of all events: all users' data, and that of all aggregates.
+    FEED = "feed"
     #: See how the system and its runs are doing, and repair what went wrong.
     OPERATOR = "operator"
 

@@ -18,7 +18,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
-from tandem.delivery.flow_state import FlowState
+from tandem.delivery.flow_state import FlowState, Latest
 from tandem.delivery.lease import Lease
 from tandem.histogram import Histogram
 from tandem.http.counters import HttpCounters
@@ -50,6 +50,8 @@ class Measured:
     is_ready: Callable[[], bool]
     loop_delays: Histogram
     mongodb_answers: Callable[[], Awaitable[bool]]
+    #: How old the oldest event is that the feed does not show yet.
+    feed_held_back: Latest[float]
 
 
 class MetricsController:
@@ -72,9 +74,11 @@ class MetricsController:
         state, mongodb_answers, of_aggregates = await asyncio.gather(
             of.users.states.latest(), of.mongodb_answers(), _families_of_aggregates(of)
         )
+        held_back = await of.feed_held_back.latest()
         families = [
             *families_of(of, state, mongodb_answers=mongodb_answers),
             *of_aggregates,
+            *_feed(held_back),
             *self._process.collect(),
         ]
         return Response(200, generate_latest(_Scrape(families)), CONTENT_TYPE_LATEST)
@@ -170,6 +174,12 @@ def _aggregates(of: Sequence[ObservedFlow], states: Sequence[FlowState | None]) 
         read = attrgetter(attribute)
         values = {kind: read(state) for kind, state in known.items()}
         yield _gauge(f"tandem_aggregate_{name}", text, values, "aggregate")
+
+
+def _feed(held_back: float | None) -> Iterator[Metric]:
+    if held_back is not None:
+        text = "Age of the oldest event that the feed does not show yet: a transaction before it is open."
+        yield _gauge("tandem_feed_held_back_seconds", text, held_back)
 
 
 def _reactions(of: ObservedReactions, left: ReactionsLeft | None) -> Iterator[Metric]:

@@ -5,7 +5,7 @@ import pytest
 from command_line import run_tandem
 
 UNUSED = {"POSTGRES_URL": "postgresql://nobody@127.0.0.1:1/none", "MONGODB_URL": "mongodb://127.0.0.1:1"}
-COMMAND, QUERY, OPERATOR = "command", "query", "operator"
+COMMAND, QUERY, FEED, OPERATOR = "command", "query", "feed", "operator"
 WANTED = {
     "POST /api/v1/user-command": COMMAND,
     "GET /api/v1/random-users": COMMAND,
@@ -17,6 +17,7 @@ WANTED = {
     "GET /api/v1/user-query/{id}": QUERY,
     "GET /api/v1/user-query/email": QUERY,
     "GET /api/v1/user-query/search": QUERY,
+    "GET /api/v1/events": FEED,
     "GET /api/v1/live": OPERATOR,
     "GET /api/v1/runs": OPERATOR,
     "GET /api/v1/stats": OPERATOR,
@@ -53,7 +54,7 @@ async def test_every_route_wants_the_right_that_the_documents_say(locked, key_pa
             found[f"{method.upper()} {path}"] = security and security[0]["token"][0]
     assert found == WANTED
 
-    rights = {COMMAND, QUERY, OPERATOR}
+    rights = {COMMAND, QUERY, FEED, OPERATOR}
     others = {right: await key_pair.bearer(*(rights - {right})) for right in rights}
     for route, right in WANTED.items():
         method, path = route.split()
@@ -89,6 +90,18 @@ async def test_commands_for_operators_send_the_token_of_their_environment(locked
         *("stats", "--url", url, "--seed", "nobody"), TANDEM_TOKEN=await key_pair.token(OPERATOR)
     )
     assert (exit_code, said) == (0, "No users in the run 'nobody'.\n")
+
+
+async def test_the_feed_tells_only_those_who_may_follow_it(locked, key_pair):
+    sent = await locked.post("/api/v1/user-command?seed=s", json=USER, headers=await key_pair.bearer(COMMAND))
+    assert sent.status_code == 201
+    for accept in ("application/x-ndjson", "text/event-stream"):
+        others = await key_pair.bearer(COMMAND, QUERY, OPERATOR)
+        refused = await locked.get("/api/v1/events", headers={"Accept": accept, **others})
+        assert (refused.status_code, "example.com" in refused.text) == (403, False)
+    url, token = str(locked.base_url), await key_pair.token(FEED)
+    exit_code, said = await run_tandem("events", "tail", "--url", url, "--json", TANDEM_TOKEN=token)
+    assert (exit_code, USER["email"] in said) == (0, True)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "tandem.example"])

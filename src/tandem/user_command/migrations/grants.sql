@@ -20,6 +20,7 @@ BEGIN
         -- UPDATE: to move it ahead when a standby was promoted or a backup restored (note_history).
         GRANT USAGE, UPDATE ON SEQUENCE prm_user_id_seq TO tandem_service;
         GRANT SELECT, INSERT ON tandem_history TO tandem_service;
+        GRANT SELECT ON tandem_feed_era TO tandem_service;
         GRANT SELECT, INSERT, UPDATE, DELETE ON prm_user_pending TO tandem_service;
         GRANT SELECT, INSERT, UPDATE, DELETE ON tandem_instance TO tandem_service;
         GRANT SELECT, INSERT, UPDATE ON prm_user_count, prm_user_lag TO tandem_service;
