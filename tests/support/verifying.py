@@ -4,7 +4,6 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from tandem.app.adapters import adapters_of
-from tandem.app.verification import kinds_to_verify
 from tandem.mongodb.client import open_client
 from tandem.postgres.database import Database
 from tandem.verification.verifier import Verifier
@@ -19,8 +18,7 @@ async def kinds_of(system, aggregates=()):
     client = open_client(settings.mongodb_url, name="verify", deadline=DEADLINE)
     database = await Database.connect(settings.postgres_url, name="verify", deadline=DEADLINE, connections=3)
     try:
-        kinds = kinds_to_verify(adapters_of(settings, database, client, aggregates), client, aggregates)
-        yield {each.kind: each for each in kinds}
+        yield adapters_of(settings, database, client, aggregates).verified
     finally:
         await database.close()
         await client.close()

@@ -1,7 +1,7 @@
 """How documents of aggregates are compared with their rows."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tandem.aggregates.definition import Aggregate
@@ -21,8 +21,10 @@ class Shown:
     in for it to find out.
     """
 
-    def __init__(self, aggregate: Aggregate[Any], others: Others) -> None:
+    def __init__(self, aggregate: Aggregate[Any], others: Others, shape: Callable[[], int]) -> None:
+        """`shape` is that of the documents which are verified."""
         self._aggregate = aggregate
+        self._shape = shape
         self._others = others
         self._nothing: Mapping[str, Any] = {related.name: None for related in aggregate.related}
         #: Some state of each related thing that was there.
@@ -57,7 +59,7 @@ class Shown:
 
     def _document(self, stored: Stored, related: Mapping[str, Any]) -> Document | str:
         try:
-            return document_of(self._aggregate, stored, related)
+            return document_of(self._aggregate, stored, related, self._shape())
         except Exception as error:
             # See `AggregateFlow`: what the author's error says may quote the state.
             logger.exception("The document of %s %d cannot be made", self._aggregate.name, stored.id)

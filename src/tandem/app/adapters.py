@@ -13,6 +13,7 @@ from tandem.aggregates.documents import probed_indexes
 from tandem.aggregates.migrate import require_migrated as require_aggregates_migrated
 from tandem.aggregates.tasks import ReactionRows
 from tandem.app import aggregates as own
+from tandem.app.verification import kinds_to_verify
 from tandem.config import Settings
 from tandem.cqrs.user import KIND
 from tandem.delivery.lease import Lease
@@ -43,6 +44,8 @@ from tandem.user_query.document import SHAPES
 from tandem.user_query.repository import UserQueryRepository
 from tandem.user_query.search import UserSearch
 from tandem.user_query.witness import Witness
+from tandem.verification.kinds import VerifiedKind
+from tandem.verification.repairs import RepairRows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +79,9 @@ class Adapters:
     reactions: ReactionRows
     #: Where the documents of each kind are.
     projections: Projections
+    #: What is verified, by kind.
+    verified: Mapping[str, VerifiedKind]
+    repairs: RepairRows
 
 
 def adapters_of(
@@ -120,6 +126,8 @@ def adapters_of(
         own=of_aggregates,
         reactions=own.tasks_of(aggregates, database),
         projections=Projections(database, collections, shapes),
+        verified=kinds_to_verify(database, collections[KIND], users, of_aggregates),
+        repairs=RepairRows(database),
     )
 
 

@@ -42,6 +42,7 @@ class Background:
                 tasks.create_task(keep_running("recovery of aggregates", self._recover_own))
                 tasks.create_task(keep_running("reactions", self._react))
             tasks.create_task(keep_running("indexes", self._look_at_indexes))
+            tasks.create_task(keep_running("repairs", self._repair))
             tasks.create_task(keep_running("log", self._extend_log))
             tasks.create_task(keep_running("history", self._instance.adapters.history.look_again))
             tasks.create_task(keep_running("feed", self._instance.following.run_once))
@@ -116,3 +117,6 @@ class Background:
         if self._instance.draining:
             return SECONDS_BETWEEN_LOOKS
         return await self._instance.own.reactions.run_once()
+
+    async def _repair(self) -> float:
+        return SECONDS_BETWEEN_LOOKS if self._instance.draining else await self._instance.repairer.run_once()

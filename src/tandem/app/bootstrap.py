@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from tandem.aggregates.definition import Aggregate
+from tandem.aggregates.flow import ResumedWork
 from tandem.aggregates.installed import installed
 from tandem.app.adapters import Adapters, connected
 from tandem.app.aggregates import OwnFlows
@@ -14,9 +15,12 @@ from tandem.app.flow import UserFlow
 from tandem.config import Settings
 from tandem.cqrs import ChangeUserQueryEvent, CreateUserQueryEvent
 from tandem.cqrs.user import KIND
+from tandem.delivery.recovery import Flow
 from tandem.feed.following import FeedFollowing
 from tandem.runs.live_feed import LiveFeed
 from tandem.runs.samples import RunSamples
+from tandem.verification.repairer import Repairer
+from tandem.verification.verifier import Gaps
 
 # Makes other adapters of the connected ones. Tests use it for some that hold up a step, or do it wrong.
 Adapt = Callable[[Adapters], Adapters]
@@ -50,6 +54,7 @@ class Instance:
         self.feeds = feeds
         #: The feed of events, for those who follow it through this instance.
         self.following = FeedFollowing(adapters.feed)
+        self.repairer = _repairer_of(adapters, flow, own)
         self.draining = False
         self.background = Background(self)
 
@@ -87,6 +92,16 @@ def wire(settings: Settings, adapters: Adapters) -> Instance:
         flow.events.subscribe(CreateUserQueryEvent, own.reactions.nudge)
         flow.events.subscribe(ChangeUserQueryEvent, own.reactions.nudge)
     return Instance(settings, adapters, flow, own, feeds)
+
+
+def _repairer_of(adapters: Adapters, flow: UserFlow, own: OwnFlows) -> Repairer:
+    flows: dict[str, Flow[Any]] = {KIND: flow.resumed}
+    flows |= {kind: ResumedWork(each) for kind, each in own.flows.items()}
+
+    async def gaps() -> Gaps:
+        return (await adapters.history.state())[1]
+
+    return Repairer(adapters.repairs, adapters.verified, flows, gaps)
 
 
 @asynccontextmanager

@@ -54,7 +54,9 @@ class UserFlow:
         self.query_service = UserQueryService(adapters.documents, adapters.search)
         self._register_handlers(settings)
         self._register_sagas()
-        self.recovery = Recovery(adapters.pending, adapters.lease, _ResumedUsers(self))
+        #: The same way, for who sends users on it again.
+        self.resumed = _ResumedUsers(self)
+        self.recovery = Recovery(adapters.pending, adapters.lease, self.resumed)
         self.claimed_users = ClaimedUsers()
         self.recovery.observers.append(self.claimed_users.count)
 

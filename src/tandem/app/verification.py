@@ -1,66 +1,84 @@
 """What is verified: users, and every installed aggregate by the same code."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
 
-from tandem.aggregates.definition import Aggregate
 from tandem.aggregates.others import OtherStates, existing_in
 from tandem.aggregates.source import AggregateRowsSource
 from tandem.aggregates.verified import Shown
-from tandem.app.adapters import Adapters
+from tandem.app.aggregates import AggregateAdapters
 from tandem.cqrs.user import KIND
-from tandem.mongodb.client import Client, collection_of
 from tandem.mongodb.document import DELETED_AT, Document
+from tandem.mongodb.generations import Collections, Generation
 from tandem.mongodb.stored import StoredDocuments
 from tandem.postgres.database import Database
 from tandem.user import StoredUser
 from tandem.user.patch import pruned
+from tandem.user_command.repository import UserCommandRepository
 from tandem.user_command.source import UserRowsSource
-from tandem.user_query.database import users_of
 from tandem.user_query.document import document_of
 from tandem.verification.kinds import VerifiedKind
 
 
-async def _documents_of(users: Sequence[StoredUser]) -> Sequence[Document]:
-    return [document_of(user) for user in users]
+def users_to_verify(
+    database: Database, collections: Collections, generation: Generation | None = None
+) -> VerifiedKind:
+    """Users, as they are in this generation, or in the one that is live.
 
+    Objects without any value count as absent, as programs before version 0.2 wrote them.
+    """
 
-def _time_of_tombstone(_: StoredUser, __: Document) -> set[str]:
-    return {DELETED_AT}
+    async def documents_of(users: Sequence[StoredUser]) -> Sequence[Document]:
+        shape = (generation or collections.projection.live).shape
+        return [document_of(user, shape) for user in users]
 
-
-def users_to_verify(database: Database, client: Client) -> VerifiedKind:
-    """Users. Objects without any value count as absent, as programs before version 0.2 wrote them."""
     return VerifiedKind(
         kind=KIND,
-        plural="users",
+        plural=collections.plural,
         source=UserRowsSource(database),
-        documents=StoredDocuments(users_of(client)),
-        documents_of=_documents_of,
+        documents=_stored(collections, generation),
+        documents_of=documents_of,
         free_fields=_time_of_tombstone,
         normal=pruned,
     )
 
 
+def aggregate_to_verify(
+    database: Database, own: AggregateAdapters, others: OtherStates, generation: Generation | None = None
+) -> VerifiedKind:
+    """One kind of installed aggregates, as `users_to_verify`."""
+    collections = own.documents.collections
+
+    def shape() -> int:
+        return (generation or collections.projection.live).shape
+
+    shown = Shown(own.aggregate, others, shape)
+    return VerifiedKind(
+        kind=own.aggregate.name,
+        plural=own.aggregate.plural,
+        source=AggregateRowsSource(own.aggregate, database),
+        documents=_stored(collections, generation),
+        documents_of=shown.documents_of,
+        free_fields=shown.free_fields,
+    )
+
+
 def kinds_to_verify(
-    adapters: Adapters, client: Client, aggregates: Sequence[Aggregate[Any]]
-) -> list[VerifiedKind]:
-    """Users and these aggregates, by connections of which people's questions take no share."""
-    database = adapters.database
-    stores = {kind: each.store for kind, each in adapters.own.items()}
-    others = OtherStates(adapters.users.read, stores, partial(existing_in, database))
-    kinds = [users_to_verify(database, client)]
-    for each in aggregates:
-        shown = Shown(each, others)
-        kinds.append(
-            VerifiedKind(
-                kind=each.name,
-                plural=each.plural,
-                source=AggregateRowsSource(each, database),
-                documents=StoredDocuments(collection_of(client, each.plural)),
-                documents_of=shown.documents_of,
-                free_fields=shown.free_fields,
-            )
-        )
-    return kinds
+    database: Database,
+    collections: Collections,
+    users: UserCommandRepository,
+    own: Mapping[str, AggregateAdapters],
+) -> dict[str, VerifiedKind]:
+    """Users, which are in these collections, and installed aggregates, by kind; of each what is live."""
+    stores = {kind: each.store for kind, each in own.items()}
+    others = OtherStates(users.read, stores, partial(existing_in, database))
+    kinds = {KIND: users_to_verify(database, collections)}
+    return kinds | {kind: aggregate_to_verify(database, each, others) for kind, each in own.items()}
+
+
+def _stored(collections: Collections, generation: Generation | None) -> StoredDocuments:
+    return StoredDocuments(lambda: collections.of(generation or collections.projection.live))
+
+
+def _time_of_tombstone(_: StoredUser, __: Document) -> set[str]:
+    return {DELETED_AT}

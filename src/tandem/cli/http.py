@@ -47,8 +47,12 @@ class RunningStack(Protocol):
     def running_url(self, data_dir: Path) -> str:
         """Where the stack on that folder answers."""
 
+    def running_databases(self, data_dir: Path) -> tuple[str, str]:
+        """The owner's URLs of its databases."""
 
-def _stack() -> RunningStack:
+
+def running_stack() -> RunningStack:
+    """What knows of the stack on this machine."""
     (point,) = entry_points(group="tandem.running")
     stack: RunningStack = point.load()
     return stack
@@ -57,7 +61,7 @@ def _stack() -> RunningStack:
 def address_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options `--url` and `--data-dir`, of which `base_url` makes an address."""
     url = click.option("--url", help="Where an instance or the load balancer answers.  [default: the stack]")
-    return url(_stack().data_dir_option("The data folder of the running stack.")(command))
+    return url(running_stack().data_dir_option("The data folder of the running stack.")(command))
 
 
 def base_url(url: str | None, data_dir: Path) -> str:
@@ -67,7 +71,7 @@ def base_url(url: str | None, data_dir: Path) -> str:
         NoAnswer: there is neither, or it is not an address.
     """
     if url is None:
-        url = _stack().running_url(data_dir)
+        url = running_stack().running_url(data_dir)
     if not url.startswith(("http://", "https://")):
         msg = f"{url!r} is not an address: it must begin with http:// or https://."
         raise NoAnswer(msg)

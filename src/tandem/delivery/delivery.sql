@@ -36,6 +36,14 @@ ORDER BY id;
 -- The highest id that has a row; 0 without one.
 SELECT coalesce(max(id), 0) AS id FROM prm_{kind};
 
+-- name: end_of_chunk
+-- The id of the row that is $2 rows after the id $1; null: there are not so many.
+SELECT id FROM prm_{kind} WHERE id > $1::bigint ORDER BY id OFFSET $2::integer - 1 LIMIT 1;
+
+-- name: about_how_many
+-- About how many rows there are, as of the last look at the table; below zero: nobody knows.
+SELECT reltuples::bigint AS rows FROM pg_class WHERE oid = 'prm_{kind}'::regclass;
+
 -- name: oldest_pending
 -- How old the oldest pending work is, in seconds; null where there is none. Of more than 100,000, some are looked at.
 SELECT extract(epoch FROM now() - min(created_at))::float8 AS age

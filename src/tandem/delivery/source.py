@@ -5,7 +5,9 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
+from tandem.delivery.queries import queries_of
 from tandem.ids import HIGHEST_ID
+from tandem.postgres.database import Database
 
 Work = TypeVar("Work")
 Work_co = TypeVar("Work_co", covariant=True)
@@ -60,6 +62,33 @@ class Source(Protocol[Work_co]):
         Raises:
             Unavailable: as `page`.
         """
+
+
+class Chunks:
+    """Cuts all ids of a kind into ranges of about so many rows."""
+
+    def __init__(self, database: Database, kind: str, rows: int) -> None:
+        self._database = database
+        self._queries = queries_of(kind)
+        self._rows = rows
+
+    async def end(self, after: int) -> int:
+        """Up to which id the range goes that begins above `after`; the last one takes in all ids above.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer.
+        """
+        found = await self._database.fetch(self._queries["end_of_chunk"], after, self._rows)
+        return int(found[0]["id"]) if found else HIGHEST_ID
+
+    async def about_how_many(self) -> int | None:
+        """About how many rows there are; None: nobody knows.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer.
+        """
+        rows = int((await self._database.fetch(self._queries["about_how_many"]))[0]["rows"])
+        return rows if rows >= 0 else None
 
 
 def page_of(rows: Sequence[Row[Work]], limit: int, through: int, seed: str | None) -> Page[Work]:

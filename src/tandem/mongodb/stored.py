@@ -6,7 +6,7 @@ put them in. So ranges are bounds of the index on `_id`, which order values of a
 """
 
 import struct
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
 
 import bson
@@ -27,12 +27,14 @@ _length = struct.Struct("<i").unpack_from
 class StoredDocuments:
     """The documents of one collection, in bytes, as a majority has them at the primary."""
 
-    def __init__(self, collection: Collection) -> None:
-        primary = collection.with_options(read_preference=ReadPreference.PRIMARY)
-        self._documents = primary.with_options(read_concern=ReadConcern("majority"))
-        # A primary that is none any more may not know it: only this concern asks the others.
-        self._as_of_now = primary.with_options(read_concern=ReadConcern("linearizable"))
-        self._writes = collection
+    def __init__(self, collection: Callable[[], Collection]) -> None:
+        """`collection` is asked for anew by each call: another one may be live by then."""
+        self._collection = collection
+
+    def _at_primary(self, concern: str) -> Collection:
+        return self._collection().with_options(
+            read_preference=ReadPreference.PRIMARY, read_concern=ReadConcern(concern)
+        )
 
     async def between(
         self, low: int | None, high: int | None, seed: str | None = None
@@ -58,7 +60,7 @@ class StoredDocuments:
 
     async def _page(self, wanted: Filter, bounds: dict[str, Any], limit: int) -> list[bytes]:
         with translated():
-            cursor: Batches = self._documents.find_raw_batches(
+            cursor: Batches = self._at_primary("majority").find_raw_batches(
                 wanted, hint=BY_ID, limit=limit, batch_size=limit + 1, **bounds
             )
             return [document async for batch in cursor for document in split(batch)]
@@ -70,7 +72,9 @@ class StoredDocuments:
             Unavailable: MongoDB does not answer.
         """
         with translated():
-            cursor: Batches = self._as_of_now.find_raw_batches({"_id": {"$in": ids}}, batch_size=len(ids) + 1)
+            # A primary that is none any more may not know it: only this concern asks the others.
+            now = self._at_primary("linearizable")
+            cursor: Batches = now.find_raw_batches({"_id": {"$in": ids}}, batch_size=len(ids) + 1)
             return [document async for batch in cursor for document in split(batch)]
 
     async def give_way(self, stored: bytes, document: Document) -> bool:
@@ -83,7 +87,9 @@ class StoredDocuments:
         """
         identity = {name: document[name] for name in ("seed", "createdAt") if name in document}
         with translated():
-            result = await self._writes.update_one(_exactly(stored), {"$set": {"version": 0, **identity}})
+            result = await self._collection().update_one(
+                _exactly(stored), {"$set": {"version": 0, **identity}}
+            )
         return bool(result.matched_count)
 
     async def remove(self, stored: bytes) -> bool:
@@ -93,7 +99,7 @@ class StoredDocuments:
             Unavailable: MongoDB does not answer.
         """
         with translated():
-            result = await self._writes.delete_one(_exactly(stored))
+            result = await self._collection().delete_one(_exactly(stored))
         return bool(result.deleted_count)
 
 

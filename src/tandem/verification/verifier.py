@@ -55,9 +55,14 @@ class Verifier:
             after = page.through
         return tally
 
-    async def look_again(self, ids: Sequence[Any], tally: Tally | None = None) -> list[Difference]:
-        """Those of these ids that are different, of whatever type they are; the rest counts in `tally`."""
-        tally = Tally() if tally is None else tally
+    async def look_again(self, ids: Sequence[Any], tally: Tally) -> tuple[list[Difference], Sequence[Any]]:
+        """Those of these ids, of whatever type, that are different, and those that are still on their way.
+
+        All are counted in `tally`, but for the differences.
+
+        Raises:
+            Unavailable: a database does not answer.
+        """
         differences: list[Difference] = []
         numbers = [id_ for id_ in ids if _may_have_row(id_)]
         before = await self._rows(numbers)
@@ -69,12 +74,12 @@ class Verifier:
             done = {_key(id_) for id_ in settled}
             ids = [id_ for id_ in ids if _key(id_) not in done]
             if not ids:
-                return differences
+                return differences, ids
             numbers = [id_ for id_ in numbers if _key(id_) not in done]
             before = after
             await asyncio.sleep(FIRST_PAUSE_SECONDS * 2**turn)
         tally.pending += len(ids)
-        return differences
+        return differences, ids
 
     async def _compare(self, rows: Sequence[Row[Any]], after: int, through: int, tally: Tally) -> None:
         """Compare these rows, which are all up to `through`, with the documents of their range."""
@@ -113,7 +118,7 @@ class Verifier:
 
     async def _tell(self, suspects: Sequence[Any], tally: Tally) -> None:
         for first in range(0, len(suspects), PAGE):
-            differences = await self.look_again(suspects[first : first + PAGE], tally)
+            differences, _ = await self.look_again(suspects[first : first + PAGE], tally)
             if differences:
                 tally.differences.update(each.what for each in differences)
                 await self._found(differences)
