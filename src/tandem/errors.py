@@ -28,6 +28,8 @@ class TandemError(Exception):
         ├── UnreadableAggregate    aggregates/messages.py: somebody has changed an aggregate's rows by hand
         ├── UnusableAggregate      aggregates/installed.py: a package names an aggregate that cannot be used
         ├── UnreadableUser         user_command/rows.py: somebody has changed a user's rows by hand
+        ├── ArchiveError           user_command/archive.py: events cannot be moved into files, or read there
+        ├── ArchiveAway            user_command/archived_events.py: events are in a file that is not here
         ├── DocumentChanged        mongodb/documents.py: not the document any more that was to be replaced
         ├── RebuildError           projections/row.py: `tandem rebuild` cannot go on; says what to do
         ├── CursorLost             feed/reading.py: PostgreSQL was brought back to before this cursor

@@ -101,7 +101,7 @@ def adapters_of(
         return max(await asyncio.gather(*(witness.highest_id() for witness in witnesses.values())))
 
     history = History(database, highest_in_mongodb, [each.name for each in aggregates])
-    users = UserCommandRepository(database, settings.app_id, reads)
+    users = UserCommandRepository(database, settings.app_id, reads, settings.event_archive_dir)
     of_aggregates = own.adapters_of(aggregates, settings, database, reads, collections)
     users.on_taken_id = history.doubt
     for of_kind in of_aggregates.values():

@@ -12,6 +12,7 @@ from tandem.http.problems import ProblemError, ProblemPlace, bad_field, bad_para
 from tandem.kernel import Overloaded, Unavailable
 from tandem.mongodb.indexes import MissingIndex
 from tandem.user import InvalidField
+from tandem.user_command.archived_events import ArchiveAway
 from tandem.user_command.ids_used_up import IdsUsedUp
 from tandem.user_command.rows import UnreadableUser
 
@@ -35,6 +36,7 @@ TRANSLATE: Mapping[type[Exception], Callable[..., ProblemError]] = {
     ),
     UnreadableAggregate: lambda error: ProblemError(500, str(error)),
     Overtaken: lambda _: try_again(1, "Others change it all the time; try again in a moment."),
+    ArchiveAway: lambda error: try_again(30, str(error)),
     UnreadableUser: lambda error: ProblemError(500, str(error)),
     InvalidField: lambda error: bad_field(error.pointer, error.detail),
     IdsUsedUp: lambda error: ProblemError(507, str(error)),

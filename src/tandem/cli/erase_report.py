@@ -15,7 +15,8 @@ from tandem.cqrs.user import KIND
 from tandem.mongodb.client import collection_of, open_client, translated
 from tandem.postgres.database import Database
 from tandem.projections.followed import names_of
-from tandem.user_command.erasure import Place, place_of, places_in_postgresql
+from tandem.user_command.archived_events import ArchivedEvents
+from tandem.user_command.erasure import Place, place_of, places_in_archive, places_in_postgresql
 from tandem.user_query.database import COLLECTION
 
 
@@ -43,7 +44,9 @@ async def _places(settings: Settings, user_id: int) -> list[Place]:
     )
     client = open_client(settings.mongodb_url, name="erase-report", deadline=deadline)
     try:
+        archived = ArchivedEvents(database, settings.event_archive_dir)
         places = await places_in_postgresql(database, user_id)
+        places += await places_in_archive(archived, user_id)
         for name in (await names_of(database, {KIND: COLLECTION}))[KIND]:
             with translated():
                 documents = await collection_of(client, name).find({"_id": user_id}).to_list(None)

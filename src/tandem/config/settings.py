@@ -60,6 +60,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     max_pending_age_seconds: Annotated[
         Seconds, _is("`/health/flow` answers 503 when the oldest pending user is older")
     ] = 30.0
+    event_archive_dir: Annotated[
+        str, _is("the folder of events that `tandem events archive` has moved into files; or empty")
+    ] = ""
     allow_unsafe_durability: Annotated[
         bool, _is("start although PostgreSQL is set to lose acknowledged users in a crash (`fsync` off)")
     ] = False

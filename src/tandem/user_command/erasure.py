@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from tandem.postgres.database import Database
+from tandem.user_command.archived_events import ArchivedEvents
 from tandem.user_command.queries import QUERIES
 
 # What may stay of an erased user: that somebody of this id and run existed, and what happened when. A key is
@@ -54,6 +55,18 @@ async def places_in_postgresql(database: Database, user_id: int) -> list[Place]:
         if row["fields"] is not None:
             rows.append(msgspec.json.decode(row["fields"]))
     return [place_of("PostgreSQL", name, rows) for name, rows in found.items()]
+
+
+async def places_in_archive(archived: ArchivedEvents, user_id: int) -> list[Place]:
+    """The files of `tandem events archive`, as one place, with what they have of a user; none if nothing.
+
+    Raises:
+        ArchiveAway: a file cannot be read here.
+        Unavailable: PostgreSQL does not answer.
+    """
+    events = await archived.find(user_id)
+    rows = [{"event_data": event.data, "traceparent": event.traceparent} for event in events]
+    return [place_of("files", "archived events", rows)] if rows else []
 
 
 def place_of(store: str, name: str, rows: Sequence[Mapping[str, Any]]) -> Place:

@@ -1,7 +1,7 @@
 """Reads a whole log of events with this program: each event, and each user, say, as the fold of its own."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -91,23 +91,54 @@ async def is_there(database: Database, log: Log) -> bool:
     return bool((await database.fetch(QUERIES["has_table"], log.table))[0]["has"])
 
 
-async def check_log(database: Database, log: Log = LOG_OF_USERS) -> LogCheck:
+async def check_log(
+    database: Database, log: Log = LOG_OF_USERS, archived: Iterable[EventOf] = ()
+) -> LogCheck:
     """Read all events in order of ids; memory holds a page of them, and the events of one id.
+
+    `archived` are events in files, in order of ids: they come before those of the same id in the log.
 
     Raises:
         Unavailable: PostgreSQL does not answer.
     """
     found = LogCheck()
+    older = groupby(archived, key=itemgetter(0))
+    first = _next_group(older)
+    async for events in _groups(database, log):
+        while first and first[0][0] < events[0][0]:
+            _check(log, first, found)
+            first = _next_group(older)
+        if first and first[0][0] == events[0][0]:
+            _check(log, [*first, *_later(events, first)], found)
+            first = _next_group(older)
+        else:
+            _check(log, events, found)
+    while first:
+        _check(log, first, found)
+        first = _next_group(older)
+    return found
+
+
+def _next_group(groups: Iterator[tuple[int, Iterator[EventOf]]]) -> list[EventOf]:
+    return list(next(groups, (0, iter(())))[1])
+
+
+def _later(events: list[EventOf], archived: list[EventOf]) -> list[EventOf]:
+    known = {(event.version, event.event_type) for _, event in archived}
+    return [each for each in events if (each[1].version, each[1].event_type) not in known]
+
+
+async def _groups(database: Database, log: Log) -> AsyncIterator[list[EventOf]]:
+    """All events of one id after the other."""
     rest: list[EventOf] = []
     async for page in _pages(database, log):
         each = [list(events) for _, events in groupby([*rest, *page], key=itemgetter(0))]
         # The last one may go on in the next page.
         rest = each.pop()
         for events in each:
-            _check(log, events, found)
+            yield events
     if rest:
-        _check(log, rest, found)
-    return found
+        yield rest
 
 
 async def _pages(database: Database, log: Log) -> AsyncIterator[list[EventOf]]:

@@ -93,7 +93,7 @@ async def migrate(
         UnsuitableServer: the server cannot be reached, is too old, refuses a statement, has what this program
             cannot live with, or somebody has held a lock for too long.
     """
-    with _explained(url):
+    with explained(url, "migrate"):
         database = await Database.connect(url, name="migrate", deadline=deadline, connections=1)
         await database.close()
         connection = await asyncpg.connect(
@@ -112,11 +112,16 @@ def may_pass(error: UnsuitableServer) -> bool:
 
 
 @contextmanager
-def _explained(url: str) -> Iterator[None]:
+def explained(url: str, do: str) -> Iterator[None]:
+    """Say of an error that PostgreSQL cannot be reached, or that only the database's owner may `do` this.
+
+    Raises:
+        UnsuitableServer: what the error means.
+    """
     try:
         yield
     except asyncpg.InsufficientPrivilegeError as error:
-        msg = f"PostgreSQL refuses to migrate: {error}. Migrate as the owner of the database."
+        msg = f"PostgreSQL refuses to {do}: {error}. {do.capitalize()} as the owner of the database."
         raise UnsuitableServer(msg) from error
     except DRIVER_ERRORS as error:
         raise UnsuitableServer(unreachable(url, error)) from error

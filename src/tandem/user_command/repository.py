@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import Any
 
 import asyncpg
 import msgspec
@@ -20,6 +21,8 @@ from tandem.postgres.faults import is_refusal, state_of
 from tandem.postgres.queries import Query
 from tandem.user import Profile, StoredUser
 from tandem.user.stored import uptime
+from tandem.user_command.archive_files import ArchivedEvent
+from tandem.user_command.archived_events import ArchiveAway, ArchivedEvents
 from tandem.user_command.changes import Draft, columns_of_events, columns_of_keys, columns_of_users
 from tandem.user_command.counters import StageCounters
 from tandem.user_command.event_log import StoredEvent, UnreadableEvent, created_data, state_after
@@ -27,7 +30,7 @@ from tandem.user_command.ids_used_up import IdsUsedUp
 from tandem.user_command.queries import QUERIES
 from tandem.user_command.reference_data import ReferenceIds
 from tandem.user_command.rows import Row, UnreadableUser, row_of, stored_user
-from tandem.user_command.views import UserRows
+from tandem.user_command.views import EventRow, UserRows
 
 KEY_INDEXES = {"prm_user_idempotency_key", "prm_user_key_pkey"}
 # Those of all tables that have a user's id as their key, or in it; each partition of the log has its own.
@@ -38,10 +41,13 @@ PATIENCE = timedelta(seconds=1)
 class UserCommandRepository:
     """Users in PostgreSQL."""
 
-    def __init__(self, database: Database, app_id: str, reads: Database | None = None) -> None:
-        """`reads` has the share of the sessions that people's questions may take."""
+    def __init__(
+        self, database: Database, app_id: str, reads: Database | None = None, archive_dir: str = ""
+    ) -> None:
+        """`reads` has the share of sessions that people's questions may take, `archive_dir` old events."""
         self._database = database
         self._reads = reads or database
+        self._archived = ArchivedEvents(self._reads, archive_dir)
         self._app_id = app_id
         self._keys = HeldKeys(database, QUERIES["find_held_keys"])
         #: Why PostgreSQL refuses to create users, in a sentence for anybody; None while it does not.
@@ -218,7 +224,16 @@ class UserCommandRepository:
             Unavailable: PostgreSQL does not answer.
         """
         rows = await self._database.fetch(QUERIES["find_users_by_keys"], keys)
-        return {row["key"]: Known(row["fingerprint"] or b"", _result_of(row)) for row in rows}
+        return {row["key"]: Known(row["fingerprint"] or b"", await self._result_of(row)) for row in rows}
+
+    async def _result_of(self, row: asyncpg.Record) -> StoredUser | Exception:
+        """What the command of a row of `find_users_by_keys` has led to."""
+        events: Sequence[StoredEvent] = msgspec.json.decode(row["events"] or "[]", type=list[StoredEvent])
+        try:
+            events = await self._archived.complete(row["id"], events, ArchivedEvent.stored)
+        except ArchiveAway as error:
+            return error
+        return _result_of(row, [one for one in events if one.is_change and one.version <= row["version"]])
 
     async def set_aside(self, commands: Sequence[DeadLetterUserCommand]) -> None:
         """Make each user that is still pending at this version a dead letter.
@@ -263,39 +278,50 @@ class UserCommandRepository:
         """
         return await self._endings.not_synchronized(ids)
 
-    async def events(self, user_id: int) -> list[StoredEvent]:
+    async def events(self, user_id: int) -> Sequence[StoredEvent]:
         """All events of a user, in order; none where there is no such user.
 
         Raises:
+            ArchiveAway: some are in a file that cannot be read here.
             Unavailable: PostgreSQL does not answer.
         """
         rows = await self._reads.fetch(QUERIES["find_events"], user_id)
-        return [StoredEvent(**dict(row)) for row in rows]
+        events = [StoredEvent(**dict(row)) for row in rows]
+        return await self._archived.complete(user_id, events, ArchivedEvent.stored)
 
     async def find(self, user_id: int) -> UserRows | None:
         """The normalized rows and the events of one user.
 
         Raises:
             UnreadableUser: its rows are in a form that no version of this program has written.
+            ArchiveAway: some events are in a file that cannot be read here.
             Unavailable: PostgreSQL does not answer.
         """
         rows = await self._reads.fetch(QUERIES["find_user"], user_id)
         try:
-            return msgspec.json.decode(rows[0][0], type=UserRows) if rows else None
+            user = msgspec.json.decode(rows[0][0], type=UserRows) if rows else None
         except msgspec.MsgspecError as error:
             raise UnreadableUser(user_id, str(error)) from error
+        if user is None:
+            return None
+        events = await self._archived.complete(user_id, user.events, _event_row)
+        return msgspec.structs.replace(user, events=list(events))
 
 
 def _why_unreadable(user: UnreadableUser | None) -> str:
     return f"cannot be read: {'PostgreSQL has no such user' if user is None else user.why}"
 
 
-def _result_of(row: asyncpg.Record) -> StoredUser | Exception:
-    """What the command of a row of `find_users_by_keys` has led to."""
+def _event_row(event: ArchivedEvent) -> EventRow:
+    data = None if event.data is None else msgspec.json.decode(event.data, type=dict[str, Any])
+    columns = (event.format, event.seed, event.app_id, event.created_at)
+    return EventRow(event.id, event.version, event.event_type, data, *columns)
+
+
+def _result_of(row: asyncpg.Record, events: Sequence[StoredEvent]) -> StoredUser | Exception:
     version, is_erased = row["version"], row["status"] == "ERASED"
     if is_erased and version < row["last_version"]:
         return Gone(KIND)
-    events = msgspec.json.decode(row["events"] or "[]", type=list[StoredEvent])
     updated_at = events[-1].created_at if version > 1 and events else None
     columns = (row["id"], row["seed"], row["app_id"], version, row["created_at"])
     try:

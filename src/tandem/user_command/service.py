@@ -134,7 +134,7 @@ class UserCommandService:
         found = await self._repository.read(sorted(set(ids)))
         return [found.get(user_id) for user_id in ids]
 
-    async def events(self, user_id: int) -> list[StoredEvent]:
+    async def events(self, user_id: int) -> Sequence[StoredEvent]:
         """All events of a user, in order; none where there is no such user.
 
         Raises:

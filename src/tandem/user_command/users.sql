@@ -295,7 +295,7 @@ FROM (
                FROM prm_user_picture WHERE user_id = u.id
            ) AS picture,
            (
-               SELECT json_agg(e ORDER BY e.version, e.id) FROM (
+               SELECT coalesce(json_agg(e ORDER BY e.version, e.id), '[]') FROM (
                    SELECT id, version, event_type AS "eventType", event_data AS "eventData", format,
                           seed, app_id AS "appId", created_at AS "createdAt"
                    FROM prm_user_event WHERE user_id = u.id
@@ -371,9 +371,11 @@ WHERE locktype = 'relation' AND relation = 'prm_user_id_seq'::regclass AND mode 
 
 -- name: lowest_pending
 -- The lowest id of a user that MongoDB does not have in any version. An update of one that is there holds back nobody.
+-- Whoever has events in an archive was there before.
 SELECT user_id FROM prm_user_pending p
 WHERE version = 1
    OR NOT EXISTS (SELECT FROM prm_user_event e WHERE e.user_id = p.user_id AND e.event_type = 'SYNCRONIZED')
+  AND NOT EXISTS (SELECT FROM tandem_event_archive a WHERE p.user_id >= a.first_id AND p.user_id < a.end_id)
 ORDER BY user_id LIMIT 1;
 
 -- name: extend_log

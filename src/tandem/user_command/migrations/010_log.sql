@@ -123,3 +123,45 @@ BEGIN
 END $$;
 CREATE TRIGGER tandem_extend_log AFTER INSERT ON tandem_history
     FOR EACH ROW EXECUTE FUNCTION tandem_extend_log_for_history();
+
+-- Events that were moved into a file (`tandem events archive`): all of a partition that there were then.
+CREATE TABLE tandem_event_archive (
+    number      integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    -- Whose events: users from the first id to the one before the end.
+    first_id    bigint NOT NULL,
+    end_id      bigint NOT NULL,
+    file_name   text NOT NULL UNIQUE,
+    users       bigint NOT NULL,
+    events      bigint NOT NULL,
+    -- Of all lines, the first 60 bits of each one's MD5, added up.
+    checksum    numeric NOT NULL,
+    highest_id  bigint NOT NULL,
+    highest_xid xid8 NOT NULL,
+    archived_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- Empties a partition of what was there in a snapshot, in the transaction that says where that is now; answers how many
+-- events came later, which stay. Those are found by their transactions: none of this server has a number above all others'
+-- that it knows of, so what has one is from before a dump was restored here.
+CREATE FUNCTION tandem_empty_partition(partition text, archived pg_snapshot) RETURNS bigint
+LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+DECLARE
+    kept bigint;
+BEGIN
+    PERFORM FROM tandem_log_partition p WHERE p.name = partition;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the log has no partition %', partition;
+    END IF;
+    EXECUTE format('LOCK TABLE %I IN ACCESS EXCLUSIVE MODE', partition);
+    EXECUTE format(
+        'CREATE TEMPORARY TABLE tandem_kept ON COMMIT DROP AS SELECT * FROM %I WHERE xid >= pg_snapshot_xmin(%L) '
+        'AND xid < pg_snapshot_xmax(pg_current_snapshot()) AND NOT pg_visible_in_snapshot(xid, %L)',
+        partition, archived, archived);
+    EXECUTE format('TRUNCATE TABLE %I', partition);
+    -- What follows from these events has followed already.
+    EXECUTE format('ALTER TABLE %I DISABLE TRIGGER USER', partition);
+    EXECUTE format('INSERT INTO %I OVERRIDING SYSTEM VALUE SELECT * FROM tandem_kept', partition);
+    GET DIAGNOSTICS kept = ROW_COUNT;
+    EXECUTE format('ALTER TABLE %I ENABLE TRIGGER USER', partition);
+    RETURN kept;
+END $$;

@@ -16,6 +16,7 @@ BEGIN
         GRANT UPDATE (event_data, traceparent) ON prm_user_event TO tandem_service;
         GRANT SELECT, INSERT, UPDATE (fingerprint) ON prm_user_key TO tandem_service;
         GRANT EXECUTE ON FUNCTION tandem_extend_log TO tandem_service;
+        GRANT SELECT ON tandem_event_archive TO tandem_service;
         GRANT SELECT ON prm_user_state TO tandem_service;
         -- UPDATE: to move it ahead when a standby was promoted or a backup restored (note_history).
         GRANT USAGE, UPDATE ON SEQUENCE prm_user_id_seq TO tandem_service;
