@@ -8,7 +8,8 @@ FROM tandem_projection;
 
 -- name: lock_rebuild
 -- Whether this session is the one that may change rows from now on. The lock ends with the session.
-SELECT pg_try_advisory_lock(hashtext('tandem rebuild')) AS is_ours;
+SELECT has_table_privilege('tandem_projection', 'INSERT, UPDATE') AS is_owners,
+       pg_try_advisory_lock(hashtext('tandem rebuild')) AS is_ours;
 
 -- name: announce
 -- Adds a generation of this shape ($2) that all documents are written to, besides the live one.
@@ -47,7 +48,3 @@ SELECT app_id FROM tandem_instance WHERE lease_until > now() AND projection_epoc
 -- The instances that live and whose program does not know this shape ($2) of a kind ($1).
 SELECT app_id FROM tandem_instance
 WHERE lease_until > now() AND coalesce((shapes ->> $1)::integer, 0) < $2 ORDER BY app_id;
-
--- name: estimate
--- About how many rows a kind's table ($1) has, as PostgreSQL has counted them last.
-SELECT greatest(reltuples, 0)::bigint AS rows FROM pg_class WHERE oid = to_regclass($1);

@@ -71,9 +71,10 @@ class ProjectionRow:
         rows = await self._database.fetch(QUERIES["not_knowing"], self.kind, shape)
         if rows:
             names = ", ".join(row["app_id"] for row in rows)
+            plural = self.collections.plural
             msg = (
-                f"Instances run a program that does not know shape {shape} of {self.collections.plural}: "
-                f"{names}. Replace them by this version first, one by one."
+                f"Instances run a program that does not know shape {shape} of {plural}: {names}. Replace "
+                "them by this version first, one by one."
             )
             raise RebuildError(msg)
 

@@ -1,0 +1,89 @@
+"""How fast a rebuild goes, so that what is committed meanwhile still reaches MongoDB in time."""
+
+import asyncio
+import math
+import time
+from collections import Counter
+from collections.abc import Mapping
+
+from tandem.kernel import Unavailable
+from tandem.postgres.database import Database
+from tandem.postgres.queries import load_queries
+
+#: Documents a second, to begin with, at least, and how much faster it gets in each second with little lag.
+FIRST, SLOWEST, FASTER = 2_000.0, 100.0, 1.25
+SECONDS_BETWEEN_LOOKS = 1.0
+#: Upper bounds of the buckets of lag are powers of it, in milliseconds (`delivery.sql`, synchronize).
+BUCKET_GROWTH = 1.1
+
+
+class Pace:
+    """Holds work back as long as users wait for MongoDB.
+
+    Args:
+        database: where lags are read.
+        kind: whose lags count.
+        max_lag: the seconds that the lag's 99th percentile shall stay under, and the oldest pending work.
+        most: documents a second at most; None: as many as the lag allows.
+    """
+
+    def __init__(self, database: Database, kind: str, max_lag: float, most: float | None = None) -> None:
+        self._database = database
+        self._queries = load_queries(__package__ or "", "kind.sql", kind=kind)
+        self._max_lag = max_lag
+        self._most = most or math.inf
+        #: Documents a second.
+        self.rate = min(FIRST, self._most)
+        #: What was seen last, in seconds.
+        self.lag = 0.0
+        self._seen: Counter[int] = Counter()
+        self._next_look = self._free_at = time.monotonic()
+
+    async def rows_above(self, id_: int) -> int:
+        """How many rows have higher ids.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer.
+        """
+        return int((await self._database.fetch(self._queries["count_rows"], id_))[0]["rows"])
+
+    async def wait(self, documents: int) -> None:
+        """Wait until it is time for as many more."""
+        if time.monotonic() >= self._next_look:
+            await self._look()
+        now = time.monotonic()
+        self._free_at = max(self._free_at, now) + documents / self.rate
+        await asyncio.sleep(self._free_at - now)
+
+    async def _look(self) -> None:
+        """Slow down by half where the lag is too long, and a little faster where it is short."""
+        try:
+            lags = await self._database.fetch(self._queries["lags"])
+            (oldest,) = await self._database.fetch(self._queries["oldest_pending"])
+        except Unavailable:
+            # Whoever does not answer is not helped by more work.
+            self.rate = max(SLOWEST, self.rate / 2)
+            return
+        finally:
+            self._next_look = time.monotonic() + SECONDS_BETWEEN_LOOKS
+        now = Counter({row["bucket"]: row["users"] for row in lags})
+        self.lag = max(p99_seconds(now - self._seen) if self._seen else 0.0, oldest["seconds"])
+        self._seen = now
+        self.rate = min(self._most, next_rate(self.rate, self.lag, self._max_lag))
+
+
+def next_rate(rate: float, lag: float, max_lag: float) -> float:
+    """The rate after a second with this lag."""
+    if lag > max_lag / 2:
+        return max(SLOWEST, rate / 2)
+    return rate * FASTER if lag < max_lag / 4 else rate
+
+
+def p99_seconds(buckets: Mapping[int, int]) -> float:
+    """The upper bound of the bucket that the 99th percentile is in; 0 where nothing was counted."""
+    left = 0.01 * sum(buckets.values())
+    for bucket in sorted(buckets, reverse=True):
+        left -= buckets[bucket]
+        if left < 0:
+            return float(BUCKET_GROWTH**bucket / 1000)
+    return 0.0
