@@ -34,3 +34,15 @@ async def verified(system, aggregates=(), kind="user", seed=None, gaps=()):
     async with kinds_of(system, aggregates) as kinds:
         tally = await Verifier(kinds[kind], keep, gaps, seed).verify()
     return tally, found
+
+
+async def state_of(system, kind="user"):
+    """What the scrubbers have found of a kind, or None."""
+    sums = ", ".join(
+        f"sum({name}) as {name}" for name in ("checked", "equal", "missing", "surplus", "stale", "differing")
+    )
+    return await system.postgres.fetchrow(
+        f"select {sums}, bool_and(verified_at is not null) as is_whole "
+        "from tandem_verified where kind = $1 having count(*) > 0",
+        kind,
+    )

@@ -44,6 +44,7 @@ from tandem.user_query.document import SHAPES
 from tandem.user_query.repository import UserQueryRepository
 from tandem.user_query.search import UserSearch
 from tandem.user_query.witness import Witness
+from tandem.verification.chunks import ChunkRows
 from tandem.verification.kinds import VerifiedKind
 from tandem.verification.repairs import RepairRows
 
@@ -82,6 +83,7 @@ class Adapters:
     #: What is verified, by kind.
     verified: Mapping[str, VerifiedKind]
     repairs: RepairRows
+    chunks: ChunkRows
 
 
 def adapters_of(
@@ -126,6 +128,7 @@ def adapters_of(
         own=of_aggregates,
         reactions=own.tasks_of(aggregates, database),
         projections=Projections(database, collections, shapes),
+        chunks=ChunkRows(database, list(collections)),
         verified=kinds_to_verify(database, collections[KIND], users, of_aggregates),
         repairs=RepairRows(database),
     )

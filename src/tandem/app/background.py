@@ -43,6 +43,7 @@ class Background:
                 tasks.create_task(keep_running("reactions", self._react))
             tasks.create_task(keep_running("indexes", self._look_at_indexes))
             tasks.create_task(keep_running("repairs", self._repair))
+            tasks.create_task(keep_running("scrubber", self._scrub))
             tasks.create_task(keep_running("log", self._extend_log))
             tasks.create_task(keep_running("history", self._instance.adapters.history.look_again))
             tasks.create_task(keep_running("feed", self._instance.following.run_once))
@@ -120,3 +121,8 @@ class Background:
 
     async def _repair(self) -> float:
         return SECONDS_BETWEEN_LOOKS if self._instance.draining else await self._instance.repairer.run_once()
+
+    async def _scrub(self) -> float:
+        if self._instance.why_not_ready is not None:
+            return SECONDS_BETWEEN_LOOKS
+        return await self._instance.scrubber.run_once()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from tandem.aggregates.definition import Aggregate
@@ -16,11 +17,14 @@ from tandem.config import Settings
 from tandem.cqrs import ChangeUserQueryEvent, CreateUserQueryEvent
 from tandem.cqrs.user import KIND
 from tandem.delivery.recovery import Flow
+from tandem.delivery.source import Chunks
 from tandem.feed.following import FeedFollowing
 from tandem.runs.live_feed import LiveFeed
 from tandem.runs.samples import RunSamples
 from tandem.verification.repairer import Repairer
+from tandem.verification.scrubber import ScrubbedStores, Scrubber
 from tandem.verification.verifier import Gaps
+from tandem.verification.whole import ROWS_A_CHUNK
 
 # Makes other adapters of the connected ones. Tests use it for some that hold up a step, or do it wrong.
 Adapt = Callable[[Adapters], Adapters]
@@ -55,6 +59,7 @@ class Instance:
         #: The feed of events, for those who follow it through this instance.
         self.following = FeedFollowing(adapters.feed)
         self.repairer = _repairer_of(adapters, flow, own)
+        self.scrubber = _scrubber_of(settings, adapters)
         self.draining = False
         self.background = Background(self)
 
@@ -97,11 +102,24 @@ def wire(settings: Settings, adapters: Adapters) -> Instance:
 def _repairer_of(adapters: Adapters, flow: UserFlow, own: OwnFlows) -> Repairer:
     flows: dict[str, Flow[Any]] = {KIND: flow.resumed}
     flows |= {kind: ResumedWork(each) for kind, each in own.flows.items()}
+    return Repairer(adapters.repairs, adapters.verified, flows, partial(_gaps, adapters))
 
-    async def gaps() -> Gaps:
-        return (await adapters.history.state())[1]
 
-    return Repairer(adapters.repairs, adapters.verified, flows, gaps)
+def _scrubber_of(settings: Settings, adapters: Adapters) -> Scrubber:
+    stores = ScrubbedStores(
+        kinds=adapters.verified,
+        chunks=adapters.chunks,
+        repairs=adapters.repairs,
+        cut=lambda kind: Chunks(adapters.database, kind, ROWS_A_CHUNK),
+        gaps=partial(_gaps, adapters),
+        live=lambda kind: adapters.projections.collections[kind].projection.live,
+    )
+    share = settings.scrub_cpu_percent
+    return Scrubber(stores, lambda: adapters.lease.incarnation, share, repair=settings.scrub_repair)
+
+
+async def _gaps(adapters: Adapters) -> Gaps:
+    return (await adapters.history.state())[1]
 
 
 @asynccontextmanager

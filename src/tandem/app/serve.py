@@ -41,6 +41,7 @@ from tandem.runs.runs import RunsController
 from tandem.user_command.controller import UserCommandController
 from tandem.user_command.user_history import UserHistoryController
 from tandem.user_query.controller import UserQueryController
+from tandem.verification.controller import VerificationController
 
 if TYPE_CHECKING:
     from tandem.observability.tracing import Tracing
@@ -118,12 +119,15 @@ def _health_and_metrics(instance: Instance, http: HttpCounters) -> Iterator[Cont
     adapters, app_id = instance.adapters, instance.settings.app_id
     users, aggregates = observed.users_of(instance), observed.aggregates_of(instance)
     reactions = observed.reactions_of(instance)
+    verified = Latest(adapters.chunks.state)
+    yield VerificationController(verified)
     check = FlowCheck(
         missing_indexes=lambda: instance.background.missing_indexes,
         users=users,
         aggregates=aggregates,
         reactions=reactions,
         history=adapters.history,
+        verified=verified,
         max_pending_age_seconds=instance.settings.max_pending_age_seconds,
     )
     yield HealthController(app_id, instance, check)
@@ -138,6 +142,8 @@ def _health_and_metrics(instance: Instance, http: HttpCounters) -> Iterator[Cont
         database=adapters.database,
         is_ready=lambda: instance.why_not_ready is None,
         loop_delays=instance.background.loop_delays,
+        scrubbed=instance.scrubber.verified if instance.scrubber.is_on else None,
+        verified=verified,
         mongodb_answers=adapters.mongodb_answers,
         feed_held_back=Latest(adapters.feed.held_back_seconds),
     )

@@ -67,6 +67,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
         bool, _is("start although PostgreSQL is set to lose acknowledged users in a crash (`fsync` off)")
     ] = False
 
+    scrub_cpu_percent: Annotated[
+        float,
+        _is(
+            "the share of a processor that comparing both stores may take, all the time; 0: none",
+            ge=0,
+            le=100,
+        ),
+    ] = 2.0
+    scrub_repair: Annotated[bool, _is("have what differs then repaired, too")] = False
+
     log_level: Annotated[
         LogLevel, _is("how much is logged; at `debug` a line for each request, and what errors say")
     ] = "info"

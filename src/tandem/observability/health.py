@@ -16,12 +16,14 @@ from typing import Any, Protocol
 import msgspec
 
 from tandem.cqrs.user import KIND
+from tandem.delivery.flow_state import Latest
 from tandem.http.problems import ProblemError
 from tandem.http.requests import Request, Response, json_response
 from tandem.http.routes import Route
 from tandem.kernel import Unavailable
 from tandem.observability.flows import ObservedFlow, ObservedReactions
 from tandem.user_command.history import History, HistoryState
+from tandem.verification.chunks import VerifiedState
 
 # Users, say, that PostgreSQL has lost are counted up to this number.
 MOST_LOST = 1_000
@@ -44,6 +46,8 @@ class FlowHealth(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True
     oldest_pending_seconds_of: dict[str, float] = {}
     #: How long the oldest reaction has been waiting; not there where no aggregate is installed.
     oldest_reaction_seconds: float | None = None
+    #: How both stores compared, of each kind that was verified.
+    verified: list[VerifiedState] = []
 
 
 class InstanceState(Protocol):
@@ -70,14 +74,16 @@ class FlowCheck:
     #: None where no aggregate is installed.
     reactions: ObservedReactions | None
     history: History
+    #: How both stores compared, as the scrubbers of all instances have found; None: nobody knows.
+    verified: Latest[Sequence[VerifiedState]]
     max_pending_age_seconds: float
 
     async def look(self) -> FlowHealth:
         """How the flow is.
 
         Raises:
-            ProblemError: 503. Something waits for too long, was set aside or was lost, a reaction fails again
-                and again, or an index is missing.
+            ProblemError: 503. Something waits for too long, was set aside, was lost or differs, a reaction
+                fails again and again, or an index is missing.
             Unavailable: a database does not answer.
         """
         if missing := self.missing_indexes():
@@ -87,12 +93,14 @@ class FlowCheck:
             await _require_no_dead_letters(flow)
         history = await self._require_none_lost(flows)
         users, *others = [await self._require_recent(flow) for flow in flows]
+        verified = _require_equal(await self.verified.latest())
         return FlowHealth(
             "flowing",
             users,
             history,
             {flow.kind: oldest for flow, oldest in zip(self.aggregates, others, strict=True)},
             await self._require_recent_reactions(self.reactions) if self.reactions else None,
+            list(verified),
         )
 
     async def _require_recent(self, flow: ObservedFlow) -> float:
@@ -156,6 +164,20 @@ async def _require_no_dead_letters(flow: ObservedFlow) -> None:
             f"which and why. The first: {error}"
         )
         raise ProblemError(503, detail)
+
+
+def _require_equal(verified: Sequence[VerifiedState] | None) -> Sequence[VerifiedState]:
+    """How both stores compared; a problem where they differ."""
+    if verified is None:
+        raise Unavailable("PostgreSQL does not answer")
+    for state in verified:
+        if found := [f"{count:,} {what}" for what, count in state.differences.items() if count]:
+            detail = (
+                f"PostgreSQL and MongoDB differ, of the kind {state.kind}: {', '.join(found)}. "
+                "`tandem verify` shows which, `tandem verify --repair` heals them."
+            )
+            raise ProblemError(503, detail)
+    return verified
 
 
 class HealthController:

@@ -27,6 +27,7 @@ from tandem.http.routes import Route
 from tandem.kernel import Coalescer
 from tandem.observability.flows import ObservedFlow, ObservedReactions, ReactionsLeft
 from tandem.postgres.database import Database
+from tandem.verification.chunks import VerifiedState
 
 # Label values to a value or a histogram; where a metric has no labels, that alone.
 Series = Mapping[Any, float | Histogram] | float | Histogram
@@ -49,6 +50,10 @@ class Measured:
     database: Database
     is_ready: Callable[[], bool]
     loop_delays: Histogram
+    #: How many this instance's scrubber has verified, by kind; None where it is turned off.
+    scrubbed: Mapping[str, int] | None
+    #: How both stores compared, as the scrubbers of all instances have found.
+    verified: Latest[Sequence[VerifiedState]]
     mongodb_answers: Callable[[], Awaitable[bool]]
     #: How old the oldest event is that the feed does not show yet.
     feed_held_back: Latest[float]
@@ -74,11 +79,12 @@ class MetricsController:
         state, mongodb_answers, of_aggregates = await asyncio.gather(
             of.users.states.latest(), of.mongodb_answers(), _families_of_aggregates(of)
         )
-        held_back = await of.feed_held_back.latest()
+        held_back, verified = await asyncio.gather(of.feed_held_back.latest(), of.verified.latest())
         families = [
             *families_of(of, state, mongodb_answers=mongodb_answers),
             *of_aggregates,
             *_feed(held_back),
+            *_verification(of.scrubbed, verified),
             *self._process.collect(),
         ]
         return Response(200, generate_latest(_Scrape(families)), CONTENT_TYPE_LATEST)
@@ -180,6 +186,21 @@ def _feed(held_back: float | None) -> Iterator[Metric]:
     if held_back is not None:
         text = "Age of the oldest event that the feed does not show yet: a transaction before it is open."
         yield _gauge("tandem_feed_held_back_seconds", text, held_back)
+
+
+def _verification(
+    scrubbed: Mapping[str, int] | None, found: Sequence[VerifiedState] | None
+) -> Iterator[Metric]:
+    if scrubbed is not None:
+        text = "Rows and documents of this kind that this instance has verified."
+        yield _counter("tandem_verified_users", text, scrubbed, "kind")
+    if found:
+        differences = {(each.kind, what): n for each in found for what, n in each.differences.items()}
+        text = "Differences between both stores, as all instances last saw them."
+        yield _gauge("tandem_differences", text, differences, "kind", "what")
+    if found and scrubbed is not None:
+        oldest = {each.kind: each.age_seconds for each in found}
+        yield _gauge("tandem_verification_age_seconds", "Age of the oldest verification.", oldest, "kind")
 
 
 def _reactions(of: ObservedReactions, left: ReactionsLeft | None) -> Iterator[Metric]:

@@ -48,3 +48,56 @@ SELECT count(*) AS open, max(tried_at) AS tried_at FROM tandem_repair WHERE repa
 SELECT number, kind, id, what, version, fields, reason, found_at, tries, error, repaired_at,
        CASE WHEN $2::boolean THEN document END AS document
 FROM tandem_repair ORDER BY number DESC LIMIT $1;
+
+-- name: begin_chunks
+-- Begins with one chunk of all ids for each of these kinds that has none.
+INSERT INTO tandem_verified (kind, after, through)
+SELECT kind, 0, $2 FROM unnest($1::text[]) AS k (kind) ON CONFLICT DO NOTHING;
+
+-- name: claim_chunk
+-- Takes the chunk whose last verification is longest ago, at least $4 seconds, in the name of the life $1; first those that were
+-- never verified. With $3, those before them in which something differed. Chunks of lives that have ended are free.
+WITH alive AS MATERIALIZED (
+    SELECT incarnation FROM tandem_instance WHERE lease_until > now()
+), chosen AS MATERIALIZED (
+    SELECT kind, after FROM tandem_verified v
+    WHERE kind = ANY ($2::text[])
+      AND (v.incarnation IS NULL OR v.incarnation = $1
+           OR NOT EXISTS (SELECT FROM alive a WHERE a.incarnation = v.incarnation))
+      AND (verified_at IS NULL OR verified_at < now() - make_interval(secs => $4))
+    ORDER BY CASE WHEN $3::boolean AND missing + surplus + lost + stale + differing > 0 THEN 0 ELSE 1 END,
+             verified_at NULLS FIRST, kind, after
+    LIMIT 1 FOR UPDATE SKIP LOCKED
+)
+UPDATE tandem_verified v SET incarnation = $1, claimed_at = now()
+FROM chosen c WHERE v.kind = c.kind AND v.after = c.after
+RETURNING v.kind, v.after, v.through;
+
+-- name: split_chunk
+-- Lets the chunk of this kind ($1) after $2 end at $3. What comes above is a chunk of its own.
+WITH shortened AS (
+    UPDATE tandem_verified SET through = $3 WHERE kind = $1 AND after = $2 AND through > $3
+    RETURNING kind
+)
+INSERT INTO tandem_verified (kind, after, through) SELECT kind, $3, $4 FROM shortened ON CONFLICT DO NOTHING;
+
+-- name: record_chunk
+-- Records what was found in a chunk, if it is still ours: the claim is when the verification began.
+UPDATE tandem_verified SET
+    incarnation = NULL, verified_at = claimed_at, checked = $4, equal = $5, pending = $6, set_aside = $7,
+    missing = $8, surplus = $9, lost = $10, stale = $11, differing = $12
+WHERE kind = $1 AND after = $2 AND incarnation = $3;
+
+-- name: release_chunk
+-- Gives a chunk back that could not be verified to its end.
+UPDATE tandem_verified SET incarnation = NULL WHERE kind = $1 AND after = $2 AND incarnation = $3;
+
+-- name: verified
+-- What was found in all chunks of each of these kinds, and how long the oldest verification is ago: of what was never
+-- verified, since when that is so.
+SELECT kind, sum(checked)::bigint AS checked, sum(equal)::bigint AS equal, sum(pending)::bigint AS pending,
+       sum(set_aside)::bigint AS set_aside, sum(missing)::bigint AS missing, sum(surplus)::bigint AS surplus,
+       sum(lost)::bigint AS lost, sum(stale)::bigint AS stale, sum(differing)::bigint AS differing,
+       bool_and(verified_at IS NOT NULL) AS is_whole,
+       extract(epoch FROM now() - min(coalesce(verified_at, created_at)))::float8 AS age_seconds
+FROM tandem_verified WHERE kind = ANY ($1::text[]) GROUP BY kind ORDER BY kind;

@@ -9,7 +9,7 @@ version, and unlike its document is a difference. Where a row has moved on, the 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import bson
 
@@ -30,15 +30,34 @@ Found = Callable[[Sequence[Difference]], Awaitable[None]]
 Gaps = Sequence[tuple[int, int]]
 
 
+async def _no_rest() -> None:
+    """Who has been told to be quick."""
+
+
+class Pace(NamedTuple):
+    """So many rows at a time, and after each page a rest."""
+
+    rows: int = PAGE
+    rest: Callable[[], Awaitable[None]] = _no_rest
+
+
 class Verifier:
     """Compares one kind."""
 
-    def __init__(self, kind: VerifiedKind, found: Found, gaps: Gaps = (), seed: str | None = None) -> None:
+    def __init__(
+        self,
+        kind: VerifiedKind,
+        found: Found,
+        gaps: Gaps = (),
+        seed: str | None = None,
+        pace: Pace = Pace(),  # noqa: B008 - it never changes
+    ) -> None:
         """`seed`: only what belongs to this run, on either side."""
         self._kind = kind
         self._found = found
         self._gaps = gaps
         self._seed = seed
+        self._pace = pace
 
     async def verify(self, after: int = 0, through: int = HIGHEST_ID) -> Tally:
         """Compare everything with ids above `after` and up to `through`.
@@ -50,9 +69,10 @@ class Verifier:
         """
         tally = Tally()
         while after < through:
-            page = await self._kind.source.page(after, PAGE, through, self._seed)
+            page = await self._kind.source.page(after, self._pace.rows, through, self._seed)
             await self._compare(page.rows, after, page.through, tally)
             after = page.through
+            await self._pace.rest()
         return tally
 
     async def look_again(self, ids: Sequence[Any], tally: Tally) -> tuple[list[Difference], Sequence[Any]]:

@@ -22,6 +22,7 @@ WANTED = {
     "GET /api/v1/runs": OPERATOR,
     "GET /api/v1/stats": OPERATOR,
     "GET /api/v1/stats/described": OPERATOR,
+    "GET /api/v1/verification": OPERATOR,
     "GET /api/v1/dead-letters": OPERATOR,
     "GET /api/v1/dead-letters/{id}": OPERATOR,
     "POST /api/v1/dead-letters/{id}/retry": OPERATOR,

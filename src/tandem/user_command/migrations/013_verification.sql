@@ -23,3 +23,27 @@ CREATE TABLE tandem_repair (
 );
 CREATE UNIQUE INDEX tandem_repair_open ON tandem_repair (kind, id) WHERE repaired_at IS NULL;
 CREATE INDEX tandem_repair_document ON tandem_repair (repaired_at) WHERE document IS NOT NULL;
+
+-- How each chunk of ids was found when it was last verified. The scrubbers of all instances share the chunks.
+CREATE TABLE tandem_verified (
+    kind        text NOT NULL,
+    -- All ids above this, and up to that. The last chunk of a kind goes to the highest id there can be.
+    after       bigint NOT NULL,
+    through     bigint NOT NULL,
+    -- The life of an instance that verifies it now; null: none does.
+    incarnation bigint,
+    claimed_at  timestamptz,
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    -- When its last verification began; null: it was never verified.
+    verified_at timestamptz,
+    checked     bigint NOT NULL DEFAULT 0,
+    equal       bigint NOT NULL DEFAULT 0,
+    pending     bigint NOT NULL DEFAULT 0,
+    set_aside   bigint NOT NULL DEFAULT 0,
+    missing     bigint NOT NULL DEFAULT 0,
+    surplus     bigint NOT NULL DEFAULT 0,
+    lost        bigint NOT NULL DEFAULT 0,
+    stale       bigint NOT NULL DEFAULT 0,
+    differing   bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (kind, after)
+);

@@ -30,7 +30,7 @@ BEGIN
         GRANT SELECT ON tandem_projection TO tandem_service;
         GRANT SELECT ON tandem_aggregate_migration TO tandem_service;
         GRANT SELECT, INSERT, UPDATE, DELETE ON tandem_reaction TO tandem_service;
-        GRANT SELECT, INSERT, UPDATE ON tandem_repair TO tandem_service;
+        GRANT SELECT, INSERT, UPDATE ON tandem_repair, tandem_verified TO tandem_service;
         -- So that a deployment can be proved with the rights of its instances.
         GRANT SELECT ON lab_run, lab_pending, lab_address, lab_synchronized, lab_lag, lab_user, lab_event, lab_change
             TO tandem_service;
