@@ -7,6 +7,7 @@ import { LiveView } from "/client/live/view.js";
 import { watchAccess } from "/client/page/access.js";
 import { addressOf, followLinks, go, here, replaceAddress } from "/client/page/address.js";
 import { element } from "/client/page/dom.js";
+import { watchEquality } from "/client/page/equality.js";
 import { aggregate, offerKinds, showKind } from "/client/page/kinds.js";
 import { access } from "/client/page/token.js";
 import { RunsView } from "/client/runs/view.js";
@@ -25,6 +26,7 @@ const views = { users: new SearchView(), user: new UserView(versions), members: 
 let seed = here().view === "live" ? here().parameters.get("seed") || freshSeed() : freshSeed();
 
 watchAccess();
+watchEquality();
 access.addEventListener("changed", () => {
   live.stop();
   arrive();

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import psutil
 from pymongo import AsyncMongoClient
+from pymongo.asynchronous.collection import AsyncCollection
 
 from command_line import run_tandem
 from tandem_lab.proof.stack import stopped
@@ -118,16 +119,20 @@ class Stack:
     @asynccontextmanager
     async def refusing(self, start_of_email: str) -> AsyncIterator[None]:
         """Meanwhile, let MongoDB refuse every user whose address begins like this."""
+        async with self.documents() as users:
+            validator = {"email": {"$not": {"$regex": f"^{start_of_email}"}}}
+            await users.database.command("collMod", "users", validator=validator)
+            try:
+                yield
+            finally:
+                await users.database.command("collMod", "users", validator={})
+
+    @asynccontextmanager
+    async def documents(self) -> AsyncIterator[AsyncCollection[dict[str, Any]]]:
+        """MongoDB's collection of users, as its owner has it."""
         url = (await self._status())["mongodb"]["url"]
-        client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(url)
-        database = client.get_default_database()
-        validator = {"email": {"$not": {"$regex": f"^{start_of_email}"}}}
-        await database.command("collMod", "users", validator=validator)
-        try:
-            yield
-        finally:
-            await database.command("collMod", "users", validator={})
-            await client.close()
+        async with AsyncMongoClient[dict[str, Any]](url) as client:
+            yield client.get_default_database()["users"]
 
     async def _status(self) -> dict[str, Any]:
         _, output = await run_tandem("status", "--data-dir", str(self.data_dir), "--json")
