@@ -147,3 +147,14 @@ async def test_a_program_does_not_serve_a_shape_that_it_does_not_know(system, in
         await row.change("remove")
         await follow(instance)
         assert instance.why_not_ready is None
+
+
+async def test_who_has_heard_of_a_later_epoch_does_not_answer_by_the_one_before(system, instance):
+    lease = instance.adapters.lease
+    assert lease.is_current
+    async with owners_row(system) as row:
+        await row.change("announce", 1)
+        await lease.renew(0, {}, {}, ready=True)
+        assert not lease.is_current
+        await follow(instance)
+        assert lease.is_current

@@ -96,7 +96,7 @@ def adapters_of(
     shapes = {KIND: max(SHAPES)} | {each.name: each.shape for each in aggregates}
     lease = Lease(database, settings.app_id, timedelta(seconds=settings.lease_seconds), shapes)
     for each in collections.values():
-        each.is_current = lambda: lease.lasts
+        each.is_current = lambda: lease.is_current
     witnesses = {kind: Witness(each) for kind, each in collections.items()}
 
     async def highest_in_mongodb() -> int:

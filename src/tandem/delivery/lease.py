@@ -64,9 +64,12 @@ class Lease:
         self.held = True
 
     @property
-    def lasts(self) -> bool:
-        """Whether nobody can have taken this life for ended, however long this process was frozen."""
-        return uptime() < self._lasts_until
+    def is_current(self) -> bool:
+        """Whether nobody can have taken this life for ended, or for one that follows a later epoch.
+
+        That is so however long this process was frozen.
+        """
+        return self.epoch == self.latest_epoch and uptime() < self._lasts_until
 
     def _note(self, rows: Sequence[asyncpg.Record], asked_at: float) -> None:
         self._lasts_until = asked_at + self._seconds
