@@ -24,6 +24,7 @@ from tandem.kernel import Unavailable
 from tandem.observability.flows import ObservedFlow, ObservedReactions
 from tandem.user_command.history import History, HistoryState
 from tandem.verification.chunks import VerifiedState
+from tandem.verification.differences import What
 
 # Users, say, that PostgreSQL has lost are counted up to this number.
 MOST_LOST = 1_000
@@ -171,7 +172,9 @@ def _require_equal(verified: Sequence[VerifiedState] | None) -> Sequence[Verifie
     if verified is None:
         raise Unavailable("PostgreSQL does not answer")
     for state in verified:
-        if found := [f"{count:,} {what}" for what, count in state.differences.items() if count]:
+        # What a lost history gave was looked for just now: see `_require_none_lost`.
+        known = {what: count for what, count in state.differences.items() if count and what != What.LOST}
+        if found := [f"{count:,} {what}" for what, count in known.items()]:
             detail = (
                 f"PostgreSQL and MongoDB differ, of the kind {state.kind}: {', '.join(found)}. "
                 "`tandem verify` shows which, `tandem verify --repair` heals them."
