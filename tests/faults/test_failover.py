@@ -10,7 +10,7 @@ from ledger import Load, send
 from proxy import Proxy, port_of, through
 from servers import Databases, Server
 from standby import copy_cluster, standby_of
-from systems import System, commands, create
+from systems import System, commands, create, create_soon
 from tandem.app import run_instance
 from tandem.cqrs import CreateUserCommand
 from tandem.kernel import Unavailable
@@ -202,18 +202,3 @@ async def test_a_sequence_behind_the_users_is_no_users_fault_and_heals(system):
 def from_country(country: str, number: int) -> CreateUserCommand:
     location = Location(country=country)
     return CreateUserCommand("lands", Profile(email=f"{number}@example.com", location=location))
-
-
-async def create_soon(instance, users):
-    """As `create`, and again while PostgreSQL does not answer; all of them or none are made by a try."""
-    created: list = []
-
-    async def succeeds() -> bool:
-        try:
-            created.extend(await create(instance, users))
-        except Unavailable:
-            return False
-        return True
-
-    await until(succeeds, "users created")
-    return created

@@ -22,6 +22,7 @@ from tandem.app import Adapt
 from tandem.config import Settings
 from tandem.cqrs import CreateUserCommand
 from tandem.delivery.contest import until_settled
+from tandem.kernel import Unavailable
 from tandem.random_users import random_users
 from tandem.user import StoredUser, UserInput, normalize
 from tandem.user_command.migrate import migrate
@@ -93,6 +94,21 @@ async def create(instance, users):
     """Carry out these commands together; the users that were stored."""
     aggregates = await asyncio.gather(*(instance.flow.commands.execute(command) for command in users))
     return [aggregate.user for aggregate in aggregates]
+
+
+async def create_soon(instance, users):
+    """As `create`, and again while PostgreSQL does not answer; all of them or none are made by a try."""
+    created: list = []
+
+    async def succeeds() -> bool:
+        try:
+            created.extend(await create(instance, users))
+        except Unavailable:
+            return False
+        return True
+
+    await until(succeeds, "users created")
+    return created
 
 
 async def carry_out(instance, command) -> StoredUser:

@@ -44,9 +44,9 @@ SELECT EXISTS (
 ) AS has;
 
 -- name: head
--- The last event below this transaction.
-SELECT xid::text::bigint AS xid, id FROM prm_{kind}_event WHERE xid < $1::bigint::text::xid8
-ORDER BY xid DESC, id DESC LIMIT 1;
+-- The last event below this transaction. Without `e.` the order would be that of the answer's bigint, which no index has.
+SELECT e.xid::text::bigint AS xid, e.id FROM prm_{kind}_event e WHERE e.xid < $1::bigint::text::xid8
+ORDER BY e.xid DESC, e.id DESC LIMIT 1;
 
 -- name: held_back
 -- How old the oldest event is, in seconds, that is committed and not shown: from transaction $1 on, of ids above $2.

@@ -7,8 +7,10 @@ import asyncpg
 import pytest
 
 from feeding import ALL, BEGINNING, feed_of, ids, read_all, write
+from tandem.feed.logs import feed_queries
 from tandem.feed.pages import Wanted
 from tandem.feed.reading import CursorLost, UnknownKind
+from tandem.postgres.database import SESSION_SETTINGS
 
 
 @pytest.fixture
@@ -222,7 +224,8 @@ async def test_many_read_while_many_write(database, connect):
             cursor = page.cursor
         return [event.cursor for event in seen]
 
-    read = await asyncio.gather(follow(7), follow(100), *map(fill, sessions))
+    async with asyncio.timeout(60):
+        read = await asyncio.gather(follow(7), follow(100), *map(fill, sessions))
     assert read[0] == read[1]
     assert len(set(read[0])) == 1500
 
@@ -240,3 +243,41 @@ async def test_a_history_that_begins_right_after_the_migration_leaves_older_even
     await write(system.postgres, 8)
     events, _ = await read_all(feed_of(database))
     assert [(event.id, event.history) for event in events] == [(7, 1), (7, 1), (7, 1), (8, 2)]
+
+
+FILL = """
+INSERT INTO prm_user_event (user_id, version, event_type, event_data, seed, app_id, created_at, format)
+SELECT n % 9999999, n, 'CREATED', jsonb_build_object('email', repeat('x', 500)), 's', 'a', now(), 2
+FROM generate_series($1::integer, $2::integer) n
+"""
+# Entries of indexes and rows of partitions that this session has read.
+READ = """
+SELECT sum(pg_stat_get_xact_tuples_returned(c.oid) + pg_stat_get_xact_tuples_fetched(c.oid))::bigint
+FROM pg_class c WHERE c.relname LIKE 'prm_user_event%'
+"""
+
+
+async def test_a_page_reads_no_more_of_the_log_than_it_has(system):
+    """With many partitions, a plan kept since the log was empty, and as instances are set."""
+    connection = system.postgres
+    await connection.execute("select tandem_extend_log(9999999)")
+    for name, value in SESSION_SETTINGS.items():
+        await connection.execute("select set_config($1, $2, false)", name, value)
+    queries = feed_queries("user")
+    page = await connection.prepare(queries["page"].sql)
+    head = await connection.prepare(queries["head"].sql)
+    held_back = await connection.prepare(queries["held_back"].sql)
+    wanted = (2**60, 10, 0, 2**53 - 1, None, None, 10)
+    await page.fetch(0, 0, *wanted)
+    for begin in range(0, 20_000, 2_000):
+        await connection.execute(FILL, begin * 500, begin * 500 + 1_999)
+    await connection.execute("analyze prm_user_event")
+    middle = await connection.fetchrow(
+        "select xid::text::bigint as xid, id from prm_user_event order by xid, id offset 9999 limit 1"
+    )
+    async with connection.transaction():
+        before = await system.count(READ)
+        assert len(await page.fetch(middle["xid"], middle["id"], *wanted)) == 10
+        assert len(await head.fetch(2**60)) == 1
+        assert len(await held_back.fetch(middle["xid"], 0)) == 1
+        assert await system.count(READ) - before < 500
