@@ -32,9 +32,10 @@ class TandemError(Exception):
         ├── ArchiveAway            user_command/archived_events.py: events are in a file that is not here
         ├── DocumentChanged        mongodb/documents.py: not the document any more that was to be replaced
         ├── RebuildError           projections/row.py: `tandem rebuild` cannot go on; says what to do
-        ├── CursorLost             feed/reading.py: PostgreSQL was brought back to before this cursor
-        ├── UnknownKind            feed/reading.py: the feed was asked for a kind that there is not
-        ├── KindNotServed          feed/reading.py: this instance does not know a kind that the database has
+        ├── CursorLost             feed/errors.py: PostgreSQL was brought back to before this cursor
+        ├── EventsArchived         feed/errors.py: events after this cursor of the feed are in files
+        ├── UnknownKind            feed/errors.py: the feed was asked for a kind that there is not
+        ├── KindNotServed          feed/errors.py: this instance does not know a kind that the database has
         ├── SettingsError          config/settings.py: an environment variable is missing or cannot be used
         ├── ListenError            http/sockets.py: the server cannot listen on this address
         ├── KeyFileError           http/token_keys.py: a file holds no key that can be used

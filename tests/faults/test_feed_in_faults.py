@@ -10,8 +10,8 @@ from servers import Server
 from standby import copy_cluster, standby_of
 from systems import commands, create, create_soon
 from tandem.app import run_instance
+from tandem.feed.errors import CursorLost
 from tandem.feed.pages import Wanted
-from tandem.feed.reading import CursorLost
 from tandem_stack.data_folder import open_data_folder
 from tandem_stack.ports import free_port
 

@@ -6,7 +6,7 @@ from tandem.aggregates.messages import UnreadableAggregate
 from tandem.delivery.contest import Overtaken
 from tandem.delivery.idempotency import InvalidKey, KeyReused, StillOpen
 from tandem.delivery.rejections import OtherVersion, Rejection
-from tandem.feed.reading import CursorLost, KindNotServed, UnknownKind
+from tandem.feed.errors import CursorLost, EventsArchived, KindNotServed, UnknownKind
 from tandem.http.preconditions import etag
 from tandem.http.problems import ProblemError, ProblemPlace, bad_field, bad_parameter, try_again
 from tandem.kernel import Overloaded, Unavailable
@@ -43,6 +43,9 @@ TRANSLATE: Mapping[type[Exception], Callable[..., ProblemError]] = {
     MissingIndex: lambda error: try_again(30, str(error)),
     Overloaded: lambda _: try_again(1, "Too much is waiting; try again in a moment."),
     CursorLost: lambda error: ProblemError(410, str(error)),
+    EventsArchived: lambda error: ProblemError(
+        410, str(error), more={"archived": error.last, "files": error.files}
+    ),
     UnknownKind: lambda error: bad_parameter("kind", str(error)),
     KindNotServed: lambda error: try_again(5, str(error)),
     Unavailable: lambda error: try_again(2, f"{_server_of(error)} does not answer; try again in a moment."),

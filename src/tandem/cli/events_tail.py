@@ -25,6 +25,7 @@ SECONDS_BETWEEN_TRIES = 1.0
 @click.option("--seed", default="", help="Only of this run.")
 @click.option("--kind", default="", help="Only of these kinds, such as user, with commas.")
 @click.option("--type", default="", help="Only of these types, such as CREATED, with commas.")
+@click.option("--archived", default="", help="Events up to this archive are known: a number that a 410 says.")
 @click.option("--json", "as_json", is_flag=True, help="Print each event as it is answered, with its data.")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl+C.")
 def tail(

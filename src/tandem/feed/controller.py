@@ -42,6 +42,10 @@ class FeedQuery(msgspec.Struct, frozen=True):
     limit: Annotated[int, Meta(ge=1, le=1000, description="How many at most.")] = 100
     seed: Seed | None = None
     kind: Annotated[Names, Meta(description="`user`, or names of aggregates, with commas; empty: all.")] = ""
+    archived: Annotated[
+        int,
+        Meta(ge=0, le=2**31 - 1, description="The number of the last archive that was read from its file."),
+    ] = 0
     type: Annotated[Names, Meta(description="Types such as `CREATED`, with commas; empty: all.")] = ""
 
 
@@ -78,7 +82,7 @@ class FeedController:
     async def events(self, request: Request[NoArguments, FeedQuery, None]) -> Response | StreamResponse:
         """A page, or the stream."""
         query = request.query
-        wanted = Wanted(query.seed, _names(query.kind), _names(query.type))
+        wanted = Wanted(query.seed, _names(query.kind), _names(query.type), query.archived)
         after = await self._place(request)
         if EVENT_STREAM in (request.header("Accept") or ""):
             self._following.require_room()

@@ -37,6 +37,13 @@ FROM (
 ) weighed
 WHERE bytes_before < 1000000 ORDER BY place;
 
+-- name: archived
+-- The last place in the feed of each archive of users' events.
+SELECT number,
+       coalesce((SELECT max(e.number) FROM tandem_feed_era e WHERE e.kind = 'user' AND e.last_id < a.highest_id), 1) AS era,
+       highest_xid::text::bigint AS xid, highest_id AS id, file_name
+FROM tandem_event_archive a ORDER BY number;
+
 -- name: has
 -- Whether the log has this event.
 SELECT EXISTS (

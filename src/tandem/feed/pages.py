@@ -1,14 +1,14 @@
 """A page of one era: what each log has of it, merged."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import NamedTuple
 
 import asyncpg
 import msgspec
 
-from tandem.feed.cursor import FIRST_ERA, Cursor
+from tandem.feed.cursor import FIRST_ERA, Cursor, beginning_of
 from tandem.feed.logs import FeedEvent, FeedLog
 from tandem.ids import HIGHEST_ID
 from tandem.postgres.sessions import Session
@@ -25,6 +25,8 @@ class Wanted(msgspec.Struct, frozen=True):
     seed: str | None = None
     kinds: Sequence[str] = ()
     types: Sequence[str] = ()
+    #: The number of the last archive whose events the subscriber has from its file.
+    archived: int = 0
 
 
 class Page(NamedTuple):
@@ -84,6 +86,27 @@ def ranges_of(
             end = ended[log.kind]
             ranges.append((log, Range(above_id, end["last_id"], from_xid, end["last_xid"] + 1)))
     return ranges
+
+
+async def page_of(
+    session: Session, ask: Ask, eras: Sequence[asyncpg.Record], open_from: int, logs: Sequence[FeedLog]
+) -> Page:
+    """The page, of its era or, where that has nothing more, of the one after it.
+
+    `eras` are the rows of this era and of later ones; no transaction below `open_from` is open.
+
+    Raises:
+        PostgresError: PostgreSQL does not answer.
+    """
+    while True:
+        ranges = ranges_of(ask.after.era, eras, open_from, logs)
+        page = await page_of_era(session, ask, ranges)
+        following = next((row["number"] for row in eras if row["number"] > ask.after.era), None)
+        if following is None:
+            return page
+        if page.events or not page.is_end:
+            return page._replace(is_end=False)
+        ask = replace(ask, after=beginning_of(following))
 
 
 async def page_of_era(session: Session, ask: Ask, ranges: Iterable[tuple[FeedLog, Range]]) -> Page:

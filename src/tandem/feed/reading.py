@@ -9,41 +9,15 @@ Transaction ids belong to one server; so each history after a failover or a rest
 
 from collections.abc import Mapping, Sequence
 
-from tandem.errors import TandemError
-from tandem.feed.cursor import Cursor, beginning_of
+from tandem.cqrs.user import KIND
+from tandem.feed.cursor import FIRST_ERA, Cursor, beginning_of
+from tandem.feed.errors import CursorLost, EventsArchived, KindNotServed, UnknownKind
 from tandem.feed.logs import FeedLog, feed_queries
-from tandem.feed.pages import Ask, Page, Wanted, page_of_era, ranges_of
+from tandem.feed.pages import Ask, Page, Wanted, page_of
 from tandem.postgres.database import Database
 from tandem.postgres.sessions import Session
 
-_QUERIES = feed_queries("user")
-
-
-class CursorLost(TandemError):
-    """The event that a cursor names is not there: PostgreSQL was brought back to a state before it."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The event of this cursor is not there any more: PostgreSQL was brought back to a state before "
-            "it. Begin anew without `after`, with an empty store; docs/feed.md has more."
-        )
-
-
-class UnknownKind(TandemError):
-    """The feed was asked for a kind that there is not."""
-
-    def __init__(self, kinds: Sequence[str]) -> None:
-        super().__init__(f"names a kind that there is not: there are {', '.join(kinds)}")
-
-
-class KindNotServed(TandemError):
-    """The database has the log of a kind that this program does not know."""
-
-    def __init__(self, kind: str) -> None:
-        super().__init__(
-            f"The database has events of {kind!r}, which this instance does not know: it is being deployed, "
-            "or was removed. Try again in a moment; if it was removed, name the other kinds by `kind`."
-        )
+_QUERIES = feed_queries(KIND)
 
 
 class Feed:
@@ -57,7 +31,7 @@ class Feed:
         """At most `limit` events after that place. There may be fewer, or none, with more to come.
 
         Raises:
-            CursorLost, UnknownKind, KindNotServed: see there.
+            CursorLost, EventsArchived, UnknownKind, KindNotServed: see there.
             Unavailable: PostgreSQL does not answer.
         """
 
@@ -65,18 +39,13 @@ class Feed:
             state = await session.fetchrow(_QUERIES["feed_state"].sql)
             assert state is not None  # noqa: S101 - narrows the type: the query has one row
             logs = self._wanted_logs(wanted, state["kinds"])
-            await self._require_place(session, after, state["era"])
             eras = await session.fetch(_QUERIES["eras"].sql, after.era)
-            place = after
-            while True:
-                ranges = ranges_of(place.era, eras, state["open_from"], logs)
-                page = await page_of_era(session, Ask(place, wanted, limit), ranges)
-                following = next((row["number"] for row in eras if row["number"] > place.era), None)
-                if following is None:
-                    return page
-                if page.events or not page.is_end:
-                    return page._replace(is_end=False)
-                place = beginning_of(following)
+            page = await page_of(session, Ask(after, wanted, limit), eras, state["open_from"], logs)
+            # Afterwards: so what is moved into files while the page is read is noticed.
+            archived = await self._require_unarchived(session, after, wanted)
+            if after > archived:
+                await self._require_place(session, after, state["era"])
+            return page
 
         return await self._database.transact("feed", read)
 
@@ -94,6 +63,7 @@ class Feed:
             for log in self._logs.values():
                 rows = await session.fetch(log.queries["head"].sql, state["open_from"])
                 places += [Cursor(state["era"], row["xid"], log.kind, row["id"]) for row in rows]
+            places += [place for _, place, _ in await _archives(session) if place.era == state["era"]]
             return max(places)
 
         return await self._database.transact("feed", read)
@@ -135,3 +105,19 @@ class Feed:
             lost = not await session.fetchval(log.queries["has"].sql, place.xid, place.id)
         if lost:
             raise CursorLost
+
+    async def _require_unarchived(self, session: Session, after: Cursor, wanted: Wanted) -> Cursor:
+        """The last place of what is in files; what the subscriber wants of it is before `after`, or known."""
+        archives = await _archives(session)
+        unread = [file for number, place, file in archives if number > wanted.archived and place > after]
+        if unread and (not wanted.kinds or KIND in wanted.kinds):
+            raise EventsArchived(unread, archives[-1][0])
+        return max((place for _, place, _ in archives), default=beginning_of(FIRST_ERA))
+
+
+async def _archives(session: Session) -> list[tuple[int, Cursor, str]]:
+    """Number, last place and file of each archive of users' events, in order of numbers."""
+    rows = await session.fetch(_QUERIES["archived"].sql)
+    return [
+        (row["number"], Cursor(row["era"], row["xid"], KIND, row["id"]), row["file_name"]) for row in rows
+    ]

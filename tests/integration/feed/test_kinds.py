@@ -10,8 +10,8 @@ from orders import ORDERS
 
 from feeding import ALL, BEGINNING, feed_of, ids, read_all, write
 from systems import open_system
+from tandem.feed.errors import KindNotServed
 from tandem.feed.pages import Wanted
-from tandem.feed.reading import KindNotServed
 
 INSERT = """
 INSERT INTO prm_order_event (order_id, version, event_type, event_data, seed, app_id, created_at, format)

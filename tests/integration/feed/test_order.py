@@ -7,9 +7,9 @@ import asyncpg
 import pytest
 
 from feeding import ALL, BEGINNING, feed_of, ids, read_all, write
+from tandem.feed.errors import CursorLost, UnknownKind
 from tandem.feed.logs import feed_queries
 from tandem.feed.pages import Wanted
-from tandem.feed.reading import CursorLost, UnknownKind
 from tandem.postgres.database import SESSION_SETTINGS
 
 
