@@ -130,11 +130,22 @@ def decode_body(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
 
 def _convert(arguments: dict[str, str], wanted: type) -> Any:
     try:
-        return msgspec.convert(arguments, wanted, strict=False)
+        value: Any = msgspec.convert(arguments, wanted, strict=False)
     except msgspec.ValidationError as error:
         path, detail = explain(error, wanted)
         # Every argument arrives as text, so "not a string" would only confuse.
         raise bad_parameter(".".join(path), detail.removesuffix(", not a string")) from None
+    if any(text.lower() == "null" for text in arguments.values()):
+        _refuse_null(arguments, value)
+    return value
+
+
+def _refuse_null(arguments: Mapping[str, str], value: Any) -> None:
+    """Refuse `null` where it was taken for no value at all."""
+    for field in msgspec.structs.fields(value):
+        name = field.encode_name
+        if arguments.get(name, "").lower() == "null" and getattr(value, field.name) is None:
+            raise bad_parameter(name, "is null: leave it out to give it no value")
 
 
 def _malformed(body: bytes, error: Exception) -> ProblemError:

@@ -79,7 +79,8 @@ class UserCommandController:
                 responses={201: CreatedUser},
                 request_headers=IDEMPOTENCY_KEY | PREFER,
                 headers={201: {"Location": "Where the user's rows and events are."} | ANSWERED} | RETRY,
-                problems=(422, 503, 507),
+                # Of a repeated command whose user was erased since.
+                problems=(410, 422, 503, 507),
                 scope=Scope.COMMAND,
                 tag=TAG,
                 description="Answered after PostgreSQL has committed the user with its CREATED event. "

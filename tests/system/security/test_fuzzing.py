@@ -48,7 +48,7 @@ async def test_a_locked_instance_answers_what_its_document_says_and_wants_its_to
     serve, key_pair, tmp_path
 ):
     served = await serve("fuzzed", TOKEN_KEYS_FILE=str(key_pair.public))
-    header = f"--header=Authorization:Bearer {await key_pair.token('command', 'query', 'operator')}"
+    header = f"--header=Authorization:Bearer {await key_pair.token('command', 'query', 'feed', 'operator')}"
     # An endless stream is looked at again and again, with and without the token, for seconds each.
     options = ("--phases=examples,coverage", "--exclude-path=/api/v1/live", header)
     exit_code, said = await run_schemathesis(served.client.base_url, tmp_path, *options)

@@ -1,6 +1,7 @@
 """Each thing that can be wrong with a request is named, in words for people."""
 
 import tracemalloc
+from typing import Annotated
 
 import msgspec
 import pytest
@@ -187,3 +188,18 @@ def test_what_is_wrong_with_a_body_is_found_without_much_memory(body):
 def test_text_that_cannot_be_stored_is_found_wherever_it_is():
     body = b'{"name":"a","x":{"a/b":[1,{"c":["\\ud800"]}],"\\udc00":2}}'
     assert {place.pointer for place in places(CREATE, body=body)} == {"#/x/a~1b/1/c/0", "#/x/%3F"}
+
+
+class MaybeQuery(msgspec.Struct, frozen=True):
+    """Arguments that may be missing."""
+
+    seed: str | None = None
+    latest: Annotated[int, msgspec.Meta(ge=1, le=9)] | None = msgspec.field(default=None, name="version")
+
+
+def test_null_is_no_value_of_an_argument_that_may_be_missing():
+    decoder = RequestDecoder(Route("GET", "/", create, "May have arguments", query_type=MaybeQuery))
+    assert decoder.decode({}, b"seed=null&version=3", b"", {}).query == MaybeQuery("null", 3)
+    for text in (b"null", b"NULL", b"nu%6cl"):
+        (place,) = places(decoder, query=b"version=" + text)
+        assert (place.parameter, place.detail != "") == ("version", True)
