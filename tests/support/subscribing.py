@@ -30,6 +30,15 @@ class Subscription:
         msg = "the stream has ended"
         raise AssertionError(msg)
 
+    async def heartbeat(self) -> None:
+        """Wait for the comment that comes while nothing happens."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            async for line in self._lines:
+                if line.startswith(":"):
+                    return
+        msg = "the stream has ended"
+        raise AssertionError(msg)
+
     async def rest(self) -> list[str]:
         """What comes until the stream ends."""
         async with asyncio.timeout(PATIENCE_SECONDS):

@@ -16,7 +16,8 @@ from tandem.feed.reading import Feed
 from tandem.kernel import Overloaded
 
 SECONDS_BETWEEN_POLLS = 0.2
-SECONDS_BETWEEN_HEARTBEATS = 15.0
+# Load balancers cut off what is silent for 12 s.
+SECONDS_BETWEEN_HEARTBEATS = 5.0
 # Of an instance: streams, and requests that wait for events.
 MOST_FOLLOWERS = 100
 # A stream ends after so long, and its client opens another: by then its access token may have expired.
