@@ -74,6 +74,7 @@ def verify(find_settings: FindSettings, as_json: bool, **choices: Any) -> None:
         click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
     else:
         _print(found)
+        click.echo(_outcome(is_equal=all(one.is_equal for one in found), is_healed=is_healed))
     sys.exit(int(not (is_healed if asked.repair else all(one.is_equal for one in found))))
 
 
@@ -191,7 +192,12 @@ def _print(found: Sequence[Verified]) -> None:
                 f"MongoDB has {one.lost:,} {one.plural} that PostgreSQL has lost. They are left as they are: "
                 "docs/operations.md says what to do."
             )
-    click.echo("Equal." if all(one.is_equal for one in found) else "Not equal.")
+
+
+def _outcome(*, is_equal: bool, is_healed: bool) -> str:
+    if is_equal:
+        return "Equal."
+    return "Not equal, but all of it is healed by now." if is_healed else "Not equal."
 
 
 def _table_of(differences: Sequence[ShownDifference], kind: str) -> FittedTable:

@@ -59,6 +59,7 @@ async def test_repair_heals_waits_until_it_is_done_and_is_listed(system, instanc
     await system.users.insert_one({"_id": "text", "secret": "s3cret"})
     code, said = await run_tandem("verify", "--repair", **urls)
     assert code == 0, said
+    assert "healed by now" in said
     assert (await run_tandem("verify", **urls))[0] == 0
     code, said = await run_tandem("repairs", **urls)
     assert code == 0
