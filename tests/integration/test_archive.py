@@ -10,6 +10,9 @@ import asyncpg
 import pytest
 
 from command_line import TANDEM, run_tandem
+from doc_pages import fences
+from new_servers import run_postgres_program
+from places import ROOT
 from waiting import until
 
 USERS = "/api/v1/user-command"
@@ -280,3 +283,16 @@ async def test_what_stands_in_the_way_is_said(system, folder):
     service = urls(system, POSTGRES_URL=system.urls.postgres_service_url)
     code, said = await run_tandem("events", "archive", "--to", str(folder), "--older-than", "0", **service)
     assert (code, "as the owner of the database" in said) == (1, True), said
+
+
+async def test_moved_events_are_brought_back_as_the_runbook_says(system, client, folder):
+    await three_users(system, client)
+    before = await system.postgres.fetch(EVENTS)
+    await archive(system, folder)
+    text = (ROOT / "docs" / "operations.md").read_text()
+    (script,) = [one.text for one in fences(text) if "tandem_event_archive" in one.text]
+    file = folder / "restore.sql"
+    file.write_text(script.replace("'zcat ", f"'zcat {folder}/"))
+    run_postgres_program("psql", "--set=ON_ERROR_STOP=1", "-d", system.urls.postgres_owner_url, "-f", file)
+    assert await system.postgres.fetch(EVENTS) == before
+    assert await system.count("select count(*) from tandem_event_archive") == 0

@@ -63,10 +63,11 @@ class ArchivedEvents:
         """
         if any(event.event_type == "CREATED" for event in events):
             return events
-        archived = [of(event) for event in await self.find(user_id)]
-        known = {(event.version, event.event_type) for event in archived}
-        later = [event for event in events if (event.version, event.event_type) not in known]
-        return sorted([*archived, *later], key=lambda event: event.version)
+        once: dict[tuple[int, str], E] = {}
+        # A repair may have had a version acknowledged again.
+        for event in [*map(of, await self.find(user_id)), *events]:
+            once.setdefault((event.version, event.event_type), event)
+        return sorted(once.values(), key=lambda event: event.version)
 
     async def find(self, user_id: int) -> list[ArchivedEvent]:
         """Those of a user's events that are in files, in order; none where nothing of such users was moved.
