@@ -7,13 +7,13 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Iterator
+from importlib import resources
 from typing import Any
 
 import asyncpg
 import msgspec
 from pymongo import AsyncMongoClient
 
-from tandem.postgres.queries import load_queries
 from tandem_lab.bench.fill import CONNECTIONS, LONGEST_CHUNK_SECONDS, clean_up
 from tandem_lab.bench.load import Load, generate, plan_of
 from tandem_lab.bench.measure import until_drained
@@ -22,7 +22,30 @@ from tandem_stack.status import Status
 
 ORIGINALS = 20_000
 _AT_A_TIME = 5_000
-QUERIES = load_queries(__package__ or "", "multiply.sql")
+# Writes one copy of each original: ids from $1 on.
+COPY = resources.files("tandem_lab.bench").joinpath("multiply.sql").read_text()
+# What copies are made of: the users of a run, numbered.
+MAKE = """
+DROP TABLE IF EXISTS lab_original;
+CREATE UNLOGGED TABLE lab_original (place bigint PRIMARY KEY, id bigint NOT NULL)
+"""
+PREPARE = (
+    "INSERT INTO lab_original SELECT row_number() OVER (ORDER BY id) - 1, id FROM prm_user WHERE seed = $1"
+)
+# Takes so many ids as if they had been given, with partitions for them; answers the first.
+TAKE_IDS = """
+SELECT setval('prm_user_id_seq', first + $1 - 1) - $1 + 1 AS first_id,
+       (SELECT count(tandem_extend_log(id)) FROM generate_series(first, first + $1, 5000000) AS id) AS looked
+FROM (SELECT coalesce(pg_sequence_last_value('prm_user_id_seq'), 0) + 1 AS first) next
+"""
+# Counts the copies like all users.
+COUNT = """
+INSERT INTO prm_user_count AS c (
+    seed, app_id, backend, total, synchronized, first_created_at, last_created_at)
+VALUES ('lab-copies', 'lab', 0, $1, $1, now(), now())
+ON CONFLICT (seed, app_id, backend) DO UPDATE SET
+    total = c.total + excluded.total, synchronized = c.synchronized + excluded.synchronized
+"""
 
 
 async def multiply(probe: Probe, url: str, users: int) -> None:
@@ -48,23 +71,22 @@ async def _copy(running: Status, seed: str, copies: int) -> None:
     ):
         collection = mongodb.get_default_database("tandem").get_collection("users")
         originals = await collection.find({"seed": seed}).sort("_id").to_list(None)
-        for query in ("drop_originals", "make_originals"):
-            await postgres.execute(QUERIES[query].sql)
-        await postgres.execute(QUERIES["prepare"].sql, seed)
+        await postgres.execute(MAKE)
+        await postgres.execute(PREPARE, seed)
         users = copies * len(originals)
-        first = await postgres.fetchval(QUERIES["take_ids"].sql, users)
+        first = await postgres.fetchval(TAKE_IDS, users)
         starts = [first + number * len(originals) for number in range(copies)]
         await asyncio.gather(
             _rows(postgres, starts),
             *(_documents(collection, originals, starts[half::2]) for half in range(2)),
         )
-        await postgres.execute(QUERIES["drop_originals"].sql)
-        await postgres.execute(QUERIES["finish"].sql, users)
+        await postgres.execute("DROP TABLE lab_original")
+        await postgres.execute(COUNT, users)
 
 
 async def _rows(postgres: asyncpg.Pool, starts: list[int]) -> None:
     for start in starts:
-        await postgres.execute(QUERIES["copy"].sql, start, timeout=600)
+        await postgres.execute(COPY, start, timeout=600)
 
 
 async def _documents(collection: Any, originals: list[dict[str, Any]], starts: list[int]) -> None:

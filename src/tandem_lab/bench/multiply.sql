@@ -1,25 +1,3 @@
--- Multiplies users that came by the flow: the same rows with other ids and addresses (multiply.py).
-
--- name: make_originals
--- Where they are numbered.
-CREATE UNLOGGED TABLE IF NOT EXISTS lab_original (place bigint PRIMARY KEY, id bigint NOT NULL);
-
--- name: drop_originals
--- The end of it.
-DROP TABLE IF EXISTS lab_original;
-
--- name: prepare
--- What the copies are made of: the users of a run, numbered.
-INSERT INTO lab_original (place, id)
-SELECT row_number() OVER (ORDER BY id) - 1 AS place, id FROM prm_user WHERE seed = $1;
-
--- name: take_ids
--- Takes so many ids as if they had been given, and sees to the partitions of the log; answers the first of them.
-SELECT setval('prm_user_id_seq', first + $1 - 1) - $1 + 1 AS first_id,
-       (SELECT count(tandem_extend_log(id)) FROM generate_series(first, first + $1, 5000000) AS id) AS looked
-FROM (SELECT coalesce(pg_sequence_last_value('prm_user_id_seq'), 0) + 1 AS first) next;
-
--- name: copy
 -- Writes one copy of each original, synchronized: its id is $1 and the original's place, its address has six characters
 -- more, which are different ones for each.
 WITH one AS MATERIALIZED (
@@ -53,10 +31,3 @@ SELECT o.id, e.version, e.event_type,
             THEN jsonb_set(e.event_data, '{email}', to_jsonb(o.prefix || (e.event_data ->> 'email'))) END,
        'lab-copies', e.app_id, e.created_at, e.format
 FROM one o JOIN prm_user_event e ON e.user_id = o.old ORDER BY o.id, e.id;
-
--- name: finish
--- Counts the copies like all users.
-INSERT INTO prm_user_count AS c (seed, app_id, backend, total, synchronized, first_created_at, last_created_at)
-VALUES ('lab-copies', 'lab', 0, $1, $1, now(), now())
-ON CONFLICT (seed, app_id, backend) DO UPDATE SET
-    total = c.total + excluded.total, synchronized = c.synchronized + excluded.synchronized;
