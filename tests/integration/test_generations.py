@@ -158,3 +158,21 @@ async def test_who_has_heard_of_a_later_epoch_does_not_answer_by_the_one_before(
         assert not lease.is_current
         await follow(instance)
         assert lease.is_current
+
+
+async def test_a_restored_postgresql_decides_even_though_mongodbs_copy_has_a_later_epoch(system, instance):
+    collections = instance.adapters.projections.collections["user"]
+    async with owners_row(system) as row:
+        await row.change("announce", 1)
+        await row.change("require")
+        await row.change("switch", "building")
+        await row.write_copy()
+        await follow(instance)
+        assert collections.live.name == "users_v2"
+        await system.postgres.execute("delete from tandem_projection")
+        await follow(instance)
+        assert collections.live.name == "users"
+        await row.change("announce", 1)
+        await follow(instance)
+        assert collections.names == ["users", "users_v2"]
+        await row.until_followed(pytest.fail)

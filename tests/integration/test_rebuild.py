@@ -208,8 +208,14 @@ async def test_a_new_shape_comes_with_the_switch_and_goes_with_the_way_back(syst
     ("lag", "expected"), [(0.0, 1_250), (0.2, 1_250), (0.3, 1_000), (0.6, 500), (5.0, 500)]
 )
 def test_the_pace_follows_the_lag(lag, expected):
-    assert next_rate(1_000, lag, 1.0) == expected
-    assert next_rate(100, 5.0, 1.0) == 100
+    assert next_rate(1_000, 1_000, lag, 1.0) == expected
+    assert next_rate(100, 100, 5.0, 1.0) == 100
+
+
+def test_the_pace_stays_near_what_is_reached():
+    assert next_rate(50_000, 3_000, 0.0, 1.0) == 6_000
+    assert next_rate(50_000, 3_000, 5.0, 1.0) == 1_500
+    assert next_rate(2_000, 10, 0.0, 1.0) == 2_000
 
 
 def test_the_percentile_of_a_histogram():

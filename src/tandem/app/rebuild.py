@@ -71,7 +71,7 @@ class Rebuild:
             )
             raise RebuildError(msg)
         if row.phase == "announced":
-            await self.row.until_followed(row, self._shown.say)
+            await self.row.until_followed(self._shown.say)
             row = await self.row.change("require")
         copier = self._copier(row)
         await self._copy(copier, row.copied_through)
@@ -98,10 +98,10 @@ class Rebuild:
         """
         row = await self.row.read()
         # Whoever has not heard of the switch would read what is dropped.
-        await self.row.until_followed(row, self._shown.say)
+        await self.row.until_followed(self._shown.say)
         if row.projection.other is not None:
             row = await self.row.change("remove")
-            await self.row.until_followed(row, self._shown.say)
+            await self.row.until_followed(self._shown.say)
         await self.row.write_copy()
         dropped = [name for number in range(1, row.highest + 1) if (name := await self._dropped(number, row))]
         # A batch that was on its way may have made it again.
@@ -198,7 +198,7 @@ class Rebuild:
         before = row.projection.live
         row = await self.row.change("switch", phase)
         await self.row.write_copy()
-        await self.row.until_followed(row, self._shown.say)
+        await self.row.until_followed(self._shown.say)
         live = self._name(row.projection.live)
         self._shown.say(
             f"{live} is read now. {self._name(before)} gets every write, too: `tandem rebuild --back` goes "

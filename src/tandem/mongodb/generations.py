@@ -112,10 +112,6 @@ class Collections:
             read_concern=ReadConcern("linearizable"), read_preference=ReadPreference.PRIMARY
         )
         copy = await copies.find_one({"_id": self.plural})
-        if copy is not None:
-            self.follow(msgspec.convert(copy, Projection))
-
-    def follow(self, projection: Projection) -> None:
-        """Write and read as this says from now on, unless what is known is newer."""
-        if projection.epoch >= self.projection.epoch:
-            self.projection = projection
+        found = self.projection if copy is None else msgspec.convert(copy, Projection)
+        if found.epoch > self.projection.epoch:
+            self.projection = found

@@ -60,7 +60,8 @@ class Projections:
         epoch: int = rows[0]["last_epoch"] if rows else 0
         found = {row["kind"]: projection_of(row, epoch) for row in rows}
         for kind, collections in self.collections.items():
-            collections.follow(found.get(kind, Projection(epoch)))
+            # PostgreSQL decides, even where it was restored and its epochs begin anew.
+            collections.projection = found.get(kind, Projection(epoch))
         return epoch
 
 

@@ -37,7 +37,9 @@ class Pace:
         #: What was seen last, in seconds.
         self.lag = 0.0
         self._seen: Counter[int] = Counter()
-        self._next_look = self._free_at = time.monotonic()
+        self._looked_at = self._free_at = time.monotonic()
+        # Documents since then.
+        self._done = 0
 
     async def rows_above(self, id_: int) -> int:
         """How many rows have higher ids.
@@ -49,7 +51,8 @@ class Pace:
 
     async def wait(self, documents: int) -> None:
         """Wait until it is time for as many more."""
-        if time.monotonic() >= self._next_look:
+        self._done += documents
+        if time.monotonic() >= self._looked_at + SECONDS_BETWEEN_LOOKS:
             await self._look()
         now = time.monotonic()
         self._free_at = max(self._free_at, now) + documents / self.rate
@@ -65,18 +68,23 @@ class Pace:
             self.rate = max(SLOWEST, self.rate / 2)
             return
         finally:
-            self._next_look = time.monotonic() + SECONDS_BETWEEN_LOOKS
-        now = Counter({row["bucket"]: row["users"] for row in lags})
-        self.lag = max(p99_seconds(now - self._seen) if self._seen else 0.0, oldest["seconds"])
-        self._seen = now
-        self.rate = min(self._most, next_rate(self.rate, self.lag, self._max_lag))
+            now = time.monotonic()
+            reached = self._done / (now - self._looked_at)
+            self._looked_at, self._done = now, 0
+        seen = Counter({row["bucket"]: row["users"] for row in lags})
+        self.lag = max(p99_seconds(seen - self._seen) if self._seen else 0.0, oldest["seconds"])
+        self._seen = seen
+        self.rate = min(self._most, next_rate(self.rate, reached, self.lag, self._max_lag))
 
 
-def next_rate(rate: float, lag: float, max_lag: float) -> float:
-    """The rate after a second with this lag."""
+def next_rate(rate: float, reached: float, lag: float, max_lag: float) -> float:
+    """The rate after a second with this lag, in which so many documents a second were reached.
+
+    It stays near what is reached: else it would be halved many times before that slows anything down.
+    """
     if lag > max_lag / 2:
-        return max(SLOWEST, rate / 2)
-    return rate * FASTER if lag < max_lag / 4 else rate
+        return max(SLOWEST, min(rate, reached) / 2)
+    return min(rate * FASTER, max(FIRST, 2 * reached)) if lag < max_lag / 4 else rate
 
 
 def p99_seconds(buckets: Mapping[int, int]) -> float:

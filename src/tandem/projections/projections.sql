@@ -41,8 +41,11 @@ UPDATE tandem_projection SET epoch = (SELECT max(epoch) + 1 FROM tandem_projecti
 WHERE kind = $1 AND other IS NOT NULL;
 
 -- name: not_following
--- The instances that live and do not follow this epoch ($1) yet.
-SELECT app_id FROM tandem_instance WHERE lease_until > now() AND projection_epoch < $1 ORDER BY app_id;
+-- The instances that live and do not follow the rows as they are now. After a restore of PostgreSQL, one may follow a
+-- higher epoch for a moment.
+SELECT app_id FROM tandem_instance
+WHERE lease_until > now() AND projection_epoch <> (SELECT coalesce(max(epoch), 0) FROM tandem_projection)
+ORDER BY app_id;
 
 -- name: not_knowing
 -- The instances that live and whose program does not know this shape ($2) of a kind ($1).

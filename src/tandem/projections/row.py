@@ -53,7 +53,7 @@ class ProjectionRow:
         for row in await self._database.fetch(QUERIES["projections"]):
             if row["kind"] == self.kind:
                 projection = projection_of(row, row["epoch"])
-                self.collections.follow(projection)
+                self.collections.projection = projection
                 return Row(projection, row["phase"] or "", row["copied_through"], row["highest"])
         return Row(Projection())
 
@@ -78,13 +78,13 @@ class ProjectionRow:
             )
             raise RebuildError(msg)
 
-    async def until_followed(self, row: Row, report: Callable[[str], None]) -> None:
-        """Wait until each living instance writes and reads by this row.
+    async def until_followed(self, report: Callable[[str], None]) -> None:
+        """Wait until each living instance writes and reads by the rows as they are now.
 
         Who does not live any more cannot end a flow without it: `required_epoch` sees to that.
         """
         waiting = ""
-        while rows := await self._database.fetch(QUERIES["not_following"], row.projection.epoch):
+        while rows := await self._database.fetch(QUERIES["not_following"]):
             if (names := ", ".join(found["app_id"] for found in rows)) != waiting:
                 report(f"Waiting for {names} to follow.")
                 waiting = names
