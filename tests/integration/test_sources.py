@@ -6,11 +6,11 @@ from orders.order import Line, PlaceOrder
 
 from systems import System, carry_out, commands, create, open_system
 from tandem.aggregates.messages import Sent
-from tandem.aggregates.source import AggregateRowsSource
+from tandem.aggregates.source import rows_of
 from tandem.app import run_instance
 from tandem.cqrs import DeleteUserCommand
 from tandem.ids import HIGHEST_ID
-from tandem.user_command.source import UserRowsSource
+from tandem.user_command.source import rows_of_users
 
 
 async def all_of(source, limit, **more):
@@ -26,7 +26,7 @@ async def all_of(source, limit, **more):
 async def test_pages_have_every_user_once_as_it_was_committed(system, instance):
     users = await create(instance, commands(7))
     await system.until_synchronized(7)
-    rows = await all_of(UserRowsSource(instance.adapters.database), 3)
+    rows = await all_of(rows_of_users(instance.adapters.database), 3)
     assert [row.id for row in rows] == sorted(user.id for user in users)
     assert {row.id: row.stored.profile for row in rows} == {user.id: user.profile for user in users}
     assert {(row.version, row.is_pending, row.is_dead_letter) for row in rows} == {(1, False, False)}
@@ -34,7 +34,7 @@ async def test_pages_have_every_user_once_as_it_was_committed(system, instance):
 
 async def test_a_page_ends_where_it_was_told_to(system, instance):
     ids = sorted(user.id for user in await create(instance, commands(5)))
-    page = await UserRowsSource(instance.adapters.database).page(ids[0], 10, through=ids[2])
+    page = await rows_of_users(instance.adapters.database).page(ids[0], 10, through=ids[2])
     assert ([row.id for row in page.rows], page.through) == (ids[1:3], ids[2])
 
 
@@ -42,7 +42,7 @@ async def test_pages_of_a_run_pass_over_the_others(system, instance):
     await create(instance, commands(5, "theirs"))
     ours = await create(instance, commands(2, "ours"))
     await create(instance, commands(5, "theirs"))
-    rows = await all_of(UserRowsSource(instance.adapters.database), 2, seed="ours")
+    rows = await all_of(rows_of_users(instance.adapters.database), 2, seed="ours")
     assert [row.id for row in rows] == sorted(user.id for user in ours)
 
 
@@ -63,7 +63,7 @@ async def test_rows_say_what_is_pending_set_aside_deleted_or_cannot_be_read(syst
     )
     rows = {
         row.id: row
-        for row in await UserRowsSource(instance.adapters.database).rows(
+        for row in await rows_of_users(instance.adapters.database).rows(
             [fine, unreadable, deleted, letter, pending, HIGHEST_ID]
         )
     }
@@ -93,6 +93,26 @@ async def test_aggregates_are_read_as_users_are(shop: System):
             )
             for _ in range(3)
         ]
-        rows = await all_of(AggregateRowsSource(ORDERS, instance.adapters.database), 2)
+        rows = await all_of(rows_of(ORDERS, instance.adapters.database), 2)
         assert [row.stored.state for row in rows] == [each.stored.state for each in placed]
         assert [row.id for row in rows] == [each.stored.id for each in placed]
+
+
+async def test_a_damaged_row_cannot_be_read_and_all_others_are(system, instance):
+    """What PostgreSQL says of a damaged page is raised by a policy here, for one user's pending row."""
+    ids = sorted(user.id for user in await create(instance, commands(9)))
+    await system.until_synchronized(9)
+    await system.postgres.execute(f"""
+        create function read_or_fail(id bigint) returns boolean language plpgsql as $$
+        begin
+            if id = {ids[4]} then raise exception 'invalid page' using errcode = 'XX001'; end if;
+            return true;
+        end $$;
+        insert into prm_user_pending values ({ids[4]}, 1, {instance.adapters.lease.incarnation}, now());
+        alter table prm_user_pending enable row level security;
+        create policy damaged on prm_user_pending using (read_or_fail(user_id));
+    """)
+    rows = await all_of(rows_of_users(instance.adapters.database), 20)
+    assert [row.id for row in rows] == ids
+    unreadable = {row.id: row.why_unreadable for row in rows if row.stored is None}
+    assert unreadable == {ids[4]: "PostgreSQL says DataCorruptedError"}

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from tandem.aggregates.others import OtherStates, existing_in
-from tandem.aggregates.source import AggregateRowsSource
+from tandem.aggregates.source import rows_of
 from tandem.aggregates.verified import Shown
 from tandem.app.aggregates import AggregateAdapters
 from tandem.cqrs.user import KIND
@@ -15,7 +15,7 @@ from tandem.postgres.database import Database
 from tandem.user import StoredUser
 from tandem.user.patch import pruned
 from tandem.user_command.repository import UserCommandRepository
-from tandem.user_command.source import UserRowsSource
+from tandem.user_command.source import rows_of_users
 from tandem.user_query.document import document_of
 from tandem.verification.kinds import VerifiedKind
 
@@ -35,7 +35,7 @@ def users_to_verify(
     return VerifiedKind(
         kind=KIND,
         plural=collections.plural,
-        source=UserRowsSource(database),
+        source=rows_of_users(database),
         documents=_stored(collections, generation),
         documents_of=documents_of,
         free_fields=_time_of_tombstone,
@@ -56,7 +56,7 @@ def aggregate_to_verify(
     return VerifiedKind(
         kind=own.aggregate.name,
         plural=own.aggregate.plural,
-        source=AggregateRowsSource(own.aggregate, database),
+        source=rows_of(own.aggregate, database),
         documents=_stored(collections, generation),
         documents_of=shown.documents_of,
         free_fields=shown.free_fields,

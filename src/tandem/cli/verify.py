@@ -200,6 +200,12 @@ def _outcome(*, is_equal: bool, is_healed: bool) -> str:
     return "Not equal, but all of it is healed by now." if is_healed else "Not equal."
 
 
+def _verdict(found: Sequence[Verified], *, is_healed: bool) -> str:
+    if all(one.is_equal for one in found):
+        return "Equal."
+    return "They were not equal. All that differed is repaired, and equal now." if is_healed else "Not equal."
+
+
 def _table_of(differences: Sequence[ShownDifference], kind: str) -> FittedTable:
     table = FittedTable(
         Column(kind, fold_at=20),

@@ -36,6 +36,10 @@ ORDER BY id;
 -- The highest id that has a row; 0 without one.
 SELECT coalesce(max(id), 0) AS id FROM prm_{kind};
 
+-- name: ids
+-- At most $3 ids of rows, those above $1 and up to $2, ascending.
+SELECT id FROM prm_{kind} WHERE id > $1::bigint AND id <= $2::bigint ORDER BY id LIMIT $3::integer;
+
 -- name: end_of_chunk
 -- The id of the row that is $2 rows after the id $1; null: there are not so many.
 SELECT id FROM prm_{kind} WHERE id > $1::bigint ORDER BY id OFFSET $2::integer - 1 LIMIT 1;

@@ -1,13 +1,16 @@
 """A kind's rows as they are now, in order of ids: for whoever compares or copies all of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
+import asyncpg
 import msgspec
 
 from tandem.delivery.queries import queries_of
 from tandem.ids import HIGHEST_ID
+from tandem.kernel import Unavailable
 from tandem.postgres.database import Database
+from tandem.postgres.queries import Query
 
 Work = TypeVar("Work")
 Work_co = TypeVar("Work_co", covariant=True)
@@ -38,7 +41,7 @@ class Page(msgspec.Struct, Generic[Work], frozen=True, gc=False):
 
 
 class Source(Protocol[Work_co]):
-    """The rows of one kind: `UserRowsSource`, `AggregateRowsSource`."""
+    """The rows of one kind; `RowsSource` is it."""
 
     @property
     def kind(self) -> str:
@@ -53,7 +56,7 @@ class Source(Protocol[Work_co]):
         last. The last is the one that reaches `through`.
 
         Raises:
-            Unavailable: PostgreSQL does not answer, or has found a row damaged.
+            Unavailable: PostgreSQL does not answer, or its index of ids is damaged.
         """
 
     async def rows(self, ids: Sequence[int]) -> Sequence[Row[Any]]:
@@ -62,6 +65,55 @@ class Source(Protocol[Work_co]):
         Raises:
             Unavailable: as `page`.
         """
+
+
+class RowsSource(Generic[Work]):
+    """See `Source`. A row that PostgreSQL finds damaged is one that cannot be read; the others are read.
+
+    Args:
+        database: where the rows are.
+        kind: the kind's name, as in tables.
+        query: the kind's query `read_rows`.
+        row_of: makes the row of one of its answers.
+    """
+
+    def __init__(
+        self, database: Database, kind: str, query: Query, row_of: Callable[[asyncpg.Record], Row[Work]]
+    ) -> None:
+        self.kind = kind
+        self._database = database
+        self._query = query
+        self._row_of = row_of
+
+    async def page(
+        self, after: int, limit: int, through: int = HIGHEST_ID, seed: str | None = None
+    ) -> Page[Work]:
+        """See `Source`."""
+        try:
+            rows = await self._fetch(after, through, limit, seed, None)
+        except Unavailable as error:
+            if not isinstance(error.__cause__, asyncpg.InternalServerError):
+                raise
+            ids = await self._database.fetch(queries_of(self.kind)["ids"], after, through, limit)
+            rows = await self.rows([row["id"] for row in ids])
+        return page_of(rows, limit, through, seed)
+
+    async def rows(self, ids: Sequence[int]) -> list[Row[Work]]:
+        """See `Source`."""
+        try:
+            return await self._fetch(0, 0, 0, None, ids)
+        except Unavailable as error:
+            if not isinstance(error.__cause__, asyncpg.InternalServerError):
+                raise
+            if len(ids) == 1:
+                why = f"PostgreSQL says {type(error.__cause__).__name__}"
+                columns = (ids[0], "", 0, False, False)
+                return [Row(*columns, None, why)]
+        middle = len(ids) // 2
+        return [*await self.rows(ids[:middle]), *await self.rows(ids[middle:])]
+
+    async def _fetch(self, *arguments: object) -> list[Row[Work]]:
+        return [self._row_of(row) for row in await self._database.fetch(self._query, *arguments)]
 
 
 class Chunks:

@@ -55,8 +55,8 @@ INSERT INTO tandem_verified (kind, after, through)
 SELECT kind, 0, $2 FROM unnest($1::text[]) AS k (kind) ON CONFLICT DO NOTHING;
 
 -- name: claim_chunk
--- Takes the chunk whose last verification is longest ago, at least $4 seconds, in the name of the life $1; first those that were
--- never verified. With $3, those before them in which something differed. Chunks of lives that have ended are free.
+-- Takes the chunk whose last verification began longest ago, at least $4 seconds, in the name of the life $1; first those
+-- that nobody has begun. One that cannot be verified to its end so comes round like all others. With $3, those before them in which something differed. Chunks of lives that have ended are free.
 WITH alive AS MATERIALIZED (
     SELECT incarnation FROM tandem_instance WHERE lease_until > now()
 ), chosen AS MATERIALIZED (
@@ -64,9 +64,9 @@ WITH alive AS MATERIALIZED (
     WHERE kind = ANY ($2::text[])
       AND (v.incarnation IS NULL OR v.incarnation = $1
            OR NOT EXISTS (SELECT FROM alive a WHERE a.incarnation = v.incarnation))
-      AND (verified_at IS NULL OR verified_at < now() - make_interval(secs => $4))
+      AND (claimed_at IS NULL OR claimed_at < now() - make_interval(secs => $4))
     ORDER BY CASE WHEN $3::boolean AND missing + surplus + lost + stale + differing > 0 THEN 0 ELSE 1 END,
-             verified_at NULLS FIRST, kind, after
+             claimed_at NULLS FIRST, kind, after
     LIMIT 1 FOR UPDATE SKIP LOCKED
 )
 UPDATE tandem_verified v SET incarnation = $1, claimed_at = now()
