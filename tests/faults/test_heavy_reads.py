@@ -111,7 +111,7 @@ async def test_whoever_has_waited_too_long_is_turned_away():
 
 @pytest.mark.slow
 async def test_searches_leave_room_for_the_flow_and_the_rest_gets_503(servers, system, serve):
-    served = await serve("crowded")
+    served = await serve("crowded", SCRUB_CPU_PERCENT="0")
     client = served.client
     await put_in(system, 10)
     limits = httpx.Limits(max_connections=None)
@@ -136,7 +136,7 @@ async def test_who_leaves_frees_its_place_and_ends_the_query_at_mongodb(servers,
     await put_in(system, 10)
     # No time limit is to end what the client's leaving does not.
     monkeypatch.setattr(search, "PATIENCE_SECONDS", 600)
-    async with run_instance(system.settings(database_timeout_seconds=600)) as instance:
+    async with run_instance(system.settings(database_timeout_seconds=600, scrub_cpu_percent=0)) as instance:
         service = instance.flow.query_service
         ask = {
             "a search": lambda: service.search(Conditions(seed="run"), 10, 0),

@@ -76,8 +76,9 @@ class Scrubber:
             return SECONDS_BETWEEN_LOOKS
         try:
             await self._share.run(self._verify(chunk, incarnation, self._share))
-        except BaseException:
-            # Another one need not wait until this life ends. Where PostgreSQL does not answer, it has to.
+        except Exception:
+            # Another one need not wait until this life ends. Where PostgreSQL does not answer, it has to. A cancellation
+            # is not held up: who is cancelled stops, and gives back its lease.
             await self._stores.chunks.release(chunk, incarnation)
             raise
         await self._share.rest()
