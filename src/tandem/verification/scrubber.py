@@ -77,8 +77,8 @@ class Scrubber:
         try:
             await self._share.run(self._verify(chunk, incarnation, self._share))
         except Exception:
-            # Another one need not wait until this life ends. Where PostgreSQL does not answer, it has to. A cancellation
-            # is not held up: who is cancelled stops, and gives back its lease.
+            # Another one need not wait until this life ends. Where PostgreSQL does not answer, it has to.
+            # A cancellation is not held up: an instance that stops gives back its lease.
             await self._stores.chunks.release(chunk, incarnation)
             raise
         await self._share.rest()
