@@ -112,7 +112,6 @@ BEGIN
     END LOOP;
 END $$;
 REVOKE EXECUTE ON FUNCTION tandem_extend_log FROM PUBLIC;
-SELECT tandem_extend_log();
 
 -- Each history begins with ids far ahead (note_history). Programs of the version before know nothing of partitions.
 CREATE FUNCTION tandem_extend_log_for_history() RETURNS trigger
@@ -165,3 +164,14 @@ BEGIN
     EXECUTE format('ALTER TABLE %I ENABLE TRIGGER USER', partition);
     RETURN kept;
 END $$;
+
+-- Both look where the tables are, which need not be `public`, and last of all at what a caller may have made for itself.
+DO $$
+DECLARE
+    made regprocedure;
+BEGIN
+    FOREACH made IN ARRAY ARRAY['tandem_extend_log(bigint)', 'tandem_extend_log_for_history()']::regprocedure[] LOOP
+        EXECUTE format('ALTER FUNCTION %s SET search_path = %I, pg_temp', made, current_schema());
+    END LOOP;
+END $$;
+SELECT tandem_extend_log();
