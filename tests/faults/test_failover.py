@@ -8,16 +8,14 @@ import pytest
 
 from ledger import Load, send
 from proxy import Proxy, port_of, through
-from servers import Databases, Server
-from standby import copy_cluster, standby_of
+from servers import Databases
+from standby import copy_cluster, standby_of, started
 from systems import System, commands, create, create_soon
 from tandem.app import run_instance
 from tandem.cqrs import CreateUserCommand
 from tandem.kernel import Unavailable
 from tandem.user import Location, Profile
 from tandem.user_command.history import SKIPPED_IDS
-from tandem_stack.data_folder import open_data_folder
-from tandem_stack.ports import free_port
 from waiting import until
 
 BEFORE, LOST, AFTER = 30, 40, 50
@@ -155,22 +153,18 @@ async def test_a_copy_of_the_files_that_is_older_than_mongodb_gives_no_id_again(
     own_servers, own_system, new_place
 ):
     """The timeline stays the same, so MongoDB alone can tell. Restarted under an instance that goes on."""
-    folder = open_data_folder(new_place() / "copy")
-    files = replace(own_servers.postgres, folder=folder, port=free_port())
     async with (
         Proxy(port_of(own_system.urls.postgres_service_url)) as name,
         run_instance(through(own_system, postgres=name).settings()) as instance,
     ):
         await create(instance, commands(BEFORE, "before"))
         await own_system.until_synchronized(BEFORE)
-        await copy_cluster(own_servers.postgres, files)
+        files = await copy_cluster(own_servers.postgres, new_place() / "copy")
         # More than the 32 ids that a sequence logs ahead.
         lost = await create(instance, commands(LOST, "lost"))
         await own_system.until_synchronized(BEFORE + LOST)
 
-        copy = Server(files.service)
-        try:
-            await copy.until_ready()
+        async with started(files):
             name.move_to(files.port)
             after = await create_soon(instance, commands(AFTER, "after"))
             assert max(user.id for user in lost) < min(user.id for user in after)
@@ -178,8 +172,6 @@ async def test_a_copy_of_the_files_that_is_older_than_mongodb_gives_no_id_again(
             now.postgres = await asyncpg.connect(now.urls.postgres_owner_url)
             await now.until_synchronized(BEFORE + AFTER)
             await now.postgres.close()
-        finally:
-            await copy.process.kill()
 
 
 async def test_a_sequence_behind_the_users_is_no_users_fault_and_heals(system):

@@ -1,19 +1,14 @@
 """The feed when PostgreSQL is another one: a standby that lagged, and a copy of the files from before."""
 
-from dataclasses import replace
-
 import pytest
 
 from feeding import ids, read_all
 from proxy import Proxy, port_of, through
-from servers import Server
-from standby import copy_cluster, standby_of
+from standby import copy_cluster, standby_of, started
 from systems import commands, create, create_soon
 from tandem.app import run_instance
 from tandem.feed.errors import CursorLost
 from tandem.feed.pages import Wanted
-from tandem_stack.data_folder import open_data_folder
-from tandem_stack.ports import free_port
 
 CREATED = Wanted(types=["CREATED"])
 pytestmark = pytest.mark.slow
@@ -56,8 +51,6 @@ async def test_a_cursor_of_files_that_were_replaced_by_older_ones_is_refused(
     own_servers, own_system, new_place
 ):
     """The same history, so nothing but the event of the cursor can tell."""
-    folder = open_data_folder(new_place() / "copy")
-    files = replace(own_servers.postgres, folder=folder, port=free_port())
     async with (
         Proxy(port_of(own_system.urls.postgres_service_url)) as name,
         run_instance(through(own_system, postgres=name).settings()) as instance,
@@ -66,13 +59,11 @@ async def test_a_cursor_of_files_that_were_replaced_by_older_ones_is_refused(
         kept = await create(instance, commands(10, "kept"))
         await own_system.until_synchronized(10)
         _, early = await read_all(feed)
-        await copy_cluster(own_servers.postgres, files)
+        files = await copy_cluster(own_servers.postgres, new_place() / "copy")
         await create(instance, commands(50, "lost"))
         await own_system.until_synchronized(60)
         _, late = await read_all(feed)
-        copy = Server(files.service)
-        try:
-            await copy.until_ready()
+        async with started(files):
             name.move_to(files.port)
             new = await create_soon(instance, commands(5, "new"))
             with pytest.raises(CursorLost):
@@ -81,5 +72,3 @@ async def test_a_cursor_of_files_that_were_replaced_by_older_ones_is_refused(
             assert sorted(ids(after)) == sorted(user.id for user in new)
             whole, _ = await read_all(feed, wanted=CREATED)
             assert sorted(ids(whole)) == sorted(user.id for user in [*kept, *new])
-        finally:
-            await copy.process.kill()

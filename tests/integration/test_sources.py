@@ -4,6 +4,7 @@ import pytest
 from orders import ORDERS
 from orders.order import Line, PlaceOrder
 
+from obstacles import damage
 from systems import System, carry_out, commands, create, open_system
 from tandem.aggregates.messages import Sent
 from tandem.aggregates.source import rows_of
@@ -99,19 +100,12 @@ async def test_aggregates_are_read_as_users_are(shop: System):
 
 
 async def test_a_damaged_row_cannot_be_read_and_all_others_are(system, instance):
-    """What PostgreSQL says of a damaged page is raised by a policy here, for one user's pending row."""
     ids = sorted(user.id for user in await create(instance, commands(9)))
     await system.until_synchronized(9)
-    await system.postgres.execute(f"""
-        create function read_or_fail(id bigint) returns boolean language plpgsql as $$
-        begin
-            if id = {ids[4]} then raise exception 'invalid page' using errcode = 'XX001'; end if;
-            return true;
-        end $$;
-        insert into prm_user_pending values ({ids[4]}, 1, {instance.adapters.lease.incarnation}, now());
-        alter table prm_user_pending enable row level security;
-        create policy damaged on prm_user_pending using (read_or_fail(user_id));
-    """)
+    incarnation = instance.adapters.lease.incarnation
+    insert = "insert into prm_user_pending values ($1, 1, $2, now())"
+    await system.postgres.execute(insert, ids[4], incarnation)
+    await damage(system, "prm_user_pending", ids[4])
     rows = await all_of(rows_of_users(instance.adapters.database), 20)
     assert [row.id for row in rows] == ids
     unreadable = {row.id: row.why_unreadable for row in rows if row.stored is None}

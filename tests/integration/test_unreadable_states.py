@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from command_line import run_tandem
+from obstacles import damage
 from systems import commands, create, held_before_mongodb
 from tandem.app import run_instance
 from tandem.cqrs import CreateUserCommand, Idempotency
@@ -59,17 +60,8 @@ async def test_one_is_set_aside_and_all_others_arrive(system, serve, how):
 
 
 async def test_a_state_that_is_damaged_on_disk_is_set_aside_and_all_others_arrive(system):
-    """What PostgreSQL says of a damaged page is raised by a policy here, for one user's events."""
     ids = await leave_behind(system, commands(21))
-    await system.postgres.execute(f"""
-        create function read_or_fail(id bigint) returns boolean language plpgsql as $$
-        begin
-            if id = {ids[7]} then raise exception 'invalid page' using errcode = 'XX001'; end if;
-            return true;
-        end $$;
-        alter table prm_user_event enable row level security;
-        create policy damaged on prm_user_event using (read_or_fail(user_id));
-    """)
+    await damage(system, "prm_user_event", ids[7])
     async with run_instance(system.settings("heir")):
         await until_letters(system, 1)
         await system.until_synchronized(20)

@@ -143,3 +143,16 @@ async def locked(system: System, table: str) -> AsyncIterator[None]:
             yield
     finally:
         await connection.close()
+
+
+async def damage(system: System, table: str, user_id: int) -> None:
+    """Let PostgreSQL say of a user's rows in this table what it says of a damaged page, by a policy."""
+    await system.postgres.execute(f"""
+        create function read_or_fail(id bigint) returns boolean language plpgsql as $$
+        begin
+            if id = {user_id} then raise exception 'invalid page' using errcode = 'XX001'; end if;
+            return true;
+        end $$;
+        alter table {table} enable row level security;
+        create policy damaged on {table} using (read_or_fail(user_id));
+    """)

@@ -58,19 +58,25 @@ class Standby:
 @asynccontextmanager
 async def standby_of(servers: Servers, place: Path) -> AsyncIterator[Standby]:
     """A copy of the servers' PostgreSQL that follows it, asynchronously (pg_basebackup)."""
-    folder = open_data_folder(place / "standby")
-    files = dataclasses.replace(servers.postgres, folder=folder, port=free_port())
-    await copy_cluster(servers.postgres, files, "--write-recovery-conf")
+    files = await copy_cluster(servers.postgres, place / "standby", "--write-recovery-conf")
+    async with started(files) as server:
+        yield Standby(files, server)
+
+
+@asynccontextmanager
+async def started(files: Postgres) -> AsyncIterator[Server]:
+    """The server that runs on these files."""
     server = Server(files.service)
     try:
         await server.until_ready()
-        yield Standby(files, server)
+        yield server
     finally:
         await server.process.kill()
 
 
-async def copy_cluster(source: Postgres, copy: Postgres, *options: str) -> None:
-    """Fill the folder of `copy` from the running `source`."""
+async def copy_cluster(source: Postgres, place: Path, *options: str) -> Postgres:
+    """Files of a server of its own, made from the running `source` in the folder `place`."""
+    copy = dataclasses.replace(source, folder=open_data_folder(place), port=free_port())
     program = copy._program(
         "pg_basebackup",
         "--pgdata",
@@ -83,3 +89,4 @@ async def copy_cluster(source: Postgres, copy: Postgres, *options: str) -> None:
     )
     exit_code = await run_to_end(program, patience_seconds=120)
     assert exit_code == 0, program.log.read_text()
+    return copy

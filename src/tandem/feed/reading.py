@@ -9,6 +9,8 @@ Transaction ids belong to one server; so each history after a failover or a rest
 
 from collections.abc import Mapping, Sequence
 
+import asyncpg
+
 from tandem.cqrs.user import KIND
 from tandem.feed.cursor import FIRST_ERA, Cursor, beginning_of
 from tandem.feed.errors import CursorLost, EventsArchived, KindNotServed, UnknownKind
@@ -36,8 +38,7 @@ class Feed:
         """
 
         async def read(session: Session) -> Page:
-            state = await session.fetchrow(_QUERIES["feed_state"].sql)
-            assert state is not None  # noqa: S101 - narrows the type: the query has one row
+            state = await _state(session)
             logs = self._wanted_logs(wanted, state["kinds"])
             eras = await session.fetch(_QUERIES["eras"].sql, after.era)
             page = await page_of(session, Ask(after, wanted, limit), eras, state["open_from"], logs)
@@ -57,8 +58,7 @@ class Feed:
         """
 
         async def read(session: Session) -> Cursor:
-            state = await session.fetchrow(_QUERIES["feed_state"].sql)
-            assert state is not None  # noqa: S101 - narrows the type: the query has one row
+            state = await _state(session)
             places = [beginning_of(state["era"])]
             for log in self._logs.values():
                 rows = await session.fetch(log.queries["head"].sql, state["open_from"])
@@ -76,8 +76,7 @@ class Feed:
         """
 
         async def read(session: Session) -> float:
-            state = await session.fetchrow(_QUERIES["feed_state"].sql)
-            assert state is not None  # noqa: S101 - narrows the type: the query has one row
+            state = await _state(session)
             eras = await session.fetch(_QUERIES["eras"].sql, state["era"])
             above = {row["kind"]: row["last_id"] for row in eras}
             ages = [0.0]
@@ -113,6 +112,12 @@ class Feed:
         if unread and (not wanted.kinds or KIND in wanted.kinds):
             raise EventsArchived(unread, archives[-1][0])
         return max((place for _, place, _ in archives), default=beginning_of(FIRST_ERA))
+
+
+async def _state(session: Session) -> asyncpg.Record:
+    """What may be shown now; see the query."""
+    (state,) = await session.fetch(_QUERIES["feed_state"].sql)
+    return state
 
 
 async def _archives(session: Session) -> list[tuple[int, Cursor, str]]:

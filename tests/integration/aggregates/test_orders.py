@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 from orders import ORDERS
-from orders.order import CancelOrder, Line, PayOrder, PlaceOrder, ShipOrder
+from orders.order import CancelOrder, PayOrder, PlaceOrder, ShipOrder
 
+from placing import LINES, place
 from systems import Held, carry_out, commands, create
 from tandem.aggregates import Rejection
 from tandem.aggregates.messages import Outcome, Sent
@@ -14,13 +15,6 @@ from tandem.app import run_instance
 from tandem.cqrs import DeleteUserCommand, UpdateUserCommand
 from tandem.delivery.idempotency import Idempotency, StillOpen
 from waiting import until
-
-LINES = (Line("tea", 2, 350), Line("cup", 1, 900))
-
-
-async def place(instance, user_id: int):
-    outcome = await instance.own.flows["order"].execute(Sent(PlaceOrder(user_id, LINES), "run"))
-    return outcome.stored.id
 
 
 async def change(instance, order_id: int, command):

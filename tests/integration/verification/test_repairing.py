@@ -5,10 +5,9 @@ from datetime import timedelta
 
 from bson import ObjectId
 from orders import ORDERS
-from orders.order import Line, PlaceOrder
 
+from placing import place, until_no_order_is_pending
 from systems import carry_out, commands, create, open_system
-from tandem.aggregates.messages import Sent
 from tandem.app import run_instance
 from tandem.cqrs import DeleteUserCommand, UpdateUserCommand
 from tandem.verification.differences import What
@@ -149,14 +148,8 @@ async def test_orders_are_repaired_as_users_are(databases):
         run_instance(shop.settings(), aggregates=[ORDERS]) as instance,
     ):
         (jane,) = await create(instance, commands(1))
-        flow = instance.own.flows["order"]
-        place = Sent(PlaceOrder(jane.id, (Line("tea", 1, 350),)), "run")
-        ids = [(await flow.execute(place)).stored.id for _ in range(3)]
-
-        async def is_done() -> bool:
-            return await shop.count("select count(*) from prm_order_pending") == 0
-
-        await until(is_done, "no order pending")
+        ids = [await place(instance, jane.id) for _ in range(3)]
+        await until_no_order_is_pending(shop)
         orders = shop.mongodb.get_default_database()["orders"]
         before = await orders.find().sort("_id").to_list()
         await orders.update_one({"_id": ids[0]}, {"$set": {"status": "shipped", "createdAt": "then"}})

@@ -5,10 +5,9 @@ from datetime import UTC, datetime
 
 from bson import Decimal128, Int64, ObjectId
 from orders import ORDERS
-from orders.order import Line, PlaceOrder
 
+from placing import place, until_no_order_is_pending
 from systems import carry_out, commands, create, open_system
-from tandem.aggregates.messages import Sent
 from tandem.app import run_instance
 from tandem.cqrs import DeleteUserCommand, UpdateUserCommand
 from tandem.verification.differences import What
@@ -167,16 +166,8 @@ async def test_orders_are_verified_but_for_the_name_of_their_customer(databases)
         run_instance(shop.settings(), aggregates=[ORDERS]) as instance,
     ):
         (jane,) = await create(instance, commands(1))
-        flow = instance.own.flows["order"]
-        placed = [
-            (await flow.execute(Sent(PlaceOrder(jane.id, (Line("tea", 1, 350),)), "run"))).stored.id
-            for _ in range(5)
-        ]
-
-        async def is_done() -> bool:
-            return await shop.count("select count(*) from prm_order_pending") == 0
-
-        await until(is_done, "no order pending")
+        placed = [await place(instance, jane.id) for _ in range(5)]
+        await until_no_order_is_pending(shop)
         orders = shop.mongodb.get_default_database()["orders"]
         assert (await verified(shop, [ORDERS], "order"))[1] == {}
         await orders.update_one({"_id": placed[0]}, {"$set": {"customer": "as it was then"}})
