@@ -285,14 +285,33 @@ async def test_what_stands_in_the_way_is_said(system, folder):
     assert (code, "as the owner of the database" in said) == (1, True), said
 
 
-async def test_moved_events_are_brought_back_as_the_runbook_says(system, client, folder):
-    await three_users(system, client)
-    before = await system.postgres.fetch(EVENTS)
-    await archive(system, folder)
+def bring_back(system, folder) -> None:
+    """As the runbook says."""
     text = (ROOT / "docs" / "operations.md").read_text()
     (script,) = [one.text for one in fences(text) if "tandem_event_archive" in one.text]
     file = folder / "restore.sql"
     file.write_text(script.replace("'zcat ", f"'zcat {folder}/"))
     run_postgres_program("psql", "--set=ON_ERROR_STOP=1", "-d", system.urls.postgres_owner_url, "-f", file)
+
+
+async def test_moved_events_are_brought_back_as_the_runbook_says(system, client, folder):
+    await three_users(system, client)
+    before = await system.postgres.fetch(EVENTS)
+    await archive(system, folder)
+    bring_back(system, folder)
     assert await system.postgres.fetch(EVENTS) == before
     assert await system.count("select count(*) from tandem_event_archive") == 0
+
+
+async def test_a_file_that_was_brought_back_gives_its_name_to_no_other(system, client, folder):
+    """What has gone on since is in a second file, which a third one must not replace."""
+    first, *_ = await three_users(system, client)
+    await archive(system, folder)
+    await client.patch(f"{USERS}/{first}", json={"phone": "1"}, headers=WAIT)
+    await archive(system, folder)
+    before = await histories(client, [first])
+    bring_back(system, folder)
+    assert (await archive(system, folder))[0] == 0
+    names = await system.postgres.fetch("select file_name from tandem_event_archive order by number")
+    assert [name for (name,) in names] == ["prm_user_event_p0-2.jsonl.gz", "prm_user_event_p0-3.jsonl.gz"]
+    assert await histories(client, [first]) == before

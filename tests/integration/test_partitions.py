@@ -8,6 +8,7 @@ import pytest
 from schemas import migrate_to, up_to
 from systems import commands, create
 from tandem.user_command.schema import this_schema
+from tandem_lab.baselines.places import fresh_schema
 
 PARTITIONS = "select first_id, end_id from tandem_log_partition order by 1"
 ADD_EVENT = (
@@ -107,3 +108,18 @@ async def test_a_partition_is_made_beside_a_transaction_that_reads_and_writes_th
         await system.postgres.execute(ADD_EVENT, 30_000_001)
     await other.close()
     assert await system.count("select count(*) from prm_user_event_p30000000") == 1
+
+
+async def test_all_functions_of_the_log_look_into_the_schema_that_they_are_in(system):
+    elsewhere = await asyncpg.connect(await fresh_schema(system.urls.postgres_owner_url, "elsewhere"))
+    try:
+        await elsewhere.execute("insert into tandem_history values (1, 'a', 0, 1), (2, 'b', 0, 7000001)")
+        assert await elsewhere.fetchval("select count(*) from elsewhere.tandem_feed_era") == 1
+        assert await system.count("select count(*) from public.tandem_feed_era") == 0
+        assert await elsewhere.fetchval("select count(*) from tandem_log_partition where first_id = 5000000")
+        (kept,) = await elsewhere.fetchrow(
+            "select tandem_empty_partition('prm_user_event_p0', pg_current_snapshot())"
+        )
+        assert kept == 0
+    finally:
+        await elsewhere.close()

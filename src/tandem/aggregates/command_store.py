@@ -59,7 +59,7 @@ class PostgresCommandStore:
             async with self._keys.waiting_briefly(commands) as limit:
                 arguments = (*_columns(drafts), self._app_id, incarnation, limit, self._aggregate.format)
                 write = partial(self._write, drafts, arguments)
-                rows = await self._database.transact(f"record {self._aggregate.name}", write, server)
+                rows = await self._database.transact(f"record {self._aggregate.name}", write, server=server)
         except asyncpg.IntegrityConstraintViolationError as error:
             raise self._meaning_of(error, drafts) from error
         for row in rows:

@@ -16,7 +16,6 @@ from tandem.cli.events_tail import tail
 from tandem.config import Settings, load_settings
 from tandem.postgres.database import Database
 from tandem.user_command.archive import (
-    ArchiveError,
     Candidate,
     archive,
     archives,
@@ -24,6 +23,7 @@ from tandem.user_command.archive import (
     candidates,
     erase,
 )
+from tandem.user_command.archive_files import ArchiveError
 from tandem.user_command.archived_events import all_archived
 from tandem.user_command.log_check import LOG_OF_USERS, Log, LogCheck, check_log, is_there
 

@@ -55,7 +55,7 @@ class Latest(Generic[Answer_co]):
                     self._latest = None
                 now = time.monotonic()
                 # What was not answered has cost nothing.
-                cost = now - started if self._latest else 0
+                cost = now - started if self._latest is not None else 0
                 self._rest_until = now + max(SHORTEST_REST_SECONDS, REST_FACTOR * cost)
         return self._latest
 

@@ -11,7 +11,7 @@ from tandem.feed.logs import FeedEvent
 from tandem.feed.pages import Wanted
 from tandem.http.preferences import preferred_wait, wait_applied
 from tandem.http.problems import RETRY_AFTER, bad_parameter
-from tandem.http.requests import EVENT_STREAM, NoArguments, Request, Response, StreamResponse
+from tandem.http.requests import AT_ONCE, EVENT_STREAM, NoArguments, Request, Response, StreamResponse
 from tandem.http.routes import Route, Scope
 from tandem.user.profile import Seed
 
@@ -19,8 +19,6 @@ LINES = "application/x-ndjson"
 NEXT_CURSOR = "Next-Cursor"
 #: Instead of a cursor: from now on.
 NOW = "now"
-# nginx must not buffer events.
-AT_ONCE = (("X-Accel-Buffering", "no"),)
 DESCRIPTION = (
     "Every event of users and of installed aggregates, a line of JSON for each, in an order in which none "
     "ever comes before one that was answered already. Go on with the last line's `cursor`, or with the "

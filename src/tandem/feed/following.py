@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 
 import msgspec
@@ -13,7 +13,9 @@ from tandem.feed.cursor import Cursor
 from tandem.feed.logs import FeedEvent
 from tandem.feed.pages import Page, Wanted
 from tandem.feed.reading import Feed
+from tandem.http.requests import OPENING
 from tandem.kernel import Overloaded
+from tandem.kernel.waiting import happens
 
 SECONDS_BETWEEN_POLLS = 0.2
 # Load balancers cut off what is silent for 12 s.
@@ -25,7 +27,8 @@ LONGEST_STREAM = timedelta(minutes=5)
 EVENTS_AT_A_TIME = 100
 # Pages that are read at a time: each uses a session to PostgreSQL, and may hold a megabyte of every log.
 READS_AT_A_TIME = 2
-OPENING = b"retry: 1000\n\n"
+# Who gets no turn to read by then is told to come back.
+LONGEST_WAIT = timedelta(seconds=5)
 
 _encode = msgspec.json.Encoder().encode
 
@@ -33,9 +36,8 @@ _encode = msgspec.json.Encoder().encode
 class FeedFollowing:
     """The feed for those who follow it through this instance."""
 
-    def __init__(self, feed: Feed, longest_stream: timedelta = LONGEST_STREAM) -> None:
+    def __init__(self, feed: Feed) -> None:
         self._feed = feed
-        self._longest_stream = longest_stream
         self._reading = asyncio.Semaphore(READS_AT_A_TIME)
         self._somebody_waits = asyncio.Event()
         self._moved = asyncio.Event()
@@ -47,13 +49,21 @@ class FeedFollowing:
         self.polls = 0
 
     async def now(self) -> Cursor:
-        """See `Feed`."""
-        async with self._reading:
+        """See `Feed`; so that few read at a time.
+
+        Raises:
+            Overloaded: others read for too long.
+        """
+        async with self._turn():
             return await self._feed.now()
 
     async def page(self, after: Cursor, wanted: Wanted, limit: int) -> Page:
-        """See `Feed`; so that few are read at a time."""
-        async with self._reading:
+        """See `Feed`; so that few read at a time.
+
+        Raises:
+            Overloaded: others read for too long.
+        """
+        async with self._turn():
             return await self._feed.page(after, wanted, limit)
 
     async def page_within(self, after: Cursor, wanted: Wanted, limit: int, seconds: float) -> Page:
@@ -72,8 +82,8 @@ class FeedFollowing:
                 left = deadline - time.monotonic()
                 if page.events or left <= 0:
                     return page
-                if page.is_end:
-                    await self._until_moved(head, left)
+                if page.is_end and not await self._until_moved(head, left):
+                    return page
 
     async def stream(self, first: Page, wanted: Wanted) -> AsyncIterator[bytes]:
         """The feed from this page on as server-sent events; each id is a cursor.
@@ -83,14 +93,15 @@ class FeedFollowing:
         # A failure ends the stream; the client comes back, and its next request is answered with the problem.
         with suppress(TandemError), self._following():
             yield OPENING + _frames(first)
-            page, ends_at = first, time.monotonic() + self._longest_stream.total_seconds()
+            page, head, ends_at = first, None, time.monotonic() + LONGEST_STREAM.total_seconds()
             while (left := ends_at - time.monotonic()) > 0:
+                if page.is_end and not await self._until_moved(head, min(left, SECONDS_BETWEEN_HEARTBEATS)):
+                    yield b":\n\n"
+                    continue
                 head = self._head
                 before, page = page, await self.page(page.cursor, wanted, EVENTS_AT_A_TIME)
                 if page.cursor != before.cursor:
                     yield _frames(page)
-                if page.is_end and not await self._until_moved(head, min(left, SECONDS_BETWEEN_HEARTBEATS)):
-                    yield b":\n\n"
 
     def require_room(self) -> None:
         """Refuse one more follower where there are too many.
@@ -127,12 +138,22 @@ class FeedFollowing:
         self._waiting += 1
         self._somebody_waits.set()
         try:
-            await asyncio.wait_for(self._moved.wait(), seconds)
-        except TimeoutError:
-            return False
+            return await happens(self._moved, seconds)
         finally:
             self._waiting -= 1
-        return True
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(LONGEST_WAIT.total_seconds()):
+                await self._reading.acquire()
+        except TimeoutError:
+            msg = "feed: others have been reading it for too long."
+            raise Overloaded(msg) from None
+        try:
+            yield
+        finally:
+            self._reading.release()
 
     @contextmanager
     def _following(self) -> Iterator[None]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 import asyncpg
 
 from tandem.cqrs.user import KIND
+from tandem.delivery.flow_state import PATIENCE
 from tandem.feed.cursor import FIRST_ERA, Cursor, beginning_of
 from tandem.feed.errors import CursorLost, EventsArchived, KindNotServed, UnknownKind
 from tandem.feed.logs import FeedLog, feed_queries
@@ -72,7 +73,7 @@ class Feed:
         """How old the oldest event is that is committed and not shown, since a transaction before it is open.
 
         Raises:
-            Unavailable: PostgreSQL does not answer.
+            Unavailable: PostgreSQL does not answer within `PATIENCE`.
         """
 
         async def read(session: Session) -> float:
@@ -86,10 +87,10 @@ class Feed:
                 ages += [row["seconds"] for row in rows]
             return max(ages)
 
-        return await self._database.transact("feed held back", read)
+        return await self._database.transact("feed held back", read, within=PATIENCE)
 
     def _wanted_logs(self, wanted: Wanted, stored: Sequence[str]) -> list[FeedLog]:
-        kinds = wanted.kinds or sorted({*self._logs, *stored})
+        kinds = sorted({*(wanted.kinds or (*self._logs, *stored))})
         for kind in kinds:
             if kind not in self._logs and kind in stored:
                 raise KindNotServed(kind)

@@ -26,6 +26,10 @@ RawHeaders = dict[str, str]
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 EVENT_STREAM = "text/event-stream"
+#: For streams: nginx must not buffer events.
+AT_ONCE = (("X-Accel-Buffering", "no"),)
+#: Of a stream of events: a client whose connection ends comes back after a second.
+OPENING = b"retry: 1000\n\n"
 
 _encode_json = msgspec.json.Encoder().encode
 

@@ -76,10 +76,13 @@ class MetricsController:
     async def metrics(self, _: Request[Any, Any, None]) -> Response:
         """The metrics. Without PostgreSQL, those of all instances together are missing."""
         of = self._measured
-        state, mongodb_answers, of_aggregates = await asyncio.gather(
-            of.users.states.latest(), of.mongodb_answers(), _families_of_aggregates(of)
+        state, mongodb_answers, of_aggregates, held_back, verified = await asyncio.gather(
+            of.users.states.latest(),
+            of.mongodb_answers(),
+            _families_of_aggregates(of),
+            of.feed_held_back.latest(),
+            of.verified.latest(),
         )
-        held_back, verified = await asyncio.gather(of.feed_held_back.latest(), of.verified.latest())
         families = [
             *families_of(of, state, mongodb_answers=mongodb_answers),
             *of_aggregates,

@@ -188,7 +188,12 @@ class Database:
         return await self._tried(query.name, ask, within, server)
 
     async def transact(
-        self, name: str, work: Callable[[Session], Awaitable[R]], server: int | None = None
+        self,
+        name: str,
+        work: Callable[[Session], Awaitable[R]],
+        *,
+        within: timedelta | None = None,
+        server: int | None = None,
     ) -> R:
         """Do `work`, which is more than one query, in one transaction; `name` is for the log.
 
@@ -202,7 +207,7 @@ class Database:
             async with session.transaction():
                 return await work(session)
 
-        return await self._tried(name, in_transaction, None, server)
+        return await self._tried(name, in_transaction, within, server)
 
     async def _tried(
         self, name: str, work: Callable[[Session], Awaitable[R]], within: timedelta | None, server: int | None

@@ -4,15 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from tandem.http.problems import RETRY_AFTER, try_again
-from tandem.http.requests import EVENT_STREAM, Request, StreamResponse
+from tandem.http.requests import AT_ONCE, EVENT_STREAM, Request, StreamResponse
 from tandem.http.routes import Route
 from tandem.runs.kinds import OfKind, part_of
 from tandem.runs.live_feed import LiveFeed
 from tandem.runs.live_run import LiveEvent
 from tandem.user.profile import Seed
 
-# nginx must not buffer events.
-AT_ONCE = (("X-Accel-Buffering", "no"),)
 DESCRIPTION = (
     "Server-sent events without end: one at once, then one a second, each `data:` with one JSON object. The "
     "first one has the run's history. Every instance sends the same. When a stream ends, open another."

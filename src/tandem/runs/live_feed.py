@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import msgspec
 
+from tandem.http.requests import OPENING
 from tandem.kernel import Unavailable
 from tandem.runs.live_run import LiveDatabases, LiveEvent, LiveRun
 from tandem.runs.samples import RunSamples
@@ -20,8 +21,6 @@ SECONDS_BETWEEN_SAMPLES = 1.0
 SAMPLES_BETWEEN_CLEARINGS = 60
 MOST_WATCHERS = 1_000
 MOST_RUNS = 50
-# A client whose connection ends comes back after a second.
-OPENING = b"retry: 1000\n\n"
 
 _encode = msgspec.json.Encoder().encode
 

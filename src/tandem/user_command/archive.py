@@ -15,17 +15,18 @@ from pathlib import Path
 import asyncpg
 import msgspec
 
-from tandem.errors import TandemError
 from tandem.postgres.database import Database
 from tandem.postgres.queries import load_queries
 from tandem.user_command.archive_files import (
     PART,
+    ArchiveError,
     ArchiveWriter,
     Index,
+    events_of,
     index_path,
     lines_of,
-    read_archive,
     sums_of_part,
+    told,
     without_data,
 )
 from tandem.user_command.migrate import explained
@@ -38,10 +39,6 @@ _LOCK_MILLISECONDS = 300
 _AT_A_TIME = 2_000
 
 Report = Callable[[str], None]
-
-
-class ArchiveError(TandemError):
-    """Events cannot be moved into files, or read from them, as it was asked for."""
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -111,10 +108,9 @@ async def archive(connection: asyncpg.Connection, one: Candidate, folder: Path, 
     """Move a partition's events into a file in `folder`; the file.
 
     Raises:
-        ArchiveError: its users are never all in MongoDB, the file is damaged, or no lock is had.
-        OSError: the file cannot be written.
+        ArchiveError: its users are never all in MongoDB, the file cannot be written, or no lock is had.
     """
-    number = await connection.fetchval(QUERIES["next_number"].sql, one.first_id)
+    number = await connection.fetchval(QUERIES["next_number"].sql)
     path = folder / f"{one.name}-{number}.jsonl.gz"
     snapshot, sums = await _write(connection, one, path)
     report(f"{one.name}: {sums['events']:,} events of {sums['users']:,} users are in {path}.")
@@ -157,7 +153,9 @@ async def _write(connection: asyncpg.Connection, one: Candidate, path: Path) -> 
 
 
 def _require(path: Path, expected: tuple[int, int]) -> None:
-    if sums_of_part(path) != expected:
+    with told(path):
+        found = sums_of_part(path)
+    if found != expected:
         why = f"so nothing was removed. Look at the disk of {path.parent}"
         raise ArchiveError(f"{path.name} does not hold what the table has, {why}.")
 
@@ -192,16 +190,15 @@ def _require_there(folder: Path, one: Archive) -> None:
 
 def _still_told_of(path: Path, erased: frozenset[int]) -> frozenset[int]:
     """Those of the erased users whose events in the file still have data."""
-    if not erased:
-        return erased
-    return frozenset(event.user_id for event in read_archive(path) if event.user_id in erased and event.tells)
+    with told(path):
+        return frozenset(id_ for id_ in erased if any(event.tells for event in events_of(path, id_)))
 
 
 async def _write_again(
     connection: asyncpg.Connection, folder: Path, one: Archive, erased: frozenset[int]
 ) -> None:
     path = folder / _next_name(one.file_name)
-    with ArchiveWriter(path) as writer:
+    with told(folder / one.file_name), ArchiveWriter(path) as writer:
         for user_id, line in without_data(lines_of(folder / one.file_name), erased):
             writer.add(user_id, line)
         written: Index = writer.finish()

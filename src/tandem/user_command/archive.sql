@@ -14,10 +14,9 @@ SELECT p.name, p.first_id, p.end_id, greatest(c.reltuples, 0)::bigint AS events,
 FROM tandem_log_partition p
 JOIN pg_class c ON c.oid = to_regclass(quote_ident(p.name))
 CROSS JOIN LATERAL (
-    SELECT created_at FROM prm_user_event WHERE user_id >= p.first_id AND user_id < p.end_id
-    ORDER BY xid DESC, id DESC LIMIT 1
+    SELECT max(created_at) AS created_at FROM prm_user_event WHERE user_id >= p.first_id AND user_id < p.end_id
 ) newest
-WHERE p.end_id <= pg_sequence_last_value('prm_user_id_seq')
+WHERE p.end_id <= pg_sequence_last_value('prm_user_id_seq') AND newest.created_at IS NOT NULL
 ORDER BY p.first_id;
 
 -- name: snapshot
@@ -64,8 +63,8 @@ SELECT number, first_id, end_id, file_name, events, checksum FROM tandem_event_a
 SELECT file_name FROM tandem_event_archive WHERE $1::bigint >= first_id AND $1 < end_id ORDER BY number;
 
 -- name: next_number
--- The number of the next archive of a range.
-SELECT count(*) + 1 AS number FROM tandem_event_archive WHERE first_id = $1;
+-- The number of the next archive. None is given twice, even where rows were removed: a file's name stands for its bytes.
+SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('tandem_event_archive', 'number')), 0) + 1 AS number;
 
 -- name: erased
 -- The users among these ids that were erased.

@@ -7,8 +7,10 @@ which first user begins, so that one user's events are found without reading the
 import gzip
 import hashlib
 import os
+import zlib
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -16,12 +18,15 @@ from typing import Self
 
 import msgspec
 
+from tandem.errors import TandemError
 from tandem.user_command.event_log import Stage, StoredEvent
 
 USERS_A_MEMBER = 1_000
 # Twice as fast as the default, and a tenth larger.
 _LEVEL = 4
 PART, INDEX = ".part", ".index.json"
+#: What a file that is damaged, or a disk that is full, leads to.
+UNREADABLE = (OSError, EOFError, ValueError, zlib.error, msgspec.MsgspecError)
 
 
 class ArchivedEvent(msgspec.Struct, frozen=True, gc=False):
@@ -70,12 +75,31 @@ class Index(msgspec.Struct):
 _decode = msgspec.json.Decoder(ArchivedEvent).decode
 
 
+class ArchiveError(TandemError):
+    """Events cannot be moved into files, or read from them, as it was asked for."""
+
+
+@contextmanager
+def told(path: Path) -> Iterator[None]:
+    """Say what is wrong with a file, such as a full disk.
+
+    Raises:
+        ArchiveError: it cannot be read or written.
+    """
+    try:
+        yield
+    except UNREADABLE as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else f"it is damaged: {error}"
+        raise ArchiveError(f"{path} cannot be read or written: {why}.") from error
+
+
 class ArchiveWriter:
     """Writes `<path>.part`, and its index at the end. Nobody reads them before `publish`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file = _part(path).open("wb")
+        with told(path):
+            self._file = _part(path).open("wb")
         self._index = Index()
         self._lines: list[bytes] = []
         self._users = 0
@@ -85,7 +109,8 @@ class ArchiveWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        with told(self._path):
+            self._file.close()
 
     def add(self, user_id: int, line: bytes) -> None:
         """Add an event; users come in order."""
@@ -101,27 +126,30 @@ class ArchiveWriter:
     def finish(self) -> Index:
         """See to it that all of it is on the disk; what was written."""
         self._end_member()
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        _write(_part(index_path(self._path)), msgspec.json.encode(self._index))
+        with told(self._path):
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            _write(_part(index_path(self._path)), msgspec.json.encode(self._index))
         return self._index
 
     def publish(self) -> None:
         """Give both files their names: the index first, so that no file is without one."""
-        for path in (index_path(self._path), self._path):
-            _part(path).replace(path)
-        folder = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        with told(self._path):
+            for path in (index_path(self._path), self._path):
+                _part(path).replace(path)
+            folder = os.open(self._path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
 
     def _end_member(self) -> None:
         if not self._lines:
             return
         index = self._index
         index.members.append((self._first, index.size))
-        index.size += self._file.write(gzip.compress(b"\n".join(self._lines) + b"\n", _LEVEL, mtime=0))
+        with told(self._path):
+            index.size += self._file.write(gzip.compress(b"\n".join(self._lines) + b"\n", _LEVEL, mtime=0))
         index.events += len(self._lines)
         index.checksum += sum(map(checksum_of, self._lines))
         self._lines, self._users = [], 0

@@ -1,7 +1,6 @@
 """Finds the events of users that were moved into files (`tandem events archive`)."""
 
 import asyncio
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from heapq import merge
 from itertools import groupby
@@ -9,18 +8,14 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-import msgspec
-
 from tandem.errors import TandemError
 from tandem.postgres.database import Database
 from tandem.user_command.archive import QUERIES, Archive
-from tandem.user_command.archive_files import INDEX, ArchivedEvent, events_of, read_archive
+from tandem.user_command.archive_files import INDEX, UNREADABLE, ArchivedEvent, events_of, read_archive
 from tandem.user_command.event_log import StoredEvent
 
 # Each unpacks the events of a thousand users.
 FILES_AT_A_TIME = 2
-# What a file that is damaged leads to.
-_UNREADABLE = (OSError, EOFError, ValueError, zlib.error, msgspec.MsgspecError)
 
 
 class ArchiveAway(TandemError):
@@ -100,7 +95,7 @@ class ArchivedEvents:
                     found += await asyncio.to_thread(events_of, path, user_id)
                 except FileNotFoundError:
                     raise
-                except _UNREADABLE as error:
+                except UNREADABLE as error:
                     raise _away(name, error) from error
         return found
 
@@ -123,7 +118,7 @@ def _all_of(folder: Path | None, name: str) -> Iterator[tuple[int, StoredEvent]]
     try:
         for event in read_archive(folder / name):
             yield event.user_id, event.stored()
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise _away(name, error) from error
 
 

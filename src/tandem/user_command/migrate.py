@@ -9,13 +9,14 @@ Instances never migrate: see `schema.py` for what they ask for.
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 
 import asyncpg
 import msgspec
 
 from tandem.kernel import Backoff, UnsuitableServer
+from tandem.kernel.waiting import happens
 from tandem.postgres.database import Database, unreachable
 from tandem.postgres.faults import DRIVER_ERRORS
 from tandem.user_command.lock_holders import who_blocks, who_holds
@@ -225,12 +226,12 @@ class Steps:
         would complain about.
         """
         seconds = self._patience.one_try.total_seconds()
-        if await _happens(is_over, within_seconds=seconds / 4):
+        if await happens(is_over, within_seconds=seconds / 4):
             return ""
         try:
             other = await asyncpg.connect(self._url, timeout=seconds, command_timeout=seconds)
             try:
-                await _happens(is_over, within_seconds=seconds / 4)
+                await happens(is_over, within_seconds=seconds / 4)
                 return await who_blocks(other, self.connection.get_server_pid())
             finally:
                 other.terminate()
@@ -258,11 +259,3 @@ class Steps:
                 raise UnsuitableServer(msg)
             self._report(f"{what} waits for a lock that {holder} holds (try {tries}); other sessions go on.")
             await asyncio.sleep(min(self._patience.rest.seconds(tries), max(0, give_up - clock())))
-
-
-async def _happens(event: asyncio.Event, within_seconds: float) -> bool:
-    """Wait for it; whether it has happened within the time."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(within_seconds):
-            await event.wait()
-    return event.is_set()

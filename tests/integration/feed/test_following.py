@@ -62,7 +62,8 @@ async def test_too_many_are_refused(following, monkeypatch):
 
 async def test_a_stream_ends_after_its_time_and_beats_until_then(database, monkeypatch):
     monkeypatch.setattr(module, "SECONDS_BETWEEN_HEARTBEATS", 0.01)
-    following = FeedFollowing(feed_of(database), longest_stream=timedelta(seconds=0.2))
+    monkeypatch.setattr(module, "LONGEST_STREAM", timedelta(seconds=0.2))
+    following = FeedFollowing(feed_of(database))
     stream = await opened(following)
     frames = [frame async for frame in stream]
     assert frames[0].startswith(OPENING)

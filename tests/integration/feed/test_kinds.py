@@ -87,3 +87,9 @@ async def test_what_cannot_be_read_is_said_and_stops_nothing(system, database):
     assert bytes(by_id[2].data) == b'{"userId": 7}'
     assert by_id[3].unreadable == "its format is 99, and this program knows 1 to 3"
     assert [by_id[number].data for number in (1, 3, 4)] == [None, None, None]
+
+
+async def test_a_kind_that_is_named_twice_is_shown_once(system, database):
+    feed = feed_of(database, [ORDERS])
+    await write(system.postgres, 1)
+    assert ids((await read_all(feed, wanted=Wanted(kinds=["user", "user"])))[0]) == [1]

@@ -90,11 +90,15 @@ JOIN pg_class c ON c.oid = i.inhrelid
 CROSS JOIN LATERAL pg_get_expr(c.relpartbound, c.oid) AS bound
 WHERE i.inhparent = 'prm_user_event'::regclass;
 
+-- Functions that run with the owner's rights look where the tables are, which need not be `public`, and last of all at
+-- what a caller may have made for itself.
+SELECT set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
+
 -- Sees to the partition that the next ids belong to, those after the highest of this one and those given, and to the one
 -- after it. Instances ask for it now and then, with no right to make tables themselves. Nobody waits for it: it only
 -- keeps out others that change the table.
 CREATE FUNCTION tandem_extend_log(highest_id bigint DEFAULT 0) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET lock_timeout = '2s' AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = '2s' AS $$
 DECLARE
     size  CONSTANT bigint := 5000000;
     given bigint := greatest(highest_id, pg_sequence_last_value('prm_user_id_seq'), 0);
@@ -115,11 +119,12 @@ REVOKE EXECUTE ON FUNCTION tandem_extend_log FROM PUBLIC;
 
 -- Each history begins with ids far ahead (note_history). Programs of the version before know nothing of partitions.
 CREATE FUNCTION tandem_extend_log_for_history() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
     PERFORM tandem_extend_log(NEW.first_id);
     RETURN NULL;
 END $$;
+REVOKE EXECUTE ON FUNCTION tandem_extend_log_for_history FROM PUBLIC;
 CREATE TRIGGER tandem_extend_log AFTER INSERT ON tandem_history
     FOR EACH ROW EXECUTE FUNCTION tandem_extend_log_for_history();
 
@@ -143,7 +148,7 @@ CREATE TABLE tandem_event_archive (
 -- events came later, which stay. Those are found by their transactions: none of this server has a number above all others'
 -- that it knows of, so what has one is from before a dump was restored here.
 CREATE FUNCTION tandem_empty_partition(partition text, archived pg_snapshot) RETURNS bigint
-LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     kept bigint;
 BEGIN
@@ -165,13 +170,4 @@ BEGIN
     RETURN kept;
 END $$;
 
--- Both look where the tables are, which need not be `public`, and last of all at what a caller may have made for itself.
-DO $$
-DECLARE
-    made regprocedure;
-BEGIN
-    FOREACH made IN ARRAY ARRAY['tandem_extend_log(bigint)', 'tandem_extend_log_for_history()']::regprocedure[] LOOP
-        EXECUTE format('ALTER FUNCTION %s SET search_path = %I, pg_temp', made, current_schema());
-    END LOOP;
-END $$;
 SELECT tandem_extend_log();

@@ -15,11 +15,15 @@ CREATE TABLE tandem_feed_era (
     PRIMARY KEY (number, kind)
 );
 
+-- Functions that run with the owner's rights look where the tables are, which need not be `public`, and last of all at
+-- what a caller may have made for itself.
+SELECT set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
+
 -- A trigger, so that programs of the version before begin eras as well. It reads sequences, which the service role may
 -- not. Where the history is the same as before (it was noted again since MongoDB has higher ids), other sessions may be
 -- in the middle of writing: that begins no era.
 CREATE FUNCTION tandem_begin_era() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
     log record;
 BEGIN
@@ -31,7 +35,7 @@ BEGIN
         SELECT c.oid::regclass AS name, substring(c.relname FROM '^prm_(.*)_event$') AS kind,
                pg_get_serial_sequence(c.oid::regclass::text, 'id') AS ids
         FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'xid'
-        WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+        WHERE c.relnamespace = quote_ident(current_schema())::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
           AND c.relname ~ '^prm_.*_event$'
     LOOP
         EXECUTE format(
@@ -45,5 +49,6 @@ BEGIN
     RETURN NULL;
 END $$;
 
+REVOKE EXECUTE ON FUNCTION tandem_begin_era FROM PUBLIC;
 CREATE TRIGGER tandem_history_era AFTER INSERT ON tandem_history
 FOR EACH ROW WHEN (NEW.number > 1) EXECUTE FUNCTION tandem_begin_era();
