@@ -80,6 +80,16 @@ class Stack:
             )
         assert answer.status_code == 204, answer.text
 
+    async def retry_dead_letters(self) -> None:
+        """Send what other tests have had set aside on its way, and wait until nothing of it is left."""
+
+        async def is_none_left() -> bool:
+            async with httpx.AsyncClient(base_url=self.url) as client:
+                await client.post("/api/v1/dead-letters/retry")
+                return "dead letter" not in (await client.get("/health/flow")).text
+
+        await until(is_none_left, "no dead letter is left")
+
     async def until_synchronized(self, seed: str) -> None:
         """Wait until none of this run's users is pending."""
 

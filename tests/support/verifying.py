@@ -6,7 +6,9 @@ from datetime import timedelta
 from tandem.app.adapters import adapters_of
 from tandem.mongodb.client import open_client
 from tandem.postgres.database import Database
+from tandem.verification.repairs import RepairRows
 from tandem.verification.verifier import Verifier
+from waiting import until
 
 DEADLINE = timedelta(seconds=10)
 
@@ -46,3 +48,20 @@ async def state_of(system, kind="user"):
         "from tandem_verified where kind = $1 having count(*) > 0",
         kind,
     )
+
+
+async def ask_for_repairs(system, rows: RepairRows, aggregates=(), kind="user", gaps=()) -> None:
+    """Have everything repaired that a verification finds."""
+
+    async def found(differences) -> None:
+        await rows.ask_for(differences, "the test")
+
+    async with kinds_of(system, aggregates) as kinds:
+        await Verifier(kinds[kind], found, gaps).verify()
+
+
+async def until_repaired(rows: RepairRows) -> None:
+    async def is_done() -> bool:
+        return (await rows.open(["user", "order"]))[0] == 0
+
+    await until(is_done, "no repair to be done")

@@ -1,5 +1,6 @@
 """The document of an aggregate: one pure function, for the fast path and for recovery alike."""
 
+import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -9,7 +10,10 @@ from pymongo import IndexModel
 from tandem.aggregates.definition import Aggregate
 from tandem.aggregates.messages import Stored
 from tandem.mongodb.document import DELETED_AT, Document
+from tandem.mongodb.generations import UnknownShape
 from tandem.mongodb.indexes import BY_SEED, TOMBSTONES, Index, by_field
+
+logger = logging.getLogger(__name__)
 
 #: What the flow itself puts into a document.
 OWN_FIELDS = ("_id", "seed", "appId", "currentStatus", "version", "createdAt", "updatedAt", DELETED_AT)
@@ -43,6 +47,24 @@ def document_of(
         msg = f"its document has the field {min(taken)}, which belongs to the flow"
         raise ValueError(msg)
     return {**document, **shown}
+
+
+def shown_or_why(
+    aggregate: Aggregate[Any], stored: Stored, related: Mapping[str, Any], shape: int
+) -> Document | str:
+    """Its document; where its author's code cannot show it, why: that is no reason to hold up the others.
+
+    Raises:
+        UnknownShape: this program does not know that shape.
+    """
+    try:
+        return document_of(aggregate, stored, related, shape)
+    except UnknownShape:
+        raise
+    except Exception as error:
+        # What such an error says may quote the state, so it is for the log alone.
+        logger.exception("The document of %s %d cannot be made", aggregate.name, stored.id)
+        return f"its document cannot be made: {type(error).__name__}"
 
 
 def is_somebody_elses(stored: Document, document: Document) -> bool:

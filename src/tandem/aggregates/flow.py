@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from tandem.aggregates.definition import Aggregate
-from tandem.aggregates.documents import document_of
+from tandem.aggregates.documents import shown_or_why
 from tandem.aggregates.drafts import Draft
 from tandem.aggregates.messages import Acknowledged, Outcome, Refused, Sent, Stored
 from tandem.aggregates.ports import Stores
@@ -24,7 +24,7 @@ from tandem.delivery.pending import Unreadable
 from tandem.delivery.rejections import Rejection
 from tandem.kernel import Backoff, BatchPolicy, Coalescer, Unavailable
 from tandem.mongodb.document import Document
-from tandem.mongodb.generations import Generation, UnknownShape
+from tandem.mongodb.generations import Generation
 from tandem.user.stored import uptime
 from tandem.user_query.service import LONGEST_WAY_SECONDS, READS, of_version
 
@@ -186,7 +186,7 @@ class AggregateFlow:
         """
         related = await self._related(aggregates)
         return [
-            self._document(stored, found, generation.shape)
+            shown_or_why(self.aggregate, stored, found, generation.shape)
             for generation in generations or [self._documents.projection.live]
             for stored, found in zip(aggregates, related, strict=True)
         ]
@@ -260,17 +260,6 @@ class AggregateFlow:
             what = "%d %s become dead letters, %d among them. %s"
             logger.error(what, len(refused), self.aggregate.plural, *next(iter(refused.items())))
         return refused
-
-    def _document(self, stored: Stored, related: Mapping[str, Any], shape: int) -> Document | str:
-        try:
-            return document_of(self.aggregate, stored, related, shape)
-        except UnknownShape:
-            raise
-        except Exception as error:
-            # The author's code cannot show it: that is no reason to hold up the others. What such an error
-            # says may quote the state, so it is for the log alone.
-            logger.exception("The document of %s %d cannot be made", self.aggregate.name, stored.id)
-            return f"its document cannot be made: {type(error).__name__}"
 
     async def _related(self, aggregates: Sequence[Stored]) -> Sequence[Mapping[str, Any]]:
         """What each document shows besides, by name."""

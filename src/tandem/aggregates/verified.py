@@ -1,16 +1,13 @@
 """How documents of aggregates are compared with their rows."""
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tandem.aggregates.definition import Aggregate
-from tandem.aggregates.documents import document_of
+from tandem.aggregates.documents import shown_or_why
 from tandem.aggregates.messages import Stored
 from tandem.aggregates.ports import Others
 from tandem.mongodb.document import DELETED_AT, Document
-
-logger = logging.getLogger(__name__)
 
 
 class Shown:
@@ -58,9 +55,4 @@ class Shown:
         return {name for name in names if not alone.get(name) == related.get(name) == document.get(name)}
 
     def _document(self, stored: Stored, related: Mapping[str, Any]) -> Document | str:
-        try:
-            return document_of(self._aggregate, stored, related, self._shape())
-        except Exception as error:
-            # See `AggregateFlow`: what the author's error says may quote the state.
-            logger.exception("The document of %s %d cannot be made", self._aggregate.name, stored.id)
-            return f"its document cannot be made: {type(error).__name__}"
+        return shown_or_why(self._aggregate, stored, related, self._shape())

@@ -29,7 +29,7 @@ from tandem.mongodb.client import (
     require_suitable,
 )
 from tandem.mongodb.generations import Collections
-from tandem.postgres.database import READING_CONNECTIONS, Database
+from tandem.postgres.database import CONNECTIONS, READING_CONNECTIONS, Database
 from tandem.projections.followed import Projections
 from tandem.runs.samples import RunSamples
 from tandem.runs.statistics import Statistics
@@ -145,24 +145,37 @@ async def _missing_indexes(
 
 
 @asynccontextmanager
-async def connected(settings: Settings, aggregates: Sequence[Aggregate[Any]] = ()) -> AsyncIterator[Adapters]:
+async def connected(
+    settings: Settings,
+    aggregates: Sequence[Aggregate[Any]] = (),
+    *,
+    name: str | None = None,
+    connections: int = CONNECTIONS,
+) -> AsyncIterator[Adapters]:
     """Connect to both databases, and disconnect at the end.
+
+    `name` is that of a command that works with both; None: an instance, which serves under its own.
 
     Raises:
         UnsuitableServer: one of the two servers cannot be used; says why and what to do.
     """
     deadline = timedelta(seconds=settings.database_timeout_seconds)
-    client = open_client(settings.mongodb_url, name=settings.app_id, deadline=deadline)
-    await require_suitable(client, settings.mongodb_url)
-    database = await Database.connect(settings.postgres_url, name=settings.app_id, deadline=deadline)
+    called = name or settings.app_id
+    client = open_client(settings.mongodb_url, name=called, deadline=deadline)
     try:
-        await require_migrated(database)
-        await require_aggregates_migrated(database, aggregates)
-        if not settings.allow_unsafe_durability:
-            await database.require_durability()
-        adapters = adapters_of(settings, database, client, aggregates)
-        await adapters.projections.require_known_shapes()
-        yield adapters
+        await require_suitable(client, settings.mongodb_url)
+        database = await Database.connect(
+            settings.postgres_url, name=called, deadline=deadline, connections=connections
+        )
+        try:
+            await require_migrated(database)
+            await require_aggregates_migrated(database, aggregates)
+            if name is None and not settings.allow_unsafe_durability:
+                await database.require_durability()
+            adapters = adapters_of(settings, database, client, aggregates)
+            await adapters.projections.require_known_shapes()
+            yield adapters
+        finally:
+            await database.close()
     finally:
-        await database.close()
         await client.close()

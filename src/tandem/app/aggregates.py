@@ -61,6 +61,12 @@ def tasks_of(aggregates: Sequence[Aggregate[Any]], database: Database) -> Reacti
     return ReactionRows(database, by_name, list(reactions_of(aggregates)))
 
 
+def others_of(database: Database, read_users: Read, own: Mapping[str, AggregateAdapters]) -> OtherStates:
+    """The states that documents show and reactions ask for."""
+    stores = {kind: each.store for kind, each in own.items()}
+    return OtherStates(read_users, stores, partial(existing_in, database))
+
+
 class OwnFlows:
     """The flows of all installed aggregates, and what they do for each other."""
 
@@ -76,8 +82,7 @@ class OwnFlows:
         self.tasks = tasks
         self._drain_seconds = settings.drain_seconds
         policy = FlowPolicy(settings.max_batch, settings.max_waiting_commands, settings.max_in_projection)
-        stores = {kind: each.store for kind, each in adapters.items()}
-        self.others = OtherStates(read_users, stores, partial(existing_in, tasks.database))
+        self.others = others_of(tasks.database, read_users, adapters)
         self.flows = {
             kind: AggregateFlow(
                 each.aggregate,

@@ -32,6 +32,8 @@ class Background:
         self.loop_delays = Histogram()
         #: What MongoDB's collection lacks, in a sentence, and what to do; empty: nothing.
         self.missing_indexes = ""
+        # Where documents go, and why they cannot, as it was logged last.
+        self._said: tuple[list[str], str] | None = None
 
     async def run(self) -> None:
         """All loops, for ever."""
@@ -75,10 +77,12 @@ class Background:
         """Learn where documents are to be written from now on; the next renewal tells others of it."""
         projections, lease = self._instance.adapters.projections, self._instance.adapters.lease
         lease.epoch = await projections.follow()
-        for collections in projections.collections.values():
-            logger.info("Epoch %d: documents go to %s.", lease.epoch, ", ".join(collections.names))
-        if projections.trouble:
-            logger.error("%s Its work is left to others.", projections.trouble)
+        names = [name for each in projections.collections.values() for name in each.names]
+        if (said := (names, projections.trouble)) != self._said:
+            self._said = said
+            logger.info("Epoch %d: documents go to %s.", lease.epoch, ", ".join(names))
+            if projections.trouble:
+                logger.error("%s Its work is left to others.", projections.trouble)
 
     def _in_flight(self, flow: UserFlow | AggregateFlow, claimed: ClaimedUsers) -> dict[str, RunInFlight]:
         creating, writing_back = flow.creates.in_flight(), flow.write_back.in_flight()
@@ -120,7 +124,7 @@ class Background:
         return await self._instance.own.reactions.run_once()
 
     async def _repair(self) -> float:
-        return SECONDS_BETWEEN_LOOKS if self._instance.draining else await self._instance.repairer.run_once()
+        return SECONDS_BETWEEN_LOOKS if self._claims_nothing else await self._instance.repairer.run_once()
 
     async def _scrub(self) -> float:
         if self._instance.why_not_ready is not None:

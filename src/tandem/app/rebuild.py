@@ -1,14 +1,16 @@
 """`tandem rebuild`: a new collection is built beside the live one, and takes its place."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 from tandem.app.rebuilt import RebuiltKind
 from tandem.delivery.source import Chunks
 from tandem.ids import HIGHEST_ID
+from tandem.mongodb.client import translated
 from tandem.mongodb.generations import Generation
 from tandem.postgres.database import Database
-from tandem.projections.copying import Copier
+from tandem.projections.copying import Copier, patiently
 from tandem.projections.pace import Pace
 from tandem.projections.row import ProjectionRow, RebuildError, Row
 from tandem.verification.differences import Difference, Tally, What, id_of_text
@@ -39,13 +41,22 @@ class Rebuild:
         kind: what is rebuilt.
         pace: holds it back.
         shown: where it says how far it is.
+        is_alone_no_more: whether another rebuild may have begun meanwhile (`sole_rebuild`).
     """
 
-    def __init__(self, database: Database, kind: RebuiltKind, pace: Pace, shown: Shown) -> None:
+    def __init__(
+        self,
+        database: Database,
+        kind: RebuiltKind,
+        pace: Pace,
+        shown: Shown,
+        is_alone_no_more: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._chunks = Chunks(database, kind.kind, ROWS_A_CHUNK)
         self._kind = kind
         self._pace = pace
         self._shown = shown
+        self._is_alone_no_more = is_alone_no_more
         self.row = ProjectionRow(database, kind.kind, kind.collections)
 
     async def run(self) -> Row:
@@ -118,8 +129,9 @@ class Rebuild:
         await self.row.require_known(self._kind.shape)
         generation = Generation(row.highest + 1, self._kind.shape)
         collection = self._kind.collections.of(generation)
-        await collection.drop()  # what is left of one that was not announced
-        await collection.create_indexes(self._kind.indexes)
+        with translated(self._kind.plural):
+            await collection.drop()  # what is left of one that was not announced
+            await collection.create_indexes(self._kind.indexes)
         self._shown.say(f"Building {self._name(generation)}.")
         return await self.row.change("announce", self._kind.shape)
 
@@ -133,11 +145,11 @@ class Rebuild:
         )
 
     async def _copy(self, copier: Copier, after: int) -> None:
-        done, total = 0, await self._pace.rows_above(after)
+        done, total = 0, await self._chunks.about_how_many() or 0
         while after < HIGHEST_ID:
-            rows, after = await copier.copy_page(after)
-            await self.row.change("note_copied", after)
-            done += rows
+            rows, through = await patiently(partial(copier.copy_page, after))
+            await patiently(partial(self.row.note_copied, through))
+            done, after = done + rows, through
             self._shown.advance("copied", done, max(total, done), self._pace)
 
     async def _verify(self, copier: Copier) -> None:
@@ -150,7 +162,7 @@ class Rebuild:
         for _ in range(MOST_ROUNDS):
             if not differences:
                 return
-            strange = any(one.what in {What.SURPLUS, What.LOST} for one in differences)
+            strange = any(one.what is What.SURPLUS for one in differences)
             if strange or len(differences) >= MOST_MENDED:
                 break
             self._shown.say(f"{len(differences)} differ from their rows, and are copied again.")
@@ -170,11 +182,11 @@ class Rebuild:
     async def _differences(self, copier: Copier) -> list[Difference]:
         found: list[Difference] = []
         verifier = self._verifier(copier.generation, found)
-        total = await self._pace.rows_above(0)
+        total = await self._chunks.about_how_many() or 0
         done = after = 0
         while after < HIGHEST_ID and len(found) < MOST_MENDED:
-            through = await self._chunks.end(after)
-            tally = await verifier.verify(after, through)
+            through = await patiently(partial(self._chunks.end, after))
+            tally = await patiently(partial(verifier.verify, after, through))
             done, after = done + tally.checked, through
             self._shown.advance("verified", done, max(total, done), self._pace)
             await self._pace.wait(tally.checked)
@@ -196,6 +208,9 @@ class Rebuild:
     async def _switch(self, row: Row, phase: str) -> Row:
         """Let the other generation be read."""
         before = row.projection.live
+        if self._is_alone_no_more():
+            msg = "The connection to PostgreSQL was lost meanwhile. Run `tandem rebuild` again: it goes on."
+            raise RebuildError(msg)
         row = await self.row.change("switch", phase)
         await self.row.write_copy()
         await self.row.until_followed(self._shown.say)
@@ -211,8 +226,9 @@ class Rebuild:
         if number in {each.number for each in row.projection.written}:
             return ""
         collection = self._kind.collections.of(Generation(number))
-        names = await collection.database.list_collection_names(filter={"name": collection.name})
-        await collection.drop()
+        with translated(self._kind.plural):
+            names = await collection.database.list_collection_names(filter={"name": collection.name})
+            await collection.drop()
         return collection.name if names else ""
 
     def _name(self, generation: Generation | None) -> str:

@@ -9,12 +9,12 @@ import bson
 import msgspec
 
 from tandem.app.rebuilt import RebuiltKind
+from tandem.delivery.source import Chunks
 from tandem.mongodb.client import translated
 from tandem.mongodb.document import Document, id_of, version_of
 from tandem.mongodb.generations import Generation
 from tandem.mongodb.stored import opened
 from tandem.postgres.database import Database
-from tandem.projections.pace import Pace
 from tandem.projections.row import ProjectionRow
 from tandem.verification.differences import fields_that_differ
 
@@ -55,9 +55,10 @@ async def plan_of(database: Database, kind: RebuiltKind, pace: float | None) -> 
     row = await ProjectionRow(database, kind.kind, kind.collections).read()
     projection = row.projection
     began = time.monotonic()
-    wanted = kind.of(Generation(row.highest + 1, kind.shape))
+    generation = row.built or Generation(row.highest + 1, kind.shape)
+    wanted = kind.of(generation)
     page = await wanted.source.page(0, SAMPLE)
-    rows = [one for one in page.rows if one.stored is not None]
+    rows = [one for one in page.rows if one.stored is not None and not one.is_dead_letter]
     made = await wanted.documents_of([one.stored for one in rows])
     new = {one["_id"]: opened(bson.encode(one)) for one in made if not isinstance(one, str)}
     each = (time.monotonic() - began) / max(1, len(rows)) * TIMES_READING
@@ -66,11 +67,11 @@ async def plan_of(database: Database, kind: RebuiltKind, pace: float | None) -> 
         stored = {id_of(one): one for one in await live.find({"_id": {"$in": list(new)}}).to_list(None)}
         size = await live.database.command("collStats", live.name)
     added, removed, changed = _fields(stored, new)
-    documents = await Pace(database, kind.kind, max_lag=1.0).rows_above(0)
+    documents = await Chunks(database, kind.kind, SAMPLE).about_how_many() or len(page.rows)
     return Plan(
         kind.plural,
         projection.live.collection(kind.plural),
-        f"{kind.plural}_v{row.highest + (row.built is None)}",
+        generation.collection(kind.plural),
         row.phase,
         projection.live.shape,
         kind.shape,

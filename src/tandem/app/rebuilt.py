@@ -7,8 +7,8 @@ from functools import partial
 from pymongo import IndexModel
 
 from tandem.aggregates.documents import indexes_of
-from tandem.aggregates.others import OtherStates, existing_in
 from tandem.app.adapters import Adapters
+from tandem.app.aggregates import others_of
 from tandem.app.verification import aggregate_to_verify, users_to_verify
 from tandem.cqrs.user import KIND
 from tandem.mongodb.documents import Documents
@@ -48,8 +48,7 @@ def kinds_to_rebuild(adapters: Adapters) -> dict[str, RebuiltKind]:
         documents=adapters.documents,
         of=lambda generation: users_to_verify(database, adapters.documents.collections, generation),
     )
-    stores = {kind: each.store for kind, each in adapters.own.items()}
-    others = OtherStates(adapters.users.read, stores, partial(existing_in, database))
+    others = others_of(database, adapters.users.read, adapters.own)
     own = [
         RebuiltKind(
             kind=kind,

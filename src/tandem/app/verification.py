@@ -1,12 +1,11 @@
 """What is verified: users, and every installed aggregate by the same code."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 
-from tandem.aggregates.others import OtherStates, existing_in
+from tandem.aggregates.others import OtherStates
 from tandem.aggregates.source import rows_of
 from tandem.aggregates.verified import Shown
-from tandem.app.aggregates import AggregateAdapters
+from tandem.app.aggregates import AggregateAdapters, others_of
 from tandem.cqrs.user import KIND
 from tandem.mongodb.document import DELETED_AT, Document
 from tandem.mongodb.generations import Collections, Generation
@@ -70,8 +69,7 @@ def kinds_to_verify(
     own: Mapping[str, AggregateAdapters],
 ) -> dict[str, VerifiedKind]:
     """Users, which are in these collections, and installed aggregates, by kind; of each what is live."""
-    stores = {kind: each.store for kind, each in own.items()}
-    others = OtherStates(users.read, stores, partial(existing_in, database))
+    others = others_of(database, users.read, own)
     kinds = {KIND: users_to_verify(database, collections)}
     return kinds | {kind: aggregate_to_verify(database, each, others) for kind, each in own.items()}
 

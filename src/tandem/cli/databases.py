@@ -1,9 +1,8 @@
 """How commands that work with both databases learn where they are."""
 
 import os
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from datetime import timedelta
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,9 @@ from typing import Any
 import click
 
 from tandem.aggregates.installed import installed
-from tandem.aggregates.migrate import require_migrated as require_aggregates_migrated
-from tandem.app.adapters import Adapters, adapters_of
+from tandem.app.adapters import Adapters, connected
 from tandem.cli.http import running_stack
 from tandem.config import Settings, load_settings
-from tandem.mongodb.client import open_client, require_suitable
-from tandem.postgres.database import Database
-from tandem.user_command.schema import require_migrated
 
 CONNECTIONS = 4
 
@@ -68,27 +63,10 @@ def settings_of(data_dir: Path | None, postgres_url: str | None, mongodb_url: st
     return load_settings(environ)
 
 
-@asynccontextmanager
-async def both_databases(settings: Settings, name: str) -> AsyncIterator[Adapters]:
+def both_databases(settings: Settings, name: str) -> AbstractAsyncContextManager[Adapters]:
     """Both, connected, for a command of this name; no instance begins.
 
     Raises:
         UnsuitableServer: one cannot be used, or is not migrated; says which address was tried.
     """
-    deadline = timedelta(seconds=settings.database_timeout_seconds)
-    client = open_client(settings.mongodb_url, name=name, deadline=deadline)
-    try:
-        await require_suitable(client, settings.mongodb_url)
-        database = await Database.connect(
-            settings.postgres_url, name=name, deadline=deadline, connections=CONNECTIONS
-        )
-        try:
-            await require_migrated(database)
-            await require_aggregates_migrated(database, installed())
-            adapters = adapters_of(settings, database, client, installed())
-            await adapters.projections.require_known_shapes()
-            yield adapters
-        finally:
-            await database.close()
-    finally:
-        await client.close()
+    return connected(settings, installed(), name=name, connections=CONNECTIONS)

@@ -66,7 +66,9 @@ def rebuild(find_settings: FindSettings, **choices: Any) -> None:
         uvloop.run(interruptible(_rebuild(settings, asked)))
     except (KeyboardInterrupt, asyncio.CancelledError):
         click.echo(
-            "Interrupted. Run it again: it goes on from here. Everything is served as before.", err=True
+            "Interrupted. What was done is kept, and everything is served. `tandem rebuild --plan` shows "
+            "where it stands.",
+            err=True,
         )
         sys.exit(INTERRUPTED)
 
@@ -78,8 +80,8 @@ async def _rebuild(settings: Settings, asked: _Asked) -> None:
             return _print(await plan_of(adapters.database, kind, asked.pace), as_json=asked.as_json)
         pace = Pace(adapters.database, kind.kind, asked.max_lag, asked.pace)
         with _Progress() as shown:
-            async with sole_rebuild(settings.postgres_url):
-                work = Rebuild(adapters.database, kind, pace, shown)
+            async with sole_rebuild(settings.postgres_url) as is_over:
+                work = Rebuild(adapters.database, kind, pace, shown, is_over)
                 await (work.back() if asked.back else work.drop() if asked.drop else work.run())
     return None
 

@@ -68,7 +68,8 @@ def verify(find_settings: FindSettings, as_json: bool, **choices: Any) -> None:
     try:
         found, is_healed = uvloop.run(interruptible(_verify(settings, asked)))
     except (KeyboardInterrupt, asyncio.CancelledError):
-        click.echo("Interrupted. Nothing was changed, but for what was repaired already.", err=True)
+        rest = "What was asked for goes on: `tandem repairs`." if asked.repair else "Nothing changed."
+        click.echo(f"Interrupted. {rest}", err=True)
         sys.exit(INTERRUPTED)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
@@ -97,7 +98,7 @@ async def _verify(settings: Settings, asked: _Asked) -> tuple[list[Verified], bo
             raise click.ClickException(msg)
         if not asked.repair:
             return found, False
-        is_done = await _wait_for_repairs(adapters)
+        is_done = await _wait_for_repairs(adapters, [one.kind for one in found])
         return found, is_done and not any(one.lost or one.set_aside for one in found)
 
 
@@ -153,12 +154,12 @@ def _progress() -> Progress:
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
-async def _wait_for_repairs(adapters: Adapters) -> bool:
-    """Wait until all repairs are done, as long as something goes on. Whether they are."""
+async def _wait_for_repairs(adapters: Adapters, kinds: Sequence[str]) -> bool:
+    """Wait until all repairs of these kinds are done, as long as something goes on. Whether they are."""
     last: Any = None
     moved_at = time.monotonic()
     while True:
-        state = await adapters.repairs.open()
+        state = await adapters.repairs.open(kinds)
         if not state[0]:
             return True
         if state != last:
@@ -198,12 +199,6 @@ def _outcome(*, is_equal: bool, is_healed: bool) -> str:
     if is_equal:
         return "Equal."
     return "Not equal, but all of it is healed by now." if is_healed else "Not equal."
-
-
-def _verdict(found: Sequence[Verified], *, is_healed: bool) -> str:
-    if all(one.is_equal for one in found):
-        return "Equal."
-    return "They were not equal. All that differed is repaired, and equal now." if is_healed else "Not equal."
 
 
 def _table_of(differences: Sequence[ShownDifference], kind: str) -> FittedTable:

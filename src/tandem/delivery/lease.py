@@ -117,7 +117,7 @@ class Lease:
 
     async def end(self) -> None:
         """Give the lease back, so that nobody has to wait for it to run out."""
-        self.held = False
+        self.held, self._lasts_until = False, 0.0
         try:
             await self._database.fetch(LEASE_QUERIES["end_lease"], self.incarnation)
         except Unavailable as error:

@@ -43,10 +43,6 @@ class Page(msgspec.Struct, Generic[Work], frozen=True, gc=False):
 class Source(Protocol[Work_co]):
     """The rows of one kind; `RowsSource` is it."""
 
-    @property
-    def kind(self) -> str:
-        """The kind's name, as in tables."""
-
     async def page(
         self, after: int, limit: int, through: int = HIGHEST_ID, seed: str | None = None
     ) -> Page[Any]:

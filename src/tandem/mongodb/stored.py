@@ -77,20 +77,15 @@ class StoredDocuments:
             cursor: Batches = now.find_raw_batches({"_id": {"$in": ids}}, batch_size=len(ids) + 1)
             return [document async for batch in cursor for document in split(batch)]
 
-    async def give_way(self, stored: bytes, document: Document) -> bool:
+    async def give_way(self, stored: bytes, document: Document) -> None:
         """Take its version from exactly this document, so that the flow writes `document` over it.
-
-        Returns: whether it was still there.
 
         Raises:
             Unavailable: MongoDB does not answer.
         """
         identity = {name: document[name] for name in ("seed", "createdAt") if name in document}
         with translated():
-            result = await self._collection().update_one(
-                _exactly(stored), {"$set": {"version": 0, **identity}}
-            )
-        return bool(result.matched_count)
+            await self._collection().update_one(_exactly(stored), {"$set": {"version": 0, **identity}})
 
     async def remove(self, stored: bytes) -> bool:
         """Remove exactly this document. Whether it was still there.

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from tandem.delivery.source import Row, Source
 from tandem.kernel import Backoff, Unavailable
@@ -15,6 +15,8 @@ from tandem.mongodb.generations import Generation
 from tandem.mongodb.indexes import TOMBSTONES_STAY
 from tandem.projections.pace import Pace
 from tandem.projections.row import RebuildError
+
+R = TypeVar("R")
 
 PAGE = 500
 #: What was read longer ago is read again before it is written: no tombstone may have gone meanwhile.
@@ -50,21 +52,14 @@ class Copier:
 
         Raises:
             RebuildError: MongoDB refuses some, or their documents cannot be made.
-            Unavailable: a database is away for long.
+            Unavailable: a database does not answer.
         """
-        tries = 0
         while True:
-            try:
-                read_at = uptime()
-                page = await self.kind.source.page(after, PAGE)
-                if await self._write(page.rows, read_at):
-                    await self.pace.wait(len(page.rows))
-                    return len(page.rows), page.through
-            except Unavailable:
-                tries += 1
-                if tries == MOST_TRIES:
-                    raise
-                await asyncio.sleep(Backoff().seconds(tries))
+            read_at = uptime()
+            page = await self.kind.source.page(after, PAGE)
+            if await self._write(page.rows, read_at):
+                await self.pace.wait(len(page.rows))
+                return len(page.rows), page.through
 
     async def copy(self, ids: Sequence[int]) -> None:
         """Copy the rows of these ids, of those that there are.
@@ -112,6 +107,23 @@ class Copier:
             for document in documents:
                 refused |= await self.documents.write([document], self.generation)
             return refused
+
+
+async def patiently(call: Callable[[], Awaitable[R]]) -> R:
+    """What it answers, tried again as long as a database is away.
+
+    Raises:
+        Unavailable: it is away for long.
+    """
+    tries = 0
+    while True:
+        try:
+            return await call()
+        except Unavailable:
+            tries += 1
+            if tries == MOST_TRIES:
+                raise
+            await asyncio.sleep(Backoff().seconds(tries))
 
 
 def _is_gone(row: Row[Any], document: Document) -> bool:

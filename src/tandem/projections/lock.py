@@ -1,10 +1,13 @@
 """One rebuild at a time."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import asyncpg
 
+from tandem.kernel import UnsuitableServer
+from tandem.postgres.database import unreachable
+from tandem.postgres.faults import DRIVER_ERRORS
 from tandem.projections.followed import QUERIES
 from tandem.projections.row import RebuildError
 
@@ -12,21 +15,28 @@ ANSWER_SECONDS = 10.0
 
 
 @asynccontextmanager
-async def sole_rebuild(postgres_url: str) -> AsyncIterator[None]:
+async def sole_rebuild(postgres_url: str) -> AsyncIterator[Callable[[], bool]]:
     """Let no other rebuild run during the block. PostgreSQL lets go of a killed one by itself.
 
+    Yields: whether that is over, since the connection is lost.
+
     Raises:
+        UnsuitableServer: PostgreSQL cannot be used.
         RebuildError: another one runs, or this role may not rebuild.
     """
-    session = await asyncpg.connect(postgres_url, timeout=ANSWER_SECONDS, command_timeout=ANSWER_SECONDS)
     try:
-        (row,) = await session.fetch(QUERIES["lock_rebuild"].sql)
+        session = await asyncpg.connect(postgres_url, timeout=ANSWER_SECONDS)
+        (row,) = await session.fetch(QUERIES["lock_rebuild"].sql, timeout=ANSWER_SECONDS)
+    except DRIVER_ERRORS as error:
+        raise UnsuitableServer(unreachable(postgres_url, error)) from error
+    try:
         if not row["is_owners"]:
             msg = "This role may not rebuild. Name the databases by their owner's URLs, as to migrate."
             raise RebuildError(msg)
         if not row["is_ours"]:
             msg = "Another rebuild is running. Wait until it has ended."
             raise RebuildError(msg)
-        yield
+        yield session.is_closed
     finally:
-        await session.close(timeout=ANSWER_SECONDS)
+        # It waits for nothing. The lock goes with the connection.
+        session.terminate()

@@ -6,6 +6,8 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 
+from tandem.delivery.endings import BUCKET_GROWTH
+from tandem.delivery.queries import queries_of
 from tandem.kernel import Unavailable
 from tandem.postgres.database import Database
 from tandem.postgres.queries import load_queries
@@ -13,8 +15,6 @@ from tandem.postgres.queries import load_queries
 #: Documents a second, to begin with, at least, and how much faster it gets in each second with little lag.
 FIRST, SLOWEST, FASTER = 2_000.0, 100.0, 1.25
 SECONDS_BETWEEN_LOOKS = 1.0
-#: Upper bounds of the buckets of lag are powers of it, in milliseconds (`delivery.sql`, synchronize).
-BUCKET_GROWTH = 1.1
 
 
 class Pace:
@@ -29,6 +29,7 @@ class Pace:
 
     def __init__(self, database: Database, kind: str, max_lag: float, most: float | None = None) -> None:
         self._database = database
+        self._kind = kind
         self._queries = load_queries(__package__ or "", "kind.sql", kind=kind)
         self._max_lag = max_lag
         self._most = most or math.inf
@@ -40,14 +41,6 @@ class Pace:
         self._looked_at = self._free_at = time.monotonic()
         # Documents since then.
         self._done = 0
-
-    async def rows_above(self, id_: int) -> int:
-        """How many rows have higher ids.
-
-        Raises:
-            Unavailable: PostgreSQL does not answer.
-        """
-        return int((await self._database.fetch(self._queries["count_rows"], id_))[0]["rows"])
 
     async def wait(self, documents: int) -> None:
         """Wait until it is time for as many more."""
@@ -62,7 +55,7 @@ class Pace:
         """Slow down by half where the lag is too long, and a little faster where it is short."""
         try:
             lags = await self._database.fetch(self._queries["lags"])
-            (oldest,) = await self._database.fetch(self._queries["oldest_pending"])
+            (oldest,) = await self._database.fetch(queries_of(self._kind)["oldest_pending"])
         except Unavailable:
             # Whoever does not answer is not helped by more work.
             self.rate = max(SLOWEST, self.rate / 2)
@@ -72,7 +65,7 @@ class Pace:
             reached = self._done / (now - self._looked_at)
             self._looked_at, self._done = now, 0
         seen = Counter({row["bucket"]: row["users"] for row in lags})
-        self.lag = max(p99_seconds(seen - self._seen) if self._seen else 0.0, oldest["seconds"])
+        self.lag = max(p99_seconds(seen - self._seen) if self._seen else 0.0, oldest["age"] or 0.0)
         self._seen = seen
         self.rate = min(self._most, next_rate(self.rate, reached, self.lag, self._max_lag))
 

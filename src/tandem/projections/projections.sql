@@ -2,7 +2,7 @@
 
 -- name: projections
 -- All rows, and the epoch of the last change.
-SELECT kind, epoch, required_epoch, live, live_shape, other, other_shape, phase, highest, copied_through,
+SELECT kind, epoch, live, live_shape, other, other_shape, phase, highest, copied_through,
        max(epoch) OVER () AS last_epoch
 FROM tandem_projection;
 

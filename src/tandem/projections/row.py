@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from tandem.errors import TandemError
+from tandem.mongodb.client import translated
 from tandem.mongodb.generations import COPIES, Collections, Generation, Projection
 from tandem.postgres.database import Database
 from tandem.projections.followed import QUERIES, projection_of
@@ -62,6 +63,10 @@ class ProjectionRow:
         await self._database.fetch(QUERIES[name], self.kind, *arguments)
         return await self.read()
 
+    async def note_copied(self, through: int) -> None:
+        """Note up to which id all rows were copied."""
+        await self._database.fetch(QUERIES["note_copied"], self.kind, through)
+
     async def require_known(self, shape: int) -> None:
         """Refuse a shape that some instance does not know.
 
@@ -95,4 +100,5 @@ class ProjectionRow:
         row = await self.read()
         copies = self.collections.of_database(COPIES)
         copy = msgspec.to_builtins(row.projection)
-        await copies.replace_one({"_id": self.collections.plural}, copy, upsert=True)
+        with translated():
+            await copies.replace_one({"_id": self.collections.plural}, copy, upsert=True)

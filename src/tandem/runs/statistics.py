@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 
 from tandem.cqrs.user import KIND
+from tandem.delivery.endings import BUCKET_GROWTH
 from tandem.postgres.database import Database
 from tandem.runs.queries import queries_of
-from tandem.user_command.counters import BUCKET_GROWTH
 
 
 class LagMilliseconds(msgspec.Struct, frozen=True):

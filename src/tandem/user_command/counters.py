@@ -3,11 +3,8 @@
 from collections.abc import Iterable
 
 from tandem.cqrs.user import UserEvent, UserUpdated
+from tandem.delivery.endings import BUCKET_GROWTH
 from tandem.histogram import Histogram
-
-# Bucket b of prm_user_lag (delivery.sql: synchronize) holds lags of (1.1^(b-1), 1.1^b] ms. Its geometric
-# middle is at most sqrt(1.1) - 1 = 4.9 % away from any lag in it.
-BUCKET_GROWTH = 1.1
 
 # Upper bounds of lags, in seconds.
 _LAGS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)

@@ -91,7 +91,7 @@ class ChunkRows:
         """Give a chunk back unverified."""
         await self._database.fetch(QUERIES["release_chunk"], chunk.kind, chunk.after, incarnation)
 
-    async def state(self, within: timedelta | None = PATIENCE) -> list[VerifiedState]:
+    async def state(self) -> list[VerifiedState]:
         """What was found of each kind; of those that nobody has begun to verify, nothing."""
-        rows = await self._database.fetch(QUERIES["verified"], self._kinds, within=within)
+        rows = await self._database.fetch(QUERIES["verified"], self._kinds, within=PATIENCE)
         return [VerifiedState(**dict(row)) for row in rows]

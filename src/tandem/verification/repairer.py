@@ -59,15 +59,14 @@ class Repairer:
             await self._rows.forget_documents()
             self._cleaned_at = time.monotonic()
         room = min([MOST_AT_A_TIME, *(flow.room() for flow in self._flows.values())])
-        claimed = await self._rows.claim(room) if room > 0 else []
+        claimed = await self._rows.claim(room, list(self._kinds)) if room > 0 else []
         if not claimed:
             return SECONDS_BETWEEN_LOOKS
         by_kind: defaultdict[str, list[Claimed]] = defaultdict(list)
         for one in claimed:
             by_kind[one.kind].append(one)
         for kind, repairs in by_kind.items():
-            if kind in self._kinds:  # else its package is not installed here
-                await self._try(self._kinds[kind], repairs)
+            await self._try(self._kinds[kind], repairs)
         return SECONDS_BETWEEN_TRIES
 
     async def _try(self, kind: VerifiedKind, repairs: Sequence[Claimed]) -> None:
@@ -95,8 +94,8 @@ class Repairer:
         if difference.stored is None or difference.document is None:
             if difference.stored is not None:
                 await self._rows.keep_document(number, _as_json(difference.stored))
-                await kind.documents.remove(difference.stored)
-                logger.warning("A surplus document of %s was removed, as asked for.", kind.plural)
+                if await kind.documents.remove(difference.stored):
+                    logger.warning("A surplus document of %s was removed, as asked for.", kind.plural)
             return ""
         await kind.documents.give_way(difference.stored, difference.document)
         return ""

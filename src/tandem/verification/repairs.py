@@ -61,9 +61,10 @@ class RepairRows:
             )
             await self._database.fetch(QUERIES["ask_for_repairs"], *columns, reason)
 
-    async def claim(self, most: int) -> list[Claimed]:
-        """Those that are to be tried now; none of them is given to another instance for a while."""
-        return [Claimed(*row) for row in await self._database.fetch(QUERIES["claim_repairs"], most)]
+    async def claim(self, most: int, kinds: Sequence[str]) -> list[Claimed]:
+        """Those of these kinds that are to be tried now; no other instance is given them soon."""
+        rows = await self._database.fetch(QUERIES["claim_repairs"], most, kinds)
+        return [Claimed(*row) for row in rows]
 
     async def keep_document(self, number: int, document: str) -> None:
         """Keep the document that this repair is about to remove."""
@@ -83,9 +84,9 @@ class RepairRows:
         """Forget what was removed more than 30 days ago."""
         await self._database.fetch(QUERIES["forget_documents"])
 
-    async def open(self) -> tuple[int, datetime | None]:
-        """How many are still to be done, and when one of them was last tried."""
-        (row,) = await self._database.fetch(QUERIES["open_repairs"])
+    async def open(self, kinds: Sequence[str]) -> tuple[int, datetime | None]:
+        """How many of these kinds are still to be done, and when one of them was last tried."""
+        (row,) = await self._database.fetch(QUERIES["open_repairs"], kinds)
         return int(row["open"]), row["tried_at"]
 
     async def last(self, most: int, *, with_documents: bool = False) -> list[Repair]:

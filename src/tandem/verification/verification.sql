@@ -8,11 +8,11 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::text[]) AS d 
 ON CONFLICT (kind, id) WHERE repaired_at IS NULL DO NOTHING;
 
 -- name: claim_repairs
--- Takes at most $1 repairs that are to be tried now: each time later than the time before, up to a minute. Those that
+-- Takes at most $1 repairs of these kinds ($2) that are to be tried now: each time later than the time before, up to a minute. Those that
 -- another instance takes just now are left out.
 WITH due AS MATERIALIZED (
     SELECT number FROM tandem_repair
-    WHERE repaired_at IS NULL
+    WHERE repaired_at IS NULL AND kind = ANY ($2::text[])
       AND (tried_at IS NULL OR tried_at < now() - least(interval '0.2 s' * 2 ^ least(tries, 10), interval '1 min'))
     ORDER BY number LIMIT $1 FOR UPDATE SKIP LOCKED
 )
@@ -40,8 +40,9 @@ WHERE r.number = ANY ($1) AND r.number = f.number AND r.repaired_at IS NULL;
 UPDATE tandem_repair SET document = NULL WHERE document IS NOT NULL AND repaired_at < now() - interval '30 days';
 
 -- name: open_repairs
--- How many repairs are still to be done, and when the last one was tried or done.
-SELECT count(*) AS open, max(tried_at) AS tried_at FROM tandem_repair WHERE repaired_at IS NULL;
+-- How many repairs of these kinds ($1) are still to be done, and when the last one was tried or done.
+SELECT count(*) AS open, max(tried_at) AS tried_at FROM tandem_repair
+WHERE repaired_at IS NULL AND kind = ANY ($1::text[]);
 
 -- name: list_repairs
 -- The last $1 repairs, the latest first; with their documents if $2.

@@ -144,14 +144,16 @@ class Verifier:
                 await self._found(differences)
 
     async def _rows(self, ids: Sequence[Any]) -> dict[Any, Row[Any]]:
-        return {row.id: row for row in await self._kind.source.rows([int(id_) for id_ in ids])} if ids else {}
+        rows = await self._kind.source.rows([_key(id_) for id_ in ids]) if ids else ()
+        return {row.id: row for row in rows}
 
     async def _judge(
         self, ids: Iterable[Any], rows: Mapping[Any, Row[Any]], stored: Mapping[Any, bytes], tally: Tally
     ) -> list[Difference]:
         """Those of these that are different; the rest is counted."""
         ids = list(ids)
-        readable = [row for id_ in ids if (row := rows.get(_key(id_))) is not None and row.stored is not None]
+        there = [row for id_ in ids if (row := rows.get(_key(id_))) is not None]
+        readable = [row for row in there if row.stored is not None and not row.is_dead_letter]
         made = await self._kind.documents_of([row.stored for row in readable])
         documents = {row.id: document for row, document in zip(readable, made, strict=True)}
         differences = []
@@ -172,7 +174,8 @@ class Verifier:
     ) -> Difference | None:
         kind = self._kind.kind
         if row is None:
-            lost = _may_have_row(id_) and any(above < id_ < below for above, below in self._gaps)
+            number = _key(id_)
+            lost = _may_have_row(id_) and any(above < number < below for above, below in self._gaps)
             what = What.LOST if lost else What.SURPLUS
             return None if stored is None else Difference(kind, id_text(id_), what, stored=stored)
         text, version = id_text(row.id), row.version

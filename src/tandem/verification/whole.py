@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from tandem.delivery.source import Chunks
 from tandem.ids import HIGHEST_ID
+from tandem.kernel import Unavailable
 from tandem.verification.differences import Tally
 from tandem.verification.verifier import Verifier
 
@@ -35,7 +36,12 @@ async def verify_all(verifier: Verifier, chunks: Chunks, tell: Callable[[Tally],
             tally.add(await verifier.verify(first, through))
             tell(tally)
 
-    async with asyncio.TaskGroup() as lanes:
-        for _ in range(LANES):
-            lanes.create_task(lane())
-    return tally
+    try:
+        async with asyncio.TaskGroup() as lanes:
+            for _ in range(LANES):
+                lanes.create_task(lane())
+    except* Unavailable as errors:
+        first = errors.exceptions[0]
+    else:
+        return tally
+    raise first

@@ -7,9 +7,7 @@ from bson import ObjectId
 
 from systems import carry_out, commands, create
 from tandem.cqrs import DeleteUserCommand, UpdateUserCommand
-from tandem.verification.verifier import Verifier
-from verifying import kinds_of, verified
-from waiting import until
+from verifying import ask_for_repairs, until_repaired, verified
 
 
 @asynccontextmanager
@@ -63,16 +61,8 @@ async def test_exactly_what_was_broken_is_found_and_healed_while_everything_goes
 
         repairs = instance.adapters.repairs
 
-        async def ask(differences) -> None:
-            await repairs.ask_for(differences, "the test")
-
-        async with kinds_of(system) as kinds:
-            await Verifier(kinds["user"], ask).verify()
-
-        async def is_healed() -> bool:
-            return (await repairs.open())[0] == 0
-
-        await until(is_healed, "all repairs done")
+        await ask_for_repairs(system, repairs)
+        await until_repaired(repairs)
         assert (await verified(system))[1] == {}
     healed = {one["_id"]: one async for one in system.users.find({"_id": {"$in": victims}})}
     phones = {id_: {"phone": "5"} for id_ in altered}

@@ -13,25 +13,8 @@ from tandem.cqrs import DeleteUserCommand, UpdateUserCommand
 from tandem.verification.differences import What
 from tandem.verification.repairs import RepairRows
 from tandem.verification.verifier import Verifier
-from verifying import kinds_of, verified
+from verifying import ask_for_repairs, kinds_of, until_repaired, verified
 from waiting import until
-
-
-async def ask_for_repairs(system, rows: RepairRows, aggregates=(), kind="user", gaps=()) -> None:
-    """Have everything repaired that a verification finds."""
-
-    async def found(differences) -> None:
-        await rows.ask_for(differences, "the test")
-
-    async with kinds_of(system, aggregates) as kinds:
-        await Verifier(kinds[kind], found, gaps).verify()
-
-
-async def until_repaired(rows: RepairRows) -> None:
-    async def is_done() -> bool:
-        return (await rows.open())[0] == 0
-
-    await until(is_done, "no repair to be done")
 
 
 async def counts(system):
@@ -136,7 +119,7 @@ async def test_repairs_that_were_asked_for_are_done_by_whoever_comes(system):
 
         await Verifier(kinds["user"], found).verify()
         await Verifier(kinds["user"], found).verify()
-        assert (await rows.open())[0] == 3
+        assert (await rows.open(["user", "order"]))[0] == 3
     async with run_instance(system.settings("instance-2")) as other:
         await until_repaired(other.adapters.repairs)
         assert (await verified(system))[1] == {}
@@ -173,4 +156,4 @@ async def test_what_cannot_be_read_stays_to_be_done_and_says_why(system, instanc
         return one.what == What.DIFFERING and "cannot be read" in (one.error or "")
 
     await until(says_why, "the reason")
-    assert (await rows.open())[0] == 1
+    assert (await rows.open(["user", "order"]))[0] == 1

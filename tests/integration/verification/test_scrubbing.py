@@ -33,7 +33,7 @@ async def until_found(system, **counts) -> None:
 
 async def again(system) -> None:
     """Let no chunk be too young for the next look."""
-    await system.postgres.execute("update tandem_verified set verified_at = verified_at - interval '1 h'")
+    await system.postgres.execute("update tandem_verified set claimed_at = claimed_at - interval '1 h'")
 
 
 async def test_it_finds_what_differs_and_forgets_it_when_it_is_equal_again(system, quick):

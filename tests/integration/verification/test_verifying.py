@@ -74,6 +74,7 @@ async def test_documents_under_ids_of_any_type_are_surplus(system, instance):
         float("inf"),
         None,
         2**53 - 1,
+        Decimal128("900000"),
     ]
     await system.users.insert_many([{"_id": id_, "seed": "run", "version": 1} for id_ in strange])
     tally, found = await verified(system)

@@ -9,6 +9,7 @@ from visit import Visit, user
 
 
 async def test_the_page_says_that_both_databases_are_equal_and_what_differs(visit: Visit, stack: Stack):
+    await stack.retry_dead_letters()
     [user_id] = await stack.create("equality", user(1))
     await visit.open(view="runs")
     line = visit.page.locator("#equality")
