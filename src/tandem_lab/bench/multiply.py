@@ -103,5 +103,10 @@ def _copies(originals: list[dict[str, Any]], start: int) -> Iterator[list[dict[s
 
 
 def _copy_of(document: dict[str, Any], id_: int) -> dict[str, Any]:
-    prefix = hashlib.md5(str(id_).encode(), usedforsecurity=False).hexdigest()[:6]
-    return {**document, "_id": id_, "seed": "lab-copies", "email": f"{prefix}.{document['email']}"}
+    mark = hashlib.md5(str(id_).encode(), usedforsecurity=False).hexdigest()[:6]
+    return {
+        **document,
+        "_id": id_,
+        "seed": "lab-copies",
+        "email": document["email"].replace("@", f".{mark}@"),
+    }

@@ -1,13 +1,15 @@
--- Writes one copy of each original, synchronized: its id is $1 and the original's place, its address has six characters
--- more, which are different ones for each.
+-- Writes one copy of each original, synchronized: its id is $1 and the original's place, its address has seven characters
+-- more before the @, which are different ones for each. So addresses stay spread as those of new users are: with the
+-- difference in front, new ones would come to a part of the index where few are.
 WITH one AS MATERIALIZED (
-    SELECT id AS old, $1::bigint + place AS id, left(md5(($1::bigint + place)::text), 6) || '.' AS prefix FROM lab_original
+    SELECT id AS old, $1::bigint + place AS id, 
+           '.' || left(md5(($1::bigint + place)::text), 6) || '@' AS mark FROM lab_original
 ), users AS (
     INSERT INTO prm_user (
         id, email, seed, app_id, status, version, created_at, gender, title, first_name, last_name, birth_at, birth_age,
         registered_at, registered_age, phone, cell, identity_name, identity_value, nationality
     )
-    SELECT o.id, o.prefix || u.email, 'lab-copies', u.app_id, u.status, u.version, u.created_at, u.gender, u.title,
+    SELECT o.id, replace(u.email, '@', o.mark), 'lab-copies', u.app_id, u.status, u.version, u.created_at, u.gender, u.title,
            u.first_name, u.last_name, u.birth_at, u.birth_age, u.registered_at, u.registered_age, u.phone, u.cell,
            u.identity_name, u.identity_value, u.nationality
     FROM one o JOIN prm_user u ON u.id = o.old ORDER BY o.id
@@ -28,6 +30,6 @@ WITH one AS MATERIALIZED (
 INSERT INTO prm_user_event (user_id, version, event_type, event_data, seed, app_id, created_at, format)
 SELECT o.id, e.version, e.event_type,
        CASE WHEN e.event_type = 'CREATED'
-            THEN jsonb_set(e.event_data, '{email}', to_jsonb(o.prefix || (e.event_data ->> 'email'))) END,
+            THEN jsonb_set(e.event_data, '{email}', to_jsonb(replace(e.event_data ->> 'email', '@', o.mark))) END,
        'lab-copies', e.app_id, e.created_at, e.format
 FROM one o JOIN prm_user_event e ON e.user_id = o.old ORDER BY o.id, e.id;
