@@ -4,7 +4,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import re
 import socket
 import stat
 import struct
@@ -16,7 +15,6 @@ from tandem.errors import TandemError
 
 BACKLOG = 2_048
 _FILES = Path("/proc/self/fd")
-_TABLES = (Path("/proc/self/net/tcp"), Path("/proc/self/net/tcp6"))
 
 
 class ListenError(TandemError):
@@ -70,10 +68,11 @@ def stop_listening(listener: socket.socket) -> None:
 
 
 def count_connections(port: int) -> int:
-    """How many connections to this port are established."""
-    established = re.compile(rb":%04X [0-9A-F]+:[0-9A-F]{4} 01 " % port)
-    tables = [table.read_bytes() for table in _TABLES if table.exists()]
-    return sum(len(established.findall(table)) for table in tables)
+    """How many connections to this port are established.
+
+    From the files of this process: the kernel's table of all connections takes 10 ms to read, however few.
+    """
+    return sum(_is_connection_to(port, number) for number in _open_files())
 
 
 class Peer:
@@ -110,6 +109,20 @@ class Peer:
 
 def _open_files() -> list[int]:
     return [int(path.name) for path in _FILES.iterdir()]
+
+
+def _is_connection_to(port: int, number: int) -> bool:
+    try:
+        # With all of this given, Python does not ask the kernel for it.
+        found = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, number)
+    except OSError:
+        return False
+    try:
+        return found.getsockname()[1] == port and bool(found.getpeername())
+    except (OSError, IndexError):
+        return False
+    finally:
+        found.detach()
 
 
 def _connection_of(client: str, port: int) -> socket.socket | None:

@@ -5,14 +5,15 @@ pays for none of it. Names follow Prometheus' conventions; `docs/observability.m
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
 from math import inf
 from operator import attrgetter
-from typing import Any
+from typing import Annotated, Any, NamedTuple
 
+import msgspec
 from prometheus_client import ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -22,7 +23,7 @@ from tandem.delivery.flow_state import FlowState, Latest
 from tandem.delivery.lease import Lease
 from tandem.histogram import Histogram
 from tandem.http.counters import HttpCounters
-from tandem.http.requests import Request, Response
+from tandem.http.requests import NoArguments, Request, Response
 from tandem.http.routes import Route
 from tandem.kernel import Coalescer
 from tandem.observability.flows import ObservedFlow, ObservedReactions, ReactionsLeft
@@ -59,6 +60,21 @@ class Measured:
     feed_held_back: Latest[float]
 
 
+class Family(NamedTuple):
+    """A metric that is made when it is asked for: those of all routes take milliseconds."""
+
+    name: str
+    make: Callable[[], Metric]
+
+
+class MetricsQuery(msgspec.Struct, frozen=True):
+    """Which metrics to show."""
+
+    names: Annotated[
+        str, msgspec.Meta(description="Only these, separated by commas and without endings such as _total.")
+    ] = ""
+
+
 class MetricsController:
     """Shows this instance's metrics; each instance is scraped on its own port."""
 
@@ -71,9 +87,9 @@ class MetricsController:
         """The one route."""
         summary = "Metrics of this instance, for Prometheus"
         text = partial(Route, responses={200: str}, media_type="text/plain", tag="health")
-        return [text("GET", "/metrics", self.metrics, summary)]
+        return [text("GET", "/metrics", self.metrics, summary, query_type=MetricsQuery)]
 
-    async def metrics(self, _: Request[Any, Any, None]) -> Response:
+    async def metrics(self, request: Request[NoArguments, MetricsQuery, None]) -> Response:
         """The metrics. Without PostgreSQL, those of all instances together are missing."""
         of = self._measured
         state, mongodb_answers, of_aggregates, held_back, verified = await asyncio.gather(
@@ -88,22 +104,37 @@ class MetricsController:
             *of_aggregates,
             *_feed(held_back),
             *_verification(of.scrubbed, verified),
-            *self._process.collect(),
+            *(Family(metric.name, partial(_same, metric)) for metric in self._process.collect()),
         ]
-        return Response(200, generate_latest(_Scrape(families)), CONTENT_TYPE_LATEST)
+        return Response(200, await _text(families, request.query.names), CONTENT_TYPE_LATEST)
 
 
 class _Scrape(Collector):
-    """Families as `generate_latest` takes them."""
+    """One metric as `generate_latest` takes it."""
 
-    def __init__(self, families: Sequence[Metric]) -> None:
-        self._families = families
+    def __init__(self, metric: Metric) -> None:
+        self._metric = metric
 
     def collect(self) -> Iterator[Metric]:
-        yield from self._families
+        yield self._metric
 
 
-def families_of(of: Measured, state: FlowState | None, *, mongodb_answers: bool) -> Iterator[Metric]:
+async def _text(families: Iterable[Family], names: str) -> bytes:
+    """Those families in Prometheus' format. Requests are served between any two of them."""
+    wanted = {name.strip() for name in names.split(",")} if names else None
+    text = b""
+    for family in families:
+        if wanted is None or family.name in wanted:
+            text += generate_latest(_Scrape(family.make()))
+            await asyncio.sleep(0)
+    return text
+
+
+def _same(metric: Metric) -> Metric:
+    return metric
+
+
+def families_of(of: Measured, state: FlowState | None, *, mongodb_answers: bool) -> Iterator[Family]:
     """All but those of aggregates. `state` is None while PostgreSQL does not answer."""
     yield from _requests(of.http)
     yield from _users(of.users)
@@ -115,7 +146,7 @@ def families_of(of: Measured, state: FlowState | None, *, mongodb_answers: bool)
     yield from _instance(of)
 
 
-async def _families_of_aggregates(of: Measured) -> list[Metric]:
+async def _families_of_aggregates(of: Measured) -> list[Family]:
     """Those of installed aggregates; of none, none."""
     states = await asyncio.gather(*(each.states.latest() for each in of.aggregates))
     families = list(_aggregates(of.aggregates, states)) if of.aggregates else []
@@ -124,7 +155,7 @@ async def _families_of_aggregates(of: Measured) -> list[Metric]:
     return families
 
 
-def _requests(http: HttpCounters) -> Iterator[Metric]:
+def _requests(http: HttpCounters) -> Iterator[Family]:
     routes = {(route.method, route.path): route for route in http.routes}
     answers = {
         (*key, str(status)): count
@@ -148,7 +179,7 @@ def _requests(http: HttpCounters) -> Iterator[Metric]:
     yield _gauge("tandem_http_connections", "Open connections of clients.", http.count_connections())
 
 
-def _users(of: ObservedFlow) -> Iterator[Metric]:
+def _users(of: ObservedFlow) -> Iterator[Family]:
     yield _counter("tandem_stage_users", "Users that have passed a stage here.", of.stages, "stage")
     taken_over = "Users synchronized here that another instance had created."
     yield _counter("tandem_taken_over_users", taken_over, of.committed.taken_over)
@@ -157,20 +188,20 @@ def _users(of: ObservedFlow) -> Iterator[Metric]:
     yield _histogram("tandem_lag_seconds", lag, of.committed.lag)
 
 
-def _batches(coalescers: Sequence[Coalescer[Any, Any]]) -> Iterator[Metric]:
+def _batches(coalescers: Sequence[Coalescer[Any, Any]]) -> Iterator[Family]:
     for family, name, text, attribute in _OF_COALESCERS:
         read = attrgetter(attribute)
         yield family(name, text, {each.name: read(each) for each in coalescers}, "coalescer")
 
 
-def _all_instances(state: FlowState) -> Iterator[Metric]:
+def _all_instances(state: FlowState) -> Iterator[Family]:
     yield _gauge("tandem_pending_users", "Pending users of all instances, to 100,000.", state.pending)
     oldest = "How long the oldest pending user has been waiting."
     yield _gauge("tandem_oldest_pending_seconds", oldest, state.oldest_pending_seconds)
     yield _gauge("tandem_dead_letters", "Users set aside, to 1,000.", state.dead_letters)
 
 
-def _aggregates(of: Sequence[ObservedFlow], states: Sequence[FlowState | None]) -> Iterator[Metric]:
+def _aggregates(of: Sequence[ObservedFlow], states: Sequence[FlowState | None]) -> Iterator[Family]:
     """The measures of users for each aggregate, by its name."""
     stages = {(each.kind, stage): count for each in of for stage, count in each.stages.items()}
     passed = "Aggregates that have passed a stage here."
@@ -185,7 +216,7 @@ def _aggregates(of: Sequence[ObservedFlow], states: Sequence[FlowState | None]) 
         yield _gauge(f"tandem_aggregate_{name}", text, values, "aggregate")
 
 
-def _feed(held_back: float | None) -> Iterator[Metric]:
+def _feed(held_back: float | None) -> Iterator[Family]:
     if held_back is not None:
         text = "Age of the oldest event that the feed does not show yet: a transaction before it is open."
         yield _gauge("tandem_feed_held_back_seconds", text, held_back)
@@ -193,7 +224,7 @@ def _feed(held_back: float | None) -> Iterator[Metric]:
 
 def _verification(
     scrubbed: Mapping[str, int] | None, found: Sequence[VerifiedState] | None
-) -> Iterator[Metric]:
+) -> Iterator[Family]:
     if scrubbed is not None:
         text = "Rows and documents of this kind that this instance has verified."
         yield _counter("tandem_verified_users", text, scrubbed, "kind")
@@ -206,7 +237,7 @@ def _verification(
         yield _gauge("tandem_verification_age_seconds", "Age of the oldest verification.", oldest, "kind")
 
 
-def _reactions(of: ObservedReactions, left: ReactionsLeft | None) -> Iterator[Metric]:
+def _reactions(of: ObservedReactions, left: ReactionsLeft | None) -> Iterator[Family]:
     yield _counter("tandem_reactions_done", "Reactions carried out here.", of.done())
     if left is not None:
         pending = "Reactions that all instances have left to do, to 100,000."
@@ -215,7 +246,7 @@ def _reactions(of: ObservedReactions, left: ReactionsLeft | None) -> Iterator[Me
         yield _gauge("tandem_oldest_reaction_seconds", oldest, left.oldest_seconds)
 
 
-def _instance(of: Measured) -> Iterator[Metric]:
+def _instance(of: Measured) -> Iterator[Family]:
     yield _gauge("tandem_ready", "Whether this instance can take a command.", of.is_ready())
     yield _gauge("tandem_lease_held", "Whether PostgreSQL renewed the lease last time.", of.lease.held)
     connections = of.database.connections
@@ -232,12 +263,15 @@ def _family(
     text: str,
     series: Series,
     *labels: str,
-) -> Metric:
-    family = kind(name, text, labels=labels)
-    for key, value in (series if isinstance(series, Mapping) else {(): series}).items():
-        shown = _buckets(value) if isinstance(value, Histogram) else (value,)
-        family.add_metric([key] if isinstance(key, str) else list(key), *shown)
-    return family
+) -> Family:
+    def made() -> Metric:
+        family = kind(name, text, labels=labels)
+        for key, value in (series if isinstance(series, Mapping) else {(): series}).items():
+            shown = _buckets(value) if isinstance(value, Histogram) else (value,)
+            family.add_metric([key] if isinstance(key, str) else list(key), *shown)
+        return family
+
+    return Family(name, made)
 
 
 _counter = partial(_family, CounterMetricFamily)

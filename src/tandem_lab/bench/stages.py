@@ -103,7 +103,7 @@ class StageWatch:
 async def _scrape(session: aiohttp.ClientSession, port: int) -> str:
     """The metrics of an instance. One that does not answer counts nothing."""
     try:
-        async with session.get(f"http://127.0.0.1:{port}/metrics") as answer:
+        async with session.get(f"http://127.0.0.1:{port}/metrics?names=tandem_batch_items") as answer:
             return await answer.text()
     except (aiohttp.ClientError, TimeoutError):
         return ""

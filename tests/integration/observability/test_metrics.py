@@ -63,6 +63,13 @@ async def test_users_are_counted_at_each_stage_with_their_lag(serve, system):
     assert told["tandem_batch_duration_seconds_count", "CreateUserCommand"] > 0
 
 
+async def test_only_the_metrics_asked_for_are_shown(serve):
+    served = await serve("counting")
+    answer = await served.client.get("/metrics?names=tandem_ready,tandem_http_requests,unknown")
+    told = [family.name for family in text_string_to_metric_families(answer.text)]
+    assert told == ["tandem_http_requests", "tandem_ready"]
+
+
 async def test_every_metric_is_described_and_every_described_one_is_told(scrape):
     told = {
         family.name for family in text_string_to_metric_families(scrape) if family.name.startswith("tandem_")
