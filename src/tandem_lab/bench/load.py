@@ -57,6 +57,7 @@ class Run(msgspec.Struct, frozen=True):
             post_ms=latencies.percentiles(),
             post_histogram=latencies,
             cpu_us_per_user=after.cpu_each(before, users) | {"generator": cost.cpu_us_per_request},
+            event_loop_us_per_user=round((after.event_loops_us - before.event_loops_us) / max(users, 1), 1),
             waiting_for_core=after.waiting_for_core(before),
             waiting_for_disk=after.waiting_for_disk(before),
             others_busy=after.others_busy(before),

@@ -10,7 +10,14 @@ import asyncpg
 import msgspec
 from pymongo import AsyncMongoClient
 
-from tandem_lab.bench.proc import MachineTimes, core_wait_us, cpu_us, machine_times, memory_mib
+from tandem_lab.bench.proc import (
+    MachineTimes,
+    core_wait_us,
+    cpu_us,
+    machine_times,
+    main_threads_us,
+    memory_mib,
+)
 from tandem_stack.status import Status
 
 #: Before everything that was ever written.
@@ -37,6 +44,8 @@ class Usage(msgspec.Struct, frozen=True):
     """Totals so far. The difference of two of them is what a run has used."""
 
     cpu_us: dict[str, int]
+    #: Of that of the instances: their main threads, on which their event loops run.
+    event_loops_us: int
     core_wait_us: dict[str, int]
     wal_bytes: int
     journal_bytes: int
@@ -131,6 +140,7 @@ class Probe:
         pids = pids_of(self.running)
         return Usage(
             cpu_us={name: cpu_us(roots) for name, roots in pids.items()},
+            event_loops_us=main_threads_us(pids["instances"]),
             core_wait_us={name: core_wait_us(roots) for name, roots in pids.items()},
             wal_bytes=int(wal),
             journal_bytes=int(status["wiredTiger"]["log"]["log bytes written"]),

@@ -38,6 +38,16 @@ def cpu_us(roots: Iterable[int]) -> int:
     return round(1e6 * seconds)
 
 
+def main_threads_us(pids: Iterable[int]) -> int:
+    """User and system time of the main thread of each process, in microseconds."""
+    seconds = 0.0
+    for pid in pids:
+        with suppress(psutil.NoSuchProcess):
+            threads = psutil.Process(pid).threads()
+            seconds += sum(each.user_time + each.system_time for each in threads if each.id == pid)
+    return round(1e6 * seconds)
+
+
 def core_wait_us(roots: Iterable[int]) -> int:
     """How long threads of these processes were ready to run and had no core, in microseconds.
 

@@ -51,6 +51,8 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     #: The time from CREATED to SYNCRONIZED, of every user.
     lag_ms: Percentiles | None = None
     cpu_us_per_user: dict[str, float] = {}
+    #: Of that of the instances: what is spent on the threads of their event loops.
+    event_loop_us_per_user: float | None = None
     memory_mib: dict[str, float] = {}
     #: Average numbers: of threads that were ready and had no core, and of cores that waited for the disk.
     waiting_for_core: dict[str, float] = {}

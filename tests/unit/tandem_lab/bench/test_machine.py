@@ -5,13 +5,13 @@ import subprocess
 import sys
 
 from tandem_lab.bench.probe import Usage
-from tandem_lab.bench.proc import MachineTimes, all_below, cpu_us, machine_times
+from tandem_lab.bench.proc import MachineTimes, all_below, cpu_us, machine_times, main_threads_us
 
 BURN = "import time\nwhile time.process_time() < 0.3: pass"
 
 
 def usage(at, busy_us, ours_us, **more):
-    found = {"cpu_us": {}, "core_wait_us": {}, "wal_bytes": 0, "journal_bytes": 0}
+    found = {"cpu_us": {}, "event_loops_us": 0, "core_wait_us": {}, "wal_bytes": 0, "journal_bytes": 0}
     machine = MachineTimes(at, busy_us, more.pop("disk_wait_us", 0))
     return Usage(machine=machine, ours_us=ours_us, **found | more)
 
@@ -57,10 +57,21 @@ def test_a_process_below_two_roots_counts_once():
     assert abs(both - alone) < 200_000
 
 
+def test_other_threads_of_a_process_do_not_count_as_its_main_one():
+    burn = f"import threading\nother = threading.Thread(target=exec, args=[{BURN!r}])\n"
+    wait = "other.start()\nother.join()\nprint(flush=True)\ninput()"
+    child = subprocess.Popen([sys.executable, "-c", burn + wait], **PIPES)
+    child.stdout.readline()
+    main, whole = main_threads_us([child.pid]), cpu_us([child.pid])
+    child.communicate(b"\n")
+    # The other thread had 0.3 s, of which the kernel's ticks hide some.
+    assert main <= whole - 200_000
+
+
 def test_a_process_that_is_gone_has_used_nothing():
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
-    assert cpu_us([child.pid]) == 0
+    assert cpu_us([child.pid]) == main_threads_us([child.pid]) == 0
 
 
 PIPES = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
