@@ -33,6 +33,8 @@ from tandem_stack.status import Status
 
 # Where reads and writes go on together, reads come at half of their highest rate, and writes at a quarter.
 READ_SHARE, WRITE_SHARE = 0.5, 0.25
+# Latency is judged at this share of the saturation, so it is measured in every round, and other shares once.
+HALF = 0.5
 # There are many contended loads, so each lasts only this share of the others' time.
 CONTENDED_SHARE = 1 / 3
 PGBENCH_SECONDS = 2
@@ -148,7 +150,8 @@ class Bench:
         seconds = plan.seconds * OVERHEAD
         for share in plan.open_shares:
             what = f"users due at {share:.0%} of the saturation"
-            yield Step(what, seconds, partial(self._open_share, share))
+            for round_ in range(1, plan.rounds + 1 if share == HALF else 2):
+                yield Step(what, seconds, partial(self._open_share, share, round_))
         for rate in plan.rates:
             yield Step(f"{rate:,.0f} users due a second", seconds, partial(self._open, rate))
         yield from self._reads()
@@ -232,12 +235,12 @@ class Bench:
     async def _change(self, change: Change, load: Load, round_: int) -> list[Measurement]:
         return [await measure_changes(self._probe, self._url, load, change, round_)]
 
-    async def _open_share(self, share: float) -> list[Measurement]:
-        return await self._open(float(round(share * self._highest(Kind.CLOSED))))
+    async def _open_share(self, share: float, round_: int) -> list[Measurement]:
+        return await self._open(float(round(share * self._highest(Kind.CLOSED))), round_)
 
-    async def _open(self, rate: float) -> list[Measurement]:
+    async def _open(self, rate: float, round_: int = 1) -> list[Measurement]:
         load = Load(self._plan.seconds, max(self._plan.connections), rate)
-        return [await measure_creates(self._probe, self._url, load, 1)]
+        return [await measure_creates(self._probe, self._url, load, round_)]
 
     async def _read(self, kind: Kind, round_: int, share: float | None = None) -> list[Measurement]:
         paths, load = await self._paths_of(kind), self._reading(share)

@@ -158,7 +158,7 @@ async def test_a_report_is_the_same_after_its_json(stack):
         connections=(4, 2),
         changed=1,
         exponents=(1.0,),
-        open_shares=(0.1,),
+        open_shares=(0.1, 0.5),
         rates=(100.0,),
         read_connections=2,
         own_writes=5,
@@ -171,8 +171,10 @@ async def test_a_report_is_the_same_after_its_json(stack):
     beside = ["read by e-mail beside writes", "create beside reads"]
     closed = ["closed", "update", "delete", "closed"] * 2
     contended = ["contended update", "contended update, If-Match"] * 2
-    assert kinds == closed + contended + ["open"] * 2 + reads + ["read by e-mail"] + beside
-    assert report.measurements[13].statuses == {"201": 30}
+    assert kinds == closed + contended + ["open"] * 4 + reads + ["read by e-mail"] + beside
+    assert report.measurements[15].statuses == {"201": 30}
+    # Half of the saturation is measured in every round.
+    assert [each.round for each in report.measurements[12:16]] == [1, 1, 2, 1]
     assert [each.commands for each in report.own_writes] == [5, 5]
     assert report.environment["postgres"]["fsync"] == "on"
     assert msgspec.json.decode(msgspec.json.encode(report), type=Report) == report
