@@ -8,6 +8,7 @@ to do. Besides CPU it says what a cache that is too small would show: pages that
 
 import asyncio
 import statistics
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -123,18 +124,21 @@ def _say(number: int, few: Cost, many: Cost) -> None:
 @click.option("--rounds", type=click.IntRange(1, 50), default=5, show_default=True)
 @click.option("--seconds", type=click.FloatRange(1, 600), default=8.0, show_default=True)
 @click.option("--connections", type=click.IntRange(1, 2000), default=200, show_default=True)
+@click.option("--at-most", type=click.FloatRange(min=0), help="Exit 1 if the median of the ratios is higher.")
 @click.option("--place", type=click.Path(file_okay=False, path_type=Path), default=Path("grown"))
 def main(place: Path, **choices: Any) -> None:
     """Fill, measure in turn, and print medians."""
     load, rounds = Load(choices["seconds"], choices["connections"]), choices["rounds"]
     sizes = (choices["beside"], choices["users"])
     found = asyncio.run(compare(place.absolute(), sizes, load, rounds))
-    ratios = [many.servers / few.servers for few, many in found]
-    click.echo(f"All servers, CPU of a user: {statistics.median(ratios):.3f} (median of {rounds} rounds)")
+    ratio = statistics.median(many.servers / few.servers for few, many in found)
+    click.echo(f"All servers, CPU of a user: {ratio:.3f} (median of {rounds} rounds)")
     for server in SERVERS:
         each = [[cost.cpu[server] for cost in costs] for costs in zip(*found, strict=True)]
         few, many = map(statistics.median, each)
         click.echo(f"  {server:9} {few:6.1f} -> {many:6.1f} us: {many / max(few, 0.1):.3f}")
+    if choices["at_most"] is not None and ratio > choices["at_most"]:
+        sys.exit(1)
 
 
 if __name__ == "__main__":
