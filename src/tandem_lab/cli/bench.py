@@ -19,6 +19,7 @@ from tandem_lab.bench.steps import Tell
 from tandem_lab.cli.common import finish, measure, numbers, report_options, stack_for, with_choices
 from tandem_lab.report.analysis import Ratio, ratios
 from tandem_lab.report.format import number
+from tandem_lab.report.metrics import cpu_by_thread
 from tandem_lab.report.runs import Loads, load_name
 from tandem_lab.report.thresholds import Threshold
 
@@ -30,9 +31,10 @@ COLUMNS = (
     Column("lag p50", spare=2),
     Column("lag p99", spare=1),
     Column("inst. us", spare=5),
-    Column("PG us", spare=6),
-    Column("Mongo us", spare=7),
-    Column("nginx us", spare=8),
+    Column("loop us", spare=6),
+    Column("PG us", spare=7),
+    Column("Mongo us", spare=8),
+    Column("nginx us", spare=9),
 )
 
 
@@ -129,7 +131,6 @@ def _row(measurement: Measurement) -> list[str]:
     row = [load, f"{rate_of(measurement):,.0f}"]
     for found in (measurement.post_ms, measurement.lag_ms):
         row += [f"{found.p50:,.1f}", f"{found.p99:,.1f}"] if found else ["", ""]
-    cpu = measurement.cpu_us_per_user
-    return row + [
-        f"{cpu[name]:,.0f}" if cpu.get(name) else "" for name in ("instances", "postgres", "mongodb", "nginx")
-    ]
+    cpu = measurement.cpu_us_per_user | cpu_by_thread(measurement)
+    shown = ("instances", "event-loop", "postgres", "mongodb", "nginx")
+    return row + [f"{cpu[name]:,.0f}" if cpu.get(name) else "" for name in shown]

@@ -23,7 +23,9 @@ from tandem_lab.bench.results import Report
 from tandem_lab.bench.steps import Tell
 from tandem_lab.cli.display import Display, MeasurementDisplay
 from tandem_lab.errors import LabError
+from tandem_lab.report.analysis import warnings
 from tandem_lab.report.page import write_report
+from tandem_lab.report.runs import Loads
 from tandem_lab.report.thresholds import Threshold, ThresholdOutcome, judge, parse_threshold
 from tandem_stack.errors import StackError
 from tandem_stack.running import data_dir_option, running_on
@@ -175,6 +177,8 @@ def finish(
         raise LabError(msg) from None
     console = Console()
     console.print(table)
+    for warning in warnings(Loads(report)):
+        console.print(f"[yellow]Mind:[/] {escape(warning)}", soft_wrap=True)
     for outcome in outcomes:
         console.print(_line(outcome), soft_wrap=True)
     click.echo(f"Report: {page}; raw data: {json_file}")

@@ -32,8 +32,13 @@ class MeasurementDisplay(Display):
     def __init__(self, console: Console) -> None:
         columns = (TextColumn("{task.fields[steps]}"), TimeElapsedColumn(), TextColumn("{task.fields[left]}"))
         said = TextColumn("{task.description}")
+        # Ten times a second, which is usual, would take 1 % of a core from what is measured.
         super().__init__(
-            BarColumn(), *columns, said, console=console, transient=True, disable=not console.is_terminal
+            *(BarColumn(), *columns, said),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+            refresh_per_second=1,
         )
         self.add_task("looking at the machine", total=1.0, steps="", left="")
 

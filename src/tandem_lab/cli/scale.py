@@ -10,7 +10,7 @@ from tandem_lab.bench.results import Report
 from tandem_lab.bench.scale import QUICK, ScalePlan
 from tandem_lab.bench.scale import scale as run_scale
 from tandem_lab.cli.common import finish, measure, numbers, report_options, with_choices
-from tandem_lab.report.analysis import instances_ratios
+from tandem_lab.report.analysis import OF_INSTANCES, beside_one
 from tandem_lab.report.format import number
 from tandem_lab.report.metrics import servers_cpu
 from tandem_lab.report.runs import Loads, Runs
@@ -54,23 +54,26 @@ def table_of(report: Report) -> FittedTable:
     table = FittedTable(
         Column("load", fold_at=24, is_number=False),
         Column("users/s"),
-        Column("servers, us/user", spare=1),
-        Column("fairness", spare=2),
+        Column("servers, us/user", spare=4),
+        Column("loop, us/user", spare=5),
+        *(Column(f"{name}, to one", spare=3) for name in OF_INSTANCES.values()),
+        Column("fairness", spare=6),
         elsewhere="A wider window shows more, the report all.",
     )
     loads = Loads(report)
     for runs in loads.all:
-        table.add_row(*_row(runs))
-    for ratio in instances_ratios(loads):
-        table.add_row(ratio.id.name, number(ratio.spread.median))
+        table.add_row(*_row(runs, loads))
     return table
 
 
-def _row(runs: Runs) -> list[str]:
+def _row(runs: Runs, loads: Loads) -> list[str]:
     is_shared = runs.key.instances > 1 and runs.fairness is not None
+    beside = beside_one(runs.key.instances, loads) if runs.key.through_nginx else {}
     return [
         str(runs.key),
         number(runs.rate.median),
         number(runs.spread(servers_cpu).median),
+        number(runs.spread(lambda each: each.event_loop_us_per_user or 0.0).median),
+        *(number(beside[each].median) if each in beside else "" for each in OF_INSTANCES),
         f"{runs.fairness:.3f}" if is_shared else "",
     ]

@@ -2,19 +2,20 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum, auto
+from functools import partial
 from typing import Literal
 
 import msgspec
 
 from tandem_lab.bench.load_kinds import BROWSER_CONNECTIONS, Kind
 from tandem_lab.bench.results import Measurement, Report, rate_of
-from tandem_lab.report.metrics import component_name, servers_cpu
+from tandem_lab.report.metrics import component_name, cpu_by_thread, servers_cpu
 from tandem_lab.report.runs import Loads, Runs
 from tandem_lab.saturation import saturated_component
 from tandem_lab.statistics import Spread, median_with_spread
 from tandem_stack.nginx import WORKERS
 
-#: From this many cores kept busy by other programs on, absolute numbers are too low.
+#: From this many cores kept busy by other programs on, absolute numbers are worse than they should be.
 OTHERS_BUSY = 0.2
 #: From this difference in cores taken by other programs on, the two sides of a ratio were not measured alike.
 UNEVEN = 0.3
@@ -37,8 +38,20 @@ class Quantity(Enum):
     """By what quantity two loads are compared."""
 
     USERS_A_SECOND = auto()
-    ANSWER_TIME = auto()
-    USERS_A_CPU_SECOND = auto()
+    ANSWER_P50 = auto()
+    ANSWER_P99 = auto()
+    CPU = auto()
+    CPU_WITHOUT_NGINX = auto()
+
+
+#: The percentiles by which answers are compared.
+ANSWERS = {Quantity.ANSWER_P50: "p50", Quantity.ANSWER_P99: "p99"}
+#: By what several instances are compared with one.
+OF_INSTANCES = {
+    Quantity.USERS_A_SECOND: "users/s",
+    Quantity.CPU: "CPU of a user",
+    Quantity.CPU_WITHOUT_NGINX: "CPU but nginx's",
+}
 
 
 class RatioId(msgspec.Struct, frozen=True):
@@ -53,25 +66,30 @@ class RatioId(msgspec.Struct, frozen=True):
     @property
     def name(self) -> str:
         """The name for people. A ratio of the service at saturation does not mention the service."""
-        if self.quantity is Quantity.ANSWER_TIME:
-            clients = BROWSER_CONNECTIONS
-            return f"answer p50 at {clients} connections: ratio to “{self.to}, {clients} clients”"
-        if self.quantity is Quantity.USERS_A_CPU_SECOND:
-            return f"{self.instances} behind nginx, users per CPU second: ratio to “one without nginx”"
+        if self.quantity in ANSWERS:
+            percentile, clients = ANSWERS[self.quantity], BROWSER_CONNECTIONS
+            return f"answer {percentile} at {clients} connections: ratio to “{self.to}, {clients} clients”"
+        if self.instances:
+            what = OF_INSTANCES[self.quantity]
+            return f"{self.instances} behind nginx, {what}: ratio to “one without nginx”"
         to = "create" if self.to is Kind.CLOSED else self.to
         return f"{'' if self.of is Kind.CLOSED else f'{self.of}: '}ratio to “{to}”"
 
 
 class Ratio(msgspec.Struct, frozen=True):
-    """A number divided by that of a baseline, round by round, as both had the same noise in a round."""
+    """A number divided by that of a baseline, round by round, as both had the same noise in a round.
+
+    `uneven` has the rounds in which other programs took far more from one side than from the other.
+    """
 
     id: RatioId
     rounds: list[float]
+    uneven: list[int]
 
     @property
     def better(self) -> Literal["more", "less"]:
         """Which way is better."""
-        return "less" if self.id.quantity is Quantity.ANSWER_TIME else "more"
+        return "more" if self.id.quantity is Quantity.USERS_A_SECOND else "less"
 
     @property
     def spread(self) -> Spread:
@@ -88,27 +106,29 @@ def ratios(loads: Loads) -> list[Ratio]:
     return [ratio for ratio in _every_ratio(loads) if ratio.rounds]
 
 
-def instances_ratios(loads: Loads) -> list[Ratio]:
-    """Users per CPU second of all servers: instances behind nginx to one without."""
-    return [ratio for ratio in ratios(loads) if ratio.id.quantity is Quantity.USERS_A_CPU_SECOND]
+def beside_one(instances: int, loads: Loads) -> dict[Quantity, Spread]:
+    """So many instances behind nginx as ratios to one without; empty if not both were measured."""
+    return {each.id.quantity: each.spread for each in ratios(loads) if each.id.instances == instances}
 
 
 def limit_of(runs: Runs, loads: Loads) -> str:
     """What keeps this load from going faster, in a sentence or two; empty if that is not known."""
     measurement, cores = runs.typical, loads.cores
-    seconds = {name: us * measurement.users / 1e6 for name, us in measurement.cpu_us_per_user.items()}
+    seconds = {
+        component_name(name): us * measurement.users / 1e6 for name, us in cpu_by_thread(measurement).items()
+    }
     if not cores or not seconds or measurement.seconds <= 0:
         return ""
     if max(_others_busy_at_first(loads.report), measurement.others_busy or 0.0) > OTHERS_BUSY:
         return "What limits it cannot be told while other programs take part of the cores."
-    threads = threads_of(max(1, measurement.instances))
+    threads = {component_name(name): n for name, n in threads_of(max(1, measurement.instances)).items()}
     limit = saturated_component(seconds, measurement.seconds, cores, threads).sentence
     return limit + _waits(measurement)
 
 
 def threads_of(instances: int) -> dict[str, int]:
-    """Which components cannot use every core, and how many they can use: one for each process."""
-    return {"instances": instances, "nginx": WORKERS, "generator": 1}
+    """Which parts cannot use every core, and how many they can use: one for each thread or process."""
+    return {"event-loop": instances, "instances": instances, "nginx": WORKERS, "generator": 1}
 
 
 def others_busy(report: Report) -> float:
@@ -122,9 +142,9 @@ def failures(report: Report) -> int:
     return sum(count for status, count in statuses if status not in NO_FAILURES)
 
 
-def outdated(report: Report) -> int | None:
-    """Reads that wanted a version and were answered without it; None if there were no such reads."""
-    return sum(each.outdated for each in report.own_writes) if report.own_writes else None
+def outdated(report: Report) -> int:
+    """Reads that wanted a version and were answered without it."""
+    return sum(each.outdated for each in report.own_writes)
 
 
 def generator_busy(report: Report) -> float:
@@ -167,27 +187,19 @@ def _disturbed(report: Report) -> str:
     )
     return (
         f"Other programs kept {_others_busy_at_first(report):.2f} cores busy when this began{meanwhile}: "
-        "absolute numbers are too low. Ratios hold where both sides were disturbed alike."
+        "rates are too low, times and CPU too high. Ratios hold only between loads that need as many cores, "
+        "and were disturbed alike."
     )
 
 
 def _uneven(loads: Loads) -> list[str]:
-    """The rounds in which other programs disturbed the service and a baseline differently."""
-    if loads.saturated is None:
-        return []
-    ours = _by_round(loads.saturated.measurements, _others)
-    uneven = dict.fromkeys(
-        f"{each.kind} in round {each.round}"
-        for runs in (*loads.baselines, *loads.changes)
-        for each in runs.measurements
-        if abs(_others(each) - ours.get(each.round, 0.0)) > UNEVEN
+    """The ratios of which other programs disturbed the two sides differently."""
+    # Several ratios have the same instances on both sides: one of them is enough.
+    uneven = {ratio.id.instances or ratio.id: ratio for ratio in reversed(ratios(loads)) if ratio.uneven}
+    names = "; ".join(
+        f"{ratio.id.name} (round {', '.join(map(str, ratio.uneven))})" for ratio in uneven.values()
     )
-    names = ", ".join(uneven)
-    return [f"Other programs disturbed the service and these unevenly: {names}."] if uneven else []
-
-
-def _others(measurement: Measurement) -> float:
-    return measurement.others_busy or 0.0
+    return [f"Other programs disturbed the two sides of these unevenly: {names}."] if names else []
 
 
 def _others_busy_at_first(report: Report) -> float:
@@ -216,19 +228,10 @@ def _every_ratio(loads: Loads) -> Iterator[Ratio]:
         ours = _best_by_round(loads.saturated.measurements)
         for kind in dict.fromkeys(each.key.kind for each in loads.baselines):
             yield _ratio(RatioId(Kind.CLOSED, kind), ours, _best_of(kind, report))
-    # How long a browser waits for its answer, and pgbench with as many clients.
-    ours, theirs = (
-        _by_round(
-            [
-                each
-                for each in report.measurements
-                if (each.kind, each.connections) == (kind, BROWSER_CONNECTIONS)
-            ],
-            lambda each: each.post_ms.p50 if each.post_ms is not None else 0.0,
-        )
-        for kind in (Kind.CLOSED, Kind.ONE_AT_A_TIME)
-    )
-    yield _ratio(RatioId(Kind.CLOSED, Kind.ONE_AT_A_TIME, Quantity.ANSWER_TIME), ours, theirs)
+    for quantity, percentile in ANSWERS.items():
+        ours, theirs = _browsers(Kind.CLOSED, report), _browsers(Kind.ONE_AT_A_TIME, report)
+        ratio_id = RatioId(Kind.CLOSED, Kind.ONE_AT_A_TIME, quantity)
+        yield _ratio(ratio_id, ours, theirs, partial(_answer_ms, percentile))
     for kind in (Kind.UPDATE, Kind.DELETE):
         yield _ratio(RatioId(kind, Kind.CLOSED), _best_of(kind, report), _best_of(Kind.CLOSED, report))
     yield _ratio(
@@ -243,26 +246,54 @@ def _every_ratio(loads: Loads) -> Iterator[Ratio]:
 
 def _every_instances_ratio(loads: Loads) -> Iterator[Ratio]:
     direct = [each for each in loads.closed if each.key.instances == 1 and not each.key.through_nginx][:1]
+    values: dict[Quantity, Callable[[Measurement], float]] = {
+        Quantity.USERS_A_SECOND: rate_of,
+        Quantity.CPU: servers_cpu,
+        Quantity.CPU_WITHOUT_NGINX: lambda each: servers_cpu(each) - each.cpu_us_per_user.get("nginx", 0.0),
+    }
     for one in direct:
         for each in loads.closed:
             if each.key.through_nginx and each.key.connections == one.key.connections:
-                ratio_id = RatioId(Kind.CLOSED, Kind.CLOSED, Quantity.USERS_A_CPU_SECOND, each.key.instances)
-                # Users per CPU second are one divided by the CPU of a user, so the two sides change places.
-                yield _ratio(ratio_id, *(_by_round(runs.measurements, servers_cpu) for runs in (one, each)))
+                for quantity, value in values.items():
+                    ratio_id = RatioId(Kind.CLOSED, Kind.CLOSED, quantity, each.key.instances)
+                    ours, theirs = _best_by_round(each.measurements), _best_by_round(one.measurements)
+                    yield _ratio(ratio_id, ours, theirs, value)
 
 
-def _ratio(ratio_id: RatioId, ours: Mapping[int, float], theirs: Mapping[int, float]) -> Ratio:
-    return Ratio(ratio_id, [ours[number] / theirs[number] for number in sorted(ours) if theirs.get(number)])
+def _browsers(kind: Kind, report: Report) -> dict[int, Measurement]:
+    """A closed load like a browser's, or pgbench with as many clients."""
+    wanted = (kind, BROWSER_CONNECTIONS)
+    return _best_by_round(each for each in report.measurements if (each.kind, each.connections) == wanted)
 
 
-def _best_of(kind: Kind, report: Report) -> dict[int, float]:
+def _answer_ms(percentile: str, measurement: Measurement) -> float:
+    return float(getattr(measurement.post_ms, percentile, 0.0))
+
+
+def _ratio(
+    ratio_id: RatioId,
+    ours: Mapping[int, Measurement],
+    theirs: Mapping[int, Measurement],
+    value: Callable[[Measurement], float] = rate_of,
+) -> Ratio:
+    both = [number for number in sorted(ours.keys() & theirs.keys()) if value(theirs[number])]
+    rounds = [value(ours[number]) / value(theirs[number]) for number in both]
+    return Ratio(ratio_id, rounds, [number for number in both if _is_uneven(ours[number], theirs[number])])
+
+
+def _is_uneven(one: Measurement, other: Measurement) -> bool:
+    """Whether other programs took far more from one than from the other, if that is known of both."""
+    return (
+        one.others_busy is not None
+        and other.others_busy is not None
+        and abs(one.others_busy - other.others_busy) > UNEVEN
+    )
+
+
+def _best_of(kind: Kind, report: Report) -> dict[int, Measurement]:
     return _best_by_round(each for each in report.measurements if each.kind == kind)
 
 
-def _best_by_round(measurements: Iterable[Measurement]) -> dict[int, float]:
-    """The highest rate of each round: a baseline that was tried with several loads counts with its best."""
-    return _by_round(sorted(measurements, key=rate_of), rate_of)
-
-
-def _by_round(measurements: Iterable[Measurement], value: Callable[[Measurement], float]) -> dict[int, float]:
-    return {each.round: value(each) for each in measurements}
+def _best_by_round(measurements: Iterable[Measurement]) -> dict[int, Measurement]:
+    """The fastest of each round: a baseline that was tried with several loads counts with its best."""
+    return {each.round: each for each in sorted(measurements, key=rate_of)}

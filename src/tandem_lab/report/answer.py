@@ -1,13 +1,14 @@
 """The answer: what a reader wants to know first, in a few sentences and big numbers."""
 
 from collections.abc import Sequence
+from statistics import median
 
 from tandem_lab.bench.load_kinds import BESIDE_USERS, Kind
 from tandem_lab.report.analysis import DURABILITY, limit_of, ratios, warnings
 from tandem_lab.report.format import number, rounds
 from tandem_lab.report.markup import Content, element
-from tandem_lab.report.metrics import servers_cpu
-from tandem_lab.report.runs import Loads, Runs
+from tandem_lab.report.metrics import component_name, cpu_by_thread, servers_cpu
+from tandem_lab.report.runs import LATENCIES, Loads, Runs
 from tandem_lab.report.thresholds import ThresholdOutcome
 from tandem_lab.statistics import Spread
 
@@ -40,9 +41,12 @@ def sentences(loads: Loads) -> list[Content]:
 def big_numbers(loads: Loads) -> list[Content]:
     """The numbers to remember, each with what it is and how far it spreads."""
     cards = [] if loads.saturated is None else _cards_of(loads.saturated, loads.half)
+    # Of several numbers of instances, the largest has its cards.
+    most = max((each.key.instances for each in loads.closed), default=0)
     cards += [
         _card(number(found.median), "", ratio.id.name, _range(found))
         for ratio in ratios(loads)
+        if ratio.id.instances in {0, most}
         for found in [ratio.spread]
     ]
     return [element("dl", *cards, class_="cards")] if cards else []
@@ -54,16 +58,16 @@ def _cards_of(saturated: Runs, half: Runs | None) -> list[Content]:
     if half is not None:
         share = f"at {half.key.percent}% of that rate"
         cards += [
-            _card(number(found.p99), "ms", f"{name} p99 {share}", f"p50: {number(found.p50)} ms")
-            for name, found in (("lag", half.typical.lag_ms), ("answer", half.typical.post_ms))
-            if found is not None
+            _card(number(found.median), "ms", f"{name} p99 {share}", _range(found))
+            for name, of in LATENCIES.items()
+            if (found := half.latency(of, "p99"))
         ]
     cpu = saturated.spread(servers_cpu)
     if cpu.median:
-        own = saturated.spread(lambda each: each.cpu_us_per_user.get("instances", 0.0)).median
-        cards.append(
-            _card(number(cpu.median), "µs", "CPU of all servers per user", f"instances: {number(own)} µs")
-        )
+        costs = [each.cpu_us_per_user | cpu_by_thread(each) for each in saturated.measurements]
+        parts = {name: [cost[name] for cost in costs if name in cost] for name in ("instances", "event-loop")}
+        said = [f"{component_name(name)}: {number(median(us))} µs" for name, us in parts.items() if us]
+        cards.append(_card(number(cpu.median), "µs", "CPU of all servers per user", ", ".join(said)))
     return cards
 
 
@@ -128,18 +132,17 @@ def _growth(loads: Loads, saturated: Runs) -> Content:
 def _at_half(half: Runs | None) -> Content:
     if half is None:
         return None
-    lag, post = half.typical.lag_ms, half.typical.post_ms
-    found = []
-    if lag is not None:
-        found.append(
-            f"half of all users were through after {number(lag.p50)} ms and 99% within {number(lag.p99)} ms"
-        )
-    if post is not None:
-        found.append(
-            f"clients had their answer after {number(post.p50)} ms (p50) and {number(post.p99)} ms (p99)"
-        )
+    lags, answers = (
+        [number(found.median) for each in ("p50", "p99") if (found := half.latency(of, each))]
+        for of in (LATENCIES["lag"], LATENCIES["answer"])
+    )
+    said = []
+    if lags:
+        said.append(f"half of all users were through after {lags[0]} ms and 99% within {lags[1]} ms")
+    if answers:
+        said.append(f"clients had their answer after {answers[0]} ms (p50) and {answers[1]} ms (p99)")
     rate = f"At {half.key.percent}% of that, {number(half.rate.median)} users a second"
-    return element("p", rate, ", ", "; ".join(found), ".")
+    return element("p", rate, ", ", "; ".join(said), ".")
 
 
 def _card(value: str, unit: str, what: str, beside: str) -> Content:

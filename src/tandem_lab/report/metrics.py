@@ -11,7 +11,15 @@ from tandem_lab.histogram import Percentiles
 
 #: What the stack runs. The load generator is not part of it.
 SERVERS = ("instances", "postgres", "mongodb", "nginx")
-COMPONENT_NAMES = {"postgres": "PostgreSQL", "mongodb": "MongoDB", "program": "the baseline itself"}
+#: What the CPU of the instances is divided into. The first runs on one core of each instance.
+THREADS = ("event-loop", "other-threads")
+COMPONENT_NAMES = {
+    "postgres": "PostgreSQL",
+    "mongodb": "MongoDB",
+    "program": "the baseline itself",
+    "event-loop": "event loop",
+    "other-threads": "instances' other threads",
+}
 PERCENTILE_NAMES = {"p50": "p50", "p90": "p90", "p99": "p99", "p99_9": "p99.9", "max": "max"}
 
 
@@ -38,6 +46,16 @@ def servers_cpu(measurement: Measurement) -> float:
     return sum(cpu for name, cpu in measurement.cpu_us_per_user.items() if name in SERVERS)
 
 
+def cpu_by_thread(measurement: Measurement) -> dict[str, float]:
+    """CPU us of each component; that of the instances is divided by thread, where this is known."""
+    cost, event_loop = measurement.cpu_us_per_user, measurement.event_loop_us_per_user
+    if event_loop is None or "instances" not in cost:
+        return cost
+    threads = (event_loop, max(0.0, round(cost["instances"] - event_loop, 1)))
+    others = {name: used for name, used in cost.items() if name != "instances"}
+    return dict(zip(THREADS, threads, strict=True)) | others
+
+
 def _metrics(measurement: Measurement) -> Iterator[tuple[Metric, float]]:
     changes = measurement.kind in CHANGES | CONTENDED
     thing = "read" if is_read(measurement) else "command" if changes else "user"
@@ -49,8 +67,9 @@ def _metrics(measurement: Measurement) -> Iterator[tuple[Metric, float]]:
     cpu = measurement.cpu_us_per_user
     if any(name in cpu for name in SERVERS):
         yield Metric("CPU: all servers", f"µs/{thing}", "less"), servers_cpu(measurement)
-    for name, used in cpu.items():
-        yield Metric(f"CPU: {component_name(name)}", f"µs/{thing}", "less" if name in SERVERS else None), used
+    for name, used in (cpu | cpu_by_thread(measurement)).items():
+        better: Literal["less"] | None = "less" if name in {*SERVERS, *THREADS} else None
+        yield Metric(f"CPU: {component_name(name)}", f"µs/{thing}", better), used
     for metric, value in _surroundings(measurement):
         if value is not None:
             yield metric, value

@@ -18,14 +18,14 @@ from tandem_lab.report.chart import (
     logarithmic,
     percentile,
 )
-from tandem_lab.report.format import milliseconds, number
+from tandem_lab.report.format import milliseconds, number, spread
 from tandem_lab.report.markup import Content, details, element, table
-from tandem_lab.report.metrics import PERCENTILE_NAMES, SERVERS, component_name
-from tandem_lab.report.runs import Loads, Runs
+from tandem_lab.report.metrics import PERCENTILE_NAMES, SERVERS, THREADS, component_name, cpu_by_thread
+from tandem_lab.report.runs import LATENCIES, Latency, Loads, Runs
 from tandem_lab.report.series import STAGES, lag_ms, rates
 from tandem_lab.statistics import median_with_spread
 
-COMPONENTS = (*SERVERS, "program", "generator")
+COMPONENTS = (*THREADS, *SERVERS, "program", "generator")
 MOST_LINES = 4
 #: An axis and its name.
 Axis = tuple[str, Scale]
@@ -138,8 +138,8 @@ def open_loop(loads: Loads) -> list[Content]:
     ]
     opened.sort(key=lambda each: each.typical.rate_due or 0)
     lines = [
-        Line(f"{of} {field}", f"{of}-{field}", _by_rate(opened, of, field), dots=True)
-        for of in ("answer", "lag")
+        Line(f"{name} {field}", f"{name}-{field}", _by_rate(opened, of, field), dots=True)
+        for name, of in LATENCIES.items()
         for field in ("p50", "p99")
     ]
     values = [ms for line in lines for _, ms in line.points if ms > 0]
@@ -176,23 +176,20 @@ def _open_table(opened: Sequence[Runs]) -> Content:
     header = ("load", "due/s", "done/s", "answer p50, ms", "answer p99, ms", "lag p50, ms", "lag p99, ms")
     rows = []
     for each in opened:
-        found = (each.typical.post_ms, each.typical.lag_ms)
-        latencies = [milliseconds(one, field) for one in found for field in ("p50", "p99")]
+        found = [each.latency(of, field) for of in LATENCIES.values() for field in ("p50", "p99")]
+        latencies = [spread(one) if one else "" for one in found]
         rows.append((str(each.key), number(each.typical.rate_due or 0), number(each.rate.median), *latencies))
     return table("Open loads", header, rows)
 
 
-def _by_rate(opened: Sequence[Runs], of: str, field: str) -> list[tuple[float, float]]:
-    found = [
-        (each.typical.rate_due, each.typical.post_ms if of == "answer" else each.typical.lag_ms)
-        for each in opened
-    ]
-    return [(rate, getattr(percentiles, field)) for rate, percentiles in found if rate and percentiles]
+def _by_rate(opened: Sequence[Runs], of: Latency, field: str) -> list[tuple[float, float]]:
+    found = [(each.typical.rate_due, each.latency(of, field)) for each in opened]
+    return [(rate, latency.median) for rate, latency in found if rate and latency]
 
 
 def _median_costs(runs: Runs) -> dict[str, float]:
-    names = runs.measurements[0].cpu_us_per_user
-    return {name: runs.spread(lambda each, n=name: each.cpu_us_per_user.get(n, 0.0)).median for name in names}  # type: ignore[misc]
+    names = cpu_by_thread(runs.measurements[0])
+    return {name: runs.spread(lambda each, n=name: cpu_by_thread(each).get(n, 0.0)).median for name in names}  # type: ignore[misc]
 
 
 def _style(component: str) -> str:

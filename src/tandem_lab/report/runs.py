@@ -1,6 +1,7 @@
 """The loads of a report, each with its repeats."""
 
 from collections.abc import Callable
+from typing import Literal
 
 import msgspec
 
@@ -12,6 +13,11 @@ from tandem_lab.statistics import Spread, jain_index, median_with_spread
 
 #: An open load at this share of the saturation, in percent, counts as half of it.
 HALF = range(40, 61)
+
+
+#: What takes time, by its names in a measurement; and these by its names for people.
+Latency = Literal["post_ms", "lag_ms"]
+LATENCIES: dict[str, Latency] = {"answer": "post_ms", "lag": "lag_ms"}
 
 
 class LoadKey(msgspec.Struct, frozen=True):
@@ -90,6 +96,16 @@ class Runs(msgspec.Struct, frozen=True):
     def spread(self, value: Callable[[Measurement], float]) -> Spread:
         """The median and the extremes of any number of a measurement."""
         return median_with_spread([value(measurement) for measurement in self.measurements])
+
+    def milliseconds(self, of: Latency, percentile: str) -> list[float]:
+        """A percentile of answers or lags, in each repeat that has it."""
+        found = [getattr(each, of) for each in self.measurements]
+        return [getattr(each, percentile) for each in found if each is not None]
+
+    def latency(self, of: Latency, percentile: str) -> Spread | None:
+        """The median and the extremes of that; None if no repeat has it."""
+        found = self.milliseconds(of, percentile)
+        return median_with_spread(found) if found else None
 
     def values(self) -> dict[Metric, list[float]]:
         """Every number, with its value in each repeat that has it."""

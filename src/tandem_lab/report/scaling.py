@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from tandem_lab.bench.load_kinds import Kind
 from tandem_lab.bench.results import rate_of
-from tandem_lab.report.analysis import instances_ratios, limit_of, threads_of
+from tandem_lab.report.analysis import OF_INSTANCES, Quantity, beside_one, limit_of, threads_of
 from tandem_lab.report.chart import Line, linear
 from tandem_lab.report.format import number, spread
 from tandem_lab.report.markup import Content, element, table
-from tandem_lab.report.metrics import SERVERS, servers_cpu
+from tandem_lab.report.metrics import SERVERS, THREADS, cpu_by_thread, servers_cpu
 from tandem_lab.report.plots import plotted
 from tandem_lab.report.runs import Loads, Runs
 from tandem_lab.saturation import predicted_capacity
@@ -39,17 +39,22 @@ def sentences(loads: Loads) -> list[Content]:
             f"instances, {number(most / least)} times as many users. The most were carried by {best}.",
         )
     ]
-    contents += [
-        element(
-            "p",
-            f"For each second of CPU that all servers spend, {last} instances behind nginx bring ",
-            element("strong", f"{number(ratio.spread.median)} times"),
-            " as many users to the end as one instance that is asked directly.",
-        )
-        for ratio in instances_ratios(loads)
-        if ratio.id.instances == last
-    ]
-    return [*contents, _too_few_cores(last, loads)]
+    return [*contents, _beside_one(last, loads), _too_few_cores(last, loads)]
+
+
+def _beside_one(instances: int, loads: Loads) -> Content:
+    """How instances behind nginx compare with one that is asked directly."""
+    found = {quantity: number(ratio.median) for quantity, ratio in beside_one(instances, loads).items()}
+    if not found:
+        return None
+    return element(
+        "p",
+        f"Beside one instance that is asked directly, {instances} behind nginx carry ",
+        element("strong", f"{found[Quantity.USERS_A_SECOND]} times"),
+        " as many users a second, and a user costs all servers ",
+        element("strong", f"{found[Quantity.CPU]} times"),
+        f" as much CPU, or {found[Quantity.CPU_WITHOUT_NGINX]} times without the share of nginx.",
+    )
 
 
 def over_instances(loads: Loads) -> list[Content]:
@@ -60,8 +65,12 @@ def over_instances(loads: Loads) -> list[Content]:
     rows = []
     for n, runs in found.items():
         fairness = "" if runs.fairness is None else f"{runs.fairness:.3f}"
-        rows.append((str(n), number(runs.spread(servers_cpu).median), fairness, limit_of(runs, loads)))
-    header = ("instances", "CPU of all servers, µs/user", "fairness, least", "what limits it")
+        beside = beside_one(n, loads)
+        ratios = (spread(beside[each]) if each in beside else "" for each in OF_INSTANCES)
+        cpu = number(runs.spread(servers_cpu).median)
+        rows.append((str(n), cpu, *ratios, fairness, limit_of(runs, loads)))
+    ratios_to_one = (f"{name}, ratio to one without nginx" for name in OF_INSTANCES.values())
+    header = ("instances", "CPU of all servers, µs/user", *ratios_to_one, "fairness, least", "what limits it")
     limits = table("What stands in the way", header, rows)
     return [
         *_curve("instances", found),
@@ -154,7 +163,7 @@ def _prediction(found: Mapping[int, Runs], loads: Loads) -> list[Content]:
     cores = [loads.cores * factor for factor in CORES]
     rows = []
     for n, runs in found.items():
-        cost = {name: us for name, us in runs.typical.cpu_us_per_user.items() if name in SERVERS}
+        cost = {name: us for name, us in cpu_by_thread(runs.typical).items() if name in {*SERVERS, *THREADS}}
         if not loads.cores or not any(cost.values()):
             return []
         rows.append((str(n), *(number(predicted_capacity(cost, count, threads_of(n))) for count in cores)))

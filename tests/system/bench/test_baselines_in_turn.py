@@ -79,7 +79,8 @@ async def test_a_bench_puts_the_ratios_into_its_report(stack):
     assert [ratio.id for ratio in ratios(Loads(report))] == [
         RatioId(Kind.CLOSED, Kind.FROZEN_FLOOR),
         RatioId(Kind.CLOSED, Kind.ONE_AT_A_TIME),
-        RatioId(Kind.CLOSED, Kind.ONE_AT_A_TIME, Quantity.ANSWER_TIME),
+        RatioId(Kind.CLOSED, Kind.ONE_AT_A_TIME, Quantity.ANSWER_P50),
+        RatioId(Kind.CLOSED, Kind.ONE_AT_A_TIME, Quantity.ANSWER_P99),
         RatioId(Kind.UPDATE, Kind.CLOSED),
         RatioId(Kind.DELETE, Kind.CLOSED),
         RatioId(Kind.BY_EMAIL, Kind.FIND_ONE),

@@ -8,7 +8,7 @@ import pytest
 from command_line import finished
 from tandem_lab.bench.results import Report
 from tandem_lab.bench.scale import Scale, ScalePlan
-from tandem_lab.report.analysis import instances_ratios
+from tandem_lab.report.analysis import OF_INSTANCES, beside_one
 from tandem_lab.report.runs import Loads
 
 
@@ -40,12 +40,12 @@ def test_every_number_of_instances_gets_the_same_load_on_a_stack_of_its_own(new_
         file,
     )
     assert ended.returncode == 0, ended.stderr
-    assert "users per CPU second" in ended.stdout
+    assert "CPU of a user, to one" in ended.stdout
     report = msgspec.json.decode(file.read_bytes(), type=Report)
     found = [(each.instances, each.through_nginx, each.connections) for each in report.measurements]
     assert found == [(1, True, 8), (2, True, 8), (1, False, 8), (1, False, 2)]
     assert [len(each.users_of_instances) for each in report.measurements] == [1, 2, 1, 1]
-    assert [ratio.id.instances for ratio in instances_ratios(Loads(report))] == [1, 2]
+    assert [set(beside_one(count, Loads(report))) for count in (1, 2)] == [set(OF_INSTANCES)] * 2
     assert "one instance behind nginx carries" in file.with_suffix(".html").read_text()
     assert {path.name for path in file.parent.iterdir()} == {"scale.json", "scale.html"}
 

@@ -36,6 +36,14 @@ def test_equal_reports_differ_in_nothing_beyond_noise():
     assert set(judgements(report, report).values()) == {"within noise"}
 
 
+def test_the_event_loops_cpu_is_compared_too():
+    few, many = (
+        quiet(*(msgspec.structs.replace(each, event_loop_us_per_user=us) for each in closed(STEADY)))
+        for us in (40.0, 60.0)
+    )
+    assert judgements(few, many)["closed, 200 connections", "CPU: event loop"] == "worse"
+
+
 def test_a_lower_rate_is_worse_and_a_higher_one_better():
     fast, slow = quiet(*closed(STEADY)), quiet(*closed(SLOWER))
     key = ("closed, 200 connections", "synchronized")

@@ -103,7 +103,15 @@ def test_a_baseline_that_was_disturbed_otherwise_than_the_service_is_named():
     alike = msgspec.structs.replace(baseline("plain way", [500.0])[0], others_busy=0.8)
     quieter = msgspec.structs.replace(baseline("frozen floor", [500.0])[0], others_busy=0.1)
     text = text_of(page_of(quiet(ours, alike, quieter)))
-    assert "disturbed the service and these unevenly: frozen floor in round 1." in text
+    assert "disturbed the two sides of these unevenly: ratio to “frozen floor” (round 1)." in text
+
+
+def test_instances_that_were_disturbed_otherwise_than_one_are_named_too():
+    one, three = closed([1000.0, 1000.0]), closed([1000.0, 1000.0], 3)
+    three = [msgspec.structs.replace(each, through_nginx=True, others_busy=0.1) for each in three]
+    one = [msgspec.structs.replace(each, others_busy=0.8 if each.round == 2 else 0.2) for each in one]
+    text = text_of(page_of(quiet(*one, *three)))
+    assert "unevenly: 3 behind nginx, users/s: ratio to “one without nginx” (round 2)." in text
 
 
 def test_who_waited_for_a_core_or_the_disk_is_told_beside_the_limit():
@@ -204,7 +212,8 @@ def test_the_answer_of_a_report_on_scaling_speaks_of_instances():
     answer = text[: text.index("What was measured")]
     assert "With 200 connections, one instance behind nginx carries 1,005 users a second" in answer
     assert "3 instances carry 1,505: 3.00 times as many instances, 1.50 times as many users" in answer
-    assert "3 instances behind nginx bring 1.00 times as many users" in answer
+    assert "3 behind nginx carry 1.36 times as many users a second" in answer
+    assert "1.00 times as much CPU, or 1.00 times without the share of nginx" in answer
 
 
 def test_fewer_cores_than_programs_are_no_coherency():
@@ -231,6 +240,21 @@ def test_what_limits_the_service_is_named_on_a_quiet_machine_only():
     busy = text_of(page_of(quiet(full, others_busy=1.0)))
     assert "saturates" not in busy
     assert "What limits it cannot be told" in busy
+
+
+def test_cpu_is_shown_by_thread_and_the_event_loop_can_be_the_limit():
+    full = msgspec.structs.replace(
+        closed([1000.0])[0],
+        users=10_000,
+        seconds=10.0,
+        cpu_us_per_user={"instances": 1100.0, "postgres": 100.0},
+        event_loop_us_per_user=950.0,
+    )
+    text = text_of(page_of(quiet(full)))
+    assert "event loop saturates: it uses 95% of the one core that it can" in text
+    assert "CPU: event loop µs/user 950" in text
+    assert "CPU: instances' other threads µs/user 150" in text
+    assert "closed, 200 connections 950 150 100" in text
 
 
 def test_failed_requests_are_warned_of():

@@ -4,6 +4,7 @@ import io
 import re
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from rich.console import Console
 
@@ -14,6 +15,7 @@ from tandem.cli.tables import Column, FittedTable
 from tandem.runs.statistics import LagMilliseconds, RunStatistics
 from tandem.user_command.dead_letters import DeadLetter
 from tandem_lab.cli.bench import table_of as bench_table
+from tandem_lab.cli.common import finish
 from tandem_lab.cli.compare import table_of as compare_table
 from tandem_lab.cli.prove import table_of as proof_table
 from tandem_lab.cli.scale import table_of as scale_table
@@ -139,3 +141,15 @@ def test_a_number_that_is_wider_than_the_window_keeps_its_digits():
     table = FittedTable(Column("kept"), Column("spare", spare=1))
     table.add_row("1234567890123456", "5")
     assert "".join(line.strip() for line in printed(table, 10)).startswith("kept1234567890123456")
+
+
+def test_what_makes_numbers_doubtful_stands_below_their_table(tmp_path, capsys):
+    finish(sample(), "the table", tmp_path / "report.json", [])
+    assert "Mind: Other programs kept 1.99 cores busy" in capsys.readouterr().out
+
+
+def test_the_event_loops_cpu_stands_beside_that_of_its_instance():
+    measured = [msgspec.structs.replace(each, event_loop_us_per_user=61.7) for each in closed([1000.0])]
+    for table in (bench_table, scale_table):
+        assert "loop" in "\n".join(printed(table(quiet(*measured)), WIDE))
+        assert re.search(r"\b6[12](\.7)?\b", "\n".join(printed(table(quiet(*measured)), WIDE)))

@@ -1,5 +1,7 @@
 """Thresholds: how they are written, and what they are held against."""
 
+from statistics import median
+
 import msgspec
 import pytest
 
@@ -10,13 +12,14 @@ from tandem_lab.report.runs import Loads
 from tandem_lab.report.thresholds import HEADLINES, Threshold, judge, parse_threshold
 
 
-def with_latency(measurement, p50, **changes):
-    return msgspec.structs.replace(measurement, post_ms=Percentiles(p50, p50, p50, p50, p50), **changes)
+def with_latency(measurement, p50, p99=0.0, **changes):
+    return msgspec.structs.replace(measurement, post_ms=Percentiles(p50, p50, p99, p99, p99), **changes)
 
 
 def value_of(name, report):
     _, find = HEADLINES[name]
-    return find(Loads(report))
+    rounds = find(Loads(report))
+    return median(rounds) if rounds else None
 
 
 def judged(report, text):
@@ -46,7 +49,17 @@ def test_a_name_that_is_none_is_refused_with_all_that_there_are():
 def test_every_comparison_means_what_it_says(comparison, met):
     outcome = judged(quiet(*closed([900.0, 1000.0, 1100.0])), f"users-per-second{comparison}")
     assert outcome.met is met
-    assert outcome.measured == "1,000 users/s"
+    assert outcome.measured == "1,000 (900 to 1,100) users/s"
+
+
+@pytest.mark.parametrize(
+    ("demand", "met"),
+    [(">=900", True), (">900", False), ("<=1100", True), ("<=1099", False), (">=901", False)],
+)
+def test_the_worst_round_can_be_demanded_instead_of_the_median(demand, met):
+    outcome = judged(quiet(*closed([900.0, 1000.0, 1100.0])), f"worst:users-per-second{demand}")
+    assert outcome.met is met
+    assert outcome.demanded.startswith("worst:users-per-second")
 
 
 def test_what_was_not_measured_is_missed():
@@ -85,21 +98,32 @@ def test_an_earlier_version_that_was_read_misses_its_threshold():
 
 
 def test_an_answer_is_held_against_pgbench_at_as_many_clients():
-    ours = with_latency(closed([100.0])[0], 3.0, connections=6)
+    ours = with_latency(closed([100.0])[0], 3.0, 20.0, connections=6)
     (theirs,) = baseline("one at a time in C", [100.0])
     report = quiet(
         *closed([1000.0]),
         ours,
-        with_latency(theirs, 2.0, connections=6),
+        with_latency(theirs, 2.0, 5.0, connections=6),
         with_latency(theirs, 9.0, connections=32),
     )
     assert value_of("answer-p50-to-pgbench", report) == 1.5
+    assert value_of("answer-p99-to-pgbench", report) == 4.0
 
 
 def test_half_of_the_saturation_is_the_open_load_nearest_to_it():
     half = next(each for each in sample().measurements if each.rate_due == 2814.0)
     found = {name: value_of(name, sample()) for name in ("lag-p99-at-half", "answer-p99-at-half")}
     assert found == {"lag-p99-at-half": half.lag_ms.p99, "answer-p99-at-half": half.post_ms.p99}
+
+
+def test_of_latencies_the_median_of_the_rounds_counts_or_the_worst():
+    half = [each for each in sample().measurements if each.rate_due == 2814.0]
+    rounds = [with_latency(half[0], 1.0, p99, round=n) for n, p99 in enumerate((7.0, 30.0, 9.0), 1)]
+    report = quiet(*closed([5628.0]), *rounds)
+    assert judged(report, "answer-p99-at-half<25").measured == "9.00 (7.00 to 30.0) ms"
+    assert judged(report, "answer-p99-at-half<25").met
+    assert not judged(report, "worst:answer-p99-at-half<25").met
+    assert value_of("lag-p99-at-saturation", report) == closed([1.0])[0].lag_ms.p99
 
 
 def test_reads_have_their_rates_and_ratios():
@@ -115,11 +139,23 @@ def test_reads_have_their_rates_and_ratios():
 def test_instances_behind_nginx_are_held_against_one_without_by_their_cpu():
     direct = closed([1000.0], instances=1, cpu_us=60.0)
     three = [
-        msgspec.structs.replace(each, through_nginx=True)
-        for each in closed([2000.0], instances=3, cpu_us=85.0)
+        msgspec.structs.replace(
+            each, through_nginx=True, cpu_us_per_user={"instances": 85.0, "postgres": 25.0, "nginx": 15.0}
+        )
+        for each in closed([2000.0], instances=3)
     ]
-    # With 40 us of PostgreSQL: 100 us a user to 125.
-    assert value_of("three-instances-to-one", quiet(*direct, *three)) == 0.8
+    # One without nginx spends 60 us, and 40 of PostgreSQL.
+    report = quiet(*direct, *three)
+    assert value_of("three-instances-to-one", report) == 0.8
+    assert value_of("three-instances-rate-to-one", report) == 2.0
+    assert value_of("three-instances-cpu-to-one", report) == 1.25
+    assert value_of("three-instances-cpu-without-nginx-to-one", report) == 1.1
+
+
+def test_the_event_loops_thread_has_a_threshold_of_its_own():
+    report = quiet(*(msgspec.structs.replace(each, event_loop_us_per_user=40.0) for each in closed([1000.0])))
+    assert judged(report, "cpu-of-event-loop<=40").met
+    assert judged(quiet(*closed([1000.0])), "cpu-of-event-loop<=40").measured == "nothing"
 
 
 def test_cpu_failures_and_disturbance_can_be_demanded_too():
