@@ -3,7 +3,6 @@
 from systems import commands, create
 from tandem.delivery.queries import queries_of
 from tandem.postgres.database import SESSION_SETTINGS
-from tandem.user_command.rows import UserRow
 
 
 async def test_no_statement_reads_the_whole_pending_table(system, instance):
@@ -35,11 +34,3 @@ READ = """
          + pg_stat_get_xact_tuples_fetched('prm_user_pending'::regclass)
          + pg_stat_get_xact_tuples_returned('prm_user_pending_pkey'::regclass)
 """
-
-
-async def test_a_user_row_has_the_fields_of_its_type_in_postgresql(system):
-    fields = await system.postgres.fetch(
-        "select attname from pg_attribute where attrelid = 'user_row_v1'::regclass and attnum > 0 "
-        "order by attnum"
-    )
-    assert tuple(row["attname"] for row in fields) == UserRow._fields

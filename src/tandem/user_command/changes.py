@@ -10,11 +10,11 @@ from tandem.cqrs import DeleteUserCommand, UpdateUserCommand, UserCommandAggrega
 from tandem.cqrs.user import User, UserErased, UserEvent, decide, evolve
 from tandem.delivery.contest import Overtaken
 from tandem.delivery.rejections import Rejection
-from tandem.user import InvalidField, StoredUser
+from tandem.user import InvalidField, Profile, StoredUser
 from tandem.user.stored import uptime
 from tandem.user_command.event_log import stored_form
 from tandem.user_command.reference_data import ReferenceIds
-from tandem.user_command.rows import UnreadableUser, UserRow, next_row
+from tandem.user_command.rows import UnreadableUser, next_state
 
 ChangingCommand: TypeAlias = UpdateUserCommand | DeleteUserCommand
 
@@ -111,25 +111,30 @@ class Draft:
         stored = StoredUser(*columns, decided.traceparent, changed_at, user.is_erased, uptime())
         return UserCommandAggregate(stored, is_changed=decided.is_changed)
 
-    def row(self, ids: ReferenceIds) -> UserRow:
-        """The user's rows from now on."""
-        if self.is_erased or self.profile is None:
-            return _NOTHING
-        return next_row(self.stored.profile if self.stored else None, self.profile, ids)
+    @property
+    def kept(self) -> Profile:
+        """What the user's rows say from now on."""
+        return _NOTHING if self.is_erased or self.profile is None else self.profile
+
+    @property
+    def state(self) -> str:
+        """The same, as `change_users` is given it."""
+        return next_state(self.stored.profile if self.stored else None, self.kept)
 
 
 # What is left of an erased user.
-_NOTHING = UserRow(email="")
+_NOTHING = Profile(email="")
 
 
-def columns_of_users(drafts: Sequence[Draft], ids: ReferenceIds) -> tuple[list[object], ...]:
+def columns_of_users(drafts: Sequence[Draft], ids: ReferenceIds) -> tuple[Sequence[object], ...]:
     """The arguments of `change_users` that are about users."""
     return (
-        [draft.row(ids) for draft in drafts],
+        [draft.state for draft in drafts],
         [draft.id for draft in drafts],
         [draft.stored.version if draft.stored else 0 for draft in drafts],
         [draft.version for draft in drafts],
         [stored_form(draft.changes[-1].event)[0] for draft in drafts],
+        *ids.columns([draft.kept for draft in drafts]),
     )
 
 

@@ -1,6 +1,6 @@
 """Countries and time zones: tables of their own, whose ids are looked up once and then remembered."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import asyncpg
@@ -9,7 +9,7 @@ from tandem.kernel import Unavailable
 from tandem.postgres.database import Database
 from tandem.postgres.queries import Query
 from tandem.user import Profile
-from tandem.user.profile import Timezone
+from tandem.user.profile import NO_LOCATION, Timezone
 from tandem.user_command.queries import QUERIES
 
 # There are some 250 countries; whoever sends others all the time must not fill our memory.
@@ -25,13 +25,13 @@ class ReferenceIds:
         self._countries: dict[str, int] = {}
         self._timezones: dict[Timezone, int] = {}
 
-    def country(self, name: str | None) -> int | None:
-        """The id of a country that `learn` has seen."""
-        return None if name is None else self._countries[name]
-
-    def timezone(self, timezone: Timezone | None) -> int | None:
-        """The id of a time zone that `learn` has seen."""
-        return None if timezone is None else self._timezones[timezone]
+    def columns(self, profiles: Sequence[Profile]) -> tuple[list[int | None], list[int | None]]:
+        """The ids of their countries and of their time zones; `learn` has seen these profiles."""
+        places = [profile.location or NO_LOCATION for profile in profiles]
+        return (
+            [None if place.country is None else self._countries[place.country] for place in places],
+            [None if place.timezone is None else self._timezones[place.timezone] for place in places],
+        )
 
     def knows(self, profile: Profile) -> bool:
         """Whether its country and time zone have ids here: after `learn`, unless others hold them."""

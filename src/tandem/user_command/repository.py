@@ -29,7 +29,7 @@ from tandem.user_command.event_log import StoredEvent, UnreadableEvent, created_
 from tandem.user_command.ids_used_up import IdsUsedUp
 from tandem.user_command.queries import QUERIES
 from tandem.user_command.reference_data import ReferenceIds
-from tandem.user_command.rows import Row, UnreadableUser, row_of, stored_user
+from tandem.user_command.rows import UnreadableUser, stored_user
 from tandem.user_command.views import EventRow, UserRows
 
 KEY_INDEXES = {"prm_user_idempotency_key", "prm_user_key_pkey"}
@@ -82,7 +82,7 @@ class UserCommandRepository:
     async def _create(self, commands: Sequence[CreateUserCommand], incarnation: int) -> list[StoredUser]:
         server = self._database.server
         await self._learn_ids(commands, [command.profile for command in commands])
-        arguments = ([self._new_row(command) for command in commands], self._app_id, incarnation)
+        arguments = (*self._columns(commands), self._app_id, incarnation)
         rows = await self._write(QUERIES["create_users"], commands, *arguments, server=server)
         self.counters.created += len(rows)
         now = uptime()
@@ -100,18 +100,17 @@ class UserCommandRepository:
             for command, (user_id, created_at) in zip(commands, rows, strict=True)
         ]
 
-    def _new_row(self, command: CreateUserCommand) -> Row:
-        key = command.idempotency
-        return row_of(
-            command.profile,
-            self._ids,
-            (
-                command.seed,
-                created_data(command.profile),
-                None if key is None else key.key,
-                None if key is None else key.fingerprint,
-                command.traceparent,
-            ),
+    def _columns(self, commands: Sequence[CreateUserCommand]) -> tuple[list[Any], ...]:
+        """The arguments of `create_users` that are about users."""
+        profiles = [command.profile for command in commands]
+        keys = [command.idempotency for command in commands]
+        return (
+            [created_data(profile) for profile in profiles],
+            *self._ids.columns(profiles),
+            [command.seed for command in commands],
+            [None if key is None else key.key for key in keys],
+            [None if key is None else key.fingerprint for key in keys],
+            [command.traceparent for command in commands],
         )
 
     async def _learn_ids(self, commands: Sequence[Keyed], profiles: Sequence[Profile]) -> None:
@@ -143,8 +142,7 @@ class UserCommandRepository:
             Unavailable: it is, or PostgreSQL does not answer.
         """
         if self.refusal is not None:
-            nobody: list[object] = []
-            arguments = (nobody, self._app_id, incarnation, None)
+            arguments = (*self._columns([]), self._app_id, incarnation, None)
             await self._database.fetch(QUERIES["create_users"], *arguments, within=PATIENCE)
             self.refusal = None
 
