@@ -90,27 +90,6 @@ async def test_an_email_finds_its_newest_user(system, client):
     assert (await client.get("/api/v1/user-query/email?email=nobody@example.com")).status_code == 404
 
 
-async def test_an_email_shared_by_thousands_costs_one_document(system, client):
-    await system.users.insert_many([{"_id": number, "email": "all@example.com"} for number in range(1, 5001)])
-    explained = await system.mongodb.get_default_database().command(
-        "explain",
-        {
-            "aggregate": "users",
-            "pipeline": [
-                {"$match": {"email": {"$in": ["all@example.com"]}}},
-                {"$sort": {"email": 1, "_id": -1}},
-                {"$group": {"_id": "$email", "newest": {"$first": "$$ROOT"}}},
-            ],
-            "cursor": {},
-        },
-        verbosity="executionStats",
-    )
-    assert "DISTINCT_SCAN" in str(explained)
-    assert "'totalDocsExamined': 1," in str(explained)
-    answer = await client.get("/api/v1/user-query/email?email=all@example.com")
-    assert answer.json()["_id"] == 5000
-
-
 async def test_pages_follow_each_other_without_gap_or_overlap(system, client):
     for seed, count in (("one", 25), ("two", 5)):
         for number in range(count):
