@@ -11,7 +11,8 @@ from obstacles import hanging_reads
 from tandem.app import run_instance
 from tandem.kernel import Overloaded
 from tandem.user_query import lists, search
-from tandem.user_query.controller import UserDocument, UserQueryController
+from tandem.user_query.controller import UserQueryController
+from tandem.user_query.fields import UserDocument
 from tandem.user_query.search import LONG_ANSWER, Conditions
 from tandem.user_query.share import Share
 

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from command_line import run_tandem
-from tandem.user_query.controller import FoundUsers, UserDocument
+from tandem.user_query.controller import FoundUsers
+from tandem.user_query.fields import UserDocument
 from waiting import until
 
 HIGHEST_ID = 2**53 - 1

@@ -1,6 +1,6 @@
 """Documents of one kind in MongoDB: written in whatever order they come, replaced by later versions, read."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import bson
@@ -138,29 +138,38 @@ class Documents:
         if refused:
             raise DocumentChanged(refused[id_])
 
-    async def find_by_ids(self, ids: Sequence[int]) -> dict[int, Document]:
+    async def find_by_ids(
+        self, ids: Sequence[int], projection: Mapping[str, Any] | None = None
+    ) -> dict[int, Document]:
         """The documents of these ids, by id, tombstones among them; what is not there is missing.
+
+        `projection`: which fields of them, as MongoDB puts it; None: all.
 
         Raises:
             Unavailable: MongoDB does not answer.
         """
 
         async def ask(collection: Collection) -> list[Document]:
-            return await collection.find({"_id": {"$in": ids}}, batch_size=len(ids) + 1).to_list(None)
+            found = collection.find({"_id": {"$in": ids}}, projection, batch_size=len(ids) + 1)
+            return await found.to_list(None)
 
         with translated():
             found = await self.collections.read(ask)
         return {id_of(document): document for document in found}
 
-    async def page(
+    async def page(  # noqa: PLR0913
         self,
         limit: int,
         after: int = 0,
         seed: str | None = None,
         through: int | None = None,
+        *,
         by: tuple[str, object] | None = None,
+        projection: Mapping[str, Any] | None = None,
     ) -> list[Document]:
         """At most `limit` documents with ids above `after`, ascending; of one run, or of all.
+
+        `projection`: which fields of them, as MongoDB puts it; None: all.
 
         With `by`, only those that have this value in this field, for which there has to be an index.
 
@@ -180,7 +189,12 @@ class Documents:
         async def ask(collection: Collection) -> list[Document]:
             documents = collection if through is None else collection.with_options(**_AS_OF_NOW)
             found = documents.find(
-                between(walked, after, through), sort=BY_ID, limit=limit, batch_size=limit + 1, hint=index
+                between(walked, after, through),
+                projection,
+                sort=BY_ID,
+                limit=limit,
+                batch_size=limit + 1,
+                hint=index,
             )
             return await found.to_list(None)
 

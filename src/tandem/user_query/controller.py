@@ -1,6 +1,7 @@
 """The query side over HTTP."""
 
 from collections.abc import Awaitable, Callable
+from hashlib import sha256
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -12,10 +13,11 @@ from tandem.http.problems import ProblemError
 from tandem.http.requests import Headers, NoArguments, Request, Response, StreamResponse, json_response
 from tandem.http.routes import Route, Scope
 from tandem.ids import HIGHEST_ID, Version
-from tandem.mongodb.document import Document, encode_document, is_tombstone, version_of
+from tandem.mongodb.document import Document, id_of, is_tombstone, version_of
 from tandem.user import StoredUser
 from tandem.user.ids import UserPath
-from tandem.user.profile import Email, IdentifiedProfile, Seed
+from tandem.user.profile import Email, Seed
+from tandem.user_query.fields import Fields, UserDocument, encode, fields_named
 from tandem.user_query.lists import FIRST_PIECE
 from tandem.user_query.search import Conditions
 from tandem.user_query.service import UserQueryService
@@ -37,10 +39,19 @@ PAGE = (
 )
 
 
-class UserDocument(IdentifiedProfile, frozen=True, gc=False, kw_only=True, omit_defaults=True):
-    """A user as the read side answers it: who it is, then its profile in the shape of randomuser.me 1.4."""
+# By e-mail another user may be found the next time, which may have the same version.
+NEWEST_ETAG = {"ETag": 'The user\'s id and version, such as `"7-3"`. For `If-Match`, take `version`.'}
+LIST_ETAG = {"ETag": "Stands for the whole answer. Lists of more than 25 users have none."}
 
-    current_status: str = msgspec.field(name="currentStatus")
+FieldNames = Annotated[
+    str,
+    Meta(
+        max_length=500,
+        description="Only these fields, with commas between: `name` for the whole name, `name.first` for one "
+        "part of it. `_id` and `version` are always there.",
+        examples=["name.first,email,location.city"],
+    ),
+]
 
 
 class PageQuery(msgspec.Struct, frozen=True):
@@ -56,6 +67,7 @@ class PageQuery(msgspec.Struct, frozen=True):
             "the last `_id` misses nobody. The header `Complete-Through` says which id that is."
         ),
     ] = False
+    fields: FieldNames | None = None
 
 
 class VersionQuery(msgspec.Struct, frozen=True):
@@ -64,10 +76,17 @@ class VersionQuery(msgspec.Struct, frozen=True):
     version: Annotated[Version | None, Meta(description="This version or a later one.")] = None
 
 
+class UserQuery(VersionQuery, frozen=True):
+    """Which version of a user, and which of its fields."""
+
+    fields: FieldNames | None = None
+
+
 class EmailQuery(msgspec.Struct, frozen=True):
     """Whose user to find."""
 
     email: Email
+    fields: FieldNames | None = None
 
 
 Exact = Annotated[str, Meta(max_length=100, description="Exactly this; any when empty.")]
@@ -108,6 +127,7 @@ class SearchQuery(msgspec.Struct, frozen=True, rename="camel"):
         Literal["", "CREATED", "UPDATED", "DELETED", "SYNCRONIZED"],
         Meta(description="Exactly this stage; any when empty."),
     ] = ""
+    fields: FieldNames | None = None
 
 
 class FoundUsers(msgspec.Struct, frozen=True):
@@ -149,13 +169,14 @@ class UserQueryController:
                 self.page,
                 "Users in order of their ids",
                 query_type=PageQuery,
-                responses={200: list[UserDocument]},
+                responses={200: list[UserDocument], 304: None},
+                request_headers=IF_NONE_MATCH,
                 problems=(503,),
                 scope=Scope.QUERY,
                 tag=TAG,
                 cancel_on_disconnect=True,
                 description=PAGE,
-                headers={200: {COMPLETE_THROUGH: "With `complete`: up to which id it is."}},
+                headers={200: {COMPLETE_THROUGH: "With `complete`: up to which id it is."} | LIST_ETAG},
             ),
             Route(
                 "GET",
@@ -165,7 +186,7 @@ class UserQueryController:
                 query_type=EmailQuery,
                 responses={200: UserDocument, 304: None},
                 request_headers=IF_NONE_MATCH,
-                headers={200: ETAG},
+                headers={200: NEWEST_ETAG},
                 problems=(404, 503),
                 scope=Scope.QUERY,
                 tag=TAG,
@@ -191,7 +212,7 @@ class UserQueryController:
                 self.find,
                 "One user",
                 path_type=UserPath,
-                query_type=VersionQuery,
+                query_type=UserQuery,
                 responses={200: UserDocument, 304: None},
                 request_headers=IF_NONE_MATCH | PREFER,
                 headers={200: ETAG | SOURCE},
@@ -208,18 +229,23 @@ class UserQueryController:
     async def page(self, request: Request[NoArguments, PageQuery, None]) -> Response | StreamResponse:
         """A page of users; a long one in pieces."""
         query = request.query
+        fields = fields_named(query.fields)
         # Before MongoDB is read: who is counted as complete has to be in what is read.
         through = await self._complete_through() if query.complete else None
         headers = () if through is None else ((COMPLETE_THROUGH, str(through)),)
-        wanted = (query.limit, query.after, query.seed, through)
+        wanted = (query.limit, query.after, query.seed, through, fields)
         if query.limit <= FIRST_PIECE:
-            return Response(200, await self._service.lists.short(*wanted), headers=headers)
+            users = await self._service.lists.short(*wanted)
+            return unless_known(request, sha256(users).hexdigest(), Response(200, users, headers=headers))
         return StreamResponse(self._service.lists.pieces(*wanted), headers=headers)
 
     async def find_newest(self, request: Request[NoArguments, EmailQuery, None]) -> Response:
         """The newest user of an address."""
-        document = await self._service.find_newest(request.query.email)
-        return _found(request, document, "with this e-mail address")
+        fields = fields_named(request.query.fields)
+        document = await self._service.find_newest(request.query.email, fields)
+        if document is None:
+            raise _unknown("with this e-mail address")
+        return shown(request, document, fields=fields, before_version=f"{id_of(document)}-")
 
     async def search(self, request: Request[NoArguments, SearchQuery, None]) -> Response:
         """A page of the users that meet all conditions."""
@@ -227,15 +253,19 @@ class UserQueryController:
         conditions = Conditions(
             query.email, query.name, query.country, query.seed, query.app_id, query.status
         )
-        return json_response(await self._service.search(conditions, query.limit, query.after))
+        fields = fields_named(query.fields)
+        return json_response(await self._service.search(conditions, query.limit, query.after, fields))
 
-    async def find(self, request: Request[UserPath, VersionQuery, None]) -> Response:
+    async def find(self, request: Request[UserPath, UserQuery, None]) -> Response:
         """One user."""
-        user_id, version = request.path.id, request.query.version
+        user_id, version, fields = request.path.id, request.query.version, fields_named(request.query.fields)
         if version is None:
-            return _found(request, await self._service.find(user_id), f"with id {user_id}")
+            found = await self._service.find(user_id, fields)
+            if found is None:
+                raise _unknown(f"with id {user_id}")
+            return shown(request, found, fields=fields)
         wait = preferred_wait(request)
-        document, source = await self._service.find_version(user_id, version, wait), "MongoDB"
+        document, source = await self._service.find_version(user_id, version, wait, fields), "MongoDB"
         if document is None:
             user, source = await self._in_postgresql(user_id), "PostgreSQL"
             document = self._service.shown(user) if user is not None and user.version >= version else None
@@ -243,18 +273,26 @@ class UserQueryController:
             raise ProblemError(
                 404, f"There is no user with id {user_id} in version {version} or a later one."
             )
-        return shown(request, document, (("Tandem-Source", source), *wait_applied(wait)))
+        return shown(request, document, (("Tandem-Source", source), *wait_applied(wait)), fields)
 
 
-def _found(request: Request[Any, Any, None], document: Document | None, which: str) -> Response:
-    if document is None:
-        detail = f"There is no user {which}. MongoDB has one that was just created within moments."
-        raise ProblemError(404, detail)
-    return shown(request, document)
+def _unknown(which: str) -> ProblemError:
+    return ProblemError(
+        404, f"There is no user {which}. MongoDB has one that was just created within moments."
+    )
 
 
-def shown(request: Request[Any, Any, None], document: Document, headers: Headers = ()) -> Response:
-    """The document with its ETag; 304 where the client has that version."""
-    answer = Response(200, encode_document(document), headers=headers)
+def shown(
+    request: Request[Any, Any, None],
+    document: Document,
+    headers: Headers = (),
+    fields: Fields | None = None,
+    before_version: str = "",
+) -> Response:
+    """The document, or these fields of it; 304 where the client has that version.
+
+    `before_version` stands in the ETag, where that cannot be the version alone.
+    """
+    answer = Response(200, encode(document, fields), headers=headers)
     version = version_of(document)
-    return unless_known(request, version, answer) if version else answer
+    return unless_known(request, f"{before_version}{version}", answer) if version else answer

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 from tandem.kernel import Overloaded
-from tandem.mongodb.document import Document, encode_document
+from tandem.mongodb.document import Document
+from tandem.user_query.fields import Fields, encode, projection_of
 from tandem.user_query.repository import UserQueryRepository
 from tandem.user_query.share import Share
 
@@ -30,17 +31,30 @@ class UserLists:
         self.queries = Share("lists", at_a_time=4, most_waiting=1_000, patience=timedelta(seconds=5))
         self.long = Share("long lists", at_a_time=16, most_waiting=100, patience=timedelta(seconds=10))
 
-    async def short(self, limit: int, after: int, seed: str | None, through: int | None = None) -> bytes:
+    async def short(
+        self,
+        limit: int,
+        after: int,
+        seed: str | None,
+        through: int | None = None,
+        fields: Fields | None = None,
+    ) -> bytes:
         """A list of at most `FIRST_PIECE` users, as JSON.
 
         Raises:
             Unavailable, MissingIndex: MongoDB cannot answer.
             Overloaded: too many lists are being read.
         """
-        return b"[%b]" % b",".join(map(encode_document, await self._piece(limit, after, seed, through)))
+        users = await self._piece(limit, after, seed, through, fields)
+        return b"[%b]" % b",".join(encode(user, fields) for user in users)
 
     async def pieces(
-        self, limit: int, after: int, seed: str | None, through: int | None = None
+        self,
+        limit: int,
+        after: int,
+        seed: str | None,
+        through: int | None = None,
+        fields: Fields | None = None,
     ) -> AsyncIterator[bytes]:
         """A list of any length, as JSON in pieces.
 
@@ -53,8 +67,8 @@ class UserLists:
             size = min(FIRST_PIECE, limit)
             opening = b"["
             while size:
-                users = await self._piece(size, after, seed, through)
-                encoded = list(map(encode_document, users))
+                users = await self._piece(size, after, seed, through, fields)
+                encoded = [encode(user, fields) for user in users]
                 if users:
                     yield opening + b",".join(encoded)
                     opening = b","
@@ -65,9 +79,12 @@ class UserLists:
                     raise Overloaded("long lists: the client took too long.")
             yield b"]" if opening == b"," else b"[]"
 
-    async def _piece(self, limit: int, after: int, seed: str | None, through: int | None) -> list[Document]:
+    async def _piece(
+        self, limit: int, after: int, seed: str | None, through: int | None, fields: Fields | None
+    ) -> list[Document]:
         async with self.queries.one():
-            return await self._repository.page(limit, after, seed, through)
+            projection = projection_of([fields])
+            return await self._repository.page(limit, after, seed, through, projection=projection)
 
 
 def _next_size(encoded: list[bytes]) -> int:

@@ -17,7 +17,9 @@ class UserQueryRepository(Documents):
     def __init__(self, users: Collections) -> None:
         super().__init__(users, is_somebody_elses, what="user")
 
-    async def find_newest_by_emails(self, emails: Sequence[str]) -> dict[str, Document]:
+    async def find_newest_by_emails(
+        self, emails: Sequence[str], projection: Mapping[str, Any] | None = None
+    ) -> dict[str, Document]:
         """The newest user (highest id) of each address, by address; who is not there is missing.
 
         The index {email, -_id} leads to the newest user of an address first, and nearly every address has one
@@ -26,6 +28,8 @@ class UserQueryRepository(Documents):
 
         Args:
             emails: each of them once.
+            projection: which fields of them, as MongoDB puts it, `email` among them; None: all. There
+                may be more.
 
         Raises:
             Unavailable: MongoDB does not answer.
@@ -35,7 +39,7 @@ class UserQueryRepository(Documents):
         async def ask(users: Collection) -> dict[str, Document]:
             most = len(emails)
             found = await users.find(
-                _of(emails), sort=BY_EMAIL, limit=most, batch_size=most + 1, hint=BY_EMAIL
+                _of(emails), projection, sort=BY_EMAIL, limit=most, batch_size=most + 1, hint=BY_EMAIL
             ).to_list(None)
             newest = _first_of_each(found)
             rest = [email for email in emails if email not in newest]

@@ -12,9 +12,10 @@ import msgspec
 import pymongo
 
 from tandem.mongodb.client import Collection, Filter, between, translated
-from tandem.mongodb.document import DELETED_AT, encode_document, id_of
+from tandem.mongodb.document import DELETED_AT, id_of
 from tandem.mongodb.generations import Collections
 from tandem.mongodb.indexes import BY_ID, BY_SEED, Index
+from tandem.user_query.fields import Fields, encode, projection_of
 from tandem.user_query.indexes import BY_EMAIL
 
 MOST_EXAMINED = 20_000
@@ -58,7 +59,9 @@ class UserSearch:
     def __init__(self, collections: Collections) -> None:
         self._collections = collections
 
-    async def find(self, conditions: Conditions, limit: int, after: int) -> Found:
+    async def find(
+        self, conditions: Conditions, limit: int, after: int, fields: Fields | None = None
+    ) -> Found:
         """At most `limit` users that meet the conditions, with ids above `after`, ascending.
 
         Raises:
@@ -66,33 +69,40 @@ class UserSearch:
             MissingIndex: the index to walk is not there.
         """
         with translated(), pymongo.timeout(PATIENCE_SECONDS):
-            return await self._collections.read(lambda users: _find(users, conditions, limit, after))
+            return await self._collections.read(lambda users: _find(users, conditions, limit, after, fields))
 
 
-async def _find(users: Collection, conditions: Conditions, limit: int, after: int) -> Found:
+async def _find(
+    users: Collection, conditions: Conditions, limit: int, after: int, fields: Fields | None
+) -> Found:
     exact = await _is_known(users, conditions.email)
     walked, index = _walked(conditions, exact_email=exact)
     end = await _end(users, walked, index, after)
     window = between(walked, after, end)
     matching = {**window, **_others(conditions, exact_email=exact)}
-    found, last = await _collect(users, matching, index, limit)
+    found, last = await _collect(users, matching, index, limit, fields)
     stop = end if last is None else last
     examined = await users.count_documents(between(walked, after, stop), hint=index)
     return Found(found, stop, examined)
 
 
 async def _collect(
-    users: Collection, matching: Filter, index: Index, limit: int
+    users: Collection, matching: Filter, index: Index, limit: int, fields: Fields | None
 ) -> tuple[list[msgspec.Raw], int | None]:
     """The users that match, and the id of the last one where there may be more; else None."""
     found: list[msgspec.Raw] = []
     size = 0
     cursor = users.find(
-        matching, sort=BY_ID, limit=limit, batch_size=min(limit + 1, MOST_A_BATCH), hint=index
+        matching,
+        projection_of([fields]),
+        sort=BY_ID,
+        limit=limit,
+        batch_size=min(limit + 1, MOST_A_BATCH),
+        hint=index,
     )
     async with cursor:
         async for document in cursor:
-            found.append(msgspec.Raw(encode_document(document)))
+            found.append(msgspec.Raw(encode(document, fields)))
             size += len(found[-1])
             if len(found) == limit or size > LONG_ANSWER:
                 return found, id_of(document)

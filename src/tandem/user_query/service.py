@@ -17,6 +17,7 @@ from tandem.mongodb.indexes import MissingIndex
 from tandem.user import StoredUser
 from tandem.user.stored import uptime
 from tandem.user_query.document import document_of
+from tandem.user_query.fields import Fields, projection_of
 from tandem.user_query.lists import UserLists
 from tandem.user_query.repository import UserQueryRepository
 from tandem.user_query.search import Conditions, Found, UserSearch
@@ -35,6 +36,8 @@ LONGEST_WAY_SECONDS = 3_600.0
 # Where a reader wants a version: how long MongoDB has for one read, even if the reader would not wait at all.
 SHORTEST_READ_SECONDS = 0.5
 
+ById: TypeAlias = tuple[int, Fields | None]
+ByEmail: TypeAlias = tuple[str, Fields | None]
 Write: TypeAlias = Callable[[Sequence[Document], Generation], Awaitable[dict[int, str]]]
 
 logger = logging.getLogger(__name__)
@@ -56,7 +59,9 @@ class UserQueryService:
         self._by_email = Coalescer("read by e-mail", self._read_by_emails, READS)
 
     @property
-    def coalescers(self) -> Sequence[Coalescer[int, Document | None] | Coalescer[str, Document | None]]:
+    def coalescers(
+        self,
+    ) -> Sequence[Coalescer[ById, Document | None] | Coalescer[ByEmail, Document | None]]:
         """The two that gather reads: for metrics and the orderly stop."""
         return [self._by_id, self._by_email]
 
@@ -139,37 +144,43 @@ class UserQueryService:
         """The document that MongoDB has of this version, or will have."""
         return document_of(user, self._repository.projection.live.shape)
 
-    async def find(self, user_id: int) -> Document | None:
-        """The user of this id, or None.
+    async def find(self, user_id: int, fields: Fields | None = None) -> Document | None:
+        """The user of this id, with these fields at least, or None.
 
         Raises:
             Unavailable: MongoDB does not answer.
             Overloaded: too many reads are waiting.
         """
-        document = await self._by_id.submit(user_id)
+        document = await self._by_id.submit((user_id, fields))
         return None if document is None or is_tombstone(document) else document
 
-    async def find_version(self, user_id: int, version: int, within_seconds: float) -> Document | None:
+    async def find_version(
+        self, user_id: int, version: int, within_seconds: float, fields: Fields | None = None
+    ) -> Document | None:
         """The user's document or tombstone, of this version or a later one; None if MongoDB has none by then.
+
+        It has these fields at least.
 
         Where MongoDB does not answer, that is no error: PostgreSQL knows more.
 
         Raises:
             Overloaded: too many reads are waiting.
         """
-        return await of_version(lambda: self._by_id.submit(user_id), version, within_seconds)
+        return await of_version(lambda: self._by_id.submit((user_id, fields)), version, within_seconds)
 
-    async def find_newest(self, email: str) -> Document | None:
-        """The newest user of this address, or None.
+    async def find_newest(self, email: str, fields: Fields | None = None) -> Document | None:
+        """The newest user of this address, with these fields at least, or None.
 
         Raises:
             Unavailable: MongoDB does not answer.
             MissingIndex: the index of addresses is not there.
             Overloaded: too many reads are waiting.
         """
-        return await self._by_email.submit(email)
+        return await self._by_email.submit((email, fields))
 
-    async def search(self, conditions: Conditions, limit: int, after: int) -> Found:
+    async def search(
+        self, conditions: Conditions, limit: int, after: int, fields: Fields | None = None
+    ) -> Found:
         """At most `limit` users that meet the conditions, with ids above `after`, ascending.
 
         Raises:
@@ -178,18 +189,21 @@ class UserQueryService:
             Overloaded: too many searches are waiting.
         """
         async with self.searches.one():
-            return await self._search.find(conditions, limit, after)
+            return await self._search.find(conditions, limit, after, fields)
 
-    async def _read_by_ids(self, ids: Sequence[int]) -> Sequence[Document | None]:
-        found = await self._repository.find_by_ids(list(set(ids)))
-        return [found.get(user_id) for user_id in ids]
+    async def _read_by_ids(self, asked: Sequence[ById]) -> Sequence[Document | None]:
+        projection = projection_of(fields for _, fields in asked)
+        found = await self._repository.find_by_ids(list({user_id for user_id, _ in asked}), projection)
+        return [found.get(user_id) for user_id, _ in asked]
 
-    async def _read_by_emails(self, emails: Sequence[str]) -> Sequence[Document | BaseException | None]:
+    async def _read_by_emails(self, asked: Sequence[ByEmail]) -> Sequence[Document | BaseException | None]:
+        emails = list({email for email, _ in asked})
+        projection = projection_of((fields for _, fields in asked), "email")
         try:
-            found = await self._repository.find_newest_by_emails(list(set(emails)))
+            found = await self._repository.find_newest_by_emails(emails, projection)
         except MissingIndex:
-            return [MissingIndex() for _ in emails]
-        return [found.get(email) for email in emails]
+            return [MissingIndex() for _ in asked]
+        return [found.get(email) for email, _ in asked]
 
 
 async def of_version(

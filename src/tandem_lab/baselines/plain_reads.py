@@ -14,8 +14,9 @@ from tandem.http.requests import NoArguments, Request, Response, json_response
 from tandem.http.routes import Route
 from tandem.http.serving import serve
 from tandem.mongodb.client import open_client
-from tandem.user_query.controller import EmailQuery, UserDocument
+from tandem.user_query.controller import EmailQuery
 from tandem.user_query.database import users_of
+from tandem.user_query.fields import UserDocument
 from tandem_lab.baselines.places import settings
 
 
