@@ -98,7 +98,7 @@ async def fill(schema_url: str, users: Collection, count: int) -> list[str]:
 
 
 async def read_documents(repository: UserQueryRepository, users: Collection, emails: Sequence[str]) -> Sized:
-    """The documents: `find_one` for one address, the service's aggregation for several."""
+    """The documents: `find_one` for one address, the service's query for several."""
     if len(emails) > 1:
         return await repository.find_newest_by_emails(emails)
     found: dict[str, Any] | None = await users.find_one({"email": emails[0]}, sort=[("_id", -1)])
