@@ -77,7 +77,7 @@ class AggregateFlow:
         name = aggregate.name
         deciding = BatchPolicy(policy.max_batch, policy.max_waiting_commands, max_in_flight=2)
         on_their_way = BatchPolicy(policy.max_batch, policy.max_in_projection, retry=Backoff())
-        # Two at a time: one may have to wait a moment for another client's transaction with the same key.
+        # Up to two at a time: one may have to wait for another client's transaction with the same key.
         self.creates = Coalescer(f"create {name}", self._carry_out, deciding)
         # One at a time: what arrives meanwhile is decided together, and no batch overtakes another of ours.
         self.changes = Coalescer(

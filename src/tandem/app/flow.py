@@ -73,7 +73,7 @@ class UserFlow:
         )
         projecting = msgspec.structs.replace(on_their_way, min_interval=PROJECTION_INTERVAL)
         writing_back = msgspec.structs.replace(on_their_way, min_interval=WRITE_BACK_INTERVAL)
-        # Two at a time: one may have to wait a moment for another client's transaction with the same key.
+        # Up to two at a time: one may have to wait for another client's transaction with the same key.
         creating = BatchPolicy(
             max_batch=settings.max_batch, max_waiting=settings.max_waiting_commands, max_in_flight=2
         )

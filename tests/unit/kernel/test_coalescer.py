@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from tandem.kernel import Backoff, BatchPolicy, Coalescer, Overloaded, Unavailable
@@ -68,6 +69,67 @@ async def test_as_many_batches_are_in_flight_as_there_are_lanes():
     assert (len(recorder.batches), coalescer.waiting, len(coalescer)) == (2, 1, 3)
     recorder.gate.set()
     assert await asyncio.gather(*futures) == [0, 10, 20]
+
+
+MANY = list(range(200))
+
+
+async def test_many_wait_for_the_batch_in_flight_although_there_is_a_free_lane():
+    recorder = Recorder()
+    coalescer = Coalescer("test", recorder, BatchPolicy(max_in_flight=2, patience=timedelta(days=1)))
+    first = [coalescer.submit(item) for item in MANY]
+    await recorder.started.wait()
+    others = [coalescer.submit(item) for item in (1, 2)]
+    await rounds_of_the_loop()
+    assert recorder.batches == [MANY]
+    recorder.gate.set()
+    await asyncio.gather(*first, *others)
+    assert recorder.batches == [MANY, [1, 2]]
+
+
+async def test_few_and_full_batches_begin_at_once_beside_those_in_flight():
+    recorder = Recorder()
+    policy = BatchPolicy(max_batch=200, max_in_flight=4, patience=timedelta(days=1))
+    coalescer = Coalescer("test", recorder, policy)
+    futures = []
+    for batch in ([1], [2, 3], MANY, MANY):
+        futures += [coalescer.submit(item) for item in batch]
+        await rounds_of_the_loop()
+    assert recorder.batches == [[1], [2, 3], MANY, MANY]
+    recorder.gate.set()
+    await asyncio.gather(*futures)
+
+
+@pytest.mark.parametrize("waits_before", [True, False])
+async def test_a_batch_that_lasts_too_long_is_overtaken_by_one_at_a_time(waits_before):
+    recorders = [Recorder(), Recorder(), Recorder(open_gate=True)]
+    unused = iter(recorders)
+
+    async def handler(items: Sequence[int]) -> Sequence[int]:
+        return await next(unused)(items)
+
+    hasty = BatchPolicy(max_in_flight=2, patience=timedelta(milliseconds=1))
+    coalescer = Coalescer("test", handler, hasty)
+    first = [coalescer.submit(item) for item in MANY]
+    await recorders[0].started.wait()
+    coalescer.policy = msgspec.structs.replace(hasty, patience=timedelta(days=1))
+    if not waits_before:
+        await asyncio.sleep(0.1)
+    second = [coalescer.submit(item) for item in MANY]
+    await asyncio.wait_for(recorders[1].started.wait(), 5)
+    third = coalescer.submit(3)
+    recorders[0].gate.set()
+    await asyncio.gather(*first)
+    await rounds_of_the_loop()
+    assert recorders[2].batches == []  # the second one is in flight, and not overdue
+    recorders[1].gate.set()
+    await asyncio.gather(*second)
+    assert await third == 30
+
+
+async def rounds_of_the_loop() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
 
 
 async def test_too_many_waiting_are_refused_and_counted():
