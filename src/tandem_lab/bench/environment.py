@@ -27,6 +27,8 @@ POSTGRES_SETTINGS = (
     "wal_level",
     "shared_buffers",
     "max_wal_size",
+    "min_wal_size",
+    "wal_init_zero",
     "checkpoint_timeout",
     "autovacuum",
     "max_connections",

@@ -12,6 +12,7 @@ import yaml
 from make_secrets import run_make_secrets
 from places import ROOT
 from tandem.config import Settings, load_settings
+from tandem_stack.postgres import SETTINGS
 
 DOCKER = ROOT / "docker"
 FILES = [
@@ -61,6 +62,15 @@ def test_nothing_has_to_be_set_or_made_before_the_first_start(everything):
         assert "?" not in "".join(re.findall(r"(?<!\$)\$\{[^}]*\}", (ROOT / name).read_text()))
     assert {network.get("external") for network in everything["networks"].values()} == {None}
     assert {volume.get("external") for volume in everything["volumes"].values()} == {None}
+
+
+def test_postgresql_has_the_settings_of_the_local_stack(everything):
+    program, *options = everything["services"]["postgres"]["command"]
+    assert program == "postgres"
+    given = dict(option.removeprefix("-c").split("=", 1) for option in options)
+    # Where it listens is up to its image.
+    wanted = SETTINGS.keys() - {"listen_addresses", "unix_socket_directories"}
+    assert given == {name: SETTINGS[name] for name in wanted}
 
 
 def test_everything_is_published_on_this_machine_alone(everything):
