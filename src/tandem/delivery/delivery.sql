@@ -106,7 +106,7 @@ WITH chosen AS MATERIALIZED (
     SELECT id, version, 'SYNCRONIZED', seed, $3, now() FROM synchronized
 ), ended AS MATERIALIZED (
     SELECT seed, app_id, app_id <> $3 AND version = 1 AS taken_over,
-           ceil(ln(greatest(extract(epoch FROM now() - committed_at)::float8 * 1000, 1)) / ln(1.1::float8))::smallint
+           ceil(ln(greatest(date_part('epoch', now() - committed_at) * 1000, 1)) / ln(1.1::float8))::smallint
                AS bucket,
            count(*) AS users
     FROM synchronized GROUP BY 1, 2, 3, 4
