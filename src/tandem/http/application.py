@@ -66,7 +66,6 @@ class Application:
 
     async def answer(self, request: RawRequest) -> Response | StreamResponse:
         """The answer, whatever happens."""
-        started = time.perf_counter()
         counters = self.counters.unrouted
         try:
             handler, parameters = self._router.find(request.method, request.path)
@@ -79,7 +78,7 @@ class Application:
             answer = ProblemError(503, "This instance was stopped while it worked on the request.").response()
         except Exception as error:
             answer = self._problem(error, request).response()
-        seconds = time.perf_counter() - started
+        seconds = time.perf_counter() - request.since
         counters.count(answer.status, seconds)
         if logger.isEnabledFor(logging.DEBUG):
             said = (request.method, _path_of(request), answer.status, seconds * 1000)

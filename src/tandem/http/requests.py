@@ -1,6 +1,7 @@
 """What an endpoint is given and what it gives back."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -48,13 +49,15 @@ class RawRequest:
         headers: shared with nothing else, so that they may be changed.
     """
 
-    __slots__ = ("headers", "method", "path", "query")
+    __slots__ = ("headers", "method", "path", "query", "since")
 
     def __init__(self, method: str, path: bytes, query: bytes, headers: RawHeaders) -> None:
         self.method = method
         self.path = path
         self.query = query
         self.headers = headers
+        #: When its head was there, by the performance counter.
+        self.since = time.perf_counter()
 
     async def body(self) -> bytes:
         """The whole body. To be called once.

@@ -1,11 +1,12 @@
 """Serves an application with Granian in the caller's event loop, and stops without losing a request.
 
-Granian's embedded server calls itself experimental. Apart from its interface we rely on one method, which
-makes the listening socket: ours returns one that we have opened. tests/integration/http checks what is
-promised here.
+Granian's embedded server calls itself experimental. Apart from its interface we rely on two of its parts. One
+makes the listening socket: ours returns one that we have opened. The other begins requests: ours begins them
+when their body is there (`tandem.http.rsgi`). tests/integration/http checks what is promised here.
 """
 
 import asyncio
+import math
 import os
 import resource
 import socket
@@ -14,6 +15,7 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
+from granian import _granian
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
@@ -33,6 +35,8 @@ _LAST_BYTES_SECONDS = 5.0
 _MOST_FILES = 65_536
 # Files besides connections: databases, logs, the loop. Granian cannot cope with having no file left to open.
 _OTHER_FILES = 200
+# Granian's types are not up to date.
+_native: Any = _granian
 
 
 async def serve(  # noqa: PLR0913
@@ -66,7 +70,7 @@ async def serve(  # noqa: PLR0913
     application = RsgiApplication(app, limits, port)
     app.counters.count_connections = lambda: count_connections(port)
     server = _Server(application, listener, limits)
-    serving = asyncio.ensure_future(server.serve())
+    serving = asyncio.ensure_future(server.serve(_work))  # type: ignore[arg-type]
     clock = asyncio.ensure_future(_keep_time(application))
     try:
         # Granian begins in the loop's next round. Clients that connect before that are accepted then.
@@ -110,6 +114,24 @@ class _Server(Server):
         self._sfd = number  # type: ignore[assignment]
 
 
+async def _work(
+    number: int, stop: _granian.WorkerSignal, application: RsgiApplication, sockets: Any, *options: Any
+) -> None:
+    """What Granian's server does to serve, but for what begins a request."""
+    *bounds, _, http, http1, http2, websockets, files, _, tls, _ = options
+    loop = asyncio.get_running_loop()
+    # Of its arguments, ours needs none.
+    scheduler = _native.CallbackScheduler(loop, None, None, None, None)
+    scheduler._schedule_fn = application.take
+    ended = loop.create_future()
+    stop.add_cb(lambda: loop.call_soon_threadsafe(ended.set_result, None))
+    worker = _native.RSGIWorker(
+        number, sockets, None, *bounds, http, http1, http2, websockets, files, *tls, (None, None)
+    )
+    worker.serve_async(scheduler, loop, stop)
+    await ended
+
+
 def _allow_files() -> int:
     """Raise the limit of open files, often far above the usual 1,024. How many connections fit then."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -137,8 +159,10 @@ async def _drain(
         lingered += 0.02
     server.stop()  # type: ignore[no-untyped-call]
     deadline = asyncio.get_running_loop().time() + seconds
-    while application.tasks and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110
+    while not application.is_idle and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
+    application.begin_slow_ones(math.inf)
+    await asyncio.sleep(0)  # a task that is cancelled before it has begun would answer nothing
     for task in application.tasks:
         task.cancel()
     await asyncio.wait((serving,), timeout=_LAST_BYTES_SECONDS)

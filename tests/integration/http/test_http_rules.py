@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from raw import all_answers, answer_to, connected, flood, memory_bytes, statuses, until_true
+from tandem.http.counters import HttpCounters
 from tandem.http.limits import Limits
 from tandem.http.requests import StreamResponse, json_response
 from tandem.http.routes import Route
@@ -198,6 +199,36 @@ async def test_a_body_that_nobody_asks_for_is_read_so_that_its_sender_sees_the_a
         await writer.drain()
         writer.write(body)
         assert (await answer_to(reader))[0].startswith(b"HTTP/1.1 404 ")
+
+
+async def test_a_request_begins_when_all_of_its_small_body_is_there(serving):
+    class Watching:
+        begun = 0
+
+        def authorize(self, request, scope):
+            self.begun += request.method == "POST"
+
+    watching = Watching()
+    async with serving(ROUTES, authenticator=watching) as client, connected(client) as (reader, writer):
+        writer.write(POST + b'Content-Length: 12\r\n\r\n{"name"')
+        await writer.drain()
+        for _ in range(10):
+            await client.get("/things?seed=s")
+        assert watching.begun == 0
+        writer.write(b':"a"}')
+        assert (await answer_to(reader))[0].startswith(b"HTTP/1.1 201 ")
+        assert watching.begun == 1
+
+
+async def test_who_leaves_within_a_small_body_harms_nobody(serving):
+    counters = HttpCounters()
+    async with serving(ROUTES, counters=counters) as client:
+        async with connected(client) as (_, writer):
+            writer.write(POST + b'Content-Length: 12\r\n\r\n{"name"')
+            await writer.drain()
+        posts = next(route for route in counters.routes if route.method == "POST")
+        await until_true(lambda: posts.statuses.get(400) == 1)
+        assert (await client.post("/things?seed=s", json={"name": "a"})).status_code == 201
 
 
 async def test_a_slow_body_is_told_so_and_its_connection_closed(serving):

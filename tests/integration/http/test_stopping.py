@@ -12,6 +12,8 @@ import pytest
 
 from places import SUPPORT
 from tandem.http.application import Application
+from tandem.http.requests import json_response
+from tandem.http.routes import Route
 from tandem.http.serving import serve
 from tandem.http.sockets import ListenError
 
@@ -90,6 +92,32 @@ async def test_what_does_not_end_within_the_drain_time_is_told_so():
         assert await process.stdout.readline() == b"closed\n"
         assert await process.wait() == 0
         writer.close()
+
+
+@pytest.mark.parametrize(("drain", "rest", "status"), [(60, b'r"', b"200"), (0.1, b"", b"503")])
+async def test_a_small_body_on_its_way_is_waited_for_as_long_as_answers(drain, rest, status):
+    async def quick(_):
+        return json_response("quick")
+
+    ready, stop = asyncio.get_running_loop().create_future(), asyncio.Event()
+    app = Application(
+        [Route("POST", "/quick", quick, "Quick", body_type=str), Route("GET", "/quick", quick, "Quick")]
+    )
+    timing = {"stop": stop.wait, "drain": timedelta(seconds=drain), "on_ready": ready.set_result}
+    server = asyncio.ensure_future(serve(app, ("127.0.0.1", 0), **timing))
+    reader, writer = await asyncio.open_connection("127.0.0.1", await ready)
+    writer.write(b"POST /quick HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n")
+    writer.write(b'Content-Length: 4\r\n\r\n"q')
+    await writer.drain()
+    other_reader, other_writer = await connect(await ready, "GET /quick")
+    await other_reader.readuntil(b'"quick"')
+    other_writer.close()
+    stop.set()
+    await until_refused(await ready)
+    writer.write(rest)
+    assert (await reader.read()).startswith(b"HTTP/1.1 " + status)
+    writer.close()
+    await server
 
 
 async def test_who_has_sent_half_a_head_does_not_make_the_end_last():
