@@ -8,10 +8,11 @@ from functools import lru_cache, reduce
 from typing import Any, TypeAlias
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from tandem.http.problems import bad_parameter
 from tandem.mongodb.document import DELETED_AT, Document, encode_document
-from tandem.user.profile import IdentifiedProfile
+from tandem.user.profile import Email, IdentifiedProfile
 
 #: Names, and what is wanted below each: nothing named there stands for all of it.
 Tree: TypeAlias = dict[str, Any]
@@ -22,9 +23,15 @@ _READ_ALWAYS = (*_ALWAYS, DELETED_AT)
 
 
 class UserDocument(IdentifiedProfile, frozen=True, gc=False, kw_only=True, omit_defaults=True):
-    """A user as the read side answers it: who it is, then its profile in the shape of randomuser.me 1.4."""
+    """A user as the read side answers it: who it is, then its profile in the shape of randomuser.me 1.4.
 
-    current_status: str = msgspec.field(name="currentStatus")
+    All but the id and the version may be missing, where a reader has asked for other fields.
+    """
+
+    email: Email | UnsetType = UNSET  # type: ignore[assignment]
+    seed: str | UnsetType = UNSET  # type: ignore[assignment]
+    app_id: str | UnsetType = msgspec.field(name="appId", default=UNSET)  # type: ignore[assignment]
+    current_status: str | UnsetType = msgspec.field(name="currentStatus", default=UNSET)
 
 
 class Fields:
