@@ -22,7 +22,8 @@ def nonnegative_least_squares(rows: Sequence[Row], targets: Sequence[float]) -> 
     gram = [[_dot(left, right) for right in unit] for left in unit]
     onto = [_dot(column, targets) for column in unit]
     best, best_gain = [0.0] * len(columns), 0.0
-    sizes = range(1, len(columns) + 1)
+    # Larger sets first: where a coefficient is so small that rounding hides its gain, it is kept.
+    sizes = range(len(columns), 0, -1)
     for chosen in (chosen for size in sizes for chosen in combinations(range(len(columns)), size)):
         solution = _solve([[gram[i][j] for j in chosen] for i in chosen], [onto[i] for i in chosen])
         if solution is None or min(solution) < 0:
