@@ -20,6 +20,9 @@ from tandem_stack.waiting import until
 
 # Longer than a lease (LEASE_SECONDS), so that other instances take over the paused instance's users.
 PAUSE_SECONDS = 7.0
+# So many users are sent only when all parts work again: one of them shows that the flow has recovered. A
+# fault may outlast all others, as PostgreSQL ends the transaction of a paused instance after 20 s only.
+KEPT_USERS = 10
 # How long to wait until a process is gone or stopped, which usually takes milliseconds.
 STRIKE_SECONDS = 10.0
 
@@ -46,10 +49,12 @@ class Faults:
         began, after = time.monotonic(), self._load.acknowledged
         targets = self._parts_of(fault.target)
         seen = healed = True
-        async with meanwhile(self._load.trickle()):
+        async with meanwhile(self._load.trickle(KEPT_USERS)):
             for part in targets:
                 struck = await self._strike_part(fault.strike, part)
                 seen, healed = seen and struck.seen, healed and struck.healed
+            healed = healed and await until(self._are_all_ready, self._patience_seconds)
+        async with meanwhile(self._load.trickle()):
             recovered = healed and await self._flows_again()
         seconds = round(time.monotonic() - began, 1)
         return FaultReport(fault.name, targets, after, seen, seconds if recovered else None)
@@ -95,9 +100,7 @@ class Faults:
         return bool(await self._system.ask(question, argument) == answer)
 
     async def _flows_again(self) -> bool:
-        """Wait until every part is ready, and until a user acknowledged after that is SYNCRONIZED."""
-        if not await until(self._are_all_ready, self._patience_seconds):
-            return False
+        """Wait until a user that is acknowledged from now on is SYNCRONIZED."""
         try:
             user_id = await self._load.next_acknowledged()
         except Stalled:

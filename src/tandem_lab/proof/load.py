@@ -113,11 +113,11 @@ class Load:
             raise Stalled from None
         return self._last_id
 
-    async def trickle(self) -> None:
-        """Allow a few users each second, so that there are always some on their way."""
+    async def trickle(self, keep: int = 0) -> None:
+        """Allow a few users each second, so that some are always on their way, but never the last `keep`."""
         while True:
             await asyncio.sleep(1 / TRICKLE_PER_SECOND)
-            if self._started == self._allowed:
+            if self._started == self._allowed and self.left > keep:
                 self.allow(1)
 
     async def _send_users(self, session: aiohttp.ClientSession) -> None:
