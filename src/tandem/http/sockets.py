@@ -72,7 +72,8 @@ def count_connections(port: int) -> int:
 
     From the files of this process: the kernel's table of all connections takes 10 ms to read, however few.
     """
-    return sum(_is_connection_to(port, number) for number in _open_files())
+    ends = map(_ends_of, _open_files())
+    return sum(end is not None and end[1] == port for end in ends)
 
 
 class Peer:
@@ -111,45 +112,41 @@ def _open_files() -> list[int]:
     return [int(path.name) for path in _FILES.iterdir()]
 
 
-def _is_connection_to(port: int, number: int) -> bool:
-    try:
-        # With all of this given, Python does not ask the kernel for it.
-        found = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, number)
-    except OSError:
-        return False
-    try:
-        return found.getsockname()[1] == port and bool(found.getpeername())
-    except (OSError, IndexError):
-        return False
-    finally:
-        found.detach()
-
-
 def _connection_of(client: str, port: int) -> socket.socket | None:
     host, _, client_port = client.rpartition(":")
     wanted = (ip_address(host.strip("[]")), int(client_port), port)
     for number in _open_files():
-        if _ends_of(number) == wanted:
+        if _is_of(number, wanted):
             with contextlib.suppress(OSError):
                 found = socket.socket(fileno=os.dup(number))
-                if _ends_of(found.fileno()) == wanted:
+                if _is_of(found.fileno(), wanted):
                     return found
                 found.close()
     return None
 
 
-def _ends_of(number: int) -> tuple[object, int, int] | None:
+def _is_of(number: int, wanted: tuple[object, int, int]) -> bool:
+    """Whether this file is a connection from this address and port to our port."""
+    ends = _ends_of(number)
+    if ends is None or ends[1] != wanted[2]:
+        return False
+    host, client_port = ends[0]
+    return (ip_address(host.partition("%")[0]), client_port) == wanted[:2]
+
+
+def _ends_of(number: int) -> tuple[tuple[str, int], int] | None:
     """The address and port of the client, and our port; None where this file is not a TCP connection."""
     try:
-        found = socket.socket(fileno=number)
+        # With all of this given, Python does not ask the kernel for it. It tells addresses of IPv6 as well.
+        found = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, number)
     except OSError:
         return None
     try:
-        if found.family not in (socket.AF_INET, socket.AF_INET6):
-            return None
-        peer = found.getpeername()
-        return ip_address(peer[0].partition("%")[0]), peer[1], found.getsockname()[1]
+        ours, peer = found.getsockname(), found.getpeername()
     except OSError:
         return None
     finally:
         found.detach()
+    # Other kinds of sockets have a path, or numbers only.
+    is_tcp = isinstance(peer, tuple) and isinstance(peer[0], str)
+    return ((peer[0], peer[1]), ours[1]) if is_tcp else None
