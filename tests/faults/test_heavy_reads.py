@@ -13,6 +13,7 @@ from tandem.kernel import Overloaded
 from tandem.user_query import lists, search
 from tandem.user_query.controller import UserQueryController
 from tandem.user_query.fields import UserDocument
+from tandem.user_query.lists import Listed
 from tandem.user_query.search import LONG_ANSWER, Conditions
 from tandem.user_query.share import Share
 
@@ -52,7 +53,7 @@ async def test_a_list_is_the_same_however_many_pieces_it_takes(shared_system, sh
 
 async def test_no_piece_of_a_list_of_large_users_is_long(system, instance):
     await put_in(system, 200, size=30_000)
-    pieces = [piece async for piece in instance.flow.query_service.lists.pieces(1000, 0, "run")]
+    pieces = [piece async for piece in instance.flow.query_service.lists.pieces(Listed(1000, 0, "run"))]
     assert max(map(len, pieces[1:])) < 2 * lists.PIECE_SIZE
     assert len(msgspec.json.decode(b"".join(pieces))) == 200
 
@@ -141,8 +142,8 @@ async def test_who_leaves_frees_its_place_and_ends_the_query_at_mongodb(servers,
         service = instance.flow.query_service
         ask = {
             "a search": lambda: service.search(Conditions(seed="run"), 10, 0),
-            "a short list": lambda: service.lists.short(10, 0, "run", None),
-            "a long list": lambda: anext(service.lists.pieces(1000, 0, "run", None)),
+            "a short list": lambda: service.lists.short(Listed(10, 0, "run")),
+            "a long list": lambda: anext(service.lists.pieces(Listed(1000, 0, "run"))),
         }[what]
         async with hanging_reads(servers, system) as hanging:
             tasks = [asyncio.ensure_future(ask()) for _ in range(2)]
@@ -158,7 +159,7 @@ async def test_who_leaves_frees_its_place_and_ends_the_query_at_mongodb(servers,
 
 async def test_a_client_that_takes_its_time_holds_no_query(system, instance):
     await put_in(system, 200)
-    pieces = instance.flow.query_service.lists.pieces(1000, 0, None)
+    pieces = instance.flow.query_service.lists.pieces(Listed(1000, 0))
     await anext(pieces)
     shares = instance.flow.query_service.lists
     assert (shares.long.under_way, shares.queries.under_way) == (1, 0)
@@ -169,7 +170,7 @@ async def test_a_client_that_takes_its_time_holds_no_query(system, instance):
 async def test_a_client_that_takes_too_long_gives_up_its_place(system, instance, monkeypatch):
     await put_in(system, 200)
     monkeypatch.setattr(lists, "LONGEST", timedelta(0))
-    pieces = instance.flow.query_service.lists.pieces(1000, 0, None)
+    pieces = instance.flow.query_service.lists.pieces(Listed(1000, 0))
     await anext(pieces)
     with pytest.raises(Overloaded):
         await anext(pieces)

@@ -13,6 +13,7 @@ from tandem.kernel import UnsuitableServer
 from tandem.mongodb.generations import Projection
 from tandem.user_query import document
 from tandem.user_query.document import document_of
+from tandem.user_query.lists import Listed
 from waiting import until
 
 
@@ -120,7 +121,7 @@ async def test_who_has_no_lease_any_more_asks_mongodb_which_collection_is_live(s
     collections.projection = Projection()
     collections.is_current = lambda: False
     assert await service.find(user.id) == document_of(user)
-    assert await service.lists.short(10, 0, None) != b"[]"
+    assert await service.lists.short(Listed(10, 0)) != b"[]"
     assert collections.live.name == "users_v2"
 
 

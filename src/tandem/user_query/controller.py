@@ -18,7 +18,7 @@ from tandem.user import StoredUser
 from tandem.user.ids import UserPath
 from tandem.user.profile import Email, Seed
 from tandem.user_query.fields import Fields, UserDocument, encode, fields_named
-from tandem.user_query.lists import FIRST_PIECE
+from tandem.user_query.lists import FIRST_PIECE, Listed
 from tandem.user_query.search import Conditions
 from tandem.user_query.service import UserQueryService
 
@@ -233,11 +233,11 @@ class UserQueryController:
         # Before MongoDB is read: who is counted as complete has to be in what is read.
         through = await self._complete_through() if query.complete else None
         headers = () if through is None else ((COMPLETE_THROUGH, str(through)),)
-        wanted = (query.limit, query.after, query.seed, through, fields)
+        wanted = Listed(query.limit, query.after, query.seed, through, fields)
         if query.limit <= FIRST_PIECE:
-            users = await self._service.lists.short(*wanted)
+            users = await self._service.lists.short(wanted)
             return unless_known(request, sha256(users).hexdigest(), Response(200, users, headers=headers))
-        return StreamResponse(self._service.lists.pieces(*wanted), headers=headers)
+        return StreamResponse(self._service.lists.pieces(wanted), headers=headers)
 
     async def find_newest(self, request: Request[NoArguments, EmailQuery, None]) -> Response:
         """The newest user of an address."""

@@ -8,6 +8,9 @@ import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
+import msgspec
+from msgspec.structs import replace
+
 from tandem.kernel import Overloaded
 from tandem.mongodb.document import Document
 from tandem.user_query.fields import Fields, encode, projection_of
@@ -23,6 +26,19 @@ PIECE_SIZE = 262_144
 LONGEST = timedelta(minutes=2)
 
 
+class Listed(msgspec.Struct, frozen=True):
+    """Which users to list: at most `limit`, with ids above `after` and up to `through`, of one run or all.
+
+    `fields`: which of them are shown; None: all.
+    """
+
+    limit: int
+    after: int
+    seed: str | None = None
+    through: int | None = None
+    fields: Fields | None = None
+
+
 class UserLists:
     """Reads lists for this instance. Queries have their share of it, and long lists theirs."""
 
@@ -31,31 +47,17 @@ class UserLists:
         self.queries = Share("lists", at_a_time=4, most_waiting=1_000, patience=timedelta(seconds=5))
         self.long = Share("long lists", at_a_time=16, most_waiting=100, patience=timedelta(seconds=10))
 
-    async def short(
-        self,
-        limit: int,
-        after: int,
-        seed: str | None,
-        through: int | None = None,
-        fields: Fields | None = None,
-    ) -> bytes:
+    async def short(self, wanted: Listed) -> bytes:
         """A list of at most `FIRST_PIECE` users, as JSON.
 
         Raises:
             Unavailable, MissingIndex: MongoDB cannot answer.
             Overloaded: too many lists are being read.
         """
-        users = await self._piece(limit, after, seed, through, fields)
-        return b"[%b]" % b",".join(encode(user, fields) for user in users)
+        users = await self._piece(wanted)
+        return b"[%b]" % b",".join(encode(user, wanted.fields) for user in users)
 
-    async def pieces(
-        self,
-        limit: int,
-        after: int,
-        seed: str | None,
-        through: int | None = None,
-        fields: Fields | None = None,
-    ) -> AsyncIterator[bytes]:
+    async def pieces(self, wanted: Listed) -> AsyncIterator[bytes]:
         """A list of any length, as JSON in pieces.
 
         Raises:
@@ -64,27 +66,26 @@ class UserLists:
         """
         async with self.long.one():
             started = time.monotonic()
-            size = min(FIRST_PIECE, limit)
+            left, after = wanted.limit, wanted.after
+            size = min(FIRST_PIECE, left)
             opening = b"["
             while size:
-                users = await self._piece(size, after, seed, through, fields)
-                encoded = [encode(user, fields) for user in users]
+                users = await self._piece(replace(wanted, limit=size, after=after))
+                encoded = [encode(user, wanted.fields) for user in users]
                 if users:
                     yield opening + b",".join(encoded)
                     opening = b","
                     after = users[-1]["_id"]
-                limit -= len(users)
-                size = min(limit, _next_size(encoded)) if len(users) == size else 0
+                left -= len(users)
+                size = min(left, _next_size(encoded)) if len(users) == size else 0
                 if time.monotonic() - started > LONGEST.total_seconds():
                     raise Overloaded("long lists: the client took too long.")
             yield b"]" if opening == b"," else b"[]"
 
-    async def _piece(
-        self, limit: int, after: int, seed: str | None, through: int | None, fields: Fields | None
-    ) -> list[Document]:
+    async def _piece(self, wanted: Listed) -> list[Document]:
         async with self.queries.one():
-            projection = projection_of([fields])
-            return await self._repository.page(limit, after, seed, through, projection=projection)
+            which = (wanted.limit, wanted.after, wanted.seed, wanted.through)
+            return await self._repository.page(*which, projection=projection_of([wanted.fields]))
 
 
 def _next_size(encoded: list[bytes]) -> int:

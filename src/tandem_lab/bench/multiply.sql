@@ -2,7 +2,7 @@
 -- more before the @, which are different ones for each. So addresses stay spread as those of new users are: with the
 -- difference in front, new ones would come to a part of the index where few are.
 WITH one AS MATERIALIZED (
-    SELECT id AS old, $1::bigint + place AS id, 
+    SELECT id AS old, $1::bigint + place AS id,
            '.' || left(md5(($1::bigint + place)::text), 6) || '@' AS mark FROM lab_original
 ), users AS (
     INSERT INTO prm_user (
