@@ -66,7 +66,7 @@ def test_connections_by_the_hundreds_are_fitted_as_well():
 
 @settings(max_examples=12, deadline=None)
 @given(st.floats(1, 1e6), st.floats(0, 1), st.floats(0, 0.5))
-@example(1.0, 2**-24, 0.0)
+@example(1.0, 2**-24, 0.5)
 def test_any_curve_is_recovered_from_clean_measurements(rate, sigma, kappa):
     fit = fit_scalability(measured(Curve(rate, sigma, kappa), repeats=1))
     assert (fit.curve.rate, fit.curve.sigma) == pytest.approx((rate, sigma), rel=1e-6, abs=1e-8)
