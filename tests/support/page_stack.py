@@ -95,8 +95,9 @@ class Stack:
 
         async def is_synchronized() -> bool:
             async with httpx.AsyncClient() as client:
-                rows = (await client.get(f"{self.url}api/v1/stats", params={"seed": seed})).json()
-            return all(row["pending"] == 0 for row in rows)
+                answer = await client.get(f"{self.url}api/v1/stats", params={"seed": seed})
+            # Where PostgreSQL was away until just now, there may be no answer yet.
+            return answer.status_code == 200 and all(row["pending"] == 0 for row in answer.json())
 
         await until(is_synchronized, f"{seed} is synchronized")
 
