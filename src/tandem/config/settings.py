@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from tandem.errors import TandemError
+from tandem.ids import HIGHEST_CELL
 
 AppId = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
@@ -36,6 +37,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     app_id: Annotated[AppId, _is("the instance's name; each needs its own")] = "STANDALONE"
     host: Annotated[str, _is("the address that it listens on")] = "127.0.0.1"
     port: Annotated[Port, _is("the port that it listens on")] = 8080
+
+    cell: Annotated[
+        int,
+        _is(
+            "which of several cells this is: ids then end with that number; -1: it is none",
+            ge=-1,
+            le=HIGHEST_CELL,
+        ),
+    ] = -1
+    cells_file: Annotated[
+        str, _is("a JSON file that lists all cells, for those who read from any of them; or empty")
+    ] = ""
 
     max_waiting_commands: Annotated[Count, _is("commands that wait for PostgreSQL; more get a 503")] = 5_000
     require_if_match: Annotated[
@@ -132,6 +145,25 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         raise SettingsError(msg) from None
 
 
+def read_private(variable: str, path: Path, most_bytes: int) -> bytes:
+    """What a file holds that `variable` names: at most one byte more than `most_bytes`.
+
+    Raises:
+        SettingsError: it cannot be read, or others may read or change it.
+    """
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            content = file.read(most_bytes + 1)
+    except OSError as error:
+        msg = f"{variable}: {path} cannot be read ({error.strerror}). Name a file that this account may read."
+        raise SettingsError(msg) from None
+    if mode & 0o007:
+        msg = f"{variable}: others may read or change {path} (mode {mode & 0o777:04o}). Run: chmod o= {path}"
+        raise SettingsError(msg)
+    return content
+
+
 def _secret(name: str, environ: Mapping[str, str]) -> str:
     """The content of the file that `environ` names for this setting, without the end of its line.
 
@@ -142,16 +174,7 @@ def _secret(name: str, environ: Mapping[str, str]) -> str:
     if environ.get(name):
         msg = f"{name} and {variable} are both set. Take one of them away."
         raise SettingsError(msg)
-    try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            content = file.read(_MOST_BYTES + 1)
-    except OSError as error:
-        msg = f"{variable}: {path} cannot be read ({error.strerror}). Name a file that this account may read."
-        raise SettingsError(msg) from None
-    if mode & 0o007:
-        msg = f"{variable}: others may read or change {path} (mode {mode & 0o777:04o}). Run: chmod o= {path}"
-        raise SettingsError(msg)
+    content = read_private(variable, path, _MOST_BYTES)
     try:
         secret = content.decode().strip()
     except UnicodeDecodeError:

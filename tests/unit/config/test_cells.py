@@ -1,0 +1,73 @@
+"""The file that lists all cells."""
+
+import zlib
+
+import msgspec
+import pytest
+
+from tandem.config import SettingsError
+from tandem.config.cells import SLOTS, Cell, CellsFile, read_cells, slot_of
+from tandem.ids import FIRST_ID_OF_CELLS, HIGHEST_ID, cell_of
+
+TWO = [Cell(number, "postgresql://db/tandem", "mongodb://db/tandem") for number in (0, 7)]
+SHARED = [[0], [0, 7]] * (SLOTS // 2)
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Writes the file; the path of it."""
+
+    def write(content, mode=0o640):
+        path = tmp_path / "cells.json"
+        path.write_bytes(content if isinstance(content, bytes) else msgspec.json.encode(content))
+        path.chmod(mode)
+        return path
+
+    return write
+
+
+def test_cells_are_read_as_they_were_written(write):
+    found = read_cells(write(CellsFile(TWO, SHARED)))
+    assert found.by_number[7] == TWO[1]
+    assert found.slots[1] == [0, 7]
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"{", "truncated"),
+        ({"cells": []}, "slots"),
+        (CellsFile(TWO, SHARED[1:]), "1023 entries instead of 1024"),
+        (CellsFile([*TWO, TWO[0]], SHARED), "two cells have one number"),
+        (CellsFile(TWO[:1], SHARED), "names cell 7, which is not among"),
+        (CellsFile(TWO, [[], *SHARED[1:]]), "length >= 1"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused_with_the_reason(write, content, why):
+    with pytest.raises(SettingsError, match=f"^CELLS_FILE: .*{why}"):
+        read_cells(write(content))
+
+
+def test_a_file_that_others_may_read_is_refused(write):
+    with pytest.raises(SettingsError, match=r"mode 0644.*chmod o= "):
+        read_cells(write(CellsFile(TWO, SHARED), mode=0o644))
+
+
+def test_a_file_that_is_missing_is_named(tmp_path):
+    with pytest.raises(SettingsError, match=r"nowhere.json cannot be read \(No such file"):
+        read_cells(tmp_path / "nowhere.json")
+
+
+@pytest.mark.parametrize("key", ["a", "order-17", "x" * 128])
+def test_a_slot_is_what_every_crc32_says(key):
+    assert slot_of(key) == zlib.crc32(key.encode("ascii")) % 1024
+
+
+@pytest.mark.parametrize(
+    ("id_", "cell"),
+    [(1, 0), (9_999, 0), (FIRST_ID_OF_CELLS - 1, 0), (FIRST_ID_OF_CELLS + 7, 7), (HIGHEST_ID, 991)],
+)
+def test_an_id_names_its_cell(id_, cell):
+    # An id below the first of the cells was given before there were any, by what is cell 0 now.
+    assert cell_of(id_) == cell
+    assert 0 <= cell_of(id_) <= 9_999
