@@ -6,7 +6,7 @@ COMPILE := $(BIN)/uv pip compile --quiet pyproject.toml --universal --python-ver
 	--no-emit-index-url --no-emit-find-links --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test quick lint format types lock docs screenshots bench-floor dev
+.PHONY: help up down test quick lint format types lock docs manifests screenshots bench-floor dev
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' Makefile | while read -r name what; do printf '  %-12s %s\n' "$$name" "$$what"; done
@@ -46,6 +46,9 @@ lock: dev ## pin what pyproject.toml needs, with hashes; ARGS=--upgrade takes th
 
 docs: dev ## make docs/reference from the program: commands, routes, settings, batches
 	@$(BIN)/python scripts/reference.py
+
+manifests: dev ## make the files in kubernetes/ that have their source elsewhere
+	@$(BIN)/python scripts/manifests.py
 
 screenshots: dev ## take the pictures in docs/images from a stack of its own
 	@$(BIN)/python scripts/screenshots.py $(ARGS)

@@ -13,7 +13,10 @@ from tandem_stack.ports import free_port
 
 @dataclass
 class NameServer(asyncio.DatagramProtocol):
-    """Answers every name with its address in `addresses`; a test may change them at any time."""
+    """Answers every name with its address in `addresses`, or several with spaces between.
+
+    A test may change them at any time.
+    """
 
     addresses: dict[str, str]
     port: int = field(default_factory=free_port)
@@ -26,7 +29,7 @@ class NameServer(asyncio.DatagramProtocol):
         answer = dns.message.make_response(query)
         name = query.question[0].name
         if address := self.addresses.get(name.to_text(omit_final_dot=True)):
-            answer.answer.append(dns.rrset.from_text(name, 600, "IN", "A", address))
+            answer.answer.append(dns.rrset.from_text(name, 600, "IN", "A", *address.split()))
         self._transport.sendto(answer.to_wire(), sender)
 
 
