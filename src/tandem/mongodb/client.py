@@ -1,5 +1,6 @@
 """MongoDB as every query side uses it: acknowledged by majority and journal, and errors of one kind."""
 
+import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -61,7 +62,7 @@ def open_client(url: str, *, name: str, deadline: timedelta) -> Client:
     """A client whose every call has the deadline. It connects when it is first used.
 
     Raises:
-        UnsuitableServer: the URL is none.
+        UnsuitableServer: the URL is none, or a file that it names for TLS cannot be used.
     """
     milliseconds = int(deadline.total_seconds() * 1000)
     try:
@@ -72,7 +73,7 @@ def open_client(url: str, *, name: str, deadline: timedelta) -> Client:
             serverSelectionTimeoutMS=min(milliseconds, 2_000),
             connectTimeoutMS=min(milliseconds, 2_000),
         )
-    except (PyMongoError, ValueError) as error:
+    except (PyMongoError, ValueError, OSError) as error:
         raise UnsuitableServer(unreachable(url, error)) from error
 
 
@@ -196,6 +197,8 @@ def described(error: PyMongoError) -> str:
 
 def unreachable(url: str, error: Exception) -> str:
     """A sentence that says which address was tried, without the password, and how to start a server."""
-    unreadable = isinstance(error, ValueError | ConfigurationError)
+    # What OpenSSL says of a file with a certificate quotes nothing of the URL.
+    of_tls = isinstance(error, OSError) or isinstance(error.__context__, ssl.SSLError)
+    unreadable = isinstance(error, ValueError | ConfigurationError) and not of_tls
     why = None if unreadable else str(error).partition(", Timeout:")[0]
     return unusable_at(url, "MongoDB", "MONGODB_URL", why)

@@ -260,5 +260,7 @@ def _said(error: BaseException) -> str:
 
 def unreachable(url: str, error: BaseException) -> str:
     """A sentence that says which address was tried, without the password, and how to start a server."""
-    why = None if isinstance(error, ValueError) else str(error) or type(error).__name__
+    # That a certificate is not trusted is a ValueError, too.
+    unreadable = isinstance(error, ValueError) and not isinstance(error, OSError)
+    why = None if unreadable else str(error) or type(error).__name__
     return unusable_at(url, "PostgreSQL", "POSTGRES_URL", why)
