@@ -291,6 +291,8 @@ def test_postgres_waits_for_a_standby_and_refuses_a_role_without_its_certificate
     (cluster,) = databases.of("Cluster")
     synchronous = cluster["spec"]["postgresql"]["synchronous"]
     assert (synchronous["number"], synchronous["dataDurability"]) == (1, "required")
+    (role,) = cluster["spec"]["managed"]["roles"]
+    assert role["inRoles"] == ["pg_read_all_stats"], "to see its standbys"
     first, second = cluster["spec"]["postgresql"]["pg_hba"]
     assert first.startswith("hostssl ")
     assert first.endswith(" scram-sha-256 clientcert=verify-full")
