@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from tandem.aggregates.definition import Aggregate
@@ -15,6 +16,7 @@ from tandem.aggregates.tasks import ReactionRows
 from tandem.app import aggregates as own
 from tandem.app.verification import kinds_to_verify
 from tandem.config import Settings
+from tandem.config.cells import WatchedCells
 from tandem.cqrs.user import KIND
 from tandem.delivery.lease import Lease
 from tandem.delivery.pending import PendingRows
@@ -84,12 +86,18 @@ class Adapters:
     verified: Mapping[str, VerifiedKind]
     repairs: RepairRows
     chunks: ChunkRows
+    #: The file that lists all cells; None where no file is named.
+    cells: WatchedCells | None
 
 
 def adapters_of(
     settings: Settings, database: Database, client: Client, aggregates: Sequence[Aggregate[Any]] = ()
 ) -> Adapters:
-    """Those of these two connections."""
+    """Those of these two connections.
+
+    Raises:
+        SettingsError: the file of all cells cannot be used.
+    """
     reads = database.sharing(READING_CONNECTIONS)
     collections = {KIND: Collections(users_of(client))}
     collections |= {each.name: Collections(collection_of(client, each.plural)) for each in aggregates}
@@ -129,6 +137,7 @@ def adapters_of(
         reactions=own.tasks_of(aggregates, database),
         projections=Projections(database, collections, shapes),
         chunks=ChunkRows(database, list(collections)),
+        cells=WatchedCells(Path(settings.cells_file)) if settings.cells_file else None,
         verified=kinds_to_verify(database, collections[KIND], users, of_aggregates),
         repairs=RepairRows(database),
     )

@@ -4,6 +4,7 @@ It holds passwords, so others may not read it. Whoever changes it replaces it as
 and renames that), and instances see that within a second: none is restarted when a cell is added.
 """
 
+import logging
 import zlib
 from collections.abc import Mapping
 from functools import cached_property
@@ -15,6 +16,8 @@ from msgspec import Meta
 
 from tandem.config.settings import SettingsError, read_private
 from tandem.ids import HIGHEST_CELL
+
+logger = logging.getLogger(__name__)
 
 #: All idempotency keys are divided into so many parts; each is one cell's. It cannot be changed any more.
 SLOTS = 1024
@@ -46,6 +49,40 @@ class CellsFile(msgspec.Struct, frozen=True, dict=True):
     def by_number(self) -> Mapping[int, Cell]:
         """The cells by their numbers."""
         return {cell.number: cell for cell in self.cells}
+
+
+class WatchedCells:
+    """The file as it is now. One that cannot be used changes nothing: the last good one stays in use."""
+
+    def __init__(self, path: Path) -> None:
+        """Read it for the first time.
+
+        Raises:
+            SettingsError: it cannot be used.
+        """
+        self._path = path
+        self._seen = self._stamp()
+        self.latest = read_cells(path)
+
+    def look(self) -> bool:
+        """Read the file again if it was replaced. Whether it says something new."""
+        stamp, before = self._stamp(), self.latest
+        if stamp == self._seen:
+            return False
+        self._seen = stamp
+        try:
+            self.latest = read_cells(self._path)
+        except SettingsError as error:
+            logger.log(logging.ERROR, "%s What it said before stays in use.", error)
+        return self.latest != before
+
+    def _stamp(self) -> tuple[int, int, int] | None:
+        """What is another one once the file was replaced; None where there is none."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def slot_of(key: str) -> int:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from tandem.config import SettingsError
-from tandem.config.cells import SLOTS, Cell, CellsFile, read_cells, slot_of
+from tandem.config.cells import SLOTS, Cell, CellsFile, WatchedCells, read_cells, slot_of
 from tandem.ids import FIRST_ID_OF_CELLS, HIGHEST_ID, cell_of
 
 TWO = [Cell(number, "postgresql://db/tandem", "mongodb://db/tandem") for number in (0, 7)]
@@ -51,6 +51,39 @@ def test_a_file_that_cannot_be_used_is_refused_with_the_reason(write, content, w
 def test_a_file_that_others_may_read_is_refused(write):
     with pytest.raises(SettingsError, match=r"mode 0644.*chmod o= "):
         read_cells(write(CellsFile(TWO, SHARED), mode=0o644))
+
+
+def replace(path, content, mode=0o640):
+    """Replace it as whoever adds a cell does."""
+    new = path.with_suffix(".new")
+    new.write_bytes(content)
+    new.chmod(mode)
+    new.rename(path)
+
+
+def test_a_file_that_is_replaced_is_read_again(write):
+    path = write(CellsFile(TWO[:1], [[0]] * SLOTS))
+    watched = WatchedCells(path)
+    assert not watched.look()
+    replace(path, msgspec.json.encode(CellsFile(TWO, SHARED)))
+    assert watched.look()
+    assert watched.latest == CellsFile(TWO, SHARED)
+    assert not watched.look()
+
+
+def test_a_bad_file_leaves_what_was_said_before_and_is_logged_once(write, caplog):
+    path = write(CellsFile(TWO, SHARED))
+    watched = WatchedCells(path)
+    replace(path, b"{")
+    assert not watched.look()
+    assert not watched.look()
+    path.unlink()
+    assert not watched.look()
+    assert watched.latest == CellsFile(TWO, SHARED)
+    assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
+    assert "truncated" in caplog.text
+    replace(path, msgspec.json.encode(CellsFile(TWO, [[0]] * SLOTS)))
+    assert watched.look()
 
 
 def test_a_file_that_is_missing_is_named(tmp_path):
