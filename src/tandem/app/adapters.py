@@ -36,6 +36,7 @@ from tandem.projections.followed import Projections
 from tandem.runs.samples import RunSamples
 from tandem.runs.statistics import Statistics
 from tandem.user import StoredUser
+from tandem.user_command.cell import require_cell
 from tandem.user_command.completeness import Completeness
 from tandem.user_command.dead_letters import DeadLetters
 from tandem.user_command.history import History
@@ -179,8 +180,10 @@ async def connected(
         try:
             await require_migrated(database)
             await require_aggregates_migrated(database, aggregates)
-            if name is None and not settings.allow_unsafe_durability:
-                await database.require_durability()
+            if name is None:
+                await require_cell(database, settings.cell)
+                if not settings.allow_unsafe_durability:
+                    await database.require_durability()
             adapters = adapters_of(settings, database, client, aggregates)
             await adapters.projections.require_known_shapes()
             yield adapters

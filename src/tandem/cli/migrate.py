@@ -22,6 +22,7 @@ from tandem.mongodb import client as mongodb
 from tandem.postgres.database import Database
 from tandem.projections.followed import names_of
 from tandem.user_command import migrate as postgres
+from tandem.user_command.cell import become_cell
 from tandem.user_command.schema import this_schema
 from tandem.user_query.database import COLLECTION
 from tandem.user_query.indexes import INDEXES
@@ -52,7 +53,8 @@ LONGEST_WAIT = 86_400.0
 def migrate(wait: float, lock_wait: float) -> None:
     """Bring the databases at POSTGRES_URL and MONGODB_URL to this program's version, as their owner.
 
-    Running it again, or twice at a time, is harmless. Instances of the version before go on.
+    Running it again, or twice at a time, is harmless. Instances of the version before go on. With CELL, ids
+    name that cell from now on.
     """
     patience = postgres.Patience(in_all=timedelta(seconds=lock_wait))
     settings = load_settings(os.environ)
@@ -67,8 +69,12 @@ def migrate(wait: float, lock_wait: float) -> None:
 async def _migrate(settings: Settings, wait: timedelta, patience: postgres.Patience) -> list[str]:
     deadline = timedelta(seconds=settings.database_timeout_seconds)
 
+    async def then(steps: postgres.Steps) -> list[str]:
+        of_cell = await become_cell(steps, settings.cell) if settings.cell >= 0 else []
+        return of_cell + await migrations(installed())(steps)
+
     def to_postgres() -> Awaitable[list[str]]:
-        schema = msgspec.structs.replace(this_schema(), then=migrations(installed()))
+        schema = msgspec.structs.replace(this_schema(), then=then)
         return postgres.migrate(
             settings.postgres_url, deadline, patience=patience, report=_report, schema=schema
         )

@@ -221,7 +221,7 @@ SELECT id, now() AS updated_at FROM users;
 
 -- name: ids_left
 -- Whether there is an id left to give.
-SELECT coalesce(pg_sequence_last_value(seqrelid), 0) < seqmax AS some_left
+SELECT coalesce(pg_sequence_last_value(seqrelid), seqstart - seqincrement) <= seqmax - seqincrement AS some_left
 FROM pg_sequence WHERE seqrelid = 'prm_user_id_seq'::regclass;
 
 -- name: find_users_by_keys
@@ -351,8 +351,9 @@ SELECT name, row::text AS fields FROM (VALUES (1)) one CROSS JOIN LATERAL (
 ) found;
 
 -- name: last_user_id
--- The last id that was given, committed or not, and how many ids a session takes at a time.
-SELECT coalesce(pg_sequence_last_value(seqrelid), 0) AS last_id, seqcache AS per_session
+-- The last id that was given, committed or not, and how many ids a session takes at a time. One that has given none since
+-- it became a cell's tells as if it had given the one before: all ids from before are below that.
+SELECT coalesce(pg_sequence_last_value(seqrelid), seqstart - seqincrement) AS last_id, seqcache AS per_session
 FROM pg_sequence WHERE seqrelid = 'prm_user_id_seq'::regclass;
 
 -- name: takers_of_ids
@@ -380,6 +381,12 @@ SELECT number, name, additive, checksum FROM tandem_migration ORDER BY number;
 
 -- name: look_at_server
 -- Whether this session may write, which history it belongs to, and since when its server has been running.
+-- name: cell_of_database
+-- The cell that the ids of this database name, by steps of $1 from $2 on; null: they name none.
+SELECT CASE WHEN seqincrement = $1::bigint AND seqstart >= $2::bigint
+            THEN coalesce(pg_sequence_last_value(seqrelid), seqstart) % $1 END AS cell
+FROM pg_sequence WHERE seqrelid = 'prm_user_id_seq'::regclass;
+
 SELECT (pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean) AS read_only,
        CASE WHEN NOT pg_is_in_recovery() THEN
            (SELECT system_identifier FROM pg_control_system())
@@ -389,7 +396,7 @@ SELECT (pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean
        pg_postmaster_start_time() AS started_at;
 
 -- name: note_history
--- Notes that the database goes on in the history $1, and moves the id sequence $3 ids ahead of the highest that is
+-- Notes that the database goes on in the history $1, and moves the id sequence $3 steps ahead of the highest id that is
 -- known here or in MongoDB ($2): if the last history was another one, or if an id is known that the sequence has not
 -- given. The first history of all moves nothing by itself. Of two instances that do this at once one finds the
 -- number taken, waits for the other to be done, and does nothing.
