@@ -10,6 +10,9 @@ Three questions, for every class of PostgreSQL and of asyncpg (tests/faults/test
 
 import asyncpg
 
+#: Of several hosts, each has said that it is a standby.
+NoPrimary = asyncpg.exceptions.TargetServerAttributeNotMatched
+
 # Everything that the driver raises. Any other error in a call is a mistake of ours, and is not translated.
 DRIVER_ERRORS = (
     OSError,
@@ -54,6 +57,7 @@ _ALL_SESSIONS_END = (
 
 # A state in a sentence that may be shown to anybody: the server's own words may quote a row or a name.
 _STATES = (
+    (NoPrimary, "PostgreSQL has no primary among its hosts"),
     (asyncpg.ReadOnlySQLTransactionError, "PostgreSQL is read-only: a standby, or set so"),
     (asyncpg.TooManyConnectionsError, "PostgreSQL has no free connection"),
     (asyncpg.DiskFullError, "PostgreSQL's disk is full"),

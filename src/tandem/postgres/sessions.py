@@ -16,6 +16,7 @@ import asyncpg
 
 from tandem.kernel import Backoff
 from tandem.postgres.faults import DRIVER_ERRORS
+from tandem.postgres.hosts import Hosts
 
 Session = asyncpg.Connection
 
@@ -37,7 +38,7 @@ class Sessions:
         self.server = 0
         #: Why the last attempt to open one failed; None after a success.
         self.trouble: BaseException | None = None
-        self._url = url
+        self._hosts = Hosts(url)
         self._settings = dict(settings)
         self._seconds = patience.total_seconds()
         self._idle: list[Session] = []
@@ -145,9 +146,8 @@ class Sessions:
     async def _open(self) -> Session:
         self._is_opening = True
         try:
-            session = await asyncpg.connect(
-                self._url,
-                timeout=min(self._seconds, _SECONDS_TO_OPEN),
+            session = await self._hosts.open(
+                min(self._seconds, _SECONDS_TO_OPEN),
                 command_timeout=self._seconds,
                 max_cached_statement_lifetime=0,
                 server_settings=self._settings,

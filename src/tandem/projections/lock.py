@@ -3,11 +3,10 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-import asyncpg
-
 from tandem.kernel import UnsuitableServer
 from tandem.postgres.database import unreachable
 from tandem.postgres.faults import DRIVER_ERRORS
+from tandem.postgres.hosts import open_session
 from tandem.projections.followed import QUERIES
 from tandem.projections.row import RebuildError
 
@@ -25,7 +24,7 @@ async def sole_rebuild(postgres_url: str) -> AsyncIterator[Callable[[], bool]]:
         RebuildError: another one runs, or this role may not rebuild.
     """
     try:
-        session = await asyncpg.connect(postgres_url, timeout=ANSWER_SECONDS)
+        session = await open_session(postgres_url, ANSWER_SECONDS)
         (row,) = await session.fetch(QUERIES["lock_rebuild"].sql, timeout=ANSWER_SECONDS)
     except DRIVER_ERRORS as error:
         raise UnsuitableServer(unreachable(postgres_url, error)) from error

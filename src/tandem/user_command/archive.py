@@ -16,6 +16,7 @@ import asyncpg
 import msgspec
 
 from tandem.postgres.database import Database
+from tandem.postgres.hosts import open_session
 from tandem.postgres.queries import load_queries
 from tandem.user_command.archive_files import (
     PART,
@@ -76,7 +77,7 @@ async def archiving(url: str) -> AsyncIterator[asyncpg.Connection]:
     """
     settings = {"application_name": "tandem events archive", "timezone": "UTC"}
     with explained(url, "archive"):
-        connection = await asyncpg.connect(url, timeout=10, server_settings=settings)
+        connection = await open_session(url, 10, server_settings=settings)
         try:
             if not await connection.fetchval(QUERIES["lock_archives"].sql):
                 raise ArchiveError("Another `tandem events archive` is at work. Wait until it has ended.")

@@ -18,7 +18,8 @@ import msgspec
 from tandem.kernel import Backoff, UnsuitableServer
 from tandem.kernel.waiting import happens
 from tandem.postgres.database import Database, unreachable
-from tandem.postgres.faults import DRIVER_ERRORS
+from tandem.postgres.faults import DRIVER_ERRORS, NoPrimary
+from tandem.postgres.hosts import open_session
 from tandem.user_command.lock_holders import who_blocks, who_holds
 from tandem.user_command.queries import QUERIES
 from tandem.user_command.schema import (
@@ -59,6 +60,7 @@ _MAY_PASS = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
     asyncpg.ReadOnlySQLTransactionError,
+    NoPrimary,
 )
 
 Report = Callable[[str], None]
@@ -97,8 +99,8 @@ async def migrate(
     with explained(url, "migrate"):
         database = await Database.connect(url, name="migrate", deadline=deadline, connections=1)
         await database.close()
-        connection = await asyncpg.connect(
-            url, timeout=deadline.total_seconds(), server_settings={"application_name": "tandem migrate"}
+        connection = await open_session(
+            url, deadline.total_seconds(), server_settings={"application_name": "tandem migrate"}
         )
         try:
             steps = Steps(connection, url, patience or Patience(), report)
@@ -229,7 +231,7 @@ class Steps:
         if await happens(is_over, within_seconds=seconds / 4):
             return ""
         try:
-            other = await asyncpg.connect(self._url, timeout=seconds, command_timeout=seconds)
+            other = await open_session(self._url, seconds, command_timeout=seconds)
             try:
                 await happens(is_over, within_seconds=seconds / 4)
                 return await who_blocks(other, self.connection.get_server_pid())
