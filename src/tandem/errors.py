@@ -11,6 +11,7 @@ class TandemError(Exception):
         ├── KernelError            kernel/errors.py
         │   ├── Overloaded         too much is waiting; nothing was done: try again in a moment
         │   ├── Unavailable        a server does not answer now; whether it did the work may be unknown
+        │   │   └── NoStandby      postgres/standby.py: commits are not on a second host, and have to be
         │   ├── UnsuitableServer   a server cannot be used as it is: somebody has to change it
         │   ├── UnknownShape       mongodb/generations.py: a later program has made documents of this shape
         │   ├── NoHandler          a command that no handler is registered for

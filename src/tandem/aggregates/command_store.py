@@ -54,6 +54,7 @@ class PostgresCommandStore:
             Rejection: a draft alone breaks a rule of the aggregate's own tables; names the rule.
         """
         server = self._database.server
+        self._database.standby.require()
         commands = [sent for draft in drafts for sent, _ in draft.accepted]
         try:
             async with self._keys.waiting_briefly(commands) as limit:

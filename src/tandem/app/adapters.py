@@ -184,6 +184,8 @@ async def connected(
                 await require_cell(database, settings.cell)
                 if not settings.allow_unsafe_durability:
                     await database.require_durability()
+                if settings.require_synchronous_standby:
+                    await database.require_standby()
             adapters = adapters_of(settings, database, client, aggregates)
             await adapters.projections.require_known_shapes()
             yield adapters

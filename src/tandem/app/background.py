@@ -39,6 +39,7 @@ class Background:
         """All loops, for ever."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(keep_running("lease", self.renew_lease))
+            tasks.create_task(keep_running("standby", self._look_at_standby))
             tasks.create_task(keep_running("recovery", self._recover))
             if self._instance.own.flows:
                 tasks.create_task(keep_running("recovery of aggregates", self._recover_own))
@@ -100,6 +101,10 @@ class Background:
             logger.log(logging.ERROR if missing else logging.INFO, "%s", missing or "All indexes are there.")
         self.missing_indexes = missing
         return SECONDS_BETWEEN_LOOKS_AT_INDEXES
+
+    async def _look_at_standby(self) -> float:
+        await self._instance.adapters.database.look_at_standby()
+        return SECONDS_BETWEEN_LOOKS
 
     async def _extend_log(self) -> float:
         await self._instance.adapters.users.extend_log()

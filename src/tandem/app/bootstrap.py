@@ -77,8 +77,8 @@ class Instance:
             return f"{self.adapters.lease.trouble}."
         if self.flow.command_service.ids_used_up:
             return "All user ids are used up; no user can be created any more."
-        if self.adapters.users.refusal is not None:
-            return f"{self.adapters.users.refusal}."
+        if refusal := self.adapters.database.standby.trouble or self.adapters.users.refusal:
+            return f"{refusal}."
         creates = self.flow.creates
         if creates.waiting >= creates.policy.max_waiting:
             return "Too many commands are waiting."

@@ -11,6 +11,7 @@ from tandem.http.preconditions import etag
 from tandem.http.problems import ProblemError, ProblemPlace, bad_field, bad_parameter, try_again
 from tandem.kernel import Overloaded, Unavailable
 from tandem.mongodb.indexes import MissingIndex
+from tandem.postgres.standby import NoStandby
 from tandem.user import InvalidField
 from tandem.user_command.archived_events import ArchiveAway
 from tandem.user_command.ids_used_up import IdsUsedUp
@@ -48,5 +49,6 @@ TRANSLATE: Mapping[type[Exception], Callable[..., ProblemError]] = {
     ),
     UnknownKind: lambda error: bad_parameter("kind", str(error)),
     KindNotServed: lambda error: try_again(5, str(error)),
+    NoStandby: lambda error: try_again(2, f"{error}; no command is carried out without one."),
     Unavailable: lambda error: try_again(2, f"{_server_of(error)} does not answer; try again in a moment."),
 }

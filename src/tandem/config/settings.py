@@ -80,6 +80,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
         bool, _is("start although PostgreSQL is set to lose acknowledged users in a crash (`fsync` off)")
     ] = False
 
+    require_synchronous_standby: Annotated[
+        bool,
+        _is("refuse commands while PostgreSQL has no synchronous standby; at the start, PostgreSQL itself"),
+    ] = False
+
     scrub_cpu_percent: Annotated[
         float,
         _is(

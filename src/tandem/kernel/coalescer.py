@@ -285,7 +285,7 @@ class Coalescer(Generic[T, R]):
             results = await self._call(batch)
         except Unavailable as error:
             # One exception each: a shared one would gather every caller's traceback.
-            results = [Unavailable(str(error)) for _ in batch]
+            results = [_same(error) for _ in batch]
         except Exception as error:
             if len(batch) > 1:
                 middle = len(batch) // 2
@@ -323,3 +323,10 @@ class Coalescer(Generic[T, R]):
             # The handler has done its work. Raising here would halve the batch and do it again.
             msg = f"{self.name}: the handler answered {len(results)} results for {len(items)} items."
             return [RuntimeError(msg) for _ in items]
+
+
+def _same(error: Unavailable) -> Unavailable:
+    """The same error for another caller, without anybody's traceback."""
+    other = type(error).__new__(type(error), *error.args)
+    other.__dict__.update(error.__dict__)
+    return other

@@ -22,6 +22,7 @@ from tandem.postgres.faults import (
 )
 from tandem.postgres.queries import Query, load_queries
 from tandem.postgres.sessions import Session, Sessions
+from tandem.postgres.standby import Standby
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +58,8 @@ class Database:
         self._sessions = sessions
         self._deadline = deadline
         self._share = share
+        #: Whether each commit is on a second host, where that is required.
+        self.standby = Standby()
         # The last refusal that was logged: the same one is not logged again and again.
         self._logged: tuple[str, str] | None = None
 
@@ -101,7 +104,9 @@ class Database:
 
     def sharing(self, connections: int) -> "Database":
         """The same sessions, for work that never uses more than so many of them at a time."""
-        return Database(self._sessions, self._deadline, asyncio.Semaphore(connections))
+        shared = Database(self._sessions, self._deadline, asyncio.Semaphore(connections))
+        shared.standby = self.standby
+        return shared
 
     async def require_version(self) -> None:
         """Refuse a server that is too old.
@@ -129,6 +134,29 @@ class Database:
                 "Turn it on, or set ALLOW_UNSAFE_DURABILITY=true to go on all the same."
             )
             raise UnsuitableServer(msg)
+
+    async def require_standby(self) -> None:
+        """From now on, let no command be committed on this host alone.
+
+        Raises:
+            UnsuitableServer: there is no synchronous standby; says what is missing.
+            Unavailable: PostgreSQL does not answer.
+        """
+        self.standby.is_required = True
+        await self.look_at_standby()
+        if self.standby.trouble:
+            msg = f"{self.standby.trouble}. REQUIRE_SYNCHRONOUS_STANDBY=false would go on without one."
+            raise UnsuitableServer(msg)
+
+    async def look_at_standby(self) -> None:
+        """Learn whether there is a synchronous standby, if it is required.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer.
+        """
+        if self.standby.is_required:
+            async with self.connection() as session:
+                await self.standby.look(session)
 
     @asynccontextmanager
     async def connection(

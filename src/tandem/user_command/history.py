@@ -90,6 +90,7 @@ class History:
         async with self._looking:
             if found != self._seen:
                 await self._go_on(session, found)
+        await self._database.standby.look(session)
 
     async def look_again(self) -> float:
         """Ask MongoDB if it did not answer when a session was looked at; in how many seconds to call again.

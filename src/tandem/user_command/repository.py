@@ -149,7 +149,12 @@ class UserCommandRepository:
     async def _write(
         self, query: Query, commands: Sequence[Keyed], *arguments: object, server: int
     ) -> list[asyncpg.Record]:
-        """Run a statement that writes keys, too; its last argument is how long it may wait for one."""
+        """Run a statement that writes keys, too; its last argument is how long it may wait for one.
+
+        Raises:
+            NoStandby: it would be committed on one host alone.
+        """
+        self._database.standby.require()
         try:
             async with self._keys.waiting_briefly(commands) as limit:
                 try:
