@@ -14,6 +14,7 @@ class TandemError(Exception):
         │   │   └── NoStandby      postgres/standby.py: commits are not on a second host, and have to be
         │   ├── UnsuitableServer   a server cannot be used as it is: somebody has to change it
         │   ├── UnknownShape       mongodb/generations.py: a later program has made documents of this shape
+        │   ├── OtherCell          kernel/cells.py: a command came to a cell that it is not for
         │   ├── NoHandler          a command that no handler is registered for
         │   ├── IdsUsedUp          user_command/ids_used_up.py: no user can be created any more
         │   └── MissingIndex       mongodb/indexes.py: MongoDB lacks an index: `tandem migrate` makes it
@@ -21,6 +22,7 @@ class TandemError(Exception):
         │   ├── Unknown            there is no such user, or other aggregate
         │   ├── Gone               it was deleted
         │   └── OtherVersion       it has another version than the command expects
+        ├── Draining               delivery/placement.py: a cell that takes nothing new any more
         ├── Overtaken              delivery/contest.py: it was changed meanwhile: decide again
         ├── InvalidField           user/wire.py: a field of a user that cannot be kept; names it
         ├── InvalidKey             delivery/idempotency.py: an Idempotency-Key that cannot be used

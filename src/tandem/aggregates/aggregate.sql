@@ -118,8 +118,10 @@ LEFT JOIN LATERAL (SELECT {kind}_id FROM prm_{kind}_dead_letter WHERE {kind}_id 
 ORDER BY given.place;
 
 -- name: find_by_keys
--- What commands with these keys have led to: the version of an aggregate, with the events up to it, or a rejection.
-SELECT given.key, k.fingerprint, k.version, k.rejection, a.id, a.seed, a.app_id, a.created_at, e.events
+-- What commands with these keys have led to: the version of an aggregate, with the events up to it, or a rejection; or
+-- which other cell has claimed a key (delivery.sql, claim_keys).
+SELECT given.key, k.fingerprint, k.version, k.rejection, CASE WHEN k.{kind}_id < 0 THEN -1 - k.{kind}_id END AS claimed_by,
+       a.id, a.seed, a.app_id, a.created_at, e.events
 FROM unnest($1::text[]) AS given (key)
 CROSS JOIN LATERAL (SELECT * FROM prm_{kind}_key WHERE key = sha256(convert_to(given.key, 'UTF8')) LIMIT 1) k
 LEFT JOIN LATERAL (SELECT * FROM prm_{kind} WHERE id = k.{kind}_id LIMIT 1) a ON true

@@ -11,6 +11,9 @@ from msgspec import Meta
 from tandem.aggregates.events import StoredEvent, state_after, todays_data
 from tandem.aggregates.flow import AggregateFlow
 from tandem.aggregates.messages import Outcome, Sent, UnreadableAggregate
+from tandem.delivery.contest import until_settled
+from tandem.delivery.moved_keys import MovedKeys
+from tandem.delivery.placement import Placement
 from tandem.http.preconditions import ETAG, IF_MATCH, IF_NONE_MATCH, etag, unless_known
 from tandem.http.preferences import preferred_wait, wait_applied
 from tandem.http.problems import ProblemError
@@ -80,8 +83,17 @@ class HistoryEvent(msgspec.Struct, frozen=True, rename="camel"):
 class AggregateCommandController:
     """Takes commands for one kind of aggregate, and shows what PostgreSQL has of it."""
 
-    def __init__(self, flow: AggregateFlow, *, require_if_match: bool = False) -> None:
+    def __init__(
+        self,
+        flow: AggregateFlow,
+        placement: Placement,
+        keys: MovedKeys[Outcome],
+        *,
+        require_if_match: bool = False,
+    ) -> None:
         self._flow = flow
+        self._placement = placement
+        self._keys = keys
         self._kind = flow.aggregate.name
         self._require_if_match = require_if_match
 
@@ -102,7 +114,7 @@ class AggregateCommandController:
             responses={201: Answered},
             request_headers=IDEMPOTENCY_KEY | wait,
             headers={201: {"Location": f"Where the {kind} is in PostgreSQL."} | ANSWERED} | RETRY,
-            problems=(409, 422, 503),
+            problems=(409, 421, 422, 503),
             scope=Scope.COMMAND,
             tag=tag,
             description=_said_of(aggregate.creates),
@@ -118,7 +130,7 @@ class AggregateCommandController:
                 responses={200: Answered},
                 request_headers=IDEMPOTENCY_KEY | IF_MATCH | wait,
                 headers={200: ANSWERED} | RETRY,
-                problems=(404, 409, 410, 412, 422, 428, 503),
+                problems=(404, 409, 410, 412, 421, 422, 428, 503),
                 scope=Scope.COMMAND,
                 tag=tag,
                 description=_said_of(command),
@@ -151,16 +163,18 @@ class AggregateCommandController:
 
     async def create(self, request: Request[NoArguments, RunQuery, Any]) -> Response:
         """Carry out the command that creates, and answer after its commit."""
+        self._placement.require_open()
         seed = request.query.seed
         key = idempotency(request, f"{self._kind} {seed}")
         sent = Sent(request.body, seed, idempotency=key, traceparent=traceparent_of(request.headers))
-        outcome = await self._flow.execute(sent)
+        outcome = await until_settled(lambda: self._keys.once(key, lambda: self._flow.creates.submit(sent)))
         location = ("Location", f"/api/v1/{self._kind}-command/{outcome.stored.id}")
         return await self._answer(request, outcome, 201, (location,))
 
     async def change(self, segment: str, request: Request[AggregatePath, NoArguments, Any]) -> Response:
         """Carry out a command on one that is there, and answer after its commit."""
         id_ = request.path.id
+        self._placement.require_own(id_)
         scope = f"{self._kind} {id_} {segment} {request.header('If-Match')}"
         sent = Sent(
             request.body,
@@ -178,7 +192,8 @@ class AggregateCommandController:
         headers = (*headers, etag(stored.version))
         if outcome.is_replayed:
             headers += (("Idempotent-Replayed", "true"),)
-        wait = preferred_wait(request)
+        # What a key has made in another cell is not waited for here.
+        wait = preferred_wait(request) if self._placement.has(stored.id) else 0.0
         is_synchronized = wait and await self._flow.acknowledgements.is_synchronized(stored.id, wait)
         reached = "SYNCRONIZED" if is_synchronized else "COMMITTED"
         columns = (stored.id, stored.seed, stored.app_id, reached, stored.version)

@@ -18,6 +18,7 @@ from tandem.delivery.idempotency import Idempotency, KeyTaken, Known
 from tandem.delivery.pending import Claimed, PendingRows, Unreadable
 from tandem.delivery.rejections import Rejection
 from tandem.kernel import Unavailable
+from tandem.kernel.cells import OtherCell
 from tandem.postgres.database import Database
 from tandem.postgres.sessions import Session
 from tandem.user.stored import uptime
@@ -53,8 +54,8 @@ class PostgresCommandStore:
         Raises:
             Rejection: a draft alone breaks a rule of the aggregate's own tables; names the rule.
         """
-        server = self._database.server
         self._database.standby.require()
+        server = self._database.server
         commands = [sent for draft in drafts for sent, _ in draft.accepted]
         try:
             async with self._keys.waiting_briefly(commands) as limit:
@@ -116,6 +117,8 @@ class PostgresCommandStore:
         await self._database.fetch(self._queries["keep_rejection"], key.key, key.fingerprint, why)
 
     def _outcome(self, row: asyncpg.Record) -> Outcome | Exception:
+        if row["claimed_by"] is not None:
+            return OtherCell(row["claimed_by"])
         if row["rejection"] is not None:
             return Rejection(row["rejection"])
         events = msgspec.json.decode(row["events"], type=list[StoredEvent])

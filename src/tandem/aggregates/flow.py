@@ -138,7 +138,7 @@ class AggregateFlow:
         result = known[sent.idempotency.key].result
         if isinstance(result, Exception):
             raise result from rejection
-        return _replayed(result)
+        return replay(result)
 
     async def find(self, id_: int) -> Document | None:
         """MongoDB's document or tombstone of this id.
@@ -192,7 +192,7 @@ class AggregateFlow:
         ]
 
     async def _carry_out(self, sent: Sequence[Sent]) -> Sequence[Outcome | Exception]:
-        return await once_each(sent, self._carry_out_new, self.store.find_by_keys, _replayed)
+        return await once_each(sent, self._carry_out_new, self.store.find_by_keys, replay)
 
     async def _carry_out_new(self, sent: Sequence[Sent]) -> Sequence[Outcome | Exception]:
         ids = sorted({one.id for one in sent if one.id is not None})
@@ -315,5 +315,6 @@ class ResumedWork:
         return [one.id for coalescer in on_their_way for one in coalescer.in_flight()]
 
 
-def _replayed(first: Outcome) -> Outcome:
+def replay(first: Outcome) -> Outcome:
+    """What a later command with the key gets."""
     return msgspec.structs.replace(first, is_replayed=True)

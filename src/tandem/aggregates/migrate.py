@@ -56,7 +56,7 @@ BEGIN
             EXECUTE format('GRANT SELECT ON %I TO tandem_service', name);
             IF name LIKE 'prm%' AND name <> 'prm_{kind}_state' THEN
                 EXECUTE format('GRANT INSERT, UPDATE ON %I TO tandem_service', name);
-                IF name NOT IN ('prm_{kind}', 'prm_{kind}_event', 'prm_{kind}_key') THEN
+                IF name NOT IN ('prm_{kind}', 'prm_{kind}_event') THEN
                     EXECUTE format('GRANT DELETE ON %I TO tandem_service', name);
                 END IF;
             END IF;

@@ -13,9 +13,11 @@ from tandem.app.adapters import Adapters, connected
 from tandem.app.aggregates import OwnFlows
 from tandem.app.background import Background
 from tandem.app.flow import UserFlow
+from tandem.app.keys import OtherDatabases
 from tandem.config import Settings
 from tandem.cqrs import ChangeUserQueryEvent, CreateUserQueryEvent
 from tandem.cqrs.user import KIND
+from tandem.delivery.placement import Draining, Placement
 from tandem.delivery.recovery import Flow
 from tandem.delivery.source import Chunks
 from tandem.feed.following import FeedFollowing
@@ -58,6 +60,9 @@ class Instance:
         self.feeds = feeds
         #: The feed of events, for those who follow it through this instance.
         self.following = FeedFollowing(adapters.feed)
+        #: What of all commands is this cell's.
+        self.placement = Placement(settings.cell, adapters.cells)
+        self.other_databases = OtherDatabases(settings, adapters.cells)
         self.repairer = _repairer_of(adapters, flow, own)
         self.scrubber = _scrubber_of(settings, adapters)
         self.draining = False
@@ -69,8 +74,15 @@ class Instance:
         return self.feeds[KIND]
 
     @property
+    def why_nothing_new(self) -> str | None:
+        """Why this instance cannot take a command that creates something; None when it can."""
+        if self.placement.is_draining:
+            return f"{Draining(self.placement.cell)}"
+        return self.why_not_ready
+
+    @property
     def why_not_ready(self) -> str | None:
-        """Why this instance cannot take a command just now; None when it can."""
+        """Why this instance cannot take any command just now; None when it can."""
         if self.draining:
             return "It is stopping."
         if not self.adapters.lease.held:
@@ -148,3 +160,4 @@ async def run_instance(
             work.cancel()
             await asyncio.wait([work])
             await instance.adapters.lease.end()
+            await instance.other_databases.close()

@@ -5,11 +5,13 @@ from collections.abc import Callable, Mapping
 from tandem.aggregates.messages import UnreadableAggregate
 from tandem.delivery.contest import Overtaken
 from tandem.delivery.idempotency import InvalidKey, KeyReused, StillOpen
+from tandem.delivery.placement import Draining
 from tandem.delivery.rejections import OtherVersion, Rejection
 from tandem.feed.errors import CursorLost, EventsArchived, KindNotServed, UnknownKind
 from tandem.http.preconditions import etag
 from tandem.http.problems import ProblemError, ProblemPlace, bad_field, bad_parameter, try_again
 from tandem.kernel import Overloaded, Unavailable
+from tandem.kernel.cells import OtherCell
 from tandem.mongodb.indexes import MissingIndex
 from tandem.postgres.standby import NoStandby
 from tandem.user import InvalidField
@@ -26,6 +28,8 @@ def _server_of(error: Unavailable) -> str:
 
 #: An error, and those that derive from it, to the problem that a client gets.
 TRANSLATE: Mapping[type[Exception], Callable[..., ProblemError]] = {
+    OtherCell: lambda error: ProblemError(421, str(error), more={"cell": error.number}),
+    Draining: lambda error: try_again(1, str(error)),
     InvalidKey: lambda error: bad_parameter("Idempotency-Key", str(error)),
     KeyReused: lambda error: ProblemError(
         422, str(error), errors=[ProblemPlace(parameter="Idempotency-Key", detail="was used before")]

@@ -18,6 +18,7 @@ from tandem.aggregates.query_controller import AggregateQueryController
 from tandem.app import observed
 from tandem.app.authentication import authenticator_of
 from tandem.app.bootstrap import Adapt, Instance, as_they_are, run_instance
+from tandem.app.keys import keys_of_aggregates, keys_of_users
 from tandem.app.problems import TRANSLATE
 from tandem.app.stop import StopRequest
 from tandem.config import Settings, SettingsError
@@ -70,6 +71,8 @@ def application(instance: Instance, authenticator: Authenticator) -> Application
         UserCommandController(
             instance.flow.commands,
             instance.flow.acknowledgements,
+            instance.placement,
+            keys_of_users(instance),
             require_if_match=instance.settings.require_if_match,
         ),
         UserHistoryController(instance.flow.command_service),
@@ -112,7 +115,8 @@ def _of_aggregates(instance: Instance) -> Iterator[Controller]:
     """What answers for installed aggregates."""
     for kind, flow in instance.own.flows.items():
         require_if_match = instance.settings.require_if_match
-        yield AggregateCommandController(flow, require_if_match=require_if_match)
+        keys = keys_of_aggregates(instance, flow.aggregate)
+        yield AggregateCommandController(flow, instance.placement, keys, require_if_match=require_if_match)
         yield AggregateQueryController(flow, instance.own.adapters[kind].documents)
 
 

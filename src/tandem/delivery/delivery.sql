@@ -189,3 +189,20 @@ WITH chosen AS (
     ON CONFLICT (seed, app_id, backend) DO UPDATE SET dead_letters = c.dead_letters + excluded.dead_letters
 )
 SELECT count(*) AS retried FROM removed;
+
+-- name: claim_keys
+-- Takes keys ($1) for another cell ($3), which got their slots by these moves ($2): of a key that it has, a row has
+-- -1 - its number for an id, and the move for a version (delivery/moved_keys.py). What a key stands for already stays,
+-- and so does a claim by a later move. For a key of another open transaction it waits at most $4.
+INSERT INTO prm_{kind}_key AS k (key, {kind}_id, version)
+SELECT sha256(convert_to(given.key, 'UTF8')), -1 - $3::integer, given.move
+FROM (SELECT set_config('lock_timeout', $4::text, true) WHERE $4 IS NOT NULL) limited,
+     unnest($1::text[], $2::integer[]) AS given (key, move)
+ON CONFLICT (key) DO UPDATE SET {kind}_id = excluded.{kind}_id, version = excluded.version
+WHERE k.{kind}_id < 0 AND k.version < excluded.version;
+
+-- name: release_keys
+-- Takes other cells' claims of these keys ($1) away, by moves before these ($2): their slots came back, and are claimed
+-- everywhere else by now.
+DELETE FROM prm_{kind}_key k USING unnest($1::text[], $2::integer[]) AS given (key, move)
+WHERE k.key = sha256(convert_to(given.key, 'UTF8')) AND k.{kind}_id < 0 AND k.version < given.move;

@@ -180,14 +180,18 @@ def _results(
         if id(command) in done and (key is None or key.key not in known):
             return done[id(command)]
         assert key is not None  # noqa: S101 - narrows the type: without a key it was carried out
-        first = known.get(key.key) or firsts[key.key]
-        if isinstance(first.result, Exception):
-            return first.result
-        if first.fingerprint != key.fingerprint:
-            return KeyReused("This Idempotency-Key was used for another command. Send a new one.")
-        return replay(first.result)
+        return replayed(known.get(key.key) or firsts[key.key], key, replay)
 
     return [result(command) for command in commands]
+
+
+def replayed(first: Known[R], key: Idempotency, replay: Callable[[R], R]) -> R | Exception:
+    """What a later command with this key gets."""
+    if isinstance(first.result, Exception):
+        return first.result
+    if first.fingerprint != key.fingerprint:
+        return KeyReused("This Idempotency-Key was used for another command. Send a new one.")
+    return replay(first.result)
 
 
 def _with_the_same_keys(commands: Sequence[K], error: HeldUp) -> dict[int, str]:

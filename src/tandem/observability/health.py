@@ -1,7 +1,8 @@
 """Four questions about an instance's health, and who asks each of them.
 
 * `/health/live`: does the process run? Asked by what restarts processes.
-* `/health/ready`: can this instance take a command? Asked by load balancers.
+* `/health/ready`: can this instance take a command? Asked by load balancers. Of an instance in a cell that is
+  draining there are two answers: it takes no command that creates something, and all others (`?for=changes`).
 * `/health/read`: does this instance answer at all? Asked by load balancers that let reads go on while
   PostgreSQL is away. All instances share PostgreSQL, so no other instance could do better.
 * `/health/flow`: does what is committed arrive? Asked by alerts and people, never by load balancers: while
@@ -11,9 +12,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import msgspec
+from msgspec import Meta
 
 from tandem.cqrs.user import KIND
 from tandem.delivery.flow_state import Latest
@@ -37,6 +39,17 @@ class Health(msgspec.Struct, frozen=True, rename="camel"):
     app_id: str
 
 
+class ReadyQuery(msgspec.Struct, frozen=True, rename={"for_": "for"}):
+    """What it is to be ready for."""
+
+    for_: Annotated[
+        Literal["creates", "changes"],
+        Meta(
+            description="`changes`: commands on what there is; `creates`: those that make something new, too."
+        ),
+    ] = "creates"
+
+
 class FlowHealth(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """How long the oldest user has been waiting to reach MongoDB and come back, and PostgreSQL's history."""
 
@@ -56,7 +69,11 @@ class InstanceState(Protocol):
 
     @property
     def why_not_ready(self) -> str | None:
-        """Why it cannot take a command just now; None when it can."""
+        """Why it cannot take any command just now; None when it can."""
+
+    @property
+    def why_nothing_new(self) -> str | None:
+        """Why it cannot take a command that creates something; None when it can."""
 
     @property
     def draining(self) -> bool:
@@ -199,7 +216,13 @@ class HealthController:
         arriving = "What is committed reaches MongoDB, and in time"
         return [
             public("/health/live", self.live, "The process runs"),
-            public("/health/ready", self.ready, "This instance can take a command", problems=(503,)),
+            public(
+                "/health/ready",
+                self.ready,
+                "This instance can take a command",
+                query_type=ReadyQuery,
+                problems=(503,),
+            ),
             public("/health/read", self.read, reading, problems=(503,)),
             route("/health/flow", self.flow, arriving, responses={200: FlowHealth}, problems=(503,)),
         ]
@@ -208,9 +231,11 @@ class HealthController:
         """Always 200."""
         return json_response(Health("live", self._app_id))
 
-    async def ready(self, _: Request[Any, Any, None]) -> Response:
+    async def ready(self, request: Request[Any, ReadyQuery, None]) -> Response:
         """200, or 503 with the reason."""
-        if reason := self._instance.why_not_ready:
+        instance = self._instance
+        reason = instance.why_nothing_new if request.query.for_ == "creates" else instance.why_not_ready
+        if reason:
             raise ProblemError(503, f"{self._app_id} is not ready. {reason}")
         return json_response(Health("ready", self._app_id))
 

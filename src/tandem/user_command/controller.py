@@ -8,6 +8,8 @@ from msgspec import Meta
 from tandem.cqrs import CreateUserCommand, DeleteUserCommand, UpdateUserCommand, UserCommandAggregate
 from tandem.delivery.acknowledgements import Acknowledgements
 from tandem.delivery.contest import until_settled
+from tandem.delivery.moved_keys import MovedKeys
+from tandem.delivery.placement import Placement
 from tandem.http.decoding import decode_body
 from tandem.http.preconditions import IF_MATCH, etag
 from tandem.http.preferences import preferred_wait, wait_applied
@@ -59,9 +61,17 @@ class UserCommandController:
     """Takes commands."""
 
     def __init__(
-        self, commands: CommandBus, acknowledgements: Acknowledgements, *, require_if_match: bool = False
+        self,
+        commands: CommandBus,
+        acknowledgements: Acknowledgements,
+        placement: Placement,
+        keys: MovedKeys[UserCommandAggregate],
+        *,
+        require_if_match: bool = False,
     ) -> None:
         self._commands = commands
+        self._placement = placement
+        self._keys = keys
         self._acknowledgements = acknowledgements
         self._require_if_match = require_if_match
 
@@ -80,7 +90,7 @@ class UserCommandController:
                 request_headers=IDEMPOTENCY_KEY | PREFER,
                 headers={201: {"Location": "Where the user's rows and events are."} | ANSWERED} | RETRY,
                 # Of a repeated command whose user was erased since.
-                problems=(410, 422, 503, 507),
+                problems=(410, 421, 422, 503, 507),
                 scope=Scope.COMMAND,
                 tag=TAG,
                 description="Answered after PostgreSQL has committed the user with its CREATED event. "
@@ -97,7 +107,7 @@ class UserCommandController:
                 responses={200: UpdatedUser},
                 request_headers=IDEMPOTENCY_KEY | IF_MATCH | PREFER,
                 headers={200: ANSWERED} | RETRY,
-                problems=(404, 410, 412, 422, 428, 503),
+                problems=(404, 410, 412, 421, 422, 428, 503),
                 scope=Scope.COMMAND,
                 tag=TAG,
                 description="RFC 7396: what the body names is changed, null removes. A patch that changes "
@@ -113,7 +123,7 @@ class UserCommandController:
                 responses={204: None},
                 request_headers=IDEMPOTENCY_KEY | IF_MATCH | PREFER,
                 headers={204: {"Tandem-Status": "The status reached."} | ANSWERED} | RETRY,
-                problems=(404, 410, 412, 422, 428, 503),
+                problems=(404, 410, 412, 421, 422, 428, 503),
                 scope=Scope.COMMAND,
                 tag=TAG,
                 description="Nobody reads the user any more; its history stays, unless it is erased. "
@@ -123,17 +133,21 @@ class UserCommandController:
 
     async def create(self, request: Request[NoArguments, RunQuery, UserInput]) -> Response:
         """Put a `CreateUserCommand` on the bus and answer after its commit."""
+        self._placement.require_open()
         seed = request.query.seed
         command = CreateUserCommand(
             seed, normalize(request.body), idempotency(request, seed), traceparent_of(request.headers)
         )
-        aggregate = await self._execute(command)
+        aggregate = await until_settled(
+            lambda: self._keys.once(command.idempotency, lambda: self._commands.execute(command))
+        )
         status, headers = await self._answered(request, aggregate, "CREATED")
         location = ("Location", f"/api/v1/user-command/{aggregate.user.id}")
         return json_response(CreatedUser.of(aggregate.user, status), 201, (location, *headers))
 
     async def update(self, request: Request[UserPath, NoArguments, UserPatch]) -> Response:
         """Put an `UpdateUserCommand` on the bus and answer after its commit."""
+        self._placement.require_own(request.path.id)
         user_id, versions = request.path.id, self._expected(request)
         command = UpdateUserCommand(
             user_id,
@@ -148,6 +162,7 @@ class UserCommandController:
 
     async def delete(self, request: Request[UserPath, DeleteQuery, None]) -> Response:
         """Put a `DeleteUserCommand` on the bus and answer after its commit."""
+        self._placement.require_own(request.path.id)
         user_id, erase = request.path.id, request.query.erase
         command = DeleteUserCommand(
             user_id,
@@ -173,7 +188,8 @@ class UserCommandController:
         headers: Headers = (etag(aggregate.user.version),)
         if aggregate.replayed:
             headers += (("Idempotent-Replayed", "true"),)
-        wait = preferred_wait(request)
+        # What a key has made in another cell is not waited for here.
+        wait = preferred_wait(request) if self._placement.has(aggregate.user.id) else 0.0
         if wait and await self._acknowledgements.is_synchronized(aggregate.user.id, wait):
             status = "SYNCRONIZED"
         return status, headers + wait_applied(wait)

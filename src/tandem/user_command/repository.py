@@ -16,6 +16,7 @@ from tandem.delivery.idempotency import HeldUp, Keyed, KeyTaken, Known
 from tandem.delivery.pending import Unreadable
 from tandem.delivery.rejections import Gone
 from tandem.kernel import Unavailable
+from tandem.kernel.cells import OtherCell
 from tandem.postgres.database import Database
 from tandem.postgres.faults import is_refusal, state_of
 from tandem.postgres.queries import Query
@@ -231,6 +232,8 @@ class UserCommandRepository:
 
     async def _result_of(self, row: asyncpg.Record) -> StoredUser | Exception:
         """What the command of a row of `find_users_by_keys` has led to."""
+        if row["claimed_by"] is not None:
+            return OtherCell(row["claimed_by"])
         events: Sequence[StoredEvent] = msgspec.json.decode(row["events"] or "[]", type=list[StoredEvent])
         try:
             events = await self._archived.complete(row["id"], events, ArchivedEvent.stored)

@@ -45,7 +45,7 @@ class UserCommandService:
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        return await once_each(commands, self._create_new, self._find_by_keys, _replay)
+        return await once_each(commands, self._create_new, self._find_by_keys, replay)
 
     async def _create_new(
         self, commands: Sequence[CreateUserCommand]
@@ -69,7 +69,7 @@ class UserCommandService:
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        return await once_each(commands, self._change_new, self._find_by_keys, _replay)
+        return await once_each(commands, self._change_new, self._find_by_keys, replay)
 
     async def _change_new(
         self, commands: Sequence[ChangingCommand]
@@ -86,8 +86,7 @@ class UserCommandService:
         ]
 
     async def _find_by_keys(self, keys: Sequence[str]) -> Mapping[str, Known[UserCommandAggregate]]:
-        found = await self._repository.find_by_keys(keys)
-        return {key: Known(known.fingerprint, _aggregate(known.result)) for key, known in found.items()}
+        return await found_by_keys(self._repository, keys)
 
     async def look_for_ids(self) -> None:
         """Find out whether there are ids again, after there were none.
@@ -151,9 +150,22 @@ class UserCommandService:
         return await self._repository.find(user_id)
 
 
+async def found_by_keys(
+    repository: UserCommandRepository, keys: Sequence[str]
+) -> Mapping[str, Known[UserCommandAggregate]]:
+    """What commands with these keys have got there.
+
+    Raises:
+        Unavailable: PostgreSQL does not answer.
+    """
+    found = await repository.find_by_keys(keys)
+    return {key: Known(known.fingerprint, _aggregate(known.result)) for key, known in found.items()}
+
+
 def _aggregate(found: StoredUser | Exception) -> UserCommandAggregate | Exception:
     return found if isinstance(found, Exception) else UserCommandAggregate(found)
 
 
-def _replay(first: UserCommandAggregate) -> UserCommandAggregate:
+def replay(first: UserCommandAggregate) -> UserCommandAggregate:
+    """What a later command with the key gets."""
     return UserCommandAggregate(first.user, replayed=True)

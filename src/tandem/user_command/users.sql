@@ -225,26 +225,32 @@ SELECT coalesce(pg_sequence_last_value(seqrelid), seqstart - seqincrement) <= se
 FROM pg_sequence WHERE seqrelid = 'prm_user_id_seq'::regclass;
 
 -- name: find_users_by_keys
--- What commands with these keys have led to: the version of a user, with the events up to it.
+-- What commands with these keys have led to: the version of a user, with the events up to it; or which other cell has
+-- claimed a key (delivery.sql, claim_keys).
 SELECT given.key, coalesce(k.fingerprint, old.fingerprint) AS fingerprint, coalesce(k.version, 1) AS version,
-       u.id, u.seed, u.app_id, u.status::text AS status, u.version AS last_version, u.created_at, u.email,
+       CASE WHEN u.id IS NULL THEN claim.cell END AS claimed_by, u.id, u.seed, u.app_id, u.status::text AS status, u.version AS last_version, u.created_at, u.email,
        e.events
 FROM unnest($1::text[]) AS given (key)
 LEFT JOIN LATERAL (
-    SELECT * FROM prm_user_key WHERE key = sha256(convert_to(given.key, 'UTF8')) LIMIT 1
+    SELECT * FROM prm_user_key WHERE key = sha256(convert_to(given.key, 'UTF8')) AND user_id >= 0 LIMIT 1
 ) k ON true
+LEFT JOIN LATERAL (
+    SELECT -1 - user_id AS cell FROM prm_user_key
+    WHERE key = sha256(convert_to(given.key, 'UTF8')) AND user_id < 0 LIMIT 1
+) claim ON true
 -- Programs of the version before keep it with the user.
 LEFT JOIN LATERAL (
     SELECT id, fingerprint FROM prm_user WHERE k.key IS NULL AND idempotency_key = given.key LIMIT 1
 ) old ON true
-CROSS JOIN LATERAL (SELECT * FROM prm_user WHERE id = coalesce(k.user_id, old.id) LIMIT 1) u
+LEFT JOIN LATERAL (SELECT * FROM prm_user WHERE id = coalesce(k.user_id, old.id) LIMIT 1) u ON true
 CROSS JOIN LATERAL (
     SELECT json_agg(json_build_object(
                'version', version, 'event_type', event_type, 'format', format, 'event_data', event_data::text,
                'seed', seed, 'app_id', app_id, 'created_at', created_at) ORDER BY version) AS events
     FROM prm_user_event
     WHERE user_id = u.id AND version <= coalesce(k.version, 1) AND event_type <> 'SYNCRONIZED'
-) e;
+) e
+WHERE u.id IS NOT NULL OR claim.cell IS NOT NULL;
 
 -- name: find_held_keys
 -- Those of these keys that a transaction has inserted which is still open; waits for none (004 and 007).
@@ -375,18 +381,18 @@ ORDER BY user_id LIMIT 1;
 -- Sees to it that the log has a partition for the ids that come next (010_log.sql).
 SELECT tandem_extend_log();
 
--- name: applied_migrations
--- The migrations that this database has seen.
-SELECT number, name, additive, checksum FROM tandem_migration ORDER BY number;
-
--- name: look_at_server
--- Whether this session may write, which history it belongs to, and since when its server has been running.
 -- name: cell_of_database
 -- The cell that the ids of this database name, by steps of $1 from $2 on; null: they name none.
 SELECT CASE WHEN seqincrement = $1::bigint AND seqstart >= $2::bigint
             THEN coalesce(pg_sequence_last_value(seqrelid), seqstart) % $1 END AS cell
 FROM pg_sequence WHERE seqrelid = 'prm_user_id_seq'::regclass;
 
+-- name: applied_migrations
+-- The migrations that this database has seen.
+SELECT number, name, additive, checksum FROM tandem_migration ORDER BY number;
+
+-- name: look_at_server
+-- Whether this session may write, which history it belongs to, and since when its server has been running.
 SELECT (pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean) AS read_only,
        CASE WHEN NOT pg_is_in_recovery() THEN
            (SELECT system_identifier FROM pg_control_system())

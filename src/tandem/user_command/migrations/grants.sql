@@ -15,6 +15,8 @@ BEGIN
         -- To erase a person. No event is changed otherwise, and none is ever deleted.
         GRANT UPDATE (event_data, traceparent) ON prm_user_event TO tandem_service;
         GRANT SELECT, INSERT, UPDATE (fingerprint) ON prm_user_key TO tandem_service;
+        -- What other cells have claimed (delivery.sql, claim_keys), which no user has.
+        GRANT UPDATE (user_id, version), DELETE ON prm_user_key TO tandem_service;
         GRANT EXECUTE ON FUNCTION tandem_extend_log TO tandem_service;
         GRANT SELECT ON tandem_event_archive TO tandem_service;
         GRANT SELECT ON prm_user_state TO tandem_service;
