@@ -23,10 +23,12 @@ from tandem.ids import HIGHEST_ID
 from tandem.user_command.command_requests import (
     ANSWERED,
     IDEMPOTENCY_KEY,
+    NAMED_CELL,
     RETRY,
     RunQuery,
     expected,
     idempotency,
+    named_cell,
     prefer,
     traceparent_of,
 )
@@ -112,7 +114,7 @@ class AggregateCommandController:
             query_type=RunQuery,
             body_type=aggregate.creates,
             responses={201: Answered},
-            request_headers=IDEMPOTENCY_KEY | wait,
+            request_headers=IDEMPOTENCY_KEY | NAMED_CELL | wait,
             headers={201: {"Location": f"Where the {kind} is in PostgreSQL."} | ANSWERED} | RETRY,
             problems=(409, 421, 422, 503),
             scope=Scope.COMMAND,
@@ -163,11 +165,15 @@ class AggregateCommandController:
 
     async def create(self, request: Request[NoArguments, RunQuery, Any]) -> Response:
         """Carry out the command that creates, and answer after its commit."""
+        cell = named_cell(request)
+        self._placement.require_named(cell)
         self._placement.require_open()
         seed = request.query.seed
         key = idempotency(request, f"{self._kind} {seed}")
         sent = Sent(request.body, seed, idempotency=key, traceparent=traceparent_of(request.headers))
-        outcome = await until_settled(lambda: self._keys.once(key, lambda: self._flow.creates.submit(sent)))
+        outcome = await until_settled(
+            lambda: self._keys.once(key, lambda: self._flow.creates.submit(sent), is_named=cell is not None)
+        )
         location = ("Location", f"/api/v1/{self._kind}-command/{outcome.stored.id}")
         return await self._answer(request, outcome, 201, (location,))
 

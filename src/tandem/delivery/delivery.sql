@@ -193,13 +193,14 @@ SELECT count(*) AS retried FROM removed;
 -- name: claim_keys
 -- Takes keys ($1) for another cell ($3), which got their slots by these moves ($2): of a key that it has, a row has
 -- -1 - its number for an id, and the move for a version (delivery/moved_keys.py). What a key stands for already stays,
--- and so does a claim by a later move. For a key of another open transaction it waits at most $4.
+-- and so does a claim by a later move. Who has no slot (move 2^31 - 1) takes no claim's place. For a key of another open
+-- transaction it waits at most $4.
 INSERT INTO prm_{kind}_key AS k (key, {kind}_id, version)
 SELECT sha256(convert_to(given.key, 'UTF8')), -1 - $3::integer, given.move
 FROM (SELECT set_config('lock_timeout', $4::text, true) WHERE $4 IS NOT NULL) limited,
      unnest($1::text[], $2::integer[]) AS given (key, move)
 ON CONFLICT (key) DO UPDATE SET {kind}_id = excluded.{kind}_id, version = excluded.version
-WHERE k.{kind}_id < 0 AND k.version < excluded.version;
+WHERE k.{kind}_id < 0 AND k.version < excluded.version AND excluded.version < 2147483647;
 
 -- name: release_keys
 -- Takes other cells' claims of these keys ($1) away, by moves before these ($2): their slots came back, and are claimed

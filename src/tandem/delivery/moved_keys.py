@@ -8,7 +8,8 @@ there, and a late command with it finds that and is refused. Nobody waits for an
 
 A slot may come back, so a claim says by which move of the slot its cell had got it. A later owner's claim
 takes the place of an earlier one's, never the other way round; and a cell takes away what earlier moves have
-left in its own table, once it has claimed the key everywhere.
+left in its own table, once it has claimed the key everywhere. A cell that a client names for a command may
+have the key without its slot: it claims it at all who had the slot, for ever, and takes nobody's place.
 
 Why no two cells carry out one key: let one have the slot by an earlier move than the other. The later one
 claimed the key at the earlier one before it did anything. If the earlier one had carried it out by then, that
@@ -25,7 +26,7 @@ import msgspec
 
 from tandem.delivery.held_keys import SAME_KEY, HeldKeys
 from tandem.delivery.idempotency import HeldUp, Idempotency, Known, StillOpen, keys_of, replayed
-from tandem.delivery.placement import Ownership, Placement
+from tandem.delivery.placement import NO_SLOT, Ownership, Placement
 from tandem.delivery.queries import queries_of
 from tandem.kernel import BatchPolicy, Coalescer, Unavailable
 from tandem.kernel.cells import OtherCell
@@ -125,8 +126,12 @@ class MovedKeys(Generic[R]):
             f"release keys of {own.kind}", self._release, POLICY
         )
 
-    async def once(self, key: Idempotency | None, carry_out: Callable[[], Awaitable[R]]) -> R:
+    async def once(
+        self, key: Idempotency | None, carry_out: Callable[[], Awaitable[R]], *, is_named: bool = False
+    ) -> R:
         """Carry out a command with this key, unless a cell has that had its slot before.
+
+        `is_named`: the client has named this cell for it, whoever has the slot.
 
         Raises:
             OtherCell: the key's slot is another cell's, or another cell has claimed it by a later move.
@@ -137,13 +142,13 @@ class MovedKeys(Generic[R]):
         """
         if key is None:
             return await carry_out()
-        ownership = self._placement.ownership(key.key)
+        ownership = self._placement.ownership(key.key, is_named=is_named)
         if (earlier := await self._earlier(Claim(key, ownership.move), ownership)) is not None:
             return earlier
         try:
             return await carry_out()
         except OtherCell as error:
-            if error.number not in ownership.earlier:
+            if error.number not in ownership.earlier or ownership.move == NO_SLOT:
                 raise
             # By an instance that does not know of the last move yet, and will not get far with it.
             raise StillOpen(f"Cell {error.number} has just claimed this key.") from error

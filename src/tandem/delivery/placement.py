@@ -8,6 +8,9 @@ from tandem.errors import TandemError
 from tandem.ids import cell_of
 from tandem.kernel.cells import OtherCell
 
+#: The move of who has a key without ever having had its slot. It comes after all others.
+NO_SLOT = 2**31 - 1
+
 
 class Draining(TandemError):
     """This cell takes nothing new any more; all else goes on."""
@@ -19,8 +22,8 @@ class Draining(TandemError):
 class Ownership(NamedTuple):
     """How this cell came to a key's slot.
 
-    `move`: by which move of it; 0: it was the first. `earlier`: the other cells that had it before.
-    `had_it_before`: whether this one was among them.
+    `move`: by which move of it; 0: it was the first; `NO_SLOT`: it did not. `earlier`: the other cells that
+    had it before. `had_it_before`: whether this one was among them.
     """
 
     move: int = 0
@@ -39,6 +42,15 @@ class Placement:
     def has(self, id_: int) -> bool:
         """Whether this id is one of this cell."""
         return self.cell < 0 or cell_of(id_) == self.cell
+
+    def require_named(self, number: int | None) -> None:
+        """Refuse a command whose client names another cell for it.
+
+        Raises:
+            OtherCell: it does.
+        """
+        if number is not None and self.cell >= 0 and number != self.cell:
+            raise OtherCell(number)
 
     def require_own(self, id_: int) -> None:
         """Refuse a command on something of another cell.
@@ -66,11 +78,12 @@ class Placement:
         own = self._cells.latest.by_number.get(self.cell)
         return own is not None and own.draining
 
-    def ownership(self, key: str) -> Ownership:
+    def ownership(self, key: str, *, is_named: bool = False) -> Ownership:
         """On what terms this cell may use an idempotency key for something new.
 
         While slots are being moved, a cell that had the key's slot goes on with it: the balancer may not know
-        of the move yet, and this is as safe (`delivery.moved_keys`).
+        of the move yet, and this is as safe (`delivery.moved_keys`). Where the client names this cell
+        (`is_named`), the slot may be anybody's.
 
         Raises:
             OtherCell: the key's slot is another cell's.
@@ -79,6 +92,8 @@ class Placement:
             return Ownership()
         owners, is_moving = self._cells.latest.slots[slot_of(key)], self._cells.latest.moving
         if owners[-1] != self.cell and not (is_moving and self.cell in owners):
+            if is_named:
+                return Ownership(NO_SLOT, sorted({*owners} - {self.cell}))
             raise OtherCell(owners[-1])
         move = len(owners) - 1 - owners[::-1].index(self.cell)
         before = set(owners[:move])

@@ -1,18 +1,22 @@
 """What requests that carry commands have in common: their headers, and the run they belong to."""
 
 import re
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from tandem.delivery.idempotency import Idempotency, idempotency_of
 from tandem.http.preconditions import ETAG, expected_versions
-from tandem.http.problems import ProblemError
+from tandem.http.problems import ProblemError, bad_parameter
 from tandem.http.requests import RawHeaders, Request
+from tandem.ids import HIGHEST_CELL
 from tandem.user.profile import Seed
 
 # W3C Trace Context, version 00, with the flag `sampled`; all zeros name no trace, and no span.
 _SAMPLED = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-0[13579bdf]")
+_CELL = re.compile("[0-9]{1,4}")
+_WHICH_CELL = "Which cell is to have it, where there are several; else any."
 
 # For a route's documentation: what the headers of commands and of their answers are for.
 IDEMPOTENCY_KEY = {
@@ -23,6 +27,7 @@ ANSWERED = ETAG | {
     "Idempotent-Replayed": "`true` if an earlier command with this key did it.",
     "Preference-Applied": "The wait that was granted.",
 }
+NAMED_CELL = {"Tandem-Cell": "Which cell is to have it, as the parameter `cell`."}
 RETRY = {503: {"Retry-After": "Seconds to wait before sending it again."}}
 
 
@@ -39,6 +44,7 @@ class RunQuery(msgspec.Struct, frozen=True):
     """Which run a command belongs to."""
 
     seed: Seed
+    cell: Annotated[int, Meta(ge=0, le=HIGHEST_CELL, description=_WHICH_CELL)] | None = None
 
 
 def idempotency(request: Request[Any, Any, Any], scope: str) -> Idempotency | None:
@@ -49,6 +55,20 @@ def idempotency(request: Request[Any, Any, Any], scope: str) -> Idempotency | No
     """
     header = request.header("Idempotency-Key")
     return None if header is None else idempotency_of(header, scope, request.raw_body)
+
+
+def named_cell(request: Request[Any, RunQuery, Any]) -> int | None:
+    """The cell that the client names for what is created; None: any.
+
+    Raises:
+        ProblemError: 400, the header names none.
+    """
+    header = request.header("Tandem-Cell")
+    if header is None:
+        return request.query.cell
+    if not _CELL.fullmatch(header):
+        raise bad_parameter("Tandem-Cell", f"must be the number of a cell, 0 to {HIGHEST_CELL}")
+    return int(header)
 
 
 def expected(request: Request[Any, Any, Any], *, require: bool) -> frozenset[int] | None:

@@ -29,11 +29,13 @@ from tandem.user.ids import UserPath
 from tandem.user_command.command_requests import (
     ANSWERED,
     IDEMPOTENCY_KEY,
+    NAMED_CELL,
     PREFER,
     RETRY,
     RunQuery,
     expected,
     idempotency,
+    named_cell,
     traceparent_of,
 )
 from tandem.user_command.event_log import Stage
@@ -87,7 +89,7 @@ class UserCommandController:
                 query_type=RunQuery,
                 body_type=UserInput,
                 responses={201: CreatedUser},
-                request_headers=IDEMPOTENCY_KEY | PREFER,
+                request_headers=IDEMPOTENCY_KEY | NAMED_CELL | PREFER,
                 headers={201: {"Location": "Where the user's rows and events are."} | ANSWERED} | RETRY,
                 # Of a repeated command whose user was erased since.
                 problems=(410, 421, 422, 503, 507),
@@ -133,13 +135,17 @@ class UserCommandController:
 
     async def create(self, request: Request[NoArguments, RunQuery, UserInput]) -> Response:
         """Put a `CreateUserCommand` on the bus and answer after its commit."""
+        cell = named_cell(request)
+        self._placement.require_named(cell)
         self._placement.require_open()
         seed = request.query.seed
         command = CreateUserCommand(
             seed, normalize(request.body), idempotency(request, seed), traceparent_of(request.headers)
         )
         aggregate = await until_settled(
-            lambda: self._keys.once(command.idempotency, lambda: self._commands.execute(command))
+            lambda: self._keys.once(
+                command.idempotency, lambda: self._commands.execute(command), is_named=cell is not None
+            )
         )
         status, headers = await self._answered(request, aggregate, "CREATED")
         location = ("Location", f"/api/v1/user-command/{aggregate.user.id}")

@@ -166,3 +166,34 @@ async def test_a_bad_file_changes_nothing(file, serve_cell, number):
     file.path.write_text("{")
     file.path.unlink()
     assert (await send(client, "key")).status_code == before
+
+
+async def test_a_client_may_name_the_cell_and_its_key_is_known_everywhere_from_then_on(
+    file, cells, serve_cell
+):
+    """As for an order of a user, which has to be in the user's cell."""
+    file.write([[0]])
+    zero, one = await serve_cell(0), await serve_cell(1)
+
+    async def send_to(client, cell: int, key: str, **headers: str):
+        named = {"Idempotency-Key": key, **headers}
+        return await client.post(f"{COMMANDS}?seed=run&cell={cell}", json=USER, headers=named)
+
+    assert_misdirected(await send_to(zero, 1, "key"), 1)
+    assert_misdirected(await send_to(zero, 0, "key", **{"Tandem-Cell": "1"}), 1)
+    assert (await send_to(zero, 0, "key", **{"Tandem-Cell": "one"})).status_code == 400
+    first = await send_to(one, 1, "key")
+    assert (first.status_code, first.json()["id"] % 10_000) == (201, 1)
+    assert (await send_to(one, 1, "key")).json() == first.json()
+    # Who has the slot, now or later, knows where it went.
+    assert_misdirected(await send(zero, "key"), 1)
+    file.write([[0, 1]])
+    await until_known(one, 201, key="x")
+    assert (await send(one, "key")).json() == first.json()
+    # The other way round: who has the slot has it already.
+    file.write([[0]])
+    await until_known(zero, 201, key="y")
+    assert (await send(zero, "other")).status_code == 201
+    assert (await send_to(one, 1, "other")).json()["id"] % 10_000 == 0
+    for system in cells.values():
+        assert await system.count("select count(*) - count(distinct idempotency_key) from prm_user") == 0

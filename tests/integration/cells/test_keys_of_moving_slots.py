@@ -130,8 +130,8 @@ async def test_without_claims_the_same_contest_makes_doubles(cells, tmp_path, mo
     """It can fail."""
     real = Placement.ownership
 
-    def careless(self, key: str) -> Ownership:
-        real(self, key)
+    def careless(self, key: str, **terms: bool) -> Ownership:
+        real(self, key, **terms)
         return Ownership()
 
     monkeypatch.setattr(Placement, "ownership", careless)
