@@ -14,6 +14,8 @@ CELL_STEP = 10_000
 FIRST_ID_OF_CELLS = 10**12
 HIGHEST_CELL = CELL_STEP - 1
 
+CellNumber = Annotated[int, Meta(ge=0, le=HIGHEST_CELL)]
+
 Id = Annotated[int, Meta(ge=1, le=HIGHEST_ID)]
 
 #: A version, as far as PostgreSQL's integer goes.

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from tandem.config.settings import SettingsError, read_private
-from tandem.ids import HIGHEST_CELL
+from tandem.ids import CellNumber
 
 logger = logging.getLogger(__name__)
 
@@ -23,13 +23,11 @@ logger = logging.getLogger(__name__)
 SLOTS = 1024
 _MOST_BYTES = 16 * 1024 * 1024
 
-Number = Annotated[int, Meta(ge=0, le=HIGHEST_CELL)]
-
 
 class Cell(msgspec.Struct, frozen=True):
     """One cell: a PostgreSQL, a MongoDB, and the instances that write to both."""
 
-    number: Number
+    number: CellNumber
     postgres_url: str
     mongodb_url: str
     #: Whether it takes no new users any more.

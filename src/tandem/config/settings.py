@@ -142,12 +142,16 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
             )
             raise SettingsError(msg)
     try:
-        return msgspec.convert(given, Settings, strict=False)
+        settings = msgspec.convert(given, Settings, strict=False)
     except msgspec.ValidationError as error:
         # msgspec ends its message with the place: "... - at `$.PORT`".
         what, _, where = str(error).partition(" - at `$.")
         msg = f"{where.rstrip('`') or 'The environment'}: {what}."
         raise SettingsError(msg) from None
+    if settings.cells_file and settings.cell < 0:
+        msg = "CELLS_FILE lists all cells, and CELL does not say which of them this is: set it."
+        raise SettingsError(msg)
+    return settings
 
 
 def read_private(variable: str, path: Path, most_bytes: int) -> bytes:

@@ -75,3 +75,9 @@ def test_a_url_for_traces_may_be_in_a_file_as_well(files, tmp_path):
     path.write_text("https://user:password@collector/v1/traces")
     path.chmod(0o600)
     assert load_settings(files | {"TRACES_URL_FILE": str(path)}).traces_url.startswith("https://user:")
+
+
+def test_a_file_of_cells_needs_to_be_told_which_of_them_this_is(files):
+    with pytest.raises(SettingsError, match=r"^CELLS_FILE lists all cells, and CELL does not say"):
+        load_settings(files | {"CELLS_FILE": "/etc/tandem/cells.json"})
+    assert load_settings(files | {"CELLS_FILE": "/etc/tandem/cells.json", "CELL": "0"}).cell == 0
