@@ -17,6 +17,7 @@ import { sleep } from "/client/page/sleep.js";
  * @property {Record<string, number>} [tookOverFrom]
  * @property {number} pending
  * @property {number} [silentSeconds]
+ * @property {number} [cell] Where there are several, the one that it belongs to.
  *
  * @typedef {object} Sample What the server says of the run, once a second.
  * @property {string} seed
@@ -30,6 +31,7 @@ import { sleep } from "/client/page/sleep.js";
  * @property {{ now: number | null, p50: number | null, p99: number | null }} lagMs
  * @property {Instance[]} instances
  * @property {{ postgresql: "up" | "down", mongodb: "up" | "down" }} databases
+ * @property {number[]} [silentCells] Cells of which a database does not answer.
  * @property {import("/client/live/history.js").Point[]} [history] The past, in the first event of a connection.
  *
  * @typedef {{ state: "connecting" | "live" | "reconnecting" | "refused", reason: string }} Connection The reason is a

@@ -18,18 +18,25 @@ export function happenings(previous, sample) {
   const before = new Map(previous.instances.map((instance) => [lifeOf(instance), instance]));
   const now = new Set(sample.instances.map(lifeOf));
   // An instance may be back, in another life, before anybody saw it gone.
-  const replaced = previous.instances.filter((instance) => !OUT.has(instance.state) && !now.has(lifeOf(instance)));
+  const replaced = previous.instances.filter((instance) => !OUT.has(instance.state) && !now.has(lifeOf(instance)) && !isUnknown(instance, sample));
+  const known = sample.instances.filter((instance) => !isUnknown(instance, previous));
   return [
     ...databaseHappenings(previous, sample),
+    ...cellHappenings(previous.silentCells ?? [], sample.silentCells ?? []),
     ...replaced.map(({ appId }) => `${appId} is gone.`),
-    ...sample.instances.flatMap((instance) => instanceHappenings(before.get(lifeOf(instance)), instance)),
+    ...known.flatMap((instance) => instanceHappenings(before.get(lifeOf(instance)), instance)),
     ...refusals(sample.deadLetters - previous.deadLetters),
   ];
 }
 
-/** An instance that was started again has the same name, and another life. @param {Instance} instance */
-export function lifeOf({ appId, incarnation }) {
-  return `${appId} ${incarnation}`;
+/** An instance that was started again has the same name, and another life; two cells may have one name. @param {Instance} instance */
+export function lifeOf({ appId, incarnation, cell }) {
+  return `${cell ?? ""} ${appId} ${incarnation}`;
+}
+
+/** Of the instances of a silent cell, nothing is known. @param {Instance} instance @param {Sample} sample */
+function isUnknown({ cell }, { silentCells }) {
+  return cell !== undefined && (silentCells ?? []).includes(cell);
 }
 
 /** @param {Sample} previous @param {Sample} sample */
@@ -38,6 +45,14 @@ function databaseHappenings(previous, sample) {
   return names
     .filter((name) => previous.databases[name] !== sample.databases[name])
     .map((name) => (sample.databases[name] === "up" ? `${DATABASES[name]} answers again.` : `${DATABASES[name]} does not answer.`));
+}
+
+/** @param {number[]} before @param {number[]} now Cells that do not answer. */
+function cellHappenings(before, now) {
+  return [
+    ...now.filter((cell) => !before.includes(cell)).map((cell) => `Cell ${cell} does not answer.`),
+    ...before.filter((cell) => !now.includes(cell)).map((cell) => `Cell ${cell} answers again.`),
+  ];
 }
 
 /** @param {Instance | undefined} before @param {Instance} now */

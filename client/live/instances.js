@@ -16,7 +16,7 @@ const byName = new Intl.Collator("en", { numeric: true }).compare;
  * @param {boolean} canMove False also where the run is over: what they then had in flight is a second old.
  */
 export function showInstances({ instances, stages }, isCurrent, canMove) {
-  const sorted = [...instances].sort((one, other) => byName(one.appId, other.appId) || (one.incarnation ?? 0) - (other.incarnation ?? 0));
+  const sorted = [...instances].sort((one, other) => (one.cell ?? 0) - (other.cell ?? 0) || byName(one.appId, other.appId) || (one.incarnation ?? 0) - (other.incarnation ?? 0));
   keep(element("instances"), sorted, lifeOf, makeInstance, (item, instance) => showInstance(item, instance, stages.stored, isCurrent, canMove));
 }
 
@@ -35,7 +35,7 @@ function makeInstance() {
 function showInstance(item, instance, stored, isCurrent, canMove) {
   const [who, share, numbers, over] = /** @type {HTMLElement[]} */ ([...item.children]);
   item.dataset.state = isCurrent ? instance.state : "unknown";
-  setText(who.children[0], instance.appId);
+  setText(who.children[0], instance.cell === undefined ? instance.appId : `${instance.appId}, cell ${instance.cell}`);
   setText(who.children[1], isCurrent ? stateOf(instance) : "not known");
   /** @type {HTMLElement} */ (who.children[1]).dataset.state = item.dataset.state;
   setWidth(share.children[0], instance.synchronized / instance.total);

@@ -9,6 +9,7 @@ import { showInstances } from "/client/live/instances.js";
 import { progressOf } from "/client/live/progress.js";
 import { showStages } from "/client/live/stages.js";
 import { addressOf } from "/client/page/address.js";
+import { silenceOf } from "/client/page/cells.js";
 import { element, make, setText } from "/client/page/dom.js";
 import * as format from "/client/page/format.js";
 import { aggregate } from "/client/page/kinds.js";
@@ -85,6 +86,9 @@ export class LiveView {
     showConnection(feed);
     element("watch").dataset.numbers = isCurrent ? "current" : "old";
     setText("progress", progressOf(connection, sample, history, expectation));
+    const silence = silenceOf(sample?.silentCells);
+    setText("live-silence", silence);
+    element("live-silence").hidden = silence === "";
     if (!sample) return;
     const isMoving = isCurrent && !isOver(sample, expectation);
     showStages(sample, history, isMoving);

@@ -2,6 +2,7 @@
 
 import { showDescribed } from "/client/runs/described.js";
 import { addressOf } from "/client/page/address.js";
+import { silenceOf } from "/client/page/cells.js";
 import { element, make, setText } from "/client/page/dom.js";
 import * as format from "/client/page/format.js";
 import { RequestError, getJson } from "/client/page/http.js";
@@ -26,8 +27,9 @@ export class RunsView {
     try {
       setText("runs-state", "Reading the list…");
       const answer = getJson(`/api/v1/runs?${query}`, signal);
-      const { runs, next } = await unlessSlow(answer, () => !signal.aborted && saySlow());
+      const { runs, next, silentCells } = await unlessSlow(answer, () => !signal.aborted && saySlow());
       showRuns(runs, next, before !== null);
+      if (silentCells) setText("runs-state", silenceOf(silentCells));
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof RequestError)) throw error;
