@@ -16,8 +16,11 @@ class TandemError(Exception):
         │   ├── UnknownShape       mongodb/generations.py: a later program has made documents of this shape
         │   ├── OtherCell          kernel/cells.py: a command came to a cell that it is not for
         │   ├── NoHandler          a command that no handler is registered for
-        │   ├── IdsUsedUp          user_command/ids_used_up.py: no user can be created any more
-        │   └── MissingIndex       mongodb/indexes.py: MongoDB lacks an index: `tandem migrate` makes it
+        │   ├── SilentCells        kernel/cells.py: cells do not answer whose answer is needed
+        │   ├── UnknownCell        kernel/cells.py: somebody has named a cell that there is not
+        │   ├── OtherCell          kernel/cells.py: a command came to another cell than the one it is for
+        │   ├── MissingIndex       mongodb/indexes.py: MongoDB lacks an index: `tandem migrate` makes it
+        │   └── IdsUsedUp          user_command/ids_used_up.py: no user can be created any more
         ├── Rejection              delivery/rejections.py: a command that cannot be carried out
         │   ├── Unknown            there is no such user, or other aggregate
         │   ├── Gone               it was deleted

@@ -14,7 +14,7 @@ from tandem.user_query import lists, search
 from tandem.user_query.controller import UserQueryController
 from tandem.user_query.fields import UserDocument
 from tandem.user_query.lists import Listed
-from tandem.user_query.search import LONG_ANSWER, Conditions
+from tandem.user_query.search import LONG_ANSWER, Conditions, Search
 from tandem.user_query.share import Share
 
 USER = {"seed": "run", "appId": "a", "currentStatus": "SYNCRONIZED", "version": 1}
@@ -141,7 +141,7 @@ async def test_who_leaves_frees_its_place_and_ends_the_query_at_mongodb(servers,
     async with run_instance(system.settings(database_timeout_seconds=600, scrub_cpu_percent=0)) as instance:
         service = instance.flow.query_service
         ask = {
-            "a search": lambda: service.search(Conditions(seed="run"), 10, 0),
+            "a search": lambda: service.search(Search(Conditions(seed="run"), 10, 0)),
             "a short list": lambda: service.lists.short(Listed(10, 0, "run")),
             "a long list": lambda: anext(service.lists.pieces(Listed(1000, 0, "run"))),
         }[what]

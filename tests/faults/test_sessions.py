@@ -61,7 +61,7 @@ async def test_however_much_is_read_sessions_are_left_for_the_flow(system, insta
     transaction = locked.transaction()
     await transaction.start()
     await locked.execute("lock table prm_user_lag in access exclusive mode")
-    readers = [asyncio.create_task(instance.adapters.statistics.runs()) for _ in range(3 * CONNECTIONS)]
+    readers = [asyncio.create_task(instance.adapters.statistics.counted()) for _ in range(3 * CONNECTIONS)]
     async with sessions_of(system) as sessions:
         await sessions.until_waiting_for_lock("instance-1")
 

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from command_line import run_tandem
-from systems import commands, create
+from systems import commands, create, statistics
 from waiting import until
 
 VALIDATOR = {"email": {"$not": {"$regex": "^refused"}}}
@@ -38,7 +38,7 @@ async def test_one_refused_document_in_a_batch_of_500_is_set_aside_and_499_arriv
     letter = await system.postgres.fetchrow("select * from prm_user_dead_letter")
     assert letter["user_id"] == users[250].id
     assert "121" in letter["error"]
-    (row,) = await instance.adapters.statistics.runs()
+    (row,) = await statistics(instance)
     assert (row.total, row.synchronized, row.pending, row.dead_letters) == (500, 499, 0, 1)
     assert await system.users.count_documents({}) == 499
 

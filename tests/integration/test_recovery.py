@@ -5,7 +5,7 @@ import asyncio
 import httpx
 import pytest
 
-from systems import commands, create, held_before_mongodb, until
+from systems import commands, create, held_before_mongodb, statistics, until
 from tandem.app import run_instance
 
 LEASE_SECONDS = 2.0
@@ -24,7 +24,7 @@ async def test_a_dead_instances_users_are_finished_by_another(system):
     async with run_instance(system.settings("heir")) as heir:
         await system.until_synchronized(120)
         assert heir.flow.recovery.claimed == 120
-        (row,) = await heir.adapters.statistics.runs()
+        (row,) = await statistics(heir)
     assert (row.app_id, row.total, row.synchronized, row.pending, row.taken_over) == (
         "dead",
         120,

@@ -1,6 +1,6 @@
 """Statistics agree with the described query, which runs verbatim."""
 
-from systems import commands, create
+from systems import commands, create, statistics
 from tandem.app import run_instance
 
 DESCRIBED_QUERY = """
@@ -22,8 +22,8 @@ async def test_the_described_query_runs_verbatim_and_agrees(system):
     await system.until_synchronized(120)
     described = await system.postgres.fetch(DESCRIBED_QUERY)
     async with run_instance(system.settings()) as instance:
-        rows = await instance.adapters.statistics.runs()
-        assert await instance.adapters.statistics.runs("b") == [row for row in rows if row.seed == "b"]
+        rows = await statistics(instance)
+        assert await statistics(instance, "b") == [row for row in rows if row.seed == "b"]
     assert [(row.seed, row.app_id, row.total) for row in rows] == [tuple(row)[:3] for row in described]
     assert [(row.first_created_at, row.last_created_at) for row in rows] == [
         tuple(row)[3:5] for row in described

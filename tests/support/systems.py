@@ -24,6 +24,7 @@ from tandem.cqrs import CreateUserCommand
 from tandem.delivery.contest import until_settled
 from tandem.kernel import Unavailable
 from tandem.random_users import random_users
+from tandem.runs.statistics import RunStatistics, statistics_of
 from tandem.user import StoredUser, UserInput, normalize
 from tandem.user_command.migrate import migrate
 from tandem.user_command.schema import this_schema
@@ -94,6 +95,11 @@ async def create(instance, users):
     """Carry out these commands together; the users that were stored."""
     aggregates = await asyncio.gather(*(instance.flow.commands.execute(command) for command in users))
     return [aggregate.user for aggregate in aggregates]
+
+
+async def statistics(instance, seed: str | None = None) -> list[RunStatistics]:
+    """The statistics of all runs, or of this one."""
+    return [statistics_of(each) for each in await instance.adapters.statistics.counted(seed)]
 
 
 async def create_soon(instance, users):

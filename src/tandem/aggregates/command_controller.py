@@ -20,6 +20,7 @@ from tandem.http.problems import ProblemError
 from tandem.http.requests import Headers, NoArguments, Request, Response, json_response
 from tandem.http.routes import Route, Scope
 from tandem.ids import HIGHEST_ID
+from tandem.kernel.cells import Everywhere
 from tandem.user_command.command_requests import (
     ANSWERED,
     IDEMPOTENCY_KEY,
@@ -87,13 +88,15 @@ class AggregateCommandController:
 
     def __init__(
         self,
-        flow: AggregateFlow,
+        cells: Everywhere[AggregateFlow],
         placement: Placement,
         keys: MovedKeys[Outcome],
         *,
         require_if_match: bool = False,
     ) -> None:
-        self._flow = flow
+        """`cells` are the flows of all cells: an aggregate is read from the one that its id names."""
+        self._cells = cells
+        self._flow = flow = cells.own
         self._placement = placement
         self._keys = keys
         self._kind = flow.aggregate.name
@@ -212,7 +215,7 @@ class AggregateCommandController:
         if query.version is not None or query.at is not None:
             found = await self._then(id_, query)
         else:
-            stored = await self._flow.current(id_)
+            stored = await self._cells.ask_for(id_, lambda flow: flow.current(id_))
             if stored is None:
                 raise self._unknown(id_)
             if stored.state is None:
@@ -243,7 +246,7 @@ class AggregateCommandController:
         return json_response([self._shown(id_, event) for event in await self._events(id_)])
 
     async def _events(self, id_: int) -> Sequence[StoredEvent]:
-        events = await self._flow.store.events(id_)
+        events = await self._cells.ask_for(id_, lambda flow: flow.store.events(id_))
         if not events:
             raise self._unknown(id_)
         return events

@@ -148,25 +148,28 @@ class AggregateFlow:
         """
         return await self._by_id.submit(id_)
 
-    async def find_version(
-        self, id_: int, version: int, within_seconds: float
-    ) -> tuple[Document | None, str]:
-        """A document or tombstone of this version or a later one, and which database it is from.
+    async def version_in_mongodb(self, id_: int, version: int, within_seconds: float) -> Document | None:
+        """The document or tombstone of this version or a later one, once MongoDB has it; None: not by then.
 
-        MongoDB has so long to have it; else it is made of what PostgreSQL has, with the same content.
+        Where MongoDB does not answer, that is no error: PostgreSQL knows more.
+
+        Raises:
+            Overloaded: too many reads are waiting.
+        """
+        return await of_version(lambda: self._by_id.submit(id_), version, within_seconds)
+
+    async def version_in_postgresql(self, id_: int, version: int) -> Document | None:
+        """The same, made of what PostgreSQL has, with the same content.
 
         Raises:
             UnreadableAggregate: its rows cannot be read.
             Unavailable, Overloaded: as everywhere.
         """
-        document = await of_version(lambda: self._by_id.submit(id_), version, within_seconds)
-        if document is not None:
-            return document, "MongoDB"
         stored = await self.current(id_)
         if stored is None or stored.version < version:
-            return None, "PostgreSQL"
+            return None
         shown = (await self.shown([stored]))[0]
-        return (None if isinstance(shown, str) else shown), "PostgreSQL"
+        return None if isinstance(shown, str) else shown
 
     async def current(self, id_: int) -> Stored | None:
         """The aggregate as PostgreSQL has it now.

@@ -1,6 +1,8 @@
 """The query side of an aggregate over HTTP: documents from MongoDB, one by one and in lists."""
 
+from contextlib import suppress
 from datetime import timedelta
+from itertools import chain
 from typing import Annotated, Any
 
 import msgspec
@@ -13,23 +15,34 @@ from tandem.http.preferences import preferred_wait, wait_applied
 from tandem.http.problems import ProblemError, bad_parameter
 from tandem.http.requests import NoArguments, Request, Response
 from tandem.http.routes import Route, Scope
+from tandem.http.silence import SILENT_CELLS, silence
 from tandem.ids import HIGHEST_ID
-from tandem.mongodb.document import encode_document, is_tombstone
+from tandem.kernel.cells import PATIENCE, Everywhere, SilentCells
+from tandem.mongodb.document import Document, encode_document, id_of, is_tombstone
 from tandem.mongodb.documents import Documents
 from tandem.user.profile import Seed
 from tandem.user_query.controller import PREFER, SOURCE, VersionQuery, shown
+from tandem.user_query.service import SHORTEST_READ_SECONDS
 from tandem.user_query.share import Share
 
 
 class AggregateQueryController:
     """Shows what MongoDB holds of one kind of aggregate."""
 
-    def __init__(self, flow: AggregateFlow, documents: Documents) -> None:
-        self._flow = flow
+    def __init__(
+        self,
+        mongodb: Everywhere[AggregateFlow],
+        postgresql: Everywhere[AggregateFlow],
+        documents: Everywhere[Documents],
+    ) -> None:
+        """All are those of all cells: the flows that read documents, those that read rows, and documents."""
+        self._mongodb = mongodb
+        self._postgresql = postgresql
         self._documents = documents
-        self._kind = flow.aggregate.name
+        self._aggregate = mongodb.own.aggregate
+        self._kind = self._aggregate.name
         self._lists = Share(
-            f"lists of {flow.aggregate.plural}",
+            f"lists of {self._aggregate.plural}",
             at_a_time=4,
             most_waiting=1_000,
             patience=timedelta(seconds=5),
@@ -37,7 +50,7 @@ class AggregateQueryController:
 
     def routes(self) -> list[Route]:
         """One document, and lists of them."""
-        aggregate = self._flow.aggregate
+        aggregate = self._aggregate
         path, tag = f"/api/v1/{self._kind}-query", f"{aggregate.plural}: query side (MongoDB)"
         return [
             Route(
@@ -47,6 +60,7 @@ class AggregateQueryController:
                 f"{aggregate.plural.capitalize()} in order of their ids",
                 query_type=self._query_type(),
                 responses={200: list[dict[str, Any]]},
+                headers={200: SILENT_CELLS},
                 problems=(503,),
                 scope=Scope.QUERY,
                 tag=tag,
@@ -77,33 +91,50 @@ class AggregateQueryController:
         limit = Annotated[int, Meta(ge=1, le=100, description="How many at most.")]
         after = Annotated[int, Meta(ge=0, le=HIGHEST_ID, description="Only those with a higher id.")]
         fields: list[Any] = [("limit", limit, 10), ("after", after, 0), ("seed", Seed | None, None)]
-        fields += [(name, wanted | None, None) for name, wanted in self._flow.aggregate.listed_by.items()]
+        fields += [(name, wanted | None, None) for name, wanted in self._aggregate.listed_by.items()]
         return msgspec.defstruct(f"{self._kind.capitalize()}Query", fields, frozen=True)
 
     async def page(self, request: Request[NoArguments, Any, None]) -> Response:
         """A page of documents."""
         query = request.query
-        given = [(name, getattr(query, name)) for name in self._flow.aggregate.listed_by]
+        given = [(name, getattr(query, name)) for name in self._aggregate.listed_by]
         given = [(name, value) for name, value in given if value is not None]
         if len(given) > 1:
             raise bad_parameter(given[1][0], f"cannot be given together with {given[0][0]}")
         async with self._lists.one():
             by = given[0] if given else None
-            found = await self._documents.page(query.limit, query.after, query.seed, by=by)
-        return Response(200, b"[%b]" % b",".join(map(encode_document, found)))
+            heard = await self._documents.ask(
+                lambda documents: documents.page(query.limit, query.after, query.seed, by=by)
+            )
+        found = sorted(chain(*heard.answers.values()), key=id_of)[: query.limit]
+        body = b"[%b]" % b",".join(map(encode_document, found))
+        return Response(200, body, headers=silence(heard.silent))
 
     async def find(self, request: Request[AggregatePath, VersionQuery, None]) -> Response:
         """One document."""
         id_, version = request.path.id, request.query.version
         if version is None:
-            document = await self._flow.find(id_)
+            document = await self._mongodb.ask_for(id_, lambda flow: flow.find(id_))
             if document is None or is_tombstone(document):
                 detail = f"There is no {self._kind} with id {id_}. MongoDB has a new one within moments."
                 raise ProblemError(404, detail)
             return shown(request, document)
         wait = preferred_wait(request)
-        document, source = await self._flow.find_version(id_, version, wait)
+        document, source = await self._in_mongodb(id_, version, wait), "MongoDB"
+        if document is None:
+            document, source = (
+                await self._postgresql.ask_for(id_, lambda flow: flow.version_in_postgresql(id_, version)),
+                "PostgreSQL",
+            )
         if document is None or is_tombstone(document):
             detail = f"There is no {self._kind} with id {id_} in version {version} or a later one."
             raise ProblemError(404, detail)
         return shown(request, document, (("Tandem-Source", source), *wait_applied(wait)))
+
+    async def _in_mongodb(self, id_: int, version: int, wait: float) -> Document | None:
+        patience = PATIENCE + timedelta(seconds=max(wait, SHORTEST_READ_SECONDS))
+        with suppress(SilentCells):
+            return await self._mongodb.ask_for(
+                id_, lambda flow: flow.version_in_mongodb(id_, version, wait), patience
+            )
+        return None

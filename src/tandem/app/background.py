@@ -50,7 +50,8 @@ class Background:
             tasks.create_task(keep_running("scrubber", self._scrub))
             tasks.create_task(keep_running("log", self._extend_log))
             tasks.create_task(keep_running("history", self._instance.adapters.history.look_again))
-            tasks.create_task(keep_running("feed", self._instance.following.run_once))
+            tasks.create_task(keep_running("feed", self._instance.cells.own.following.run_once))
+            tasks.create_task(keep_running("cells", self._instance.cells.run_once))
             for kind, feed in self._instance.feeds.items():
                 tasks.create_task(keep_running(f"live view of {kind}", feed.run_once))
             tasks.create_task(measure_loop_delay(self.loop_delays))

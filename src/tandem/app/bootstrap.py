@@ -12,17 +12,17 @@ from tandem.aggregates.installed import installed
 from tandem.app.adapters import Adapters, connected
 from tandem.app.aggregates import OwnFlows
 from tandem.app.background import Background
+from tandem.app.cells import Cells, Store
 from tandem.app.flow import UserFlow
 from tandem.app.keys import OtherDatabases
+from tandem.app.read_side import read_side_of
 from tandem.config import Settings
 from tandem.cqrs import ChangeUserQueryEvent, CreateUserQueryEvent
 from tandem.cqrs.user import KIND
 from tandem.delivery.placement import Draining, Placement
 from tandem.delivery.recovery import Flow
 from tandem.delivery.source import Chunks
-from tandem.feed.following import FeedFollowing
 from tandem.runs.live_feed import LiveFeed
-from tandem.runs.samples import RunSamples
 from tandem.verification.repairer import Repairer
 from tandem.verification.scrubber import ScrubbedStores, Scrubber
 from tandem.verification.verifier import Gaps
@@ -50,16 +50,16 @@ class Instance:
         adapters: Adapters,
         flow: UserFlow,
         own: OwnFlows,
-        feeds: Mapping[str, LiveFeed],
+        cells: Cells,
     ) -> None:
         self.settings = settings
         self.adapters = adapters
         self.flow = flow
         self.own = own
+        #: What is read, of this cell and of others.
+        self.cells = cells
         #: The live views of each kind's runs.
-        self.feeds = feeds
-        #: The feed of events, for those who follow it through this instance.
-        self.following = FeedFollowing(adapters.feed)
+        self.feeds = _live_feeds(settings, cells)
         #: What of all commands is this cell's.
         self.placement = Placement(settings.cell, adapters.cells)
         self.other_databases = OtherDatabases(settings, adapters.cells)
@@ -99,16 +99,24 @@ class Instance:
 
 def wire(settings: Settings, adapters: Adapters) -> Instance:
     """Make an instance of its parts; nothing runs yet."""
-    samples = {KIND: adapters.samples} | {kind: RunSamples(adapters.reads, kind) for kind in adapters.own}
-    feeds = {
-        kind: LiveFeed(each, adapters.mongodb_answers, settings.app_id) for kind, each in samples.items()
-    }
     flow = UserFlow(settings, adapters)
     own = OwnFlows(settings, adapters.own, adapters.reactions, adapters.users.read, adapters.lease)
     if own.follows_users:
         flow.events.subscribe(CreateUserQueryEvent, own.reactions.nudge)
         flow.events.subscribe(ChangeUserQueryEvent, own.reactions.nudge)
-    return Instance(settings, adapters, flow, own, feeds)
+    reads = read_side_of(adapters, flow.command_service, flow.query_service, own.flows)
+    return Instance(settings, adapters, flow, own, Cells(settings, reads, adapters.cells))
+
+
+def _live_feeds(settings: Settings, cells: Cells) -> Mapping[str, LiveFeed]:
+    """The live views of each kind's runs."""
+    mongodb = cells.everywhere(lambda reads: reads.adapters.mongodb_answers, Store.MONGODB)
+
+    def feed(kind: str) -> LiveFeed:
+        samples = cells.everywhere(lambda reads: reads.samples[kind], Store.POSTGRESQL)
+        return LiveFeed(samples, mongodb, settings.app_id)
+
+    return {kind: feed(kind) for kind in cells.own.samples}
 
 
 def _repairer_of(adapters: Adapters, flow: UserFlow, own: OwnFlows) -> Repairer:
@@ -151,6 +159,7 @@ async def run_instance(
         await instance.adapters.lease.begin()
         # Read by whoever is registered: what is changed from now on waits for this life.
         instance.adapters.lease.epoch = await instance.adapters.projections.follow()
+        instance.cells.begin()
         work = asyncio.create_task(instance.background.run(), name="background")
         try:
             yield instance
@@ -160,4 +169,5 @@ async def run_instance(
             work.cancel()
             await asyncio.wait([work])
             await instance.adapters.lease.end()
+            await instance.cells.close()
             await instance.other_databases.close()

@@ -10,6 +10,7 @@ from tandem.aggregates.flow import AggregateFlow
 from tandem.http.problems import ProblemError
 from tandem.http.requests import NoArguments, Request, Response, json_response
 from tandem.http.routes import Route
+from tandem.kernel.cells import Everywhere
 from tandem.mongodb.documents import DocumentChanged, Documents
 from tandem.mongodb.identity import fingerprint_in
 from tandem.user.ids import UserPath
@@ -56,8 +57,9 @@ def replacing(flow: AggregateFlow, documents: Documents) -> Replace:
 class IdentityConflictsController:
     """Writes over documents of others."""
 
-    def __init__(self, letters: DeadLetters, replace: Replace, path: str) -> None:
-        self._letters = letters
+    def __init__(self, cells: Everywhere[DeadLetters], replace: Replace, path: str) -> None:
+        self._cells = cells
+        self._letters = cells.own
         self._replace = replace
         self._path = path
 
@@ -72,7 +74,7 @@ class IdentityConflictsController:
                 f"Write one over the other {kind} that MongoDB has under its id",
                 path_type=UserPath,
                 responses={200: Retried},
-                problems=(404, 409, 503),
+                problems=(404, 409, 421, 503),
                 tag=TAG,
                 description="Only for a dead letter that is an identity conflict, and only while MongoDB has "
                 "the very document that its error names. That document is lost.",
@@ -85,6 +87,7 @@ class IdentityConflictsController:
         If only the first of these two steps is done, both can be done again: there is no conflict any more.
         """
         id_, letters = request.path.id, self._letters
+        self._cells.require_own(id_)
         letter = await letters.find(id_)
         if letter is None:
             raise letters.no_letter(id_)

@@ -5,19 +5,14 @@ from functools import partial
 from typing import Any
 
 from tandem.aggregates.flow import AggregateFlow
+from tandem.app import reading
 from tandem.app.bootstrap import Instance
 from tandem.app.identity_conflicts import IdentityConflictsController, replacing, replacing_users
 from tandem.cqrs.user import KIND
 from tandem.delivery.flow_state import PATIENCE, FlowStates, Latest
 from tandem.kernel import Coalescer
 from tandem.observability.flows import ObservedFlow, ObservedReactions
-from tandem.runs.statistics import Statistics
-from tandem.user_command.dead_letters import (
-    AggregateDeadLetter,
-    AggregateDeadLetterWithState,
-    DeadLetters,
-    DeadLettersController,
-)
+from tandem.user_command.dead_letters import DeadLettersController
 
 
 def users_of(instance: Instance) -> ObservedFlow:
@@ -55,7 +50,7 @@ def _aggregate_of(instance: Instance, flow: AggregateFlow) -> ObservedFlow:
         recovery=instance.own.recoveries[kind],
         states=FlowStates(reads, kind),
         pending=store.pending,
-        dead_letters=_letters_of(instance, flow),
+        dead_letters=instance.cells.own.dead_letters[kind],
         trouble=lambda: flow.trouble,
         witness=instance.adapters.witnesses[kind],
     )
@@ -71,20 +66,14 @@ def reactions_of(instance: Instance) -> ObservedReactions | None:
     )
 
 
-def statistics_of(instance: Instance) -> Mapping[str, Statistics]:
-    """The statistics of runs of each kind."""
-    others = {kind: Statistics(instance.adapters.reads, kind) for kind in instance.own.flows}
-    return {KIND: instance.adapters.statistics} | others
-
-
 def dead_letters_of(instance: Instance) -> Iterator[DeadLettersController | IdentityConflictsController]:
     """What answers for the dead letters of each kind."""
-    letters, path = instance.adapters.dead_letters, "/api/v1/dead-letters"
+    letters, path = reading.dead_letters_of(instance.cells, KIND), "/api/v1/dead-letters"
     yield DeadLettersController(letters, path)
     replace = replacing_users(instance.flow.command_service, instance.flow.query_service)
     yield IdentityConflictsController(letters, replace, path)
     for kind, flow in instance.own.flows.items():
-        letters, path = _letters_of(instance, flow), f"/api/v1/{kind}-dead-letters"
+        letters, path = reading.dead_letters_of(instance.cells, kind), f"/api/v1/{kind}-dead-letters"
         yield DeadLettersController(letters, path)
         yield IdentityConflictsController(
             letters, replacing(flow, instance.own.adapters[kind].documents), path
@@ -109,8 +98,3 @@ def operations_of(instance: Instance) -> Mapping[str, tuple[str, str, str]]:
         )
         found |= {step.name: operation for step, operation in zip(flow.steps, operations, strict=True)}
     return found
-
-
-def _letters_of(instance: Instance, flow: AggregateFlow) -> DeadLetters:
-    types = (AggregateDeadLetter, AggregateDeadLetterWithState)
-    return DeadLetters(instance.adapters.reads, flow.aggregate.name, flow.aggregate.plural, *types)

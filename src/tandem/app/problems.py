@@ -10,8 +10,9 @@ from tandem.delivery.rejections import OtherVersion, Rejection
 from tandem.feed.errors import CursorLost, EventsArchived, KindNotServed, UnknownKind
 from tandem.http.preconditions import etag
 from tandem.http.problems import ProblemError, ProblemPlace, bad_field, bad_parameter, try_again
+from tandem.http.silence import silence
 from tandem.kernel import Overloaded, Unavailable
-from tandem.kernel.cells import OtherCell
+from tandem.kernel.cells import OtherCell, SilentCells, UnknownCell
 from tandem.mongodb.indexes import MissingIndex
 from tandem.postgres.standby import NoStandby
 from tandem.user import InvalidField
@@ -54,5 +55,9 @@ TRANSLATE: Mapping[type[Exception], Callable[..., ProblemError]] = {
     UnknownKind: lambda error: bad_parameter("kind", str(error)),
     KindNotServed: lambda error: try_again(5, str(error)),
     NoStandby: lambda error: try_again(2, f"{error}; no command is carried out without one."),
+    SilentCells: lambda error: ProblemError(
+        503, f"{error}; try again in a moment.", headers=(("Retry-After", "2"), *silence(error.numbers))
+    ),
+    UnknownCell: lambda error: bad_parameter("cell", str(error)),
     Unavailable: lambda error: try_again(2, f"{_server_of(error)} does not answer; try again in a moment."),
 }

@@ -114,6 +114,7 @@ class Rebuild:
             row = await self.row.change("remove")
             await self.row.until_followed(self._shown.say)
         await self.row.write_copy()
+        await self.row.until_others_follow()
         dropped = [name for number in range(1, row.highest + 1) if (name := await self._dropped(number, row))]
         # A batch that was on its way may have made it again.
         for number in range(1, row.highest + 1):

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Protocol
 from tandem.aggregates.command_controller import AggregateCommandController
 from tandem.aggregates.names_controller import AggregateNamesController
 from tandem.aggregates.query_controller import AggregateQueryController
-from tandem.app import observed
+from tandem.app import observed, reading
 from tandem.app.authentication import authenticator_of
 from tandem.app.bootstrap import Adapt, Instance, as_they_are, run_instance
+from tandem.app.cells import Store
 from tandem.app.keys import keys_of_aggregates, keys_of_users
 from tandem.app.problems import TRANSLATE
 from tandem.app.stop import StopRequest
@@ -41,8 +42,6 @@ from tandem.runs.described import DescribedController
 from tandem.runs.live import LiveController
 from tandem.runs.runs import RunsController
 from tandem.user_command.controller import UserCommandController
-from tandem.user_command.user_history import UserHistoryController
-from tandem.user_query.controller import UserQueryController
 from tandem.verification.controller import VerificationController
 
 if TYPE_CHECKING:
@@ -75,19 +74,14 @@ def application(instance: Instance, authenticator: Authenticator) -> Application
             keys_of_users(instance),
             require_if_match=instance.settings.require_if_match,
         ),
-        UserHistoryController(instance.flow.command_service),
-        RunsController(observed.statistics_of(instance)),
-        DescribedController(instance.adapters.reads),
-        UserQueryController(
-            instance.flow.query_service,
-            instance.adapters.completeness.through,
-            instance.flow.command_service.current,
-        ),
+        *reading.users_of(instance.cells),
+        RunsController(reading.runs_of(instance.cells)),
+        DescribedController(instance.cells.everywhere(lambda reads: reads.adapters.reads, Store.POSTGRESQL)),
         *observed.dead_letters_of(instance),
         RandomUsersController(),
         *_health_and_metrics(instance, counters),
         LiveController(instance.feeds),
-        FeedController(instance.following),
+        FeedController(instance.cells.everywhere(lambda reads: reads.following, Store.POSTGRESQL)),
         AggregateNamesController([flow.aggregate for flow in instance.own.flows.values()]),
         *_of_aggregates(instance),
     ]
@@ -113,19 +107,20 @@ def application(instance: Instance, authenticator: Authenticator) -> Application
 
 def _of_aggregates(instance: Instance) -> Iterator[Controller]:
     """What answers for installed aggregates."""
+    require_if_match = instance.settings.require_if_match
     for kind, flow in instance.own.flows.items():
-        require_if_match = instance.settings.require_if_match
+        rows, found, documents = reading.aggregates_of(instance.cells, kind)
         keys = keys_of_aggregates(instance, flow.aggregate)
-        yield AggregateCommandController(flow, instance.placement, keys, require_if_match=require_if_match)
-        yield AggregateQueryController(flow, instance.own.adapters[kind].documents)
+        yield AggregateCommandController(rows, instance.placement, keys, require_if_match=require_if_match)
+        yield AggregateQueryController(found, rows, documents)
 
 
 def _health_and_metrics(instance: Instance, http: HttpCounters) -> Iterator[Controller]:
     adapters, app_id = instance.adapters, instance.settings.app_id
     users, aggregates = observed.users_of(instance), observed.aggregates_of(instance)
     reactions = observed.reactions_of(instance)
-    verified = Latest(adapters.chunks.state)
-    yield VerificationController(verified)
+    verified = instance.cells.own.verified
+    yield VerificationController(instance.cells.everywhere(lambda reads: reads.verified, Store.POSTGRESQL))
     check = FlowCheck(
         missing_indexes=lambda: instance.background.missing_indexes,
         users=users,
@@ -151,6 +146,7 @@ def _health_and_metrics(instance: Instance, http: HttpCounters) -> Iterator[Cont
         verified=verified,
         mongodb_answers=adapters.mongodb_answers,
         feed_held_back=Latest(adapters.feed.held_back_seconds),
+        cells=instance.cells.heard,
     )
     yield MetricsController(measured)
 

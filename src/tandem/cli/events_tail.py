@@ -26,6 +26,7 @@ SECONDS_BETWEEN_TRIES = 1.0
 @click.option("--kind", default="", help="Only of these kinds, such as user, with commas.")
 @click.option("--type", default="", help="Only of these types, such as CREATED, with commas.")
 @click.option("--archived", default="", help="Events up to this archive are known: a number that a 410 says.")
+@click.option("--cell", default="", help="Of this cell, where there are several: each has its own feed.")
 @click.option("--json", "as_json", is_flag=True, help="Print each event as it is answered, with its data.")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl+C.")
 def tail(
@@ -57,7 +58,8 @@ def _pages(address: str, after: str, query: dict[str, str], *, follow: bool) -> 
     """Each answer with events, to the end; for ever if they are to be followed."""
     if follow and after == "now":
         # Where that is has to be known before the first event comes.
-        after = answer_of(f"{address}?after=now&limit=1").headers[NEXT_CURSOR]
+        now = urlencode({**query, "after": "now", "limit": 1})
+        after = answer_of(f"{address}?{now}").headers[NEXT_CURSOR]
     while True:
         asked = f"{address}?{urlencode({**query, 'after': after, 'limit': PAGE})}"
         answer = _answer(asked) if follow else answer_of(asked)

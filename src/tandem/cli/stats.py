@@ -9,7 +9,7 @@ from rich.console import Console
 
 from tandem.aggregates.names_controller import USERS
 from tandem.cli.aggregates import aggregate_option, names_of
-from tandem.cli.http import address_options, ask, base_url
+from tandem.cli.http import address_options, answer_of, base_url
 from tandem.cli.tables import Column, FittedTable
 from tandem.runs.statistics import RunStatistics
 
@@ -46,11 +46,13 @@ def stats(seed: str | None, aggregate: str, as_json: bool, url: str | None, data
     names = names_of(base, aggregate)
     query = {"seed": seed, "aggregate": None if names == USERS else names.name}
     asked = urlencode({name: value for name, value in query.items() if value is not None})
-    answer = ask(f"{base}/api/v1/stats?{asked}")
+    answer = answer_of(f"{base}/api/v1/stats?{asked}")
+    if silent := answer.headers.get("Silent-Cells"):
+        click.echo(f"Cells that do not answer, and are not counted: {silent}.", err=True)
     if as_json:
-        click.echo(answer.decode())
+        click.echo(answer.body.decode())
         return
-    rows = msgspec.json.decode(answer, type=list[RunStatistics])
+    rows = msgspec.json.decode(answer.body, type=list[RunStatistics])
     if rows:
         Console().print(table_of(rows, names.plural))
     else:

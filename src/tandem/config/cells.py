@@ -41,7 +41,7 @@ class CellsFile(msgspec.Struct, frozen=True, dict=True):
     """
 
     cells: list[Cell]
-    slots: list[Annotated[list[Number], Meta(min_length=1)]]
+    slots: list[Annotated[list[CellNumber], Meta(min_length=1)]]
     #: Whether slots are just being moved: cells that had one take its keys as well, until the balancer knows.
     moving: bool = False
 

@@ -13,6 +13,8 @@ from tandem.http.preferences import preferred_wait, wait_applied
 from tandem.http.problems import RETRY_AFTER, bad_parameter
 from tandem.http.requests import AT_ONCE, EVENT_STREAM, NoArguments, Request, Response, StreamResponse
 from tandem.http.routes import Route, Scope
+from tandem.ids import CellNumber
+from tandem.kernel.cells import Everywhere, SilentCells
 from tandem.user.profile import Seed
 
 LINES = "application/x-ndjson"
@@ -45,13 +47,20 @@ class FeedQuery(msgspec.Struct, frozen=True):
         Meta(ge=0, le=2**31 - 1, description="The number of the last archive that was read from its file."),
     ] = 0
     type: Annotated[Names, Meta(description="Types such as `CREATED`, with commas; empty: all.")] = ""
+    cell: Annotated[
+        CellNumber | None,
+        Meta(
+            description="The cell whose events to read. Where there are several, each has a feed of its own, "
+            "with its own cursors, and one must be named.",
+        ),
+    ] = None
 
 
 class FeedController:
     """Lets subscribers read the feed."""
 
-    def __init__(self, following: FeedFollowing) -> None:
-        self._following = following
+    def __init__(self, cells: Everywhere[FeedFollowing]) -> None:
+        self._cells = cells
 
     def routes(self) -> list[Route]:
         """The one route."""
@@ -81,31 +90,42 @@ class FeedController:
         """A page, or the stream."""
         query = request.query
         wanted = Wanted(query.seed, _names(query.kind), _names(query.type), query.archived)
-        after = await self._place(request)
+        following = self._of_cell(query.cell)
+        after = await _place(request, following)
         if EVENT_STREAM in (request.header("Accept") or ""):
-            self._following.require_room()
-            page = await self._following.page(after, wanted, EVENTS_AT_A_TIME)
-            stream = self._following.stream(page, wanted)
+            following.require_room()
+            page = await following.page(after, wanted, EVENTS_AT_A_TIME)
+            stream = following.stream(page, wanted)
             return StreamResponse(stream, EVENT_STREAM, headers=AT_ONCE, endless=True)
         wait = preferred_wait(request)
         page = await (
-            self._following.page_within(after, wanted, query.limit, wait)
+            following.page_within(after, wanted, query.limit, wait)
             if wait
-            else self._following.page(after, wanted, query.limit)
+            else following.page(after, wanted, query.limit)
         )
         headers = ((NEXT_CURSOR, str(page.cursor)), *wait_applied(wait))
         return Response(200, lines_of(page), LINES, headers)
 
-    async def _place(self, request: Request[Any, FeedQuery, None]) -> Cursor:
-        last_id = request.header("Last-Event-ID")
-        name, text = ("Last-Event-ID", last_id) if last_id else ("after", request.query.after)
-        if not text:
-            return beginning_of(FIRST_ERA)
-        if text == NOW:
-            return await self._following.now()
-        if (cursor := cursor_of(text)) is None:
-            raise bad_parameter(name, "is no cursor: send one as it was answered, `now`, or nothing")
-        return cursor
+    def _of_cell(self, number: int | None) -> FeedFollowing:
+        """The feed of this cell; of the only one where none is named."""
+        if number is None and self._cells.is_alone:
+            return self._cells.own
+        part = self._cells.named(-1 if number is None else number)
+        if part.voice.is_silent:
+            raise SilentCells([part.number])
+        return part.source
+
+
+async def _place(request: Request[Any, FeedQuery, None], following: FeedFollowing) -> Cursor:
+    last_id = request.header("Last-Event-ID")
+    name, text = ("Last-Event-ID", last_id) if last_id else ("after", request.query.after)
+    if not text:
+        return beginning_of(FIRST_ERA)
+    if text == NOW:
+        return await following.now()
+    if (cursor := cursor_of(text)) is None:
+        raise bad_parameter(name, "is no cursor: send one as it was answered, `now`, or nothing")
+    return cursor
 
 
 def _names(text: str) -> list[str]:

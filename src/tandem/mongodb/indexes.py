@@ -11,7 +11,7 @@ from typing import Any
 from pymongo import ASCENDING, IndexModel
 from pymongo.errors import OperationFailure
 
-from tandem.kernel import KernelError
+from tandem.kernel import Unavailable
 from tandem.mongodb.document import DELETED_AT, Document
 
 NO_SUCH_INDEX = "hint provided does not correspond to an existing index"
@@ -44,7 +44,7 @@ MISSING = (
 )
 
 
-class MissingIndex(KernelError):
+class MissingIndex(Unavailable):
     """A read needs an index that is not there. `tandem migrate` makes it."""
 
     def __init__(self, things: str = "users") -> None:

@@ -58,6 +58,8 @@ class Measured:
     mongodb_answers: Callable[[], Awaitable[bool]]
     #: How old the oldest event is that the feed does not show yet.
     feed_held_back: Latest[float]
+    #: Where there are several cells, whether each of their databases was heard last, by number and database.
+    cells: Callable[[], Mapping[tuple[str, str], bool]]
 
 
 class Family(NamedTuple):
@@ -141,6 +143,8 @@ def families_of(of: Measured, state: FlowState | None, *, mongodb_answers: bool)
     yield from _batches(of.coalescers)
     answers = {"postgresql": state is not None, "mongodb": mongodb_answers}
     yield _gauge("tandem_database_answers", "Whether a database answered just now.", answers, "database")
+    what = "Whether a cell's database answered when something was last read from it."
+    yield _gauge("tandem_cell_answers", what, of.cells(), "cell", "database")
     if state is not None:
         yield from _all_instances(state)
     yield from _instance(of)

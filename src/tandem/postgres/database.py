@@ -36,6 +36,7 @@ MOST_TRIES = 4
 # that clients ask for shares the other three (`Database.sharing`).
 CONNECTIONS = 8
 READING_CONNECTIONS = 3
+_PING = timedelta(seconds=0.5)
 
 # Each statement is planned once and its plan kept: planning costs as much as a batch of one. A plan made in
 # the first minute must serve for millions of rows, so it may not scan a whole table.
@@ -72,13 +73,7 @@ class Database:
         Raises:
             UnsuitableServer: the server cannot be reached, or is too old; says which address was tried.
         """
-        milliseconds = int(deadline.total_seconds() * 1000)
-        settings = SESSION_SETTINGS | {
-            "application_name": f"tandem {name}",
-            "statement_timeout": str(milliseconds),
-            "idle_in_transaction_session_timeout": str(2 * milliseconds),
-        }
-        sessions = Sessions(url, settings, deadline, connections)
+        sessions = _sessions_of(url, name, deadline, connections)
         try:
             await sessions.open_first()
         except (*DRIVER_ERRORS, ValueError) as error:
@@ -90,6 +85,21 @@ class Database:
             await database.close()
             raise
         return database
+
+    @classmethod
+    def connect_later(cls, url: str, *, name: str, deadline: timedelta, connections: int) -> Self:
+        """Open all sessions in the background, for a server that may be away."""
+        sessions = _sessions_of(url, name, deadline, connections)
+        sessions.open_in_background()
+        return cls(sessions, deadline)
+
+    async def answers(self) -> bool:
+        """Whether PostgreSQL answers, and soon: half a second is all it gets."""
+        try:
+            await self.fetch(QUERIES["ping"], within=_PING)
+        except Unavailable:
+            return False
+        return True
 
     async def inspect_with(self, inspect: Callable[[Session], Awaitable[None]]) -> None:
         """From now on, lend only sessions that `inspect` has let pass. Those that are open are ended.
@@ -279,6 +289,16 @@ class Database:
     def another_server(self) -> None:
         """Note that another server has taken over, and end the sessions to the one before."""
         self._sessions.another_server()
+
+
+def _sessions_of(url: str, name: str, deadline: timedelta, connections: int) -> Sessions:
+    milliseconds = int(deadline.total_seconds() * 1000)
+    settings = SESSION_SETTINGS | {
+        "application_name": f"tandem {name}",
+        "statement_timeout": str(milliseconds),
+        "idle_in_transaction_session_timeout": str(2 * milliseconds),
+    }
+    return Sessions(url, settings, deadline, connections)
 
 
 def _said(error: BaseException) -> str:

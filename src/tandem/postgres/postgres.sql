@@ -10,3 +10,7 @@ SELECT current_setting('synchronous_commit') AS synchronous_commit,
        current_setting('synchronous_standby_names') AS names,
        pg_has_role('pg_read_all_stats', 'USAGE') AS may_see,
        (SELECT count(*) FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')) AS standbys;
+
+-- name: ping
+-- Nothing: whether the server answers.
+SELECT 1;

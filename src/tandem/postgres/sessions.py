@@ -57,6 +57,10 @@ class Sessions:
             Exception: what opening it raised; nothing goes on in the background then.
         """
         self._take_in(await self._open())
+        self.open_in_background()
+
+    def open_in_background(self) -> None:
+        """Open all sessions in the background, whether the server can be reached now or not."""
         self._missing.set()
         self._keeper = asyncio.create_task(self._keep_open(), name="sessions")
 

@@ -13,6 +13,8 @@ from tandem.postgres.database import Database
 from tandem.projections.followed import QUERIES, projection_of
 
 SECONDS_BETWEEN_LOOKS = 0.1
+# Instances of other cells look each second (`app/cells.py`), and trust what they saw for no longer.
+READERS_FOLLOW_WITHIN_SECONDS = 3.0
 
 
 class RebuildError(TandemError):
@@ -94,6 +96,10 @@ class ProjectionRow:
                 report(f"Waiting for {names} to follow.")
                 waiting = names
             await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+
+    async def until_others_follow(self) -> None:
+        """Wait until those follow who only read here: instances of other cells, of which no lease tells."""
+        await asyncio.sleep(READERS_FOLLOW_WITHIN_SECONDS)
 
     async def write_copy(self) -> None:
         """Let readers without PostgreSQL see the row in MongoDB."""

@@ -1,16 +1,21 @@
 """The described system's own statistics query over HTTP: run as it is written, over the whole table."""
 
 import asyncio
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from itertools import chain
 from time import perf_counter
 
 import asyncpg
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from tandem.http.problems import RETRY_AFTER, try_again
 from tandem.http.requests import NoArguments, Request, Response, json_response
 from tandem.http.routes import Route
+from tandem.http.silence import SILENT_CELLS, silence
 from tandem.kernel import Unavailable
+from tandem.kernel.cells import Everywhere
 from tandem.postgres.database import Database
 from tandem.runs.queries import QUERIES
 from tandem.user.profile import Seed
@@ -36,6 +41,8 @@ class DescribedStatistics(msgspec.Struct, frozen=True, rename="camel"):
     rows_in_all: int
     #: How long it took.
     seconds: float
+    #: Cells that did not answer in time, and are left out; missing where all have.
+    silent_cells: Sequence[int] | UnsetType = UNSET
 
 
 class DescribedQuery(msgspec.Struct, frozen=True):
@@ -47,8 +54,8 @@ class DescribedQuery(msgspec.Struct, frozen=True):
 class DescribedController:
     """Runs the described query, one at a time."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, cells: Everywhere[Database]) -> None:
+        self._cells = cells
         self._running = asyncio.Lock()
 
     def routes(self) -> list[Route]:
@@ -61,7 +68,7 @@ class DescribedController:
                 "The described system's statistics query, and its result",
                 query_type=DescribedQuery,
                 responses={200: DescribedStatistics},
-                headers={503: RETRY_AFTER},
+                headers={200: SILENT_CELLS, 503: RETRY_AFTER},
                 problems=(503,),
                 tag="statistics",
                 description=(
@@ -78,28 +85,50 @@ class DescribedController:
         seed = request.query.seed
         async with self._running:
             started = perf_counter()
-            found = await self._rows()
+            heard = await self._cells.ask(_rows, timedelta(seconds=PATIENCE_SECONDS + 1))
             seconds = round(perf_counter() - started, 4)
+        found = _together(list(heard.answers.values()))
         rows = [row for row in found if seed is None or row[0] == seed]
-        return json_response(
-            DescribedStatistics(
-                sql=SQL, columns=COLUMNS, rows=rows[:MOST_ROWS], rows_in_all=len(found), seconds=seconds
-            )
+        answer = DescribedStatistics(
+            sql=SQL,
+            columns=COLUMNS,
+            rows=rows[:MOST_ROWS],
+            rows_in_all=len(found),
+            seconds=seconds,
+            silent_cells=heard.silent or UNSET,
         )
+        return json_response(answer, headers=silence(heard.silent))
 
-    async def _rows(self) -> list[DescribedRow]:
-        try:
-            async with self._database.connection() as connection, connection.transaction(readonly=True):
-                # Scanning the table is what the query asks for, and sessions here avoid it otherwise.
-                await connection.execute(
-                    f"SET LOCAL enable_seqscan = on; SET LOCAL statement_timeout = '{PATIENCE_SECONDS}s'"
-                )
-                return [(*row,) for row in await connection.fetch(SQL)]
-        except Unavailable as error:
-            if not isinstance(error.__cause__, asyncpg.QueryCanceledError):
-                raise
-            detail = (
-                f"There are too many users for this query: it took longer than {PATIENCE_SECONDS} s and was "
-                "stopped. /api/v1/runs and /api/v1/stats answer from counters, at once."
+
+async def _rows(database: Database) -> list[DescribedRow]:
+    try:
+        async with database.connection() as connection, connection.transaction(readonly=True):
+            # Scanning the table is what the query asks for, and sessions here avoid it otherwise.
+            await connection.execute(
+                f"SET LOCAL enable_seqscan = on; SET LOCAL statement_timeout = '{PATIENCE_SECONDS}s'"
             )
-            raise try_again(60, detail) from None
+            return [(*row,) for row in await connection.fetch(SQL)]
+    except Unavailable as error:
+        if not isinstance(error.__cause__, asyncpg.QueryCanceledError):
+            raise
+        detail = (
+            f"There are too many users for this query: it took longer than {PATIENCE_SECONDS} s and was "
+            "stopped. /api/v1/runs and /api/v1/stats answer from counters, at once."
+        )
+        raise try_again(60, detail) from None
+
+
+def _together(cells: Sequence[list[DescribedRow]]) -> list[DescribedRow]:
+    """The rows of all cells; what several have of one run and instance is one row."""
+    if len(cells) == 1:
+        return cells[0]
+    rows: dict[tuple[str, str], DescribedRow] = {}
+    for row in chain(*cells):
+        before = rows.get(row[:2])
+        rows[row[:2]] = _sum(before, row) if before else row
+    return [row for _, row in sorted(rows.items())]
+
+
+def _sum(one: DescribedRow, other: DescribedRow) -> DescribedRow:
+    first, last = min(one[3], other[3]), max(one[4], other[4])
+    return (one[0], one[1], one[2] + other[2], first, last, (last, first))

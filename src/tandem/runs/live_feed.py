@@ -14,8 +14,10 @@ import msgspec
 
 from tandem.http.requests import OPENING
 from tandem.kernel import Unavailable
+from tandem.kernel.cells import Everywhere, SilentCells
 from tandem.runs.live_run import LiveDatabases, LiveEvent, LiveRun
-from tandem.runs.samples import RunSamples
+from tandem.runs.merged_samples import added_up
+from tandem.runs.samples import RunSamples, Snapshot
 
 SECONDS_BETWEEN_SAMPLES = 1.0
 SAMPLES_BETWEEN_CLEARINGS = 60
@@ -29,11 +31,14 @@ class LiveFeed:
     """The live views of this instance."""
 
     def __init__(
-        self, samples: RunSamples, mongodb_answers: Callable[[], Awaitable[bool]], app_id: str
+        self, samples: Everywhere[RunSamples], mongodb: Everywhere[Callable[[], Awaitable[bool]]], app_id: str
     ) -> None:
+        """`samples` read what a cell's PostgreSQL knows, `mongodb` answers whether its MongoDB answers."""
         self._samples = samples
-        self._mongodb_answers = mongodb_answers
+        self._mongodb = mongodb
         self._app_id = app_id
+        # Cells whose PostgreSQL did not answer the last time.
+        self._silent: Sequence[int] = ()
         self._runs: dict[str, LiveRun] = {}
         self._watchers: Counter[str] = Counter()
         self._frames: dict[str, bytes] = {}
@@ -76,27 +81,55 @@ class LiveFeed:
         started = time.monotonic()
         # Watchers that come while PostgreSQL is being asked wait for the next round.
         asked = list(self._runs.values())
-        postgresql, mongodb = await asyncio.gather(self._sample(asked), self._mongodb_answers())
-        self._publish(asked, LiveDatabases.of(postgresql=postgresql, mongodb=mongodb))
+        postgresql, (mongodb, silent) = await asyncio.gather(self._sample(asked), self._look_at_mongodb())
+        databases = LiveDatabases.of(postgresql=postgresql, mongodb=mongodb)
+        self._publish(asked, databases, sorted({*self._silent, *silent}))
         return max(0, started + SECONDS_BETWEEN_SAMPLES - time.monotonic())
 
     async def _sample(self, runs: Sequence[LiveRun]) -> bool:
-        """Read the counters of these runs. Whether PostgreSQL answered."""
+        """Read the counters of these runs. Whether PostgreSQL answered, that of any cell."""
         clear = self.samples_taken % SAMPLES_BETWEEN_CLEARINGS == 0
         self.samples_taken += 1
-        keep = [sample for run in runs for sample in run.worth_keeping]
+        # What lacks a cell is not worth keeping.
+        keep = [] if self._silent else [sample for run in runs for sample in run.worth_keeping]
+        since = {run.seed: run.since for run in runs}
+        cells = self._samples
+
+        async def read(samples: RunSamples) -> Snapshot:
+            if samples is cells.own:
+                return await samples.read(since, keep, clear=clear)
+            return await samples.read(since, [], clear=False)
+
         try:
-            snapshot = await self._samples.read({run.seed: run.since for run in runs}, keep, clear=clear)
+            heard = await cells.ask(read)
+        except SilentCells as error:
+            self._silent = error.numbers
+            return False
         except Unavailable:
             return False
+        self._silent = heard.silent
+        snapshot = heard.answers[cells.number] if cells.is_alone else added_up(heard.answers)
         for counters in snapshot.runs:
             self._runs[counters.seed].take(counters, snapshot)
         return True
 
-    def _publish(self, runs: Sequence[LiveRun], databases: LiveDatabases) -> None:
+    async def _look_at_mongodb(self) -> tuple[bool, Sequence[int]]:
+        """Whether MongoDB answers, that of any cell; and, of several cells, those whose does not."""
+        if self._mongodb.is_alone:
+            return await self._mongodb.own(), ()
+        try:
+            heard = await self._mongodb.ask(lambda answers: answers())
+        except SilentCells as error:
+            return False, error.numbers
+        mute = [number for number, answers in heard.answers.items() if not answers]
+        return len(mute) < len(heard.answers), [*heard.silent, *mute]
+
+    def _publish(
+        self, runs: Sequence[LiveRun], databases: LiveDatabases, silent_cells: Sequence[int]
+    ) -> None:
         """Make the frames of these runs, and wake all watchers up."""
         for run in runs:
-            run.tell(databases)
+            run.tell(databases, silent_cells)
             self._frames[run.seed] = _frame(run.event)
         sampled, self._sampled = self._sampled, asyncio.Event()
         sampled.set()

@@ -26,6 +26,8 @@ MOST_HISTORY = 600
 LATE_SECONDS = 5
 
 State = Literal["ready", "busy", "silent", "gone"]
+#: Its cell (-1: there is only one) and its own name.
+_Name = tuple[int, str]
 #: A `Sample` without its seed.
 HistoryRow = tuple[int, int, int, int, int, float | None, float | None]
 
@@ -67,10 +69,12 @@ class LiveInstance(msgspec.Struct, frozen=True, rename="camel"):
     started_at: datetime | None
     #: Seconds since its last sign of life.
     silent_seconds: float | None
+    #: Where there are several cells, the number of the one that it belongs to.
+    cell: int | UnsetType = UNSET
 
 
 class LiveDatabases(msgspec.Struct, frozen=True):
-    """Which database answers."""
+    """Which database answers; of several cells, that of any."""
 
     postgresql: Literal["up", "down"]
     mongodb: Literal["up", "down"]
@@ -100,6 +104,9 @@ class LiveEvent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     lag_ms: LiveLag = LiveLag()
     instances: list[LiveInstance] = []
     databases: LiveDatabases
+    #: Cells of which a database does not answer; those whose PostgreSQL is silent are counted nowhere here.
+    #: Missing where all answer.
+    silent_cells: list[int] | UnsetType = UNSET
     #: In the first event only: epoch second, the four stages, `lagMs.now` then, and for how many milliseconds
     #: the oldest pending user had waited (0 where none was pending). At most 600 of the seconds in which
     #: something changed.
@@ -140,9 +147,9 @@ class LiveRun:
     def take(self, counters: RunCounters, snapshot: Snapshot) -> None:
         """Take in what was read, and make the event of it."""
         lag = self._lag(counters.lags)
-        counts = {counts.app_id: counts for counts in counters.counts}
-        stages = self._stages(list(counts.values()), snapshot.lives)
-        letters = sum(creator.dead_letters for creator in counts.values())
+        counts = counters.counts
+        stages = self._stages(counts, snapshot.lives)
+        letters = sum(creator.dead_letters for creator in counts)
         pending = stages.stored - stages.synchronized - letters
         oldest = counters.oldest_pending_seconds if pending > 0 else None
         self._recent.append(
@@ -167,9 +174,10 @@ class LiveRun:
             instances=instances_of(self.seed, counts, snapshot.lives),
         )
 
-    def tell(self, databases: LiveDatabases) -> None:
-        """Say which database answers."""
-        self.event = msgspec.structs.replace(self.event, databases=databases)
+    def tell(self, databases: LiveDatabases, silent_cells: Sequence[int] = ()) -> None:
+        """Say which database answers, and of which cells one does not."""
+        silent = list(silent_cells) or UNSET
+        self.event = msgspec.structs.replace(self.event, databases=databases, silent_cells=silent)
 
     def _stages(self, counts: Sequence[CreatorCounts], lives: Sequence[Life]) -> Stages:
         stored = sum(creator.total for creator in counts)
@@ -208,20 +216,30 @@ def _progress(sample: Sample) -> tuple[object, ...]:
     return *stages, bool(sample.oldest_pending_ms)
 
 
-def instances_of(seed: str, counts: dict[str, CreatorCounts], lives: Sequence[Life]) -> list[LiveInstance]:
+def instances_of(seed: str, counts: Sequence[CreatorCounts], lives: Sequence[Life]) -> list[LiveInstance]:
     """Each instance in its newest life: those that run, have just ended, or had a part in this run."""
-    newest: dict[str, Life] = {}
-    took_over: dict[str, Counter[str]] = {}
+    parts = {_name(each): each for each in counts}
+    newest: dict[_Name, Life] = {}
+    took_over: dict[_Name, Counter[str]] = {}
     for life in lives:
-        newest.setdefault(life.app_id, life)
+        newest.setdefault(_name(life), life)
         if seed in life.in_flight and life.in_flight[seed].took_over:
-            took_over.setdefault(life.app_id, Counter()).update(life.in_flight[seed].took_over)
-    shown = counts.keys() | took_over.keys()
-    shown |= {life.app_id for life in newest.values() if _is_shown(life)}
+            took_over.setdefault(_name(life), Counter()).update(life.in_flight[seed].took_over)
+    shown = parts.keys() | took_over.keys()
+    shown |= {name for name, life in newest.items() if _is_shown(life)}
     return [
-        _instance(counts.get(app_id, CreatorCounts(app_id)), newest.get(app_id), took_over.get(app_id, {}))
-        for app_id in sorted(shown)
+        _instance(
+            parts.get(name) or CreatorCounts(name[1], cell=newest[name].cell),
+            newest.get(name),
+            took_over.get(name, {}),
+        )
+        for name in sorted(shown)
     ]
+
+
+def _name(what: CreatorCounts | Life) -> _Name:
+    """Instances of two cells may have one name."""
+    return (-1 if what.cell is None else what.cell), what.app_id
 
 
 def _is_shown(life: Life) -> bool:
@@ -241,6 +259,7 @@ def _instance(counts: CreatorCounts, life: Life | None, took_over_from: dict[str
         took_over_from=dict(took_over_from),
         started_at=life.started_at if life else None,
         silent_seconds=round(life.silent_seconds, 1) if life else None,
+        cell=UNSET if counts.cell is None else counts.cell,
     )
 
 

@@ -1,19 +1,21 @@
 """Runs over HTTP: their list, page by page, and their statistics, a row for each run and instance."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from tandem.http.problems import bad_parameter
 from tandem.http.requests import NoArguments, Request, Response, json_response
 from tandem.http.routes import Route
+from tandem.http.silence import SILENT_CELLS, silence
+from tandem.runs.everywhere import AllRuns
 from tandem.runs.kinds import OfKind, part_of
-from tandem.runs.statistics import Run, RunStatistics, Statistics
+from tandem.runs.statistics import Place, Run, RunStatistics
 from tandem.user.profile import Seed
 
 _Seed = Annotated[str, Meta(max_length=100, pattern=r"^[^\x00]+$")]
@@ -25,8 +27,10 @@ Cursor = Annotated[str, Meta(max_length=1_000, description="The `next` of the pa
 class RunsPage(msgspec.Struct, frozen=True):
     """Some runs, and where the next ones begin; null after the last."""
 
-    runs: list[Run]
+    runs: Sequence[Run]
     next: str | None
+    #: Cells that did not answer in time, and are left out; missing where all have.
+    silent_cells: Sequence[int] | UnsetType = msgspec.field(name="silentCells", default=UNSET)
 
 
 class RunsQuery(OfKind, frozen=True):
@@ -45,13 +49,13 @@ class StatisticsQuery(OfKind, frozen=True):
 class RunsController:
     """Lists runs, and shows their statistics."""
 
-    def __init__(self, statistics: Mapping[str, Statistics]) -> None:
-        """`statistics` are those of each kind, by its name."""
-        self._statistics = statistics
+    def __init__(self, runs: Mapping[str, AllRuns]) -> None:
+        """`runs` are those of each kind, by its name."""
+        self._runs = runs
 
     def routes(self) -> list[Route]:
         """The two routes."""
-        route = partial(Route, "GET", problems=(503,), tag="statistics")
+        route = partial(Route, "GET", problems=(503,), tag="statistics", headers={200: SILENT_CELLS})
         return [
             route(
                 "/api/v1/runs",
@@ -74,22 +78,23 @@ class RunsController:
     async def page(self, request: Request[NoArguments, RunsQuery, None]) -> Response:
         """A page of runs."""
         query = request.query
-        statistics = part_of(self._statistics, query)
-        runs = await statistics.newest(query.limit, _place(query.before) if query.before else None)
-        more = len(runs) == query.limit
-        return json_response(RunsPage(runs, _cursor(runs[-1]) if more else None))
+        runs = part_of(self._runs, query)
+        page = await runs.newest(query.limit, _place(query.before) if query.before else None)
+        following = None if page.next is None else _cursor(page.next)
+        answer = RunsPage(page.runs, following, page.silent or UNSET)
+        return json_response(answer, headers=silence(page.silent))
 
     async def stats(self, request: Request[NoArguments, StatisticsQuery, None]) -> Response:
         """The statistics of one run or of all."""
-        return json_response(await part_of(self._statistics, request.query).runs(request.query.seed))
+        rows, silent = await part_of(self._runs, request.query).statistics(request.query.seed)
+        return json_response(rows, headers=silence(silent))
 
 
-def _cursor(last: Run) -> str:
-    place = msgspec.json.encode((last.last_created_at, last.seed))
-    return base64.urlsafe_b64encode(place).decode()
+def _cursor(place: Place) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode()
 
 
-def _place(cursor: str) -> tuple[datetime, str]:
+def _place(cursor: str) -> Place:
     try:
         moment, seed = decode_place(base64.urlsafe_b64decode(cursor))
         # Within 14 hours of either end of time, there may be no such moment in UTC.

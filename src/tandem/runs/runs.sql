@@ -17,7 +17,8 @@ FROM prm_{kind}_lag WHERE $1::text IS NULL OR seed = $1
 GROUP BY seed, app_id, bucket ORDER BY seed, app_id, bucket;
 
 -- name: list_runs
--- Runs, those with the newest users first: at most $3, after the one of this time and seed.
+-- Runs, those with the newest users first: at most $3, after the one of this time and seed. Seeds by code point, as
+-- whoever merges the runs of several databases compares them.
 SELECT seed, sum(total)::bigint AS total, sum(synchronized)::bigint AS synchronized,
        sum(taken_over)::bigint AS taken_over, sum(dead_letters)::bigint AS dead_letters,
        array_agg(DISTINCT app_id) AS instances,
@@ -25,8 +26,17 @@ SELECT seed, sum(total)::bigint AS total, sum(synchronized)::bigint AS synchroni
 FROM prm_{kind}_count
 GROUP BY seed
 HAVING max(last_created_at) IS NOT NULL
-   AND ($1::timestamptz IS NULL OR (max(last_created_at), seed) < ($1, $2::text))
-ORDER BY max(last_created_at) DESC, seed DESC LIMIT $3;
+   AND ($1::timestamptz IS NULL OR (max(last_created_at), seed COLLATE "C") < ($1, $2::text))
+ORDER BY max(last_created_at) DESC, seed COLLATE "C" DESC LIMIT $3;
+
+-- name: find_runs
+-- These runs.
+SELECT seed, sum(total)::bigint AS total, sum(synchronized)::bigint AS synchronized,
+       sum(taken_over)::bigint AS taken_over, sum(dead_letters)::bigint AS dead_letters,
+       array_agg(DISTINCT app_id) AS instances,
+       min(first_created_at) AS first_created_at, max(last_created_at) AS last_created_at
+FROM prm_{kind}_count WHERE seed = ANY ($1::text[])
+GROUP BY seed HAVING max(last_created_at) IS NOT NULL;
 
 -- name: lags_of_runs
 -- How many users of each of these runs fell into each bucket of lag.

@@ -51,6 +51,8 @@ class CreatorCounts(msgspec.Struct, frozen=True, rename="camel"):
     #: Users that another instance synchronized.
     taken_over: int = 0
     dead_letters: int = 0
+    #: Where there are several cells, the number of the instance's.
+    cell: int | None = None
 
 
 class RunCounters(msgspec.Struct, frozen=True, rename="camel"):
@@ -79,6 +81,8 @@ class Life(msgspec.Struct, frozen=True, rename="camel"):
     #: Whether an instance of this name has a session at PostgreSQL. That of a killed one ends at once.
     connected: bool
     in_flight: dict[str, RunInFlight]
+    #: Where there are several cells, the number of the instance's.
+    cell: int | None = None
 
 
 class Snapshot(msgspec.Struct, frozen=True, rename="camel"):

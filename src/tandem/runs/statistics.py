@@ -1,17 +1,21 @@
 """Statistics of runs: exact counts and lag percentiles, from counters that the flow keeps in PostgreSQL."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import accumulate
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
+from asyncpg import Record
 
 from tandem.cqrs.user import KIND
 from tandem.delivery.endings import BUCKET_GROWTH
 from tandem.postgres.database import Database
 from tandem.runs.queries import queries_of
+
+#: When the last user of a run was created, and its seed.
+Place: TypeAlias = tuple[datetime, str]
 
 
 class LagMilliseconds(msgspec.Struct, frozen=True):
@@ -64,6 +68,13 @@ class Run(msgspec.Struct, frozen=True, rename="camel"):
     lag_ms: LagMilliseconds | None
 
 
+class Counted(NamedTuple):
+    """The counters of a row, by their names, and the lags of its users: bucket to how many."""
+
+    row: Mapping[str, Any]
+    lags: Mapping[int, int]
+
+
 class Statistics:
     """Reads the counters of one kind. The cost grows with runs and instances, not with users."""
 
@@ -71,39 +82,88 @@ class Statistics:
         self._database = database
         self._queries = queries_of(kind)
 
-    async def runs(self, seed: str | None = None) -> list[RunStatistics]:
-        """A row for each run and instance, or for those of one run, in order of seed and instance.
+    async def counted(self, seed: str | None = None) -> list[Counted]:
+        """The counters of each run and instance, or of one run, in order of seed and instance.
 
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
         counts = await self._database.fetch(self._queries["statistics"], seed)
-        lags: defaultdict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
+        lags: defaultdict[tuple[str, str], dict[int, int]] = defaultdict(dict)
         for row in await self._database.fetch(self._queries["lags"], seed):
-            lags[row["seed"], row["app_id"]].append((row["bucket"], row["users"]))
-        return [RunStatistics(**_figures(dict(row), lags[row["seed"], row["app_id"]])) for row in counts]
+            lags[row["seed"], row["app_id"]][row["bucket"]] = row["users"]
+        return [Counted(dict(row), lags[row["seed"], row["app_id"]]) for row in counts]
 
-    async def newest(self, limit: int, before: tuple[datetime, str] | None = None) -> list[Run]:
-        """At most `limit` runs, in descending order of when their last user was created, and of their seeds.
+    async def newest(self, limit: int, before: Place | None = None) -> list[Counted]:
+        """The counters of at most `limit` runs, the one whose last user was created last first.
 
         Args:
             limit: how many.
-            before: only runs that follow this place: a last creation and a seed.
+            before: only runs that follow this place.
 
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
         rows = await self._database.fetch(self._queries["list_runs"], *(before or (None, None)), limit)
-        lags: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
+        return await self._with_lags(rows)
+
+    async def of_runs(self, seeds: Sequence[str]) -> list[Counted]:
+        """The counters of these runs; one that is not there is missing.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer.
+        """
+        return await self._with_lags(await self._database.fetch(self._queries["find_runs"], seeds))
+
+    async def _with_lags(self, rows: Sequence[Record]) -> list[Counted]:
+        lags: defaultdict[str, dict[int, int]] = defaultdict(dict)
         for seed, bucket, users in await self._database.fetch(
             self._queries["lags_of_runs"], [row["seed"] for row in rows]
         ):
-            lags[seed].append((bucket, users))
-        return [Run(**_figures(dict(row), lags[row["seed"]])) for row in rows]
+            lags[seed][bucket] = users
+        return [Counted(dict(row), lags[row["seed"]]) for row in rows]
 
 
-def _figures(row: Mapping[str, Any], lags: Sequence[tuple[int, int]]) -> dict[str, Any]:
+def statistics_of(counted: Counted) -> RunStatistics:
+    """The statistics of a run and an instance."""
+    return RunStatistics(**_figures(counted))
+
+
+def run_of(counted: Counted) -> Run:
+    """The statistics of a run."""
+    return Run(**_figures(counted))
+
+
+def place_of(counted: Counted) -> Place:
+    """Where a run is in the order of all, from the newest on: the greatest place comes first."""
+    return counted.row["last_created_at"], counted.row["seed"]
+
+
+def added_up(parts: Sequence[Counted]) -> Counted:
+    """What cells have counted of the same thing, as one row."""
+    if len(parts) == 1:
+        return parts[0]
+    lags: Counter[int] = Counter()
+    for part in parts:
+        lags.update(part.lags)
+    rows = [part.row for part in parts]
+    return Counted({name: _together(name, [row[name] for row in rows]) for name in rows[0]}, lags)
+
+
+def _together(name: str, values: Sequence[Any]) -> Any:
+    known = [value for value in values if value is not None]
+    if name in ("seed", "app_id"):
+        return known[0]
+    if name == "instances":
+        return sorted({one for some in known for one in some})
+    if name == "first_created_at":
+        return min(known, default=None)
+    return max(known, default=None) if name == "last_created_at" else sum(known)
+
+
+def _figures(counted: Counted) -> dict[str, Any]:
     """A row's counters, and what follows from them."""
+    row = counted.row
     first, last = row["first_created_at"], row["last_created_at"]
     duration = (last - first).total_seconds() if first and last else 0.0
     return {
@@ -111,7 +171,7 @@ def _figures(row: Mapping[str, Any], lags: Sequence[tuple[int, int]]) -> dict[st
         "pending": row["total"] - row["synchronized"] - row["dead_letters"],
         "duration_seconds": duration,
         "users_per_second": round(row["total"] / duration, 1) if duration else None,
-        "lag_ms": lag_percentiles(lags),
+        "lag_ms": lag_percentiles(sorted(counted.lags.items())),
     }
 
 

@@ -1,6 +1,8 @@
 """Dead letters over HTTP: see what was set aside and why, and send it on its way again."""
 
 from datetime import datetime
+from itertools import chain
+from operator import attrgetter
 from types import GenericAlias
 from typing import Annotated, Any
 
@@ -12,7 +14,9 @@ from tandem.delivery.dead_letters import DeadLetterRows
 from tandem.http.problems import ProblemError
 from tandem.http.requests import NoArguments, Request, Response, json_response
 from tandem.http.routes import Route
+from tandem.http.silence import SILENT_CELLS, silence
 from tandem.ids import HIGHEST_ID
+from tandem.kernel.cells import Everywhere
 from tandem.postgres.database import Database
 from tandem.user.ids import UserPath
 
@@ -119,10 +123,11 @@ class DeadLetters(DeadLetterRows):
 
 
 class DeadLettersController:
-    """Answers for the dead letters."""
+    """Answers for the dead letters of all cells; sends those of this cell on their way again."""
 
-    def __init__(self, letters: DeadLetters, path: str = "/api/v1/dead-letters") -> None:
-        self._letters = letters
+    def __init__(self, cells: Everywhere[DeadLetters], path: str = "/api/v1/dead-letters") -> None:
+        self._cells = cells
+        self._letters = cells.own
         self._path = path
 
     def routes(self) -> list[Route]:
@@ -136,6 +141,7 @@ class DeadLettersController:
                 f"{letters.plural.capitalize()} that were set aside, and why",
                 query_type=LettersQuery,
                 responses={200: GenericAlias(list, (letters.letter,))},
+                headers={200: SILENT_CELLS},
                 problems=(503,),
                 tag=TAG,
             ),
@@ -156,14 +162,14 @@ class DeadLettersController:
                 "Send one on its way again",
                 path_type=UserPath,
                 responses={200: Retried},
-                problems=(404, 503),
+                problems=(404, 421, 503),
                 tag=TAG,
             ),
             Route(
                 "POST",
                 f"{path}/retry",
                 self.retry_all,
-                "Send at most 1,000 on their way again",
+                "Send at most 1,000 on their way again, of the cell that is asked",
                 responses={200: Retried},
                 problems=(503,),
                 tag=TAG,
@@ -172,17 +178,22 @@ class DeadLettersController:
 
     async def page(self, request: Request[NoArguments, LettersQuery, None]) -> Response:
         """A page of dead letters."""
-        return json_response(await self._letters.page(request.query.limit, request.query.after))
+        limit, after = request.query.limit, request.query.after
+        heard = await self._cells.ask(lambda letters: letters.page(limit, after))
+        page = sorted(chain(*heard.answers.values()), key=attrgetter("id"))[:limit]
+        return json_response(page, headers=silence(heard.silent))
 
     async def find(self, request: Request[UserPath, NoArguments, None]) -> Response:
         """One dead letter."""
-        letter = await self._letters.find(request.path.id)
+        id_ = request.path.id
+        letter = await self._cells.ask_for(id_, lambda letters: letters.find(id_))
         if letter is None:
             raise self._letters.no_letter(request.path.id)
         return json_response(letter)
 
     async def retry(self, request: Request[UserPath, NoArguments, None]) -> Response:
         """One dead letter pending again."""
+        self._cells.require_own(request.path.id)
         retried = await self._letters.retry(request.path.id)
         if not retried:
             raise self._letters.no_letter(request.path.id)

@@ -13,6 +13,7 @@ from tandem.http.problems import ProblemError, bad_parameter
 from tandem.http.requests import NoArguments, Request, Response, json_response
 from tandem.http.routes import Route, Scope
 from tandem.ids import Version
+from tandem.kernel.cells import Everywhere
 from tandem.user.ids import UserPath
 from tandem.user_command.controller import TAG
 from tandem.user_command.event_log import StoredEvent, UnreadableEvent, state_after, todays_data
@@ -33,10 +34,10 @@ class StateQuery(msgspec.Struct, frozen=True):
 
 
 class UserHistoryController:
-    """Shows users as PostgreSQL has them, now and before."""
+    """Shows users as the PostgreSQL of their cell has them, now and before."""
 
-    def __init__(self, service: UserCommandService) -> None:
-        self._service = service
+    def __init__(self, cells: Everywhere[UserCommandService]) -> None:
+        self._cells = cells
 
     def routes(self) -> list[Route]:
         """The routes that read users from PostgreSQL."""
@@ -78,7 +79,7 @@ class UserHistoryController:
         if query.version is not None or query.at is not None:
             state = await self._state(user_id, query)
             return unless_known(request, state.version, json_response(state))
-        rows = await self._service.find(user_id)
+        rows = await self._cells.ask_for(user_id, lambda service: service.find(user_id))
         if rows is None:
             raise _unknown(user_id)
         if rows.status in ("DELETED", "ERASED"):
@@ -96,7 +97,7 @@ class UserHistoryController:
         return json_response([_shown(user_id, event) for event in events])
 
     async def _events(self, user_id: int) -> Sequence[StoredEvent]:
-        events = await self._service.events(user_id)
+        events = await self._cells.ask_for(user_id, lambda service: service.events(user_id)) or ()
         if not any(event.is_change for event in events):
             raise _unknown(user_id)
         return events

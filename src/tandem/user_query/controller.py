@@ -1,29 +1,31 @@
 """The query side over HTTP."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from hashlib import sha256
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from tandem.http.preconditions import ETAG, IF_NONE_MATCH, unless_known
 from tandem.http.preferences import preferred_wait, wait_applied
 from tandem.http.problems import ProblemError
 from tandem.http.requests import Headers, NoArguments, Request, Response, StreamResponse, json_response
 from tandem.http.routes import Route, Scope
-from tandem.ids import HIGHEST_ID, Version
+from tandem.http.silence import SILENT_CELLS, silence
+from tandem.ids import HIGHEST_ID, CellNumber, Version
 from tandem.mongodb.document import Document, id_of, is_tombstone, version_of
 from tandem.user import StoredUser
 from tandem.user.ids import UserPath
 from tandem.user.profile import Email, Seed
+from tandem.user_query.everywhere import AllUsers
 from tandem.user_query.fields import Fields, UserDocument, encode, fields_named
 from tandem.user_query.lists import FIRST_PIECE, Listed
-from tandem.user_query.search import Conditions
-from tandem.user_query.service import UserQueryService
+from tandem.user_query.search import Conditions, Search
 
 TAG = "query side (MongoDB)"
 COMPLETE_THROUGH = "Complete-Through"
+COMPLETE = "With `complete`: up to which id it is; of several cells, the lowest of theirs."
 PREFER = {"Prefer": "With `version`: `wait=S` waits for MongoDB for at most S seconds (10 at most)."}
 SOURCE = {
     "Tandem-Source": "With `version`: `MongoDB` or `PostgreSQL`.",
@@ -35,7 +37,8 @@ PAGE = (
     "`complete=true` to miss nobody. That list ends before the lowest user that is still on its way, so what "
     "holds up one user holds back those above. Dead letters hold back nobody: one that is sent again arrives "
     "below. Without PostgreSQL, a list with `complete=true` is a 503, and others are answered. Long lists "
-    "are sent in pieces; one that breaks off is not complete."
+    "are sent in pieces; one that breaks off is not complete. Where there are several cells, a complete list "
+    "ends where the first of them may still get users: who wants all of each cell at once names it by `cell`."
 )
 
 
@@ -67,6 +70,9 @@ class PageQuery(msgspec.Struct, frozen=True):
             "the last `_id` misses nobody. The header `Complete-Through` says which id that is."
         ),
     ] = False
+    cell: Annotated[
+        CellNumber | None, Meta(description="Only users of this cell, where there are several.")
+    ] = None
     fields: FieldNames | None = None
 
 
@@ -138,6 +144,17 @@ class FoundUsers(msgspec.Struct, frozen=True):
     next: int | None
     #: How many documents it took.
     examined: int
+    #: Cells that did not answer in time, and are left out; missing where all have.
+    silent_cells: list[int] | UnsetType = msgspec.field(name="silentCells", default=UNSET)
+
+
+class _Page(msgspec.Struct, frozen=True, rename="camel"):
+    """The same, with users that are JSON already."""
+
+    users: list[msgspec.Raw]
+    next: int | None
+    examined: int
+    silent_cells: Sequence[int] | UnsetType = UNSET
 
 
 class UserQueryController:
@@ -145,18 +162,18 @@ class UserQueryController:
 
     def __init__(
         self,
-        service: UserQueryService,
-        complete_through: Callable[[], Awaitable[int]],
+        users: AllUsers,
+        complete_through: Callable[[int | None], Awaitable[int]],
         in_postgresql: Callable[[int], Awaitable[StoredUser | None]],
     ) -> None:
         """What needs PostgreSQL is handed in; it may raise Unavailable.
 
         Args:
-            service: users in MongoDB.
-            complete_through: answers the id up to which MongoDB has everybody.
+            users: users in MongoDB, of all cells.
+            complete_through: answers the id up to which MongoDB has everybody, of this cell or of all.
             in_postgresql: a user as PostgreSQL has it now.
         """
-        self._service = service
+        self._users = users
         self._complete_through = complete_through
         self._in_postgresql = in_postgresql
 
@@ -176,7 +193,7 @@ class UserQueryController:
                 tag=TAG,
                 cancel_on_disconnect=True,
                 description=PAGE,
-                headers={200: {COMPLETE_THROUGH: "With `complete`: up to which id it is."} | LIST_ETAG},
+                headers={200: {COMPLETE_THROUGH: COMPLETE} | LIST_ETAG | SILENT_CELLS},
             ),
             Route(
                 "GET",
@@ -186,7 +203,7 @@ class UserQueryController:
                 query_type=EmailQuery,
                 responses={200: UserDocument, 304: None},
                 request_headers=IF_NONE_MATCH,
-                headers={200: NEWEST_ETAG},
+                headers={200: NEWEST_ETAG | SILENT_CELLS},
                 problems=(404, 503),
                 scope=Scope.QUERY,
                 tag=TAG,
@@ -198,6 +215,7 @@ class UserQueryController:
                 "Search for users, in order of their ids",
                 query_type=SearchQuery,
                 responses={200: FoundUsers},
+                headers={200: SILENT_CELLS},
                 problems=(503,),
                 scope=Scope.QUERY,
                 tag=TAG,
@@ -231,21 +249,23 @@ class UserQueryController:
         query = request.query
         fields = fields_named(query.fields)
         # Before MongoDB is read: who is counted as complete has to be in what is read.
-        through = await self._complete_through() if query.complete else None
+        through = await self._complete_through(query.cell) if query.complete else None
         headers = () if through is None else ((COMPLETE_THROUGH, str(through)),)
         wanted = Listed(query.limit, query.after, query.seed, through, fields)
         if query.limit <= FIRST_PIECE:
-            users = await self._service.lists.short(wanted)
+            users, silent = await self._users.lists.short(wanted, query.cell)
+            headers = (*headers, *silence(silent))
             return unless_known(request, sha256(users).hexdigest(), Response(200, users, headers=headers))
-        return StreamResponse(self._service.lists.pieces(wanted), headers=headers)
+        pieces, silent = await self._users.lists.pieces(wanted, query.cell)
+        return StreamResponse(pieces, headers=(*headers, *silence(silent)))
 
     async def find_newest(self, request: Request[NoArguments, EmailQuery, None]) -> Response:
         """The newest user of an address."""
         fields = fields_named(request.query.fields)
-        document = await self._service.find_newest(request.query.email, fields)
+        document, silent = await self._users.find_newest(request.query.email, fields)
         if document is None:
             raise _unknown("with this e-mail address")
-        return shown(request, document, fields=fields, before_version=f"{id_of(document)}-")
+        return shown(request, document, silence(silent), fields, before_version=f"{id_of(document)}-")
 
     async def search(self, request: Request[NoArguments, SearchQuery, None]) -> Response:
         """A page of the users that meet all conditions."""
@@ -253,22 +273,25 @@ class UserQueryController:
         conditions = Conditions(
             query.email, query.name, query.country, query.seed, query.app_id, query.status
         )
-        fields = fields_named(query.fields)
-        return json_response(await self._service.search(conditions, query.limit, query.after, fields))
+        search = Search(conditions, query.limit, query.after, fields_named(query.fields))
+        found, silent = await self._users.search(search)
+        users = [user.json for user in found.users]
+        page = _Page(users, found.next, found.examined, silent or UNSET)
+        return json_response(page, headers=silence(silent))
 
     async def find(self, request: Request[UserPath, UserQuery, None]) -> Response:
         """One user."""
         user_id, version, fields = request.path.id, request.query.version, fields_named(request.query.fields)
         if version is None:
-            found = await self._service.find(user_id, fields)
+            found = await self._users.find(user_id, fields)
             if found is None:
                 raise _unknown(f"with id {user_id}")
             return shown(request, found, fields=fields)
         wait = preferred_wait(request)
-        document, source = await self._service.find_version(user_id, version, wait, fields), "MongoDB"
+        document, source = await self._users.find_version(user_id, version, wait, fields), "MongoDB"
         if document is None:
             user, source = await self._in_postgresql(user_id), "PostgreSQL"
-            document = self._service.shown(user) if user is not None and user.version >= version else None
+            document = self._users.shown(user) if user is not None and user.version >= version else None
         if document is None or is_tombstone(document):
             raise ProblemError(
                 404, f"There is no user with id {user_id} in version {version} or a later one."

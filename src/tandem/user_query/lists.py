@@ -5,8 +5,9 @@ at MongoDB, and one that leaves has at most one small query under way.
 """
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from datetime import timedelta
+from typing import TypeAlias
 
 import msgspec
 from msgspec.structs import replace
@@ -24,6 +25,10 @@ MOST_A_PIECE = 100
 PIECE_SIZE = 262_144
 # A client that takes longer for a whole list gives up its place.
 LONGEST = timedelta(minutes=2)
+
+
+#: Reads so many of the users that come next; fewer only at the end.
+NextUsers: TypeAlias = Callable[[int], Awaitable[list[Document]]]
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -54,11 +59,14 @@ class UserLists:
             Unavailable, MissingIndex: MongoDB cannot answer.
             Overloaded: too many lists are being read.
         """
-        users = await self._piece(wanted)
-        return b"[%b]" % b",".join(encode(user, wanted.fields) for user in users)
+        return encoded_list(await self.piece(wanted), wanted.fields)
 
-    async def pieces(self, wanted: Listed) -> AsyncIterator[bytes]:
+    async def pieces(self, wanted: Listed, more: NextUsers | None = None) -> AsyncIterator[bytes]:
         """A list of any length, as JSON in pieces.
+
+        Args:
+            wanted: which users.
+            more: reads so many of the users that come next; None: those of this cell.
 
         Raises:
             Unavailable, MissingIndex: MongoDB cannot answer.
@@ -66,26 +74,47 @@ class UserLists:
         """
         async with self.long.one():
             started = time.monotonic()
-            left, after = wanted.limit, wanted.after
+            more = more or self._one_after_the_other(wanted)
+            left = wanted.limit
             size = min(FIRST_PIECE, left)
             opening = b"["
             while size:
-                users = await self._piece(replace(wanted, limit=size, after=after))
+                users = await more(size)
                 encoded = [encode(user, wanted.fields) for user in users]
                 if users:
                     yield opening + b",".join(encoded)
                     opening = b","
-                    after = users[-1]["_id"]
                 left -= len(users)
                 size = min(left, _next_size(encoded)) if len(users) == size else 0
                 if time.monotonic() - started > LONGEST.total_seconds():
                     raise Overloaded("long lists: the client took too long.")
             yield b"]" if opening == b"," else b"[]"
 
-    async def _piece(self, wanted: Listed) -> list[Document]:
+    def _one_after_the_other(self, wanted: Listed) -> NextUsers:
+        after = wanted.after
+
+        async def more(size: int) -> list[Document]:
+            nonlocal after
+            users = await self.piece(replace(wanted, limit=size, after=after))
+            if users:
+                after = users[-1]["_id"]
+            return users
+
+        return more
+
+    async def piece(self, wanted: Listed) -> list[Document]:
+        """These users, read with one query.
+
+        Raises: see `short`.
+        """
         async with self.queries.one():
             which = (wanted.limit, wanted.after, wanted.seed, wanted.through)
             return await self._repository.page(*which, projection=projection_of([wanted.fields]))
+
+
+def encoded_list(users: Iterable[Document], fields: Fields | None) -> bytes:
+    """These fields of them as JSON."""
+    return b"[%b]" % b",".join(encode(user, fields) for user in users)
 
 
 def _next_size(encoded: list[bytes]) -> int:

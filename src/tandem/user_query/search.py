@@ -7,6 +7,7 @@ no index of its own, for which every user written would have to pay. An answer t
 
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 import pymongo
@@ -42,13 +43,32 @@ class Conditions(msgspec.Struct, frozen=True):
     status: str = ""
 
 
-class Found(msgspec.Struct, frozen=True):
-    """The users found, the id from where to go on (None at the end), and how many documents it took.
+class Search(msgspec.Struct, frozen=True):
+    """What to search for: at most `limit` users that meet the conditions, with ids above `after`.
 
-    Users are JSON already.
+    `is_exact`: somebody has exactly the address that is asked for. `most_examined`: how many documents may
+    be looked at. `fields`: which of them are shown; None: all.
     """
 
-    users: Sequence[msgspec.Raw]
+    conditions: Conditions
+    limit: int
+    after: int
+    fields: Fields | None = None
+    is_exact: bool = False
+    most_examined: int = MOST_EXAMINED
+
+
+class FoundUser(NamedTuple):
+    """The id of a user that was found, and the user as JSON."""
+
+    id: int
+    json: msgspec.Raw
+
+
+class Found(msgspec.Struct, frozen=True):
+    """The users found, the id from where to go on (None at the end), and how many documents it took."""
+
+    users: Sequence[FoundUser]
     next: int | None
     examined: int
 
@@ -59,67 +79,72 @@ class UserSearch:
     def __init__(self, collections: Collections) -> None:
         self._collections = collections
 
-    async def find(
-        self, conditions: Conditions, limit: int, after: int, fields: Fields | None = None
-    ) -> Found:
-        """At most `limit` users that meet the conditions, with ids above `after`, ascending.
+    async def knows(self, email: str) -> bool:
+        """Whether somebody has exactly this address: one look into its index.
+
+        Raises:
+            Unavailable: MongoDB does not answer, or not within five seconds.
+            MissingIndex: the index of addresses is not there.
+        """
+        if "@" not in email:
+            return False
+        with translated(), pymongo.timeout(PATIENCE_SECONDS):
+            return await self._collections.read(lambda users: _is_known(users, email))
+
+    async def find(self, search: Search) -> Found:
+        """Users that meet the conditions, ascending by id.
 
         Raises:
             Unavailable: MongoDB does not answer, or not within five seconds.
             MissingIndex: the index to walk is not there.
         """
         with translated(), pymongo.timeout(PATIENCE_SECONDS):
-            return await self._collections.read(lambda users: _find(users, conditions, limit, after, fields))
+            return await self._collections.read(lambda users: _find(users, search))
 
 
-async def _find(
-    users: Collection, conditions: Conditions, limit: int, after: int, fields: Fields | None
-) -> Found:
-    exact = await _is_known(users, conditions.email)
+async def _find(users: Collection, search: Search) -> Found:
+    conditions, exact = search.conditions, search.is_exact
     walked, index = _walked(conditions, exact_email=exact)
-    end = await _end(users, walked, index, after)
-    window = between(walked, after, end)
+    end = await _end(users, walked, index, search)
+    window = between(walked, search.after, end)
     matching = {**window, **_others(conditions, exact_email=exact)}
-    found, last = await _collect(users, matching, index, limit, fields)
+    found, last = await _collect(users, matching, index, search)
     stop = end if last is None else last
-    examined = await users.count_documents(between(walked, after, stop), hint=index)
+    examined = await users.count_documents(between(walked, search.after, stop), hint=index)
     return Found(found, stop, examined)
 
 
 async def _collect(
-    users: Collection, matching: Filter, index: Index, limit: int, fields: Fields | None
-) -> tuple[list[msgspec.Raw], int | None]:
+    users: Collection, matching: Filter, index: Index, search: Search
+) -> tuple[list[FoundUser], int | None]:
     """The users that match, and the id of the last one where there may be more; else None."""
-    found: list[msgspec.Raw] = []
+    found: list[FoundUser] = []
     size = 0
     cursor = users.find(
         matching,
-        projection_of([fields]),
+        projection_of([search.fields]),
         sort=BY_ID,
-        limit=limit,
-        batch_size=min(limit + 1, MOST_A_BATCH),
+        limit=search.limit,
+        batch_size=min(search.limit + 1, MOST_A_BATCH),
         hint=index,
     )
     async with cursor:
         async for document in cursor:
-            found.append(msgspec.Raw(encode(document, fields)))
-            size += len(found[-1])
-            if len(found) == limit or size > LONG_ANSWER:
-                return found, id_of(document)
+            found.append(FoundUser(id_of(document), msgspec.Raw(encode(document, search.fields))))
+            size += len(found[-1].json)
+            if len(found) == search.limit or size > LONG_ANSWER:
+                return found, found[-1].id
     return found, None
 
 
 async def _is_known(users: Collection, email: str) -> bool:
-    """Whether somebody has exactly this address: one look into its index."""
-    if "@" not in email:
-        return False
     return await users.find_one({"email": email}, {"_id": 1}, hint=BY_EMAIL) is not None
 
 
-async def _end(users: Collection, walked: Filter, index: Index, after: int) -> int | None:
+async def _end(users: Collection, walked: Filter, index: Index, search: Search) -> int | None:
     """The id of the last document that may be looked at; None where the rest is few enough."""
-    cursor = users.find(between(walked, after, None), {"_id": 1}, sort=BY_ID, hint=index)
-    last = await cursor.skip(MOST_EXAMINED - 1).limit(1).to_list(None)
+    cursor = users.find(between(walked, search.after, None), {"_id": 1}, sort=BY_ID, hint=index)
+    last = await cursor.skip(search.most_examined - 1).limit(1).to_list(None)
     return id_of(last[0]) if last else None
 
 

@@ -20,7 +20,7 @@ from tandem.user_query.document import document_of
 from tandem.user_query.fields import Fields, projection_of
 from tandem.user_query.lists import UserLists
 from tandem.user_query.repository import UserQueryRepository
-from tandem.user_query.search import Conditions, Found, UserSearch
+from tandem.user_query.search import Found, Search, UserSearch
 from tandem.user_query.share import Share
 
 # One batch in flight: with two the rate is the same, and a read costs a tenth more here, a fifth in MongoDB.
@@ -178,10 +178,18 @@ class UserQueryService:
         """
         return await self._by_email.submit((email, fields))
 
-    async def search(
-        self, conditions: Conditions, limit: int, after: int, fields: Fields | None = None
-    ) -> Found:
-        """At most `limit` users that meet the conditions, with ids above `after`, ascending.
+    async def knows(self, email: str) -> bool:
+        """Whether somebody has exactly this address.
+
+        Raises: see `search`.
+        """
+        if "@" not in email:
+            return False
+        async with self.searches.one():
+            return await self._search.knows(email)
+
+    async def search(self, search: Search) -> Found:
+        """Users that meet the conditions, ascending by id.
 
         Raises:
             Unavailable: MongoDB does not answer in time.
@@ -189,7 +197,7 @@ class UserQueryService:
             Overloaded: too many searches are waiting.
         """
         async with self.searches.one():
-            return await self._search.find(conditions, limit, after, fields)
+            return await self._search.find(search)
 
     async def _read_by_ids(self, asked: Sequence[ById]) -> Sequence[Document | None]:
         projection = projection_of(fields for _, fields in asked)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import chain
 
 import msgspec
 
@@ -11,6 +12,7 @@ from tandem.verification.differences import Tally, What
 from tandem.verification.repairs import QUERIES
 
 PATIENCE = timedelta(seconds=1)
+_COUNTS = ("checked", "equal", "pending", "set_aside", *(what.value for what in What))
 
 
 class Chunk(msgspec.Struct, frozen=True):
@@ -51,6 +53,24 @@ class VerifiedState(msgspec.Struct, frozen=True, rename="camel"):
     def is_equal(self) -> bool:
         """Whether nothing was found but what is equal or on its way."""
         return not self.set_aside and not any(self.differences.values())
+
+
+def added_up(cells: Sequence[Sequence[VerifiedState]]) -> Sequence[VerifiedState]:
+    """What was found of each kind in all cells together. A kind is whole only where each has verified it."""
+    if len(cells) == 1:
+        return cells[0]
+    of_kinds: dict[str, list[VerifiedState]] = {}
+    for state in chain(*cells):
+        of_kinds.setdefault(state.kind, []).append(state)
+    return [
+        VerifiedState(
+            kind=kind,
+            is_whole=len(states) == len(cells) and all(state.is_whole for state in states),
+            age_seconds=max(state.age_seconds for state in states),
+            **{name: sum(getattr(state, name) for state in states) for name in _COUNTS},
+        )
+        for kind, states in of_kinds.items()
+    ]
 
 
 class ChunkRows:

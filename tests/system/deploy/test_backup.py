@@ -11,7 +11,7 @@ import pytest
 from new_servers import mongodb_on_a_copy, new_postgres, run_postgres_program, run_script
 from places import ROOT
 from servers import Databases, run_servers
-from systems import commands, create, open_system
+from systems import commands, create, open_system, statistics
 from tandem.app import run_instance
 from tandem.user_query.database import create_indexes
 
@@ -55,7 +55,7 @@ async def all_documents(system) -> list[dict]:
 
 
 async def counts(instance) -> list[tuple]:
-    rows = await instance.adapters.statistics.runs()
+    rows = await statistics(instance)
     return [(row.seed, row.app_id, row.total, row.synchronized, row.pending, row.taken_over) for row in rows]
 
 
