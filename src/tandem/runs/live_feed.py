@@ -93,7 +93,7 @@ class LiveFeed:
         # What lacks a cell is not worth keeping.
         keep = [] if self._silent else [sample for run in runs for sample in run.worth_keeping]
         since = {run.seed: run.since for run in runs}
-        cells = self._samples
+        cells, is_alone = self._samples, self._samples.is_alone
 
         async def read(samples: RunSamples) -> Snapshot:
             if samples is cells.own:
@@ -108,7 +108,7 @@ class LiveFeed:
         except Unavailable:
             return False
         self._silent = heard.silent
-        snapshot = heard.answers[cells.number] if cells.is_alone else added_up(heard.answers)
+        snapshot = heard.answers[cells.number] if is_alone else added_up(heard.answers)
         for counters in snapshot.runs:
             self._runs[counters.seed].take(counters, snapshot)
         return True
