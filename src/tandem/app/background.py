@@ -40,7 +40,6 @@ class Background:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(keep_running("lease", self.renew_lease))
             tasks.create_task(keep_running("standby", self._look_at_standby))
-            tasks.create_task(keep_running("cells", self._look_at_cells))
             tasks.create_task(keep_running("recovery", self._recover))
             if self._instance.own.flows:
                 tasks.create_task(keep_running("recovery of aggregates", self._recover_own))
@@ -106,11 +105,6 @@ class Background:
 
     async def _look_at_standby(self) -> float:
         await self._instance.adapters.database.look_at_standby()
-        return SECONDS_BETWEEN_LOOKS
-
-    async def _look_at_cells(self) -> float:
-        if self._instance.adapters.cells is not None:
-            self._instance.adapters.cells.look()
         return SECONDS_BETWEEN_LOOKS
 
     async def _extend_log(self) -> float:

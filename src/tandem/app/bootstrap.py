@@ -14,7 +14,6 @@ from tandem.app.aggregates import OwnFlows
 from tandem.app.background import Background
 from tandem.app.cells import Cells, Store
 from tandem.app.flow import UserFlow
-from tandem.app.keys import OtherDatabases
 from tandem.app.read_side import read_side_of
 from tandem.config import Settings
 from tandem.cqrs import ChangeUserQueryEvent, CreateUserQueryEvent
@@ -62,7 +61,6 @@ class Instance:
         self.feeds = _live_feeds(settings, cells)
         #: What of all commands is this cell's.
         self.placement = Placement(settings.cell, adapters.cells)
-        self.other_databases = OtherDatabases(settings, adapters.cells)
         self.repairer = _repairer_of(adapters, flow, own)
         self.scrubber = _scrubber_of(settings, adapters)
         self.draining = False
@@ -170,4 +168,3 @@ async def run_instance(
             await asyncio.wait([work])
             await instance.adapters.lease.end()
             await instance.cells.close()
-            await instance.other_databases.close()

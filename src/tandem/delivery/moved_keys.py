@@ -106,7 +106,7 @@ class MovedKeys(Generic[R]):
     Args:
         placement: says which cells those are.
         own: this cell's table of keys.
-        other: that of another cell, by its number; raises `Unavailable` where it cannot be reached.
+        other: that of another cell, by its number; raises `Unavailable` where there is none.
         replay: makes of what a command has got what a later one with its key gets.
     """
 
@@ -114,7 +114,7 @@ class MovedKeys(Generic[R]):
         self,
         placement: Placement,
         own: KeyTable[R],
-        other: Callable[[int], Awaitable[KeyTable[R]]],
+        other: Callable[[int], KeyTable[R]],
         replay: Callable[[R], R],
     ) -> None:
         self._placement = placement
@@ -175,7 +175,7 @@ class MovedKeys(Generic[R]):
 
     async def _claim(self, number: int, claims: Sequence[Claim]) -> Sequence[Known[R] | Exception | None]:
         """What each key stands for in that cell; None: it is this cell's now."""
-        table = await self._other(number)
+        table = self._other(number)
         held: set[str] = set()
         while rest := [claim for claim in claims if claim.idempotency.key not in held]:
             try:
