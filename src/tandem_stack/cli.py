@@ -1,20 +1,34 @@
 """`tandem up`, `tandem down` and `tandem status`: the local stack."""
 
+import asyncio
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
+from click.core import ParameterSource
 from rich.console import Console
 
+from tandem_stack.data_folder import DataFolder
 from tandem_stack.display import Display
 from tandem_stack.down import end_stack
+from tandem_stack.hosts.desired import MOST_INSTANCE_HOSTS
+from tandem_stack.hosts.hosts_stack import HostsOptions, HostsStack
+from tandem_stack.hosts.quota import LEAST_CORES
+from tandem_stack.hosts.text import lines_of_cells
 from tandem_stack.running import data_dir_option, running_on
-from tandem_stack.stack import Options
+from tandem_stack.stack import Options, Stack
 from tandem_stack.status import Status
-from tandem_stack.up import run_stack
+from tandem_stack.up import AnyStack, run_stack
 
+# More would not run on one machine.
+MOST_CELLS = 16
+HOSTS_ONLY = ("cells", "hosts_per_cell", "instance_hosts", "cpu_per_cell", "asynchronous")
+WITHOUT_HOSTS = (
+    *("instances", "instance_port"),
+    *("postgres_url", "mongodb_url", "postgres_port", "mongodb_port"),
+)
 PORT = click.IntRange(1024, 65_535)
 _data_dir_option = data_dir_option("Where the stack keeps its data, passwords and logs.")
 
@@ -32,12 +46,48 @@ _data_dir_option = data_dir_option("Where the stack keeps its data, passwords an
 @click.option("--mongodb-url", help="Use your own MongoDB (5 or newer, a replica set).")
 @click.option("--postgres-port", type=PORT, help="PostgreSQL's port.  [default: a free one]")
 @click.option("--mongodb-port", type=PORT, help="MongoDB's port.  [default: a free one]")
-def up(**options: Any) -> None:
+@click.option("--hosts", "on_hosts", is_flag=True, help="Run it on several hosts made of this machine.")
+@click.option("--cells", type=click.IntRange(1, MOST_CELLS), help="How many cells.  [default: 1]")
+@click.option(
+    "--hosts-per-cell",
+    type=click.Choice([1, 3]),
+    help="Database hosts of a cell; with 3, one may be lost.  [default: 3 for one cell, else 1]",
+)
+@click.option(
+    "--instance-hosts",
+    type=click.IntRange(1, MOST_INSTANCE_HOSTS),
+    help="Hosts of a cell with an instance each.  [default: 2 with 3 database hosts, else 1]",
+)
+@click.option(
+    "--cpu-per-cell",
+    type=click.FloatRange(LEAST_CORES),
+    help="Cores that the hosts of a cell may use together.  [default: all]",
+)
+@click.option("--asynchronous", is_flag=True, hidden=True)
+@click.pass_context
+def up(context: click.Context, /, *, on_hosts: bool, **options: Any) -> None:
     """Run the whole stack on 127.0.0.1 until Ctrl-C: databases, instances, load balancer.
 
     Whatever dies is started again. The data is kept, and used by the next `tandem up`.
+
+    With --hosts: one cell of three database hosts, two hosts of instances, and HAProxy in front, or several
+    cells. As root each host is a network namespace, otherwise an address of its own.
     """
-    sys.exit(run_stack(Options(**options), Display(Console())))
+    mine, others = (HOSTS_ONLY, WITHOUT_HOSTS) if on_hosts else (WITHOUT_HOSTS, HOSTS_ONLY)
+    for name in others:
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            option = f"--{name.replace('_', '-')}"
+            raise click.UsageError(f"{option} is for a stack {'without' if on_hosts else 'with'} --hosts.")
+    data_dir, port = options["data_dir"], options["port"]
+    display = Display(Console())
+    chosen = {"data_dir": data_dir, "port": port} | {name: options[name] for name in mine}
+
+    def make(folder: DataFolder) -> AnyStack:
+        if on_hosts:
+            return HostsStack(folder, HostsOptions(**chosen), display)
+        return Stack(folder, Options(**chosen), display)
+
+    sys.exit(run_stack(make, data_dir, display))
 
 
 @click.command
@@ -66,8 +116,13 @@ def status(data_dir: Path, as_json: bool) -> None:
 def _print(running: Status) -> None:
     """Print the status for people, without passwords."""
     click.echo(f"{running.url}/")
-    rows = [(instance.app_id, instance.pid) for instance in running.instances]
-    rows += [("PostgreSQL", running.postgres.pid), ("MongoDB", running.mongodb.pid)]
-    rows += [("nginx", running.load_balancer.pid)]
+    if running.cells:
+        rows = [("HAProxy", running.load_balancer.pid)]
+    else:
+        rows = [(instance.app_id, instance.pid) for instance in running.instances]
+        rows += [("PostgreSQL", running.postgres.pid), ("MongoDB", running.mongodb.pid)]
+        rows += [("nginx", running.load_balancer.pid)]
     for name, pid in rows:
         click.echo(f"  {name:12} {f'process {pid}' if pid else 'down'}")
+    for line in asyncio.run(lines_of_cells(running.cells)):
+        click.echo(line)

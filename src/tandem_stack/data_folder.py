@@ -6,6 +6,8 @@ D/               0700 (as root 0710, so that the servers' account can pass throu
   lock           held while a stack runs on this folder
   logs/          one file for each service
   servers/       the servers' own files; for root they may be in another place that their account can reach
+    HOST/        those of a host, where the stack has hosts (`hosts`)
+  cells.json     0600: which cells there are to be, where it has hosts (`hosts.desired`)
 """
 
 import fcntl
@@ -15,12 +17,14 @@ import secrets
 import shutil
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Self
 
 import msgspec
 
 from tandem_stack.errors import StackError
+from tandem_stack.host import THIS_MACHINE, Host
 from tandem_stack.server_user import ServerUser, server_user
 
 # The place for the servers' files if we are root and their account cannot reach the data folder.
@@ -31,41 +35,70 @@ MAX_LOG_BYTES = 20_000_000
 LONGEST_LOOK_SECONDS = 0.5
 
 
-class Memory(msgspec.Struct, kw_only=True):
-    """What a stack remembers from run to run. The passwords need no escaping in a URL."""
+def _password() -> Any:
+    """A field with a new password, which needs no escaping in a URL."""
+    return msgspec.field(default_factory=lambda: secrets.token_urlsafe(24))
 
-    postgres_password: str = msgspec.field(default_factory=lambda: secrets.token_urlsafe(24))
-    postgres_owner_password: str = msgspec.field(default_factory=lambda: secrets.token_urlsafe(24))
-    postgres_service_password: str = msgspec.field(default_factory=lambda: secrets.token_urlsafe(24))
-    mongodb_owner_password: str = msgspec.field(default_factory=lambda: secrets.token_urlsafe(24))
-    mongodb_service_password: str = msgspec.field(default_factory=lambda: secrets.token_urlsafe(24))
+
+class Memory(msgspec.Struct, kw_only=True):
+    """What a stack remembers from run to run."""
+
+    postgres_password: str = _password()
+    postgres_owner_password: str = _password()
+    postgres_service_password: str = _password()
+    mongodb_owner_password: str = _password()
+    mongodb_service_password: str = _password()
     # The key that members of a replica set share. It must be base64, which hexadecimal digits are, too.
     mongodb_key: str = msgspec.field(default_factory=lambda: secrets.token_hex(48))
     # 0 means that no port has been chosen yet.
     postgres_port: int = 0
     mongodb_port: int = 0
+    # What only a stack of several hosts needs: the first two bytes of their addresses, and more passwords.
+    network: str = ""
+    replication_password: str = _password()
+    rewind_password: str = _password()
+    etcd_root_password: str = _password()
+    etcd_password: str = _password()
+    patroni_password: str = _password()
 
 
 @dataclass(frozen=True)
 class DataFolder:
-    """An opened data folder. `servers` is where the servers' files are, `user` the account they run as."""
+    """An opened data folder. `servers` is where the servers' files are, `user` the account they run as.
+
+    `host` is the one whose part of it this is.
+    """
 
     path: Path
     servers: Path
     user: ServerUser | None
+    host: Host = THIS_MACHINE
+
+    def of(self, host: Host) -> Self:
+        """The part of the data folder that is this host's."""
+        return replace(self, host=host)
 
     def log(self, name: str) -> Path:
         """The log file of a service. One that has become too large is renamed first."""
-        log = self.path / "logs" / f"{name}.log"
+        log = self.path / "logs" / f"{self.host.title(name).replace(' ', '-')}.log"
         if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
             log.rename(log.with_suffix(".log.1"))
         return log
 
     def folder_for_server(self, name: str) -> Path:
         """The folder `name` for a server's files, made if missing. Only the servers' account can enter it."""
-        folder = self.servers / name
+        folder = self.of_host / name
         folder.mkdir(mode=0o700, exist_ok=True)
         self.hand_over(folder)
+        return folder
+
+    @property
+    def of_host(self) -> Path:
+        """The folder for all servers of the host, made if missing."""
+        folder = self.servers / self.host.name
+        if not folder.exists():
+            folder.mkdir(mode=0o700)
+            _let_through(folder, self.user)
         return folder
 
     def hand_over(self, path: Path) -> None:
@@ -88,10 +121,12 @@ class DataFolder:
             StackError: the file is missing or damaged, but there is data.
         """
         file = self.path / "memory.json"
-        if not file.exists() and not (self.servers / "postgres").exists():
+        if not file.exists() and not _holds_data(self.servers):
             self.keep(Memory())
         try:
-            return msgspec.json.decode(file.read_bytes(), type=Memory)
+            memory = msgspec.json.decode(file.read_bytes(), type=Memory)
+            self.keep(memory)  # an older version has not kept everything
+            return memory
         except (FileNotFoundError, msgspec.DecodeError):
             msg = (
                 f"{file} is missing or damaged, and with it the databases' passwords. Put a copy of it back, "
@@ -191,6 +226,11 @@ def write_private(file: Path, content: bytes) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     unfinished.rename(file)
+
+
+def _holds_data(servers: Path) -> bool:
+    """Whether an earlier run has made databases: on this machine itself, or on some host."""
+    return any(True for pattern in ("postgres", "*/postgres") for _ in servers.glob(pattern))
 
 
 def _is_strange(path: Path) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tandem_stack.data_folder import DataFolder
 from tandem_stack.errors import StackError
+from tandem_stack.host import THIS_MACHINE
 from tandem_stack.ports import http_status
 from tandem_stack.processes import Program, how_it_ended, run_to_end
 from tandem_stack.services import Service
@@ -24,32 +25,31 @@ class DatabaseUrls:
     mongodb: str
 
 
-def instance(folder: DataFolder, number: int, port: int, urls: DatabaseUrls) -> Service:
-    """`tandem serve` as instance number `number` (from 1), with the URLs of the service role."""
-    name = f"instance-{number}"
+def instance(folder: DataFolder, name: str, port: int, urls: DatabaseUrls, **environment: str) -> Service:
+    """`tandem serve` by this name, with the URLs of the service role, and more settings."""
+    address = folder.host.address
 
     async def is_ready() -> bool:
-        return await http_status(port, "/health/ready") == 200
+        return await http_status(port, "/health/ready", address) == 200
 
+    own = {"APP_ID": name, "PORT": str(port), "HOST": address, "LOG_FORMAT": "text"}
     return Service(
         name=name,
         title=name,
-        program=_tandem(
-            folder, name, "serve", urls, APP_ID=name, PORT=str(port), HOST="127.0.0.1", LOG_FORMAT="text"
-        ),
+        program=_tandem(folder, name, "serve", urls, **own, **environment),
         is_ready=is_ready,
         stop_signal=signal.SIGTERM,
         stop_patience_seconds=STOP_SECONDS,
     )
 
 
-async def migrate(folder: DataFolder, urls: DatabaseUrls) -> None:
-    """Bring both databases up to date with `tandem migrate`, as their owner.
+async def migrate(folder: DataFolder, name: str, urls: DatabaseUrls, **environment: str) -> None:
+    """Bring both databases up to date with `tandem migrate`, as their owner. `name` is that of its log.
 
     Raises:
         StackError: it failed; with the last sentence of `tandem migrate`.
     """
-    program = _tandem(folder, "migrate", "migrate", urls)
+    program = _tandem(folder, name, "migrate", urls, **environment)
     start = program.log.stat().st_size if program.log.exists() else 0
     exit_code = await run_to_end(program, MIGRATION_SECONDS)
     if exit_code != 0:
@@ -63,7 +63,8 @@ def _tandem(folder: DataFolder, name: str, command: str, urls: DatabaseUrls, **e
     """A command of `tandem`. URLs contain passwords, so they are passed in the environment."""
     return Program(
         command=[sys.executable, "-m", "tandem", command],
-        folder=folder.path,
+        folder=folder.path if folder.host is THIS_MACHINE else folder.of_host,
         log=folder.log(name),
+        host=folder.host,
         environment={**os.environ, "POSTGRES_URL": urls.postgres, "MONGODB_URL": urls.mongodb, **environment},
     )

@@ -1,9 +1,9 @@
-"""MongoDB as a service of the local stack: a replica set of one with authentication."""
+"""MongoDB as a service of the local stack: a member of a replica set, usually its only one."""
 
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from tandem_stack.data_folder import DataFolder, Memory
 from tandem_stack.errors import StackError
-from tandem_stack.ports import LOCAL, accepts_connections
+from tandem_stack.ports import accepts_connections
 from tandem_stack.processes import Program, plain_environment
 from tandem_stack.programs import find_wheel
 from tandem_stack.services import Service, failure
@@ -31,30 +31,41 @@ OWNER_ROLES = ("clusterMonitor",)
 NOT_YET_INITIALIZED = 94
 
 SETTINGS = {
-    "--bind_ip": LOCAL,
     "--replSet": REPLICA_SET,
     "--oplogSize": "1024",  # MB; the default is a twentieth of the disk
 }
 PARAMETERS = {
     # The stack logs in with the key file, so it needs no access without a password before the first user.
     "enableLocalhostAuthBypass": "false",
-    # There is no other member to take over, so a shutdown need not wait for one.
+    # No shutdown waits for another member to take over: usually there is none, or all end together.
     "shutdownTimeoutMillisForSignaledShutdown": "100",
     "diagnosticDataCollectionEnabled": "false",
 }
+# A member that is away is missed after 5 s, instead of 10. Commands go on meanwhile, only documents wait; so
+# there is no hurry, and a machine that is busy is no reason for an election.
+ELECTIONS = {"electionTimeoutMillis": 5_000, "heartbeatIntervalMillis": 1_000}
 TEST_PARAMETERS = {"enableTestCommands": "1"}
 
 
 @dataclass(frozen=True)
 class MongoDB:
-    """A MongoDB that the stack runs in `folder`. `parameters` are more parameters of mongod, for tests."""
+    """A MongoDB that the stack runs in `folder`. `parameters` are more parameters of mongod, for tests.
+
+    `members` are the addresses of all members of its replica set; without any, it is the only one.
+    """
 
     folder: DataFolder
     memory: Memory
     port: int
     parameters: Mapping[str, str] = field(default_factory=dict)
+    members: Sequence[str] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
     name = "mongodb"
-    title = "MongoDB"
+
+    @property
+    def title(self) -> str:
+        """What it is called for people."""
+        return self.folder.host.title("MongoDB")
 
     def owner_url(self, database: str = DATABASE) -> str:
         """The URL for the user that migrates."""
@@ -69,16 +80,19 @@ class MongoDB:
         password = {OWNER: self.memory.mongodb_owner_password, SERVICE: self.memory.mongodb_service_password}[
             role
         ]
-        return f"mongodb://{role}:{password}@{LOCAL}:{self.port}/{database}?authSource=admin&directConnection=true"
+        which = f"replicaSet={REPLICA_SET}" if len(self._hosts) > 1 else "directConnection=true"
+        return f"mongodb://{role}:{password}@{','.join(self._hosts)}/{database}?authSource=admin&{which}"
 
     @property
     def service(self) -> Service:
         """How it is started, checked and ended."""
         settings = SETTINGS | {
+            "--bind_ip": self.folder.host.address,
             "--port": str(self.port),
             "--dbpath": str(self._files / "data"),
             "--keyFile": str(self._key_file),
             "--wiredTigerCacheSizeGB": f"{_cache_gigabytes():.2f}",
+            **self.settings,
         }
         parameters = {**PARAMETERS, **self.parameters}
         options = [word for pair in settings.items() for word in pair]
@@ -93,6 +107,7 @@ class MongoDB:
                 folder=self._files,
                 log=self.folder.log("mongodb"),
                 user=self.folder.user,
+                host=self.folder.host,
             ),
             is_ready=self._is_ready,
             start_patience_seconds=300,  # after a crash it replays its journal first
@@ -129,7 +144,7 @@ class MongoDB:
             "actions": ["find", "insert", "update", "remove"],
         }
         owns = [{"role": "dbOwner", "db": database}, *({"role": role, "db": "admin"} for role in OWNER_ROLES)]
-        async with self.administrator() as client:
+        async with self.administrator(of_set=True) as client:
             admin = client.admin
             if (await admin.command("rolesInfo", SERVICE))["roles"]:
                 await admin.command("grantPrivilegesToRole", SERVICE, privileges=[privilege])
@@ -144,16 +159,18 @@ class MongoDB:
             else:
                 await admin.command("createUser", OWNER, pwd=self.memory.mongodb_owner_password, roles=owns)
 
-    def administrator(self) -> "AsyncMongoClient[dict[str, Any]]":
-        """A client with all rights: with the key file it counts as a member of the replica set."""
+    def administrator(self, *, of_set: bool = False) -> "AsyncMongoClient[dict[str, Any]]":
+        """A client with all rights: with the key file it counts as a member of the replica set.
+
+        It speaks with this server alone, or with whichever member is the primary (`of_set`).
+        """
         return AsyncMongoClient(
-            LOCAL,
-            self.port,
+            list(self._hosts) if of_set else self._itself,
             username="__system",
             password=self.memory.mongodb_key,
             authSource="local",
             authMechanism="SCRAM-SHA-256",
-            directConnection=True,
+            directConnection=not of_set or len(self._hosts) == 1,
             serverSelectionTimeoutMS=5_000,
             socketTimeoutMS=30_000,
         )
@@ -167,22 +184,37 @@ class MongoDB:
         return self._files / "key"
 
     @property
+    def _itself(self) -> str:
+        return f"{self.folder.host.address}:{self.port}"
+
+    @property
+    def _hosts(self) -> Sequence[str]:
+        """All members of the replica set."""
+        return [f"{address}:{self.port}" for address in self.members] or [self._itself]
+
+    @property
     def _replica_set(self) -> dict[str, Any]:
-        return {"_id": REPLICA_SET, "version": 1, "members": [{"_id": 0, "host": f"{LOCAL}:{self.port}"}]}
+        members = [{"_id": number, "host": host} for number, host in enumerate(self._hosts)]
+        return {"_id": REPLICA_SET, "version": 1, "members": members} | (
+            {"settings": ELECTIONS} if len(members) > 1 else {}
+        )
 
     async def _is_ready(self) -> bool:
-        """Whether it accepts writes. Also configures the replica set if it is new or its port has changed."""
-        if not await accepts_connections(self.port):
+        """Whether it accepts writes, or follows one that does. The first member makes a set that is new."""
+        if not await accepts_connections(self.port, self.folder.host.address):
             return False
         try:
             async with self.administrator() as client:
-                await self._join_replica_set(client.admin)
-                return bool((await client.admin.command("hello"))["isWritablePrimary"])
+                if self._itself == self._hosts[0]:
+                    await self._make_replica_set(client.admin)
+                hello = await client.admin.command("hello")
+                follows = hello.get("secondary") and len(self._hosts) > 1
+                return bool(hello["isWritablePrimary"] or follows)
         except PyMongoError:
             return False
 
-    async def _join_replica_set(self, admin: "AsyncDatabase[dict[str, Any]]") -> None:
-        """Make the server the only member of its replica set, or change its port there."""
+    async def _make_replica_set(self, admin: "AsyncDatabase[dict[str, Any]]") -> None:
+        """Make the replica set, or change the port of its only member."""
         try:
             config = (await admin.command("replSetGetConfig"))["config"]
         except OperationFailure as error:
@@ -190,7 +222,7 @@ class MongoDB:
                 raise
             await admin.command("replSetInitiate", self._replica_set)
             return
-        if config["members"][0]["host"] != f"{LOCAL}:{self.port}":
+        if len(self._hosts) == 1 and config["members"][0]["host"] != self._itself:
             changed = config | {"version": config["version"] + 1, "members": self._replica_set["members"]}
             await admin.command("replSetReconfig", changed, force=True)
 

@@ -1,4 +1,4 @@
-"""Ports on 127.0.0.1: which are free, and which answer."""
+"""Ports, on 127.0.0.1 unless an address is given: which are free, and which answer."""
 
 import asyncio
 import random
@@ -15,22 +15,22 @@ ANSWER_SECONDS = 2.0
 _EPHEMERAL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
-def is_free(port: int) -> bool:
+def is_free(port: int, address: str = LOCAL) -> bool:
     """Whether a server could listen on `port` now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((LOCAL, port))
+            probe.bind((address, port))
             probe.listen(1)
         except OSError:
             return False
     return True
 
 
-async def accepts_connections(port: int) -> bool:
+async def accepts_connections(port: int, address: str = LOCAL) -> bool:
     """Whether a server listens on `port`."""
     try:
-        _, writer = await asyncio.open_connection(LOCAL, port)
+        _, writer = await asyncio.open_connection(address, port)
     except OSError:
         return False
     writer.close()
@@ -92,17 +92,28 @@ def require_free(wanted: Iterable[tuple[int, str]]) -> None:
         seen[port] = option
 
 
-async def http_status(port: int, path: str) -> int | None:
-    """The status of `GET path` on `port`, or None without an answer within `ANSWER_SECONDS`.
+async def http_status(port: int, path: str, address: str = LOCAL) -> int | None:
+    """The status of `GET path` on `port`, or None without an answer within `ANSWER_SECONDS`."""
+    answer = await http_answer(address, port, "GET", path)
+    return answer[0] if answer else None
 
-    This is the only HTTP request of the stack. It needs no client, because only the first line is read.
+
+async def http_answer(
+    address: str, port: int, method: str, path: str, content: bytes = b"", *headers: str
+) -> tuple[int, bytes] | None:
+    """Status and content of an answer, or None without one within `ANSWER_SECONDS`.
+
+    The stack asks so little that it needs no client: answers are short, so none comes in chunks.
     """
+    always = [f"Host: {address}", "Connection: close", f"Content-Length: {len(content)}"]
+    lines = [f"{method} {path} HTTP/1.1", *always, *headers]
     with suppress(OSError, TimeoutError, ValueError, IndexError):
         async with asyncio.timeout(ANSWER_SECONDS):
-            reader, writer = await asyncio.open_connection(LOCAL, port)
+            reader, writer = await asyncio.open_connection(address, port)
             try:
-                writer.write(f"GET {path} HTTP/1.1\r\nHost: {LOCAL}\r\nConnection: close\r\n\r\n".encode())
-                return int((await reader.readline()).split()[1])
+                writer.write("\r\n".join([*lines, "", ""]).encode() + content)
+                head, _, answer = (await reader.read()).partition(b"\r\n\r\n")
+                return int(head.split()[1]), answer
             finally:
                 writer.close()
     return None

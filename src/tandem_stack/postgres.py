@@ -3,14 +3,14 @@
 import shutil
 import signal
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncpg
 
 from tandem_stack.data_folder import DataFolder, Memory
 from tandem_stack.errors import StackError
-from tandem_stack.ports import LOCAL
 from tandem_stack.processes import Program, how_it_ended, run_to_end
 from tandem_stack.programs import require_wheel
 from tandem_stack.services import Service, failure
@@ -21,7 +21,6 @@ SERVICE = "tandem_service"
 
 # The settings that keep acknowledged commits safe (fsync, full_page_writes, synchronous_commit) stay on.
 SETTINGS = {
-    "listen_addresses": LOCAL,
     # All clients use TCP. The path of a socket may have only 107 bytes, which the data folder's may exceed.
     "unix_socket_directories": "",
     "max_connections": "200",
@@ -40,13 +39,22 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Postgres:
-    """A PostgreSQL that the stack runs in `folder`."""
+    """A PostgreSQL that the stack runs in `folder`. `settings` go before those of a laptop.
+
+    `everyone` is a range of addresses from which roles may log in, besides this machine's own.
+    """
 
     folder: DataFolder
     memory: Memory
     port: int
+    settings: Mapping[str, str] = field(default_factory=dict)
+    everyone: str = ""
     name = "postgres"
-    title = "PostgreSQL"
+
+    @property
+    def title(self) -> str:
+        """What it is called for people."""
+        return self.folder.host.title("PostgreSQL")
 
     def owner_url(self, database: str = DATABASE) -> str:
         """The URL for the role that migrates."""
@@ -58,17 +66,12 @@ class Postgres:
 
     def url(self, role: str, database: str = DATABASE) -> str:
         """The URL of `database` for `postgres` (superuser), `tandem_owner` or `tandem_service`."""
-        passwords = {
-            "postgres": self.memory.postgres_password,
-            OWNER: self.memory.postgres_owner_password,
-            SERVICE: self.memory.postgres_service_password,
-        }
-        return f"postgresql://{role}:{passwords[role]}@{LOCAL}:{self.port}/{database}"
+        return f"{url_of(self.memory, role, f'{self._address}:{self.port}')}/{database}"
 
     @property
     def service(self) -> Service:
         """How it is started, checked and ended."""
-        settings = SETTINGS | {"port": str(self.port)}
+        settings = {**SETTINGS, **self.settings} | {"listen_addresses": self._address, "port": str(self.port)}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return Service(
             name=self.name,
@@ -111,7 +114,10 @@ class Postgres:
             )
             exit_code = await run_to_end(program, patience_seconds=120)
         if exit_code != 0:
-            raise failure(f"PostgreSQL could not be initialised: initdb {how_it_ended(exit_code)}", program)
+            raise failure(f"{self.title} could not be initialised: initdb {how_it_ended(exit_code)}", program)
+        if self.everyone:
+            with (unfinished / "pg_hba.conf").open("a") as clients:
+                clients.write(f"host all all {self.everyone} scram-sha-256\n")
         unfinished.rename(self._cluster)
 
     async def make_roles(self) -> None:
@@ -120,30 +126,15 @@ class Postgres:
         Raises:
             StackError: the server did not do it.
         """
-        try:
-            await self._make_roles()
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise failure(f"PostgreSQL could not make its roles: {error}", self.service.program) from None
-
-    async def _make_roles(self) -> None:
-        connection = await self.connect("postgres", "postgres")
-        try:
-            # Otherwise a statement that fails would leave its password in the log.
-            await connection.execute("set log_min_error_statement = panic")
-            for role, password in (
-                (OWNER, self.memory.postgres_owner_password),
-                (SERVICE, self.memory.postgres_service_password),
-            ):
-                if not await connection.fetchval("select 1 from pg_roles where rolname = $1", role):
-                    await connection.execute(f"create role {role} login password '{password}'")
-            if not await connection.fetchval("select 1 from pg_database where datname = $1", DATABASE):
-                await connection.execute(f"create database {DATABASE} owner {OWNER}")
-        finally:
-            await connection.close()
+        await make_roles(self.url("postgres", "postgres"), self.memory, self.service.program)
 
     async def connect(self, role: str, database: str = DATABASE) -> "asyncpg.Connection[asyncpg.Record]":
         """A connection of `role` to `database`."""
         return await asyncpg.connect(self.url(role, database), timeout=10, command_timeout=60)
+
+    @property
+    def _address(self) -> str:
+        return self.folder.host.address
 
     @property
     def _cluster(self) -> Path:
@@ -158,6 +149,7 @@ class Postgres:
             folder=self._cluster.parent,
             log=self.folder.log("postgres"),
             user=self.folder.user,
+            host=self.folder.host,
         )
 
     async def _is_ready(self) -> bool:
@@ -165,8 +157,47 @@ class Postgres:
             connection = await self.connect("postgres", "postgres")
             await connection.close()
         except asyncpg.InvalidAuthorizationSpecificationError as error:
-            msg = f"PostgreSQL does not accept the password in {self.folder.path / 'memory.json'}: {error}."
+            msg = f"{self.title} does not accept the password in {self.folder.path / 'memory.json'}: {error}."
             raise StackError(msg) from None
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             return False
         return True
+
+
+def url_of(memory: Memory, role: str, servers: str) -> str:
+    """The URL for a role at `host:port`, or at several with commas between, without a database."""
+    passwords = {
+        "postgres": memory.postgres_password,
+        OWNER: memory.postgres_owner_password,
+        SERVICE: memory.postgres_service_password,
+    }
+    return f"postgresql://{role}:{passwords[role]}@{servers}"
+
+
+async def make_roles(superuser_url: str, memory: Memory, server: Program) -> None:
+    """Make the roles and the owner's database if they are missing.
+
+    Raises:
+        StackError: the server did not do it; names the log of its program `server`.
+    """
+    try:
+        await _make_roles(superuser_url, memory)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise failure(f"PostgreSQL could not make its roles: {error}", server) from None
+
+
+async def _make_roles(superuser_url: str, memory: Memory) -> None:
+    connection = await asyncpg.connect(superuser_url, timeout=10, command_timeout=60)
+    try:
+        # Otherwise a statement that fails would leave its password in the log.
+        await connection.execute("set log_min_error_statement = panic")
+        for role, password in (
+            (OWNER, memory.postgres_owner_password),
+            (SERVICE, memory.postgres_service_password),
+        ):
+            if not await connection.fetchval("select 1 from pg_roles where rolname = $1", role):
+                await connection.execute(f"create role {role} login password '{password}'")
+        if not await connection.fetchval("select 1 from pg_database where datname = $1", DATABASE):
+            await connection.execute(f"create database {DATABASE} owner {OWNER}")
+    finally:
+        await connection.close()

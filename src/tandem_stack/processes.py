@@ -13,9 +13,10 @@ from typing import ClassVar, Self
 
 import psutil
 
+from tandem_stack.host import THIS_MACHINE, Host
 from tandem_stack.server_user import ServerUser
 
-SERVER_PROGRAMS = {"postgres", "mongod", "nginx"}
+SERVER_PROGRAMS = {"postgres", "mongod", "nginx", "etcd", "haproxy", "initdb", "pg_basebackup", "pg_rewind"}
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -38,6 +39,7 @@ class Program:
     folder: Path
     log: Path
     user: ServerUser | None = None
+    host: Host = THIS_MACHINE
     environment: Mapping[str, str] = field(default_factory=plain_environment)
 
 
@@ -63,7 +65,6 @@ class Process:
         Raises:
             OSError: it cannot be executed, or its log cannot be written.
         """
-        user = program.user
         with program.log.open("ab") as log:
             popen = subprocess.Popen(
                 list(map(str, program.command)),
@@ -73,10 +74,7 @@ class Process:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C must not reach it: the supervisor ends the services in order
-                preexec_fn=_end_with_parent(os.getpid()),  # noqa: PLW1509 - there are no other threads
-                user=user.uid if user else None,
-                group=user.gid if user else None,
-                extra_groups=[] if user else None,
+                preexec_fn=_prepare(program, os.getpid()),  # noqa: PLW1509 - there are no other threads
             )
         return cls(popen)
 
@@ -168,16 +166,34 @@ def children(root: int, *, recursive: bool = False) -> list[int]:
         return []
 
 
-def kill_children(but: Collection[int] = ()) -> None:
+def kill_children(but: Collection[int] = (), below: Path | None = None) -> None:
     """Kill our children except those in `but`, with all their descendants, and wait until they are gone.
 
-    After `adopt_orphans`, this includes processes whose parent has died.
+    After `adopt_orphans`, this includes processes whose parent has died. With `below`, only those go that
+    work below this folder.
     """
     while left := set(children(os.getpid())).difference(but):
+        if below:
+            left = {child for child in left if _works_below(child, below)}
+        if not left:
+            return
         for child in left:
             kill_tree(child)
             with suppress(ChildProcessError):
                 os.waitpid(child, 0)
+
+
+def reap(but: Collection[int] = ()) -> None:
+    """Let children that have ended by themselves be gone, except those in `but`, which others wait for."""
+    for child in set(children(os.getpid())).difference(but):
+        with suppress(ChildProcessError):
+            os.waitpid(child, os.WNOHANG)
+
+
+def _works_below(pid: int, folder: Path) -> bool:
+    with suppress(psutil.Error):
+        return Path(psutil.Process(pid).cwd()).is_relative_to(folder)
+    return False
 
 
 def end_leftovers(folder: Path) -> None:
@@ -213,10 +229,18 @@ def signal_on_parents_death(number: signal.Signals, parent: int) -> bool:
     return os.getppid() == parent
 
 
-def _end_with_parent(parent: int) -> Callable[[], None]:
-    """A function for the child before exec. It runs after the change of user, which clears this setting."""
+def _prepare(program: Program, parent: int) -> Callable[[], None]:
+    """A function for the child before exec: it enters its host, and gives up all rights but its account's."""
+    user, enter = program.user, program.host.enter
 
     def prepare() -> None:
+        if enter:
+            enter()
+        if user:
+            os.setgroups([])
+            os.setgid(user.gid)
+            os.setuid(user.uid)
+        # Last, because a change of account clears it.
         if not signal_on_parents_death(signal.SIGKILL, parent):
             os._exit(1)
 

@@ -1,4 +1,4 @@
-"""The servers' programs: in the wheels of `tandem-cqrs[local]`, or copied to where they can run."""
+"""The servers' programs: in wheels, or copied from them to where they can run, or of this system."""
 
 import importlib.util
 import os
@@ -45,20 +45,35 @@ def find_wheel(package: str) -> Wheel | None:
     return Wheel(Path(next(iter(places)))) if places else None
 
 
-def require_wheel(package: str) -> Wheel:
+def require_wheel(package: str, extra: str = "local") -> Wheel:
     """Like `find_wheel`.
 
     Raises:
-        StackError: the package is missing.
+        StackError: the package is missing; says which extra brings it.
     """
     wheel = find_wheel(package)
     if wheel is None:
+        otherwise = ", or point --postgres-url and --mongodb-url at your own" if extra == "local" else ""
         msg = (
             f"The package that brings {package} is not installed. Install the local stack's servers with "
-            "`pip install 'tandem-cqrs[local]'`, or point --postgres-url and --mongodb-url at your own."
+            f"`pip install 'tandem-cqrs[{extra}]'`{otherwise}."
         )
         raise StackError(msg)
     return wheel
+
+
+def find_program(name: str, package: str) -> Path:
+    """A program of this system, which an ordinary user may have to look for in `sbin`.
+
+    Raises:
+        StackError: it is missing; says which package of Debian brings it.
+    """
+    places = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"))
+    path = shutil.which(name, path=places)
+    if path is None:
+        msg = f"The program `{name}` is not installed. On Debian: apt-get install {package}"
+        raise StackError(msg)
+    return Path(path)
 
 
 def _is_copy(copy: Path, original: Path) -> bool:
@@ -75,7 +90,12 @@ def _copy(folder: Path, copy: Path) -> None:
     for old in (unfinished, copy):
         shutil.rmtree(old, ignore_errors=True)
     shutil.copytree(folder, unfinished)
-    for path in (unfinished, *unfinished.rglob("*")):
+    let_all_read(unfinished)
+    unfinished.rename(copy)
+
+
+def let_all_read(folder: Path) -> None:
+    """Let all read the files in a folder of ours, and run those that its owner may run."""
+    for path in (folder, *folder.rglob("*")):
         mode = path.stat().st_mode
         path.chmod(mode | 0o444 | (0o111 if mode & 0o100 else 0))
-    unfinished.rename(copy)

@@ -52,11 +52,17 @@ def running_databases(data_dir: Path) -> tuple[str, str]:
     """The owner's URLs of PostgreSQL and MongoDB of the stack that runs on that folder.
 
     Raises:
-        StackError: none is running, it is just starting, or it belongs to another account.
+        StackError: none is running, it is just starting, it has several cells, or it is somebody else's.
     """
     running = running_on(data_dir, ". Name its databases by POSTGRES_URL and MONGODB_URL.")
     if running is None:
         msg = f"No stack is running on {data_dir}. Start one with `tandem up`, or name both databases."
+        raise StackError(msg)
+    if len(running.cells) > 1:
+        msg = (
+            f"The stack on {data_dir} has several cells. Name both databases of one: "
+            "`tandem status --json` has their addresses."
+        )
         raise StackError(msg)
     if running.postgres.url is None or running.mongodb.url is None:
         msg = f"The stack on {data_dir} is just starting. Try again when it is ready."

@@ -83,10 +83,10 @@ class Stack:
         self._publish()
         owner, service = await self._start_databases()
         self._report("migrations", "running")
-        await migrate(self._folder, owner)
+        await migrate(self._folder, "migrate", owner)
         self._report("migrations", "done")
         instances = (
-            instance(self._folder, number, port, service)
+            instance(self._folder, f"instance-{number}", port, service)
             for number, port in enumerate(self._options.instance_ports, start=1)
         )
         await self._start(instances)
@@ -103,6 +103,9 @@ class Stack:
         ]
         await end_all(groups, hurry, self._report)
         remove_status(self._folder.path)
+
+    def clean_up(self) -> None:
+        """Nothing is left when every process has ended."""
 
     def _check(self) -> None:
         """Check what could prevent the start, before anything is started."""

@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 
 from tandem_stack.data_folder import is_held, write_private
+from tandem_stack.ports import LOCAL
 
 _FILE = "status.json"
 
@@ -15,6 +16,7 @@ class InstanceStatus(msgspec.Struct, frozen=True):
     app_id: str
     port: int
     pid: int | None
+    address: str = LOCAL
 
 
 class ServerStatus(msgspec.Struct, frozen=True):
@@ -31,14 +33,42 @@ class LoadBalancerStatus(msgspec.Struct, frozen=True):
     pid: int | None
 
 
+class HostStatus(msgspec.Struct, frozen=True):
+    """A host of a stack of several, and what runs there.
+
+    `namespace`: its network namespace, if it has one. `is_dead`: it was killed on purpose, and is not started
+    again. `pids`: by `etcd`, `patroni`, `postgres`, `mongodb` or `instance`; None while that is down.
+    """
+
+    name: str
+    address: str
+    namespace: str | None
+    is_dead: bool
+    pids: dict[str, int | None]
+
+
+class CellStatus(msgspec.Struct, frozen=True):
+    """A cell of a stack of several hosts. The owner's URLs name all its database hosts."""
+
+    number: int
+    draining: bool
+    postgres_url: str
+    mongodb_url: str
+    hosts: tuple[HostStatus, ...]
+
+
 class Status(msgspec.Struct, frozen=True):
-    """The whole stack. The owner's URLs contain passwords."""
+    """The whole stack. The owner's URLs contain passwords.
+
+    A stack of several hosts has `cells`. If it is one cell, its databases are also `postgres` and `mongodb`.
+    """
 
     url: str | None = None
     instances: tuple[InstanceStatus, ...] = ()
     postgres: ServerStatus = ServerStatus(None, None)
     mongodb: ServerStatus = ServerStatus(None, None)
     load_balancer: LoadBalancerStatus = LoadBalancerStatus(None, None)
+    cells: tuple[CellStatus, ...] = ()
 
 
 def write_status(data_dir: Path, status: Status) -> None:

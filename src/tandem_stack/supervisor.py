@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 
 from tandem_stack.errors import StackError
-from tandem_stack.processes import Process, how_it_ended, kill_children
+from tandem_stack.processes import Process, how_it_ended, kill_children, reap
 from tandem_stack.services import Service
 
 # The pauses before a service that died is started again. The last one is for all further failures.
@@ -53,9 +53,7 @@ class Supervisor:
 
     async def stop(self, hurry: asyncio.Event) -> None:
         """End the service for good. When `hurry` is set, it has only `HURRIED_SECONDS` left."""
-        if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self.let_go()
         if self._process is None or self._process.exit_code is not None:
             return
         self._report(self.service.title, "stopping")
@@ -68,6 +66,21 @@ class Supervisor:
             await self._process.kill()
         went_by_itself = await ending
         self._report(self.service.title, "stopped" if went_by_itself else "killed: it did not stop by itself")
+
+    async def let_go(self) -> None:
+        """Do not start the service again when it ends, until `resume`."""
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def kill(self) -> None:
+        """End the process at once. After `let_go` it stays down."""
+        if self._process:
+            await self._process.kill()
+
+    def resume(self) -> None:
+        """Start the service again, and keep it running; however long it may take to be ready."""
+        self._task = asyncio.create_task(self._keep_running())
 
     async def _keep_running(self) -> None:
         failures = 0
@@ -119,7 +132,8 @@ class Supervisor:
         finally:
             if self._process.exit_code is not None:
                 # Sessions and workers of a service that died still have its files and its port open.
-                kill_children(but=Process.running)
+                kill_children(but=Process.running, below=self.service.program.folder)
+                reap(but=Process.running)
 
 
 async def end_all(groups: Iterable[Iterable[Supervisor]], hurry: asyncio.Event, report: Report) -> None:

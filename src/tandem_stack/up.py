@@ -4,11 +4,13 @@ import asyncio
 import os
 import resource
 import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
 
-from tandem_stack.data_folder import hold, holder, open_data_folder
+from tandem_stack.data_folder import DataFolder, hold, holder, open_data_folder
 from tandem_stack.display import Display
 from tandem_stack.errors import StackError
-from tandem_stack.stack import Options, Stack
 from tandem_stack.watchdog import run_watched, watchdog_is_gone
 
 # How many files and connections each process may have open, if the machine allows it.
@@ -17,13 +19,34 @@ MAX_OPEN_FILES = 65_536
 ORPHANED_SECONDS = 5.0
 
 
-def run_stack(options: Options, display: Display) -> int:
+class AnyStack(Protocol):
+    """A stack, on this machine alone or on several hosts."""
+
+    @property
+    def data_dir(self) -> Path:
+        """The data folder."""
+
+    @property
+    def url(self) -> str:
+        """The address of the load balancer."""
+
+    async def start(self) -> None:
+        """Start everything, and return when all of it is ready."""
+
+    async def stop(self, hurry: asyncio.Event) -> None:
+        """End everything in order; at once when `hurry` is set."""
+
+    def clean_up(self) -> None:
+        """When every process has ended: take away what else was made."""
+
+
+def run_stack(make: Callable[[DataFolder], AnyStack], data_dir: Path, display: Display) -> int:
     """Run the stack until a signal asks it to end. Returns the exit code when every process has ended.
 
     Raises:
         StackError: the data folder cannot be used, or another stack is running on it.
     """
-    folder = open_data_folder(options.data_dir)
+    folder = open_data_folder(data_dir)
     if not hold(folder.path):
         msg = (
             f"A stack is running on {folder.path} already (process {holder(folder.path)}). "
@@ -31,16 +54,16 @@ def run_stack(options: Options, display: Display) -> int:
         )
         raise StackError(msg)
     watchdog = os.getpid()
-    exit_code = run_watched(
-        lambda: asyncio.run(_supervise(Stack(folder, options, display), display, watchdog))
-    )
+    stack = make(folder)
+    exit_code = run_watched(lambda: asyncio.run(_supervise(stack, display, watchdog)))
+    stack.clean_up()
     if exit_code < 0:
         msg = f"The supervisor was ended by signal {-exit_code}; all that it had started has been ended too."
         raise StackError(msg)
     return exit_code
 
 
-async def _supervise(stack: Stack, display: Display, watchdog: int) -> int:
+async def _supervise(stack: AnyStack, display: Display, watchdog: int) -> int:
     """Start the stack, wait for a signal to end, and end it."""
     _allow_many_open_files()
     stop, hurry = asyncio.Event(), asyncio.Event()
