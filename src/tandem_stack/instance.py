@@ -25,17 +25,18 @@ class DatabaseUrls:
     mongodb: str
 
 
-def instance(folder: DataFolder, name: str, port: int, urls: DatabaseUrls, **environment: str) -> Service:
+def instance(folder: DataFolder, app_id: str, port: int, urls: DatabaseUrls, **environment: str) -> Service:
     """`tandem serve` by this name, with the URLs of the service role, and more settings."""
     address = folder.host.address
+    name = app_id if folder.host is THIS_MACHINE else "instance"
 
     async def is_ready() -> bool:
         return await http_status(port, "/health/ready", address) == 200
 
-    own = {"APP_ID": name, "PORT": str(port), "HOST": address, "LOG_FORMAT": "text"}
+    own = {"APP_ID": app_id, "PORT": str(port), "HOST": address, "LOG_FORMAT": "text"}
     return Service(
         name=name,
-        title=name,
+        title=app_id,
         program=_tandem(folder, name, "serve", urls, **own, **environment),
         is_ready=is_ready,
         stop_signal=signal.SIGTERM,

@@ -174,19 +174,23 @@ def url_of(memory: Memory, role: str, servers: str) -> str:
     return f"postgresql://{role}:{passwords[role]}@{servers}"
 
 
-async def make_roles(superuser_url: str, memory: Memory, server: Program) -> None:
+async def make_roles(
+    superuser_url: str, memory: Memory, server: Program, *, sees_standbys: bool = False
+) -> None:
     """Make the roles and the owner's database if they are missing.
+
+    With `sees_standbys` the service may see which standbys there are (REQUIRE_SYNCHRONOUS_STANDBY).
 
     Raises:
         StackError: the server did not do it; names the log of its program `server`.
     """
     try:
-        await _make_roles(superuser_url, memory)
+        await _make_roles(superuser_url, memory, sees_standbys=sees_standbys)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise failure(f"PostgreSQL could not make its roles: {error}", server) from None
 
 
-async def _make_roles(superuser_url: str, memory: Memory) -> None:
+async def _make_roles(superuser_url: str, memory: Memory, *, sees_standbys: bool) -> None:
     connection = await asyncpg.connect(superuser_url, timeout=10, command_timeout=60)
     try:
         # Otherwise a statement that fails would leave its password in the log.
@@ -197,6 +201,8 @@ async def _make_roles(superuser_url: str, memory: Memory) -> None:
         ):
             if not await connection.fetchval("select 1 from pg_roles where rolname = $1", role):
                 await connection.execute(f"create role {role} login password '{password}'")
+        if sees_standbys:
+            await connection.execute(f"grant pg_read_all_stats to {SERVICE}")
         if not await connection.fetchval("select 1 from pg_database where datname = $1", DATABASE):
             await connection.execute(f"create database {DATABASE} owner {OWNER}")
     finally:

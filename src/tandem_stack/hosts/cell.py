@@ -119,7 +119,8 @@ class Cell:
         services = [server.service for server in self._patronis]
         await start([*services, *(server.service for server in self._mongodbs)])
         server = services[0].program
-        await postgres.make_roles(self._postgres_url("postgres", "postgres"), self.memory, server)
+        superuser = self._postgres_url("postgres", "postgres")
+        await postgres.make_roles(superuser, self.memory, server, sees_standbys=True)
         await self._mongodbs[0].make_roles()
         if self.synchronous and not await until(self._has_standby, STANDBY_SECONDS):
             what = f"No standby of cell {self.number} became synchronous in {STANDBY_SECONDS:.0f} s"

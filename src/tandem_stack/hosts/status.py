@@ -31,7 +31,7 @@ def status_of(
 
     def pids(cell: Cell, host: Host) -> dict[str, int | None]:
         parts = supervisors.get(host.name, {})
-        found = {"instance" if name == host.name else name: part.pid for name, part in parts.items()}
+        found = {name: part.pid for name, part in parts.items()}
         return found | ({"postgres": cell.postmaster(host)} if "patroni" in parts else {})
 
     def status(cell: Cell) -> CellStatus:
