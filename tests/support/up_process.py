@@ -29,14 +29,14 @@ def is_alive(pid: int) -> bool:
 
 
 class Up:
-    """A running `tandem up` with two instances on free ports."""
+    """A running `tandem up` with two instances on free ports, or on several hosts (`--hosts`)."""
 
     def __init__(self, data_dir: Path, *options: str, prefix: tuple[str, ...] = (), **process: Any) -> None:
         self.data_dir = data_dir
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        ports = ["--port", str(self.port), "--instance-port", str(free_ports_in_a_row(3))]
-        command = [*prefix, *TANDEM, "up", "--instances", "2", *ports]
+        plain = ["--instances", "2", "--instance-port", str(free_ports_in_a_row(3))]
+        command = [*prefix, *TANDEM, "up", "--port", str(self.port), *([] if "--hosts" in options else plain)]
         self.process = subprocess.Popen(
             [*command, "--data-dir", str(data_dir), *options],
             stdout=subprocess.PIPE,
