@@ -14,7 +14,8 @@ from tandem_stack.data_folder import DataFolder
 from tandem_stack.display import Display
 from tandem_stack.down import end_stack
 from tandem_stack.hosts.desired import MOST_INSTANCE_HOSTS
-from tandem_stack.hosts.hosts_stack import HostsOptions, HostsStack
+from tandem_stack.hosts.hosts_stack import HostsStack
+from tandem_stack.hosts.options import HostsOptions
 from tandem_stack.hosts.quota import LEAST_CORES
 from tandem_stack.hosts.text import lines_of_cells
 from tandem_stack.running import data_dir_option, running_on

@@ -5,12 +5,14 @@ stack for it (`control.ask(data_dir, "reconcile")`): the answer comes when all i
 The stack does this, in this order:
 
 1. It starts the databases of cells that are new, and migrates them.
-2. It writes `CELLS_FILE`, with all cells and slots, and waits until every instance has seen it.
+2. It writes `CELLS_FILE` with the new cells, and waits until every instance has seen it. Slots are as before.
 3. It starts the instances of cells that are new.
-4. It writes HAProxy's configuration, and lets HAProxy read it without losing a request.
+4. If slots are to move, it writes `CELLS_FILE` with them, as `moving`: both owners take their keys now.
+5. It writes HAProxy's configuration, and lets HAProxy read it without losing a request.
+6. It writes `CELLS_FILE` without `moving`, and with the cells that take no new users any more.
 
-So who adds a cell writes twice: first the new cell, which has no slots yet; then, when it runs, the slots.
-A stack that is not running does the same at its next start. A cell stays for good, since it has users.
+So a cell and its slots may be written at once. A stack that is not running makes it so at its next start. A
+cell stays in the file for good, since it has users.
 """
 
 from collections.abc import Mapping

@@ -4,9 +4,7 @@ import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
@@ -17,8 +15,9 @@ from tandem_stack.hosts.balancer import HAProxy
 from tandem_stack.hosts.cell import Cell
 from tandem_stack.hosts.checks import check
 from tandem_stack.hosts.control import Control
-from tandem_stack.hosts.desired import Desired, DesiredCell, new_cells, read_desired, write_desired
+from tandem_stack.hosts.desired import Desired, DesiredCell, read_desired, write_desired
 from tandem_stack.hosts.making import HostMaker, remove_leftovers
+from tandem_stack.hosts.options import HostsOptions
 from tandem_stack.hosts.status import status_of
 from tandem_stack.ports import LOCAL
 from tandem_stack.processes import Process, kill_children, reap
@@ -33,49 +32,6 @@ SECONDS_TO_SEE = 2.0
 SECONDS_BETWEEN_LOOKS = 1.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class HostsOptions:
-    """The options of `tandem up --hosts`. What is None is as before, or the default in a new data folder."""
-
-    data_dir: Path
-    port: int = 8080
-    cells: int | None = None
-    hosts_per_cell: Literal[1, 3] | None = None
-    instance_hosts: int | None = None
-    cpu_per_cell: float | None = None
-    asynchronous: bool = False
-
-    def desired(self, before: Desired | None) -> Desired:
-        """The cells that there are to be.
-
-        Raises:
-            StackError: it is not what the data folder has, and cannot become so.
-        """
-        if before is None:
-            cells = self.cells or 1
-            per_cell = self.hosts_per_cell or (3 if cells == 1 else 1)
-            before = new_cells(cells, per_cell, self.instance_hosts or (2 if per_cell == 3 else 1))
-            before = msgspec.structs.replace(before, synchronous=not self.asynchronous)
-        elif self._asks_for_others(before):
-            msg = (
-                f"The cells in {self.data_dir} are others. Leave --cells, --hosts-per-cell, --instance-hosts "
-                "and --asynchronous away: they are for a new data folder. `tandem cells add` adds a cell."
-            )
-            raise StackError(msg)
-        return msgspec.structs.replace(before, cpu_per_cell=self.cpu_per_cell or before.cpu_per_cell)
-
-    def _asks_for_others(self, before: Desired) -> bool:
-        def differs(asked: int | None, found: Iterable[int]) -> bool:
-            return asked is not None and {asked} != set(found)
-
-        return (
-            differs(self.cells, [len(before.cells)])
-            or differs(self.hosts_per_cell, (cell.database_hosts for cell in before.cells))
-            or differs(self.instance_hosts, (cell.instance_hosts for cell in before.cells))
-            or (self.asynchronous and before.synchronous)
-        )
-
-
 class HostsStack:
     """All cells and HAProxy. Call `start`, later `stop`, and `clean_up` when every process has ended."""
 
@@ -88,6 +44,7 @@ class HostsStack:
         self._balancer = HAProxy(folder, options.port)
         self._cells: dict[int, Cell] = {}
         self._running: set[int] = set()
+        self._known: Desired | None = None
         self._dead: set[str] = set()
         # By the host's name, and that of the service.
         self._supervisors: dict[str, dict[str, Supervisor]] = {}
@@ -158,11 +115,11 @@ class HostsStack:
             if desired is None:
                 msg = "There is no cells.json in the data folder any more. Put a copy of it back."
                 raise StackError(msg)
+            known = self._known or desired  # what HAProxy knows
             new = [self._cell(each, desired) for each in desired.cells if each.number not in self._running]
             try:
                 await _all(cell.start_databases(self._start, self._report) for cell in new)
-                if self._write_cells_file(desired) and self._running:
-                    await asyncio.sleep(SECONDS_TO_SEE)
+                await self._tell_instances(desired, known)
                 await _all(cell.start_instances(self._start, self._cells_file) for cell in new)
             except Exception:
                 if self._running:  # else `stop` ends all in order
@@ -170,7 +127,12 @@ class HostsStack:
                         await self._end_at_once(host.name)
                 raise
             self._running |= {cell.number for cell in new}
+            if known.slots != desired.slots:
+                both = msgspec.structs.replace(known, slots=desired.slots)
+                await self._tell_instances(desired, both, moving=True)
             await self._put_in_front(desired)
+            await self._tell_instances(desired, desired)
+            self._known = desired
 
     def _cell(self, wanted: DesiredCell, desired: Desired) -> Cell:
         """A cell, and its hosts. They are made at the first call."""
@@ -182,22 +144,28 @@ class HostsStack:
     def _cells_file(self) -> Path:
         return self.data_dir / CELLS_FILE
 
-    def _write_cells_file(self, desired: Desired) -> bool:
-        """Tell the instances which cells there are, with the service's passwords. Says if that is new."""
+    async def _tell_instances(self, desired: Desired, known: Desired, *, moving: bool = False) -> None:
+        """Write the file that tells the instances of all desired cells, and wait until they have seen it.
+
+        Which of them take new users, and who has which slots, is told as it is known to HAProxy.
+        """
         cells = [
             {
-                "number": each.number,
-                "postgres_url": self._cells[each.number].service.postgres,
-                "mongodb_url": self._cells[each.number].service.mongodb,
-                "draining": each.draining,
+                "number": number,
+                "postgres_url": self._cells[number].service.postgres,
+                "mongodb_url": self._cells[number].service.mongodb,
+                "draining": number in known.by_number and known.by_number[number].draining,
             }
-            for each in desired.cells
+            for number in desired.by_number
         ]
-        content = msgspec.json.encode({"cells": cells, "slots": desired.slots})
+        content = msgspec.json.encode(
+            {"cells": cells, "slots": known.slots} | ({"moving": True} if moving else {})
+        )
         if self._cells_file.exists() and self._cells_file.read_bytes() == content:
-            return False
+            return
         write_private(self._cells_file, content)
-        return True
+        if self._running:
+            await asyncio.sleep(SECONDS_TO_SEE)
 
     async def _put_in_front(self, desired: Desired) -> None:
         await self._balancer.configure(list(self._cells.values()), desired)

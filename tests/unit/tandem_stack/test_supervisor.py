@@ -1,18 +1,38 @@
 """What keeps a service running, however often it fails and whatever goes wrong while looking after it."""
 
 import asyncio
+import ctypes
 import os
+import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
-from tandem_stack.processes import Process, Program, children
+from tandem_stack.host import Host
+from tandem_stack.processes import (
+    PR_SET_CHILD_SUBREAPER,
+    Process,
+    Program,
+    adopt_orphans,
+    children,
+    kill_children,
+)
 from tandem_stack.services import Service
 from tandem_stack.stack import end_all
 from tandem_stack.supervisor import Supervisor
 
 NO_PAUSE = (0.0,)
+
+
+@pytest.fixture
+def _adopting() -> Iterator[None]:
+    """Processes whose parent has died become ours, for one test."""
+    adopt_orphans()
+    yield
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 0)
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +95,52 @@ async def test_two_thousand_failures_are_not_the_end(tmp_path: Path):
     assert supervisor.pid is not None
     await supervisor.stop(asyncio.Event())
     assert reports[-1] == ("service", "stopped")
+
+
+async def test_what_was_let_go_and_killed_stays_down_until_it_is_resumed(tmp_path: Path):
+    reports = Reports()
+    supervisor = Supervisor(sleeper(tmp_path), reports, NO_PAUSE)
+    await supervisor.start()
+    await supervisor.let_go()
+    await supervisor.kill()
+    assert supervisor.pid is None
+    assert reports == [("service", "starting"), ("service", "ready")]
+    supervisor.resume()
+    await reports.until("ready", 2)
+    assert supervisor.pid is not None
+    await supervisor.stop(asyncio.Event())
+
+
+@pytest.mark.usefixtures("_adopting")
+async def test_the_death_of_a_service_ends_what_works_below_its_folder_and_spares_others(tmp_path: Path):
+    (tmp_path / "own" / "data").mkdir(parents=True)
+    script = "cd {} && sleep 1000 & echo $! >> {}/orphans"
+    orphans = [script.format(tmp_path / place, tmp_path) for place in ("own/data", ".")]
+    service = sleeper(tmp_path / "own")
+    command = ["/bin/sh", "-c", "; ".join([*orphans, "exec sleep 1000"])]
+    service = replace(service, program=replace(service.program, command=command))
+    reports = Reports()
+    supervisor = Supervisor(service, reports, NO_PAUSE)
+    await supervisor.start()
+    async with asyncio.timeout(10):
+        while not (tmp_path / "orphans").exists() or len((tmp_path / "orphans").read_text().split()) < 2:
+            await asyncio.sleep(0.01)
+    own, other = map(int, (tmp_path / "orphans").read_text().split())
+    os.kill(supervisor.pid, signal.SIGKILL)
+    await reports.until("ready", 2)
+    assert not psutil.pid_exists(own)
+    assert psutil.pid_exists(other)
+    await supervisor.stop(asyncio.Event())
+    kill_children(below=tmp_path)
+    assert not psutil.pid_exists(other)
+
+
+async def test_a_program_enters_its_host_before_it_runs(tmp_path: Path):
+    entered = tmp_path / "entered"
+    host = Host("c0-db1", "127.0.0.1", enter=lambda: entered.write_text(str(os.getpid())) and None)
+    process = Process.start(replace(sleeper(tmp_path).program, host=host))
+    assert entered.read_text() == str(process.pid)
+    await process.kill()
 
 
 async def test_an_error_that_nobody_foresaw_is_reported_and_leaves_one_process(tmp_path: Path):
