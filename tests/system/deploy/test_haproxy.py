@@ -3,19 +3,16 @@
 import asyncio
 import json
 import signal
-import subprocess
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from string import Template
 
 import httpx
 import pytest
 
-from places import ROOT
+from haproxy_in_front import asked, but_well, plain_configuration, run_haproxy
 from servers import run_servers
 from systems import Servings, open_system
-from tandem_stack.ports import free_port
 from upstreams import (
     GET,
     KEYED,
@@ -31,11 +28,7 @@ from upstreams import (
 )
 from waiting import until
 
-TEMPLATE = ROOT / "src" / "tandem_stack" / "haproxy.cfg.template"
-
 CHUNKED = b"POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n"
-HEALTH = "GET /health/read HTTP/1.1\r\nHost: test\r\n\r\n"
-ENOUGH = {"CLIENT_RATE": 100_000, "CLIENT_CONNECTIONS": 1_000}
 
 
 @pytest.fixture(scope="module")
@@ -43,59 +36,13 @@ def program(require_program) -> str:
     return require_program("haproxy", "haproxy")
 
 
-def configuration(listen: str, ports: Sequence[int], **changes: int) -> str:
-    lines = (f"server instance-{port} 127.0.0.1:{port}" for port in ports)
-    words = {"LISTEN": listen, "INSTANCES": "\n    ".join(lines)} | ENOUGH | changes
-    return Template(TEMPLATE.read_text()).substitute(words)
-
-
-def start(program: str, config: Path, log: Path) -> subprocess.Popen[bytes]:
-    with log.open("wb") as output:
-        return subprocess.Popen([program, "-f", config], stdout=output, stderr=output)
-
-
-@asynccontextmanager
-async def run_haproxy(program: str, place: Path, ports: Sequence[int], **changes: int) -> AsyncIterator[int]:
-    """HAProxy in front of these ports; its own, once it has found somebody well."""
-    port = free_port()
-    config = place / f"haproxy-{port}.cfg"
-    config.write_text(configuration(f"127.0.0.1:{port}", ports, **changes))
-    log = place / f"haproxy-{port}.log"
-    process = start(program, config, log)
-    try:
-
-        async def answers() -> bool:
-            assert process.poll() is None, log.read_text()
-            try:
-                return (await ask(port, HEALTH))[0] == 200
-            except OSError:
-                return False
-
-        await until(answers, "HAProxy answers")
-        yield port
-    finally:
-        process.kill()
-        process.wait()
-
-
 def commands_go_elsewhere(log: Path, port: int) -> bool:
     """Each backend of HAProxy finds out by itself."""
     return f"Server commands/instance-{port} is DOWN" in log.read_text()
 
 
-def but_well(behaviour: Behaviour) -> Behaviour:
-    """Behaves like this for whoever does not ask how it is."""
-
-    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        upstream = behave.upstream  # type: ignore[attr-defined]
-        await (answer_ok if b" /health/" in upstream.requests[-1] else behaviour)(reader, writer)
-
-    return behave
-
-
-def asked(upstreams: Sequence[Upstream]) -> list[bytes]:
-    """What clients have asked for."""
-    return [request for each in upstreams for request in each.requests if b"/health/" not in request]
+def run_in_front(program: str, place: Path, ports: Sequence[int], **changes: int):
+    return run_haproxy(program, place, lambda listen: plain_configuration(listen, ports, **changes))
 
 
 @asynccontextmanager
@@ -107,10 +54,10 @@ async def balanced(
     async with run_upstreams(*looking_well) as (ports, upstreams):
         for behaviour, upstream in zip(filter(None, looking_well), upstreams, strict=True):
             behaviour.upstream = upstream
-        async with run_haproxy(program, place, ports, **changes) as port:
+        async with run_in_front(program, place, ports, **changes) as haproxy:
             for upstream in upstreams:
                 upstream.requests.clear()
-            yield port, upstreams
+            yield haproxy.port, upstreams
 
 
 async def test_a_refused_connection_goes_to_the_next_instance_for_every_request(program, tmp_path):
@@ -150,6 +97,35 @@ async def test_the_refusal_of_all_instances_is_passed_on(program, tmp_path):
             assert (status, body) == (503, b"no.")
 
 
+async def test_who_takes_no_more_commands_answers_those_in_hand(program, tmp_path):
+    takes_commands, has_committed = True, asyncio.Event()
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = upstreams[0].requests[-1]
+        if request.startswith(b"POST"):
+            await has_committed.wait()
+        refused = b"/health/ready" in request and not takes_commands
+        await (answer_not_ready if refused else answer_ok)(reader, writer)
+
+    async with run_upstreams(behave) as (ports, upstreams), run_in_front(program, tmp_path, ports) as haproxy:
+        in_hand = asyncio.create_task(ask(haproxy.port, PLAIN))
+
+        async def is_sent() -> bool:
+            return len(asked(upstreams)) == 1
+
+        await until(is_sent, "the instance has the command")
+        takes_commands = False
+
+        async def has_asked_often_since() -> bool:
+            return sum(b"/health/ready" in request for request in upstreams[0].requests[before:]) > 5
+
+        before = len(upstreams[0].requests)
+        await until(has_asked_often_since, "HAProxy knows that it takes no more")
+        assert (await ask(haproxy.port, PLAIN))[0] == 503
+        has_committed.set()
+        assert (await in_hand)[0] == 200
+
+
 async def test_reads_go_on_where_no_instance_takes_commands(program, tmp_path):
     async def no_postgresql(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         ready = b"/health/ready" in no_postgresql.upstream.requests[-1]
@@ -157,15 +133,15 @@ async def test_reads_go_on_where_no_instance_takes_commands(program, tmp_path):
 
     async with run_upstreams(no_postgresql) as (ports, upstreams):
         no_postgresql.upstream = upstreams[0]
-        async with run_haproxy(program, tmp_path, ports) as port:
+        async with run_in_front(program, tmp_path, ports) as haproxy:
 
             async def refuses_commands() -> bool:
-                status, headers, _ = await ask(port, PLAIN)
+                status, headers, _ = await ask(haproxy.port, PLAIN)
                 return (status, headers["content-type"]) == (503, "application/problem+json")
 
             await until(refuses_commands, "nobody is asked who cannot take commands")
             for _ in range(4):
-                assert (await ask(port, GET))[0] == 200
+                assert (await ask(haproxy.port, GET))[0] == 200
 
 
 @pytest.mark.parametrize(
@@ -282,8 +258,8 @@ async def test_a_frozen_instance_costs_nobody_a_read_or_a_command_with_a_key(
     frozen = instances[0]
     ports = [served.client.base_url.port for served in instances]
     async with (
-        run_haproxy(program, tmp_path, ports) as port,
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=40) as client,
+        run_in_front(program, tmp_path, ports) as haproxy,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{haproxy.port}", timeout=40) as client,
     ):
 
         def command(number: int, **headers: str):
@@ -295,10 +271,9 @@ async def test_a_frozen_instance_costs_nobody_a_read_or_a_command_with_a_key(
         keyed = [command(number, **{"Idempotency-Key": f"key-{number}"}) for number in range(12)]
         answers = await asyncio.gather(*reads, *keyed)
         assert [answer.status_code for answer in answers] == [200] * 12 + [201] * 12
-        log = tmp_path / f"haproxy-{port}.log"
 
         async def is_found_out() -> bool:
-            return commands_go_elsewhere(log, ports[0])
+            return commands_go_elsewhere(haproxy.log, ports[0])
 
         await until(is_found_out, "HAProxy has found out")
         # From now on nobody is sent there, with a key or without.
@@ -311,8 +286,8 @@ async def test_a_frozen_instance_costs_nobody_a_read_or_a_command_with_a_key(
 async def test_a_command_is_waited_for_while_postgresql_is_slow(program, tmp_path, serve, system):
     ports = [(await serve(f"instance-{number}")).client.base_url.port for number in (1, 2)]
     async with (
-        run_haproxy(program, tmp_path, ports) as port,
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=40) as client,
+        run_in_front(program, tmp_path, ports) as haproxy,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{haproxy.port}", timeout=40) as client,
     ):
         async with system.postgres.transaction():
             await system.postgres.execute("lock table prm_user in share mode")
@@ -333,8 +308,8 @@ async def test_an_instance_without_postgresql_takes_no_commands_and_serves_reads
         servings = Servings(system, tmp_path)
         port = (await servings()).client.base_url.port
         async with (
-            run_haproxy(program, tmp_path, [port]) as balancer,
-            httpx.AsyncClient(base_url=f"http://127.0.0.1:{balancer}", timeout=40) as client,
+            run_in_front(program, tmp_path, [port]) as haproxy,
+            httpx.AsyncClient(base_url=f"http://127.0.0.1:{haproxy.port}", timeout=40) as client,
         ):
             await servers.postgres_server.process.stop(signal.SIGQUIT, patience_seconds=10)
 
