@@ -8,6 +8,7 @@ import pytest
 
 from nginx_in_front import load_balancer
 from upstreams import (
+    GET,
     KEYED,
     PLAIN,
     POST,
@@ -16,6 +17,7 @@ from upstreams import (
     ask,
     hang_up,
 )
+from waiting import until
 
 
 async def test_a_refused_connection_goes_to_the_next_instance_for_every_request(place: Path):
@@ -90,6 +92,24 @@ async def test_reads_are_served_while_every_instance_refuses_commands(place: Pat
         refusing[0] = False
         for _ in range(4):
             assert (await ask(port, "GET / HTTP/1.1\r\nHost: test\r\n\r\n"))[0] == 200
+
+
+async def test_commands_go_elsewhere_where_an_instance_refuses_them_all(place: Path):
+    async def take_no_commands(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = load[1][0].requests[-1]
+        refused = request.startswith(b"POST") or b" /health/ready " in request
+        await (answer_not_ready if refused else answer_ok)(reader, writer)
+
+    async with load_balancer(place, take_no_commands, answer_ok, answer_ok) as load:
+        port, (sick, *_) = load
+
+        async def is_left_out() -> bool:
+            return {(await ask(port, PLAIN))[0] for _ in range(20)} == {200}
+
+        await until(is_left_out, "the other instances get all commands")
+        # Reads go on wherever, and commands with a key too.
+        assert {(await ask(port, text))[0] for text in (GET, KEYED) * 10} == {200}
+        assert not [request for request in sick.requests if b"/health/ready" in request and b"{}" in request]
 
 
 async def test_an_instance_learns_who_asked_for_what(place: Path):
