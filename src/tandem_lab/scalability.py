@@ -138,6 +138,18 @@ def fit_scalability(throughputs: Mapping[int, Sequence[float]], seed: int = 0) -
     )
 
 
+def fit_contention(throughputs: Mapping[int, Sequence[float]]) -> Curve:
+    """Fit the law without coherency to repeats by N. Two numbers of N are enough: of pairs they say nothing.
+
+    Raises:
+        ValueError: an N is below 1, it has no repeats, or a throughput is not positive.
+    """
+    _check(throughputs)
+    points = [(float(n), x) for n in sorted(throughputs) for x in throughputs[n]]
+    d, b = nonnegative_least_squares([(x / n, x) for n, x in points], [1.0] * len(points))
+    return Curve(rate=1 / (d + b), sigma=b / (d + b), kappa=0.0)
+
+
 def _fit(points: Points) -> Curve | None:
     """The curve with the least squares of relative errors: x (d/n + b + c (n-1)) is as near to 1 as possible.
 

@@ -25,8 +25,10 @@ DATABASE = "tandem"
 OWNER = "tandem_owner"
 SERVICE = "tandem_service"
 REPLICA_SET = "tandem"
-# What the owner may do besides owning its database: read the state of the server.
-OWNER_ROLES = ("clusterMonitor",)
+# What the owner may do besides owning its database: read the state of the server; and, by a role of its own,
+# have it write down what it has in memory only, because it knows the sizes of its files alone.
+OWNER_ROLES = ("clusterMonitor", OWNER)
+WRITE_DOWN = {"resource": {"cluster": True}, "actions": ["fsync"]}
 
 NOT_YET_INITIALIZED = 94
 
@@ -146,6 +148,8 @@ class MongoDB:
         owns = [{"role": "dbOwner", "db": database}, *({"role": role, "db": "admin"} for role in OWNER_ROLES)]
         async with self.administrator(of_set=True) as client:
             admin = client.admin
+            if not (await admin.command("rolesInfo", OWNER))["roles"]:
+                await admin.command("createRole", OWNER, privileges=[WRITE_DOWN], roles=[])
             if (await admin.command("rolesInfo", SERVICE))["roles"]:
                 await admin.command("grantPrivilegesToRole", SERVICE, privileges=[privilege])
             else:

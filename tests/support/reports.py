@@ -1,6 +1,6 @@
 """Reports for the tests: a real one, and others made of its measurements."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -71,6 +71,23 @@ def quiet(*measurements: Measurement, **changes: object) -> Report:
         measurements=list(measurements),
         environment=report.environment | {"others_busy": 0.0} | changes,
     )
+
+
+def over_cells(rates: Mapping[int, Sequence[float]]) -> Report:
+    """A report of rounds over so many cells, each with a quarter of a core."""
+    found = [
+        msgspec.structs.replace(
+            each,
+            cells=cells,
+            connections=40 * cells,
+            event_loop_us_per_user=60.0,
+            stored_bytes_per_user={"postgres": 4000.0, "mongodb": 1000.0},
+            cpu_us_per_user={"instances": 100.0, "postgres": 60.0, "mongodb": 40.0, "haproxy": 20.0},
+        )
+        for cells, of_cells in rates.items()
+        for each in closed(of_cells, instances=cells)
+    ]
+    return msgspec.structs.replace(quiet(*found, cpu_per_cell=0.25), kind="scale")
 
 
 def everything() -> Report:

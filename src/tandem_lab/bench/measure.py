@@ -67,10 +67,17 @@ async def measure_plan(probe: Probe, url: str, plan: Plan, kind: Kind, round_: i
     Raises:
         NotDrained, GeneratorFailed: see `measure_creates`.
     """
-    seed = str(plan.seed)
+    seed, before = str(plan.seed), await probe.stored_bytes()
     found = await _measure_commands(probe, url, plan, kind, seed)
-    of_instances = await probe.users_of_instances(seed)
-    return msgspec.structs.replace(found, round=round_, users_of_instances=of_instances)
+    after = await probe.stored_bytes()
+    return msgspec.structs.replace(
+        found,
+        round=round_,
+        users_of_instances=await probe.users_of_instances(seed),
+        stored_bytes_per_user={
+            name: round((size - before[name]) / max(found.users, 1), 1) for name, size in after.items()
+        },
+    )
 
 
 async def measure_changes(probe: Probe, url: str, load: Load, change: Change, round_: int) -> Measurement:

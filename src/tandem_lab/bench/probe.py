@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
 import msgspec
 from pymongo import AsyncMongoClient
+from pymongo.errors import OperationFailure
 
 from tandem_lab.bench.proc import (
     MachineTimes,
@@ -35,6 +36,10 @@ SELECT seed, app_id, total AS users, synchronized, dead_letters FROM public.lab_
 """
 DRAINED = """
 SELECT (SELECT coalesce(sum(users - synchronized - dead_letters), 0) FROM lab_run WHERE seed = $1) = 0
+"""
+TABLE_BYTES = """
+SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class
+WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace
 """
 #: What follows from an aggregate has to be done, too.
 AND_NOTHING_FOLLOWS = " AND NOT EXISTS (SELECT FROM public.lab_{kind}_reaction)"
@@ -147,6 +152,20 @@ class Probe:
             machine=machine_times(),
             ours_us=cpu_us([os.getpid(), *(pid for roots in pids.values() for pid in roots)]),
         )
+
+    async def stored_bytes(self) -> dict[str, int]:
+        """The bytes of each database's tables and indexes. MongoDB's are left out where it may not be asked.
+
+        MongoDB first writes down what it has in memory only, as it knows the size of its files alone. What is
+        free in these does not count: it writes to other places than it frees.
+        """
+        sizes = {"postgres": int(await self._postgres.fetchval(TABLE_BYTES))}
+        with suppress(OperationFailure):  # an owner without the right to do this
+            await self._mongodb.admin.command("fsync")
+            found = await self._mongodb.get_default_database("tandem").command("dbStats", freeStorage=1)
+            free = found.get("freeStorageSize", 0) + found.get("indexFreeStorageSize", 0)
+            sizes["mongodb"] = int(found["storageSize"] + found["indexSize"] - free)
+        return sizes
 
     async def postgres_settings(self, names: Sequence[str]) -> dict[str, str]:
         """The server's version and these settings."""

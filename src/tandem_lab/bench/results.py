@@ -39,6 +39,8 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     #: Users per second that reached each stage; a baseline has only `synchronized`.
     per_second: dict[str, float]
     instances: int = 0
+    #: Over how many cells; 0: a system without cells.
+    cells: int = 0
     #: Whether the load came through the load balancer.
     through_nginx: bool = False
     connections: int = 0
@@ -62,6 +64,8 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     mean_batch: dict[str, float] = {}
     wal_bytes_per_user: float | None = None
     journal_bytes_per_user: float | None = None
+    #: Of users that were created: what they take in each database, indexes included.
+    stored_bytes_per_user: dict[str, float] = {}
     #: Answers by status; a 412, to a change that expects a version, is no failure.
     statuses: dict[str, int] = {}
     users_of_instances: dict[str, int] = {}

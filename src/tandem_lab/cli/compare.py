@@ -30,7 +30,7 @@ def compare(a: Path, b: Path, as_json: bool, fail_on_regression: bool) -> None:
     A change is more than noise if the 95% bootstrap interval of the ratio B / A leaves out 1. That takes
     three rounds in both; with three or four, 1 of 10 comparisons of equals comes out different by chance.
     """
-    differences = compare_reports(_read(a), _read(b))
+    differences = compare_reports(read_report(a), read_report(b))
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(differences), indent=2))
     else:
@@ -39,7 +39,12 @@ def compare(a: Path, b: Path, as_json: bool, fail_on_regression: bool) -> None:
         sys.exit(1)
 
 
-def _read(path: Path) -> Report:
+def read_report(path: Path) -> Report:
+    """The report in this file.
+
+    Raises:
+        LabError: it cannot be read, or is none.
+    """
     try:
         return msgspec.json.decode(path.read_bytes(), type=Report)
     except OSError as error:

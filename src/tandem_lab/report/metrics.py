@@ -10,12 +10,13 @@ from tandem_lab.bench.results import Measurement, is_read
 from tandem_lab.histogram import Percentiles
 
 #: What the stack runs. The load generator is not part of it.
-SERVERS = ("instances", "postgres", "mongodb", "nginx")
+SERVERS = ("instances", "postgres", "mongodb", "nginx", "haproxy")
 #: What the CPU of the instances is divided into. The first runs on one core of each instance.
 THREADS = ("event-loop", "other-threads")
 COMPONENT_NAMES = {
     "postgres": "PostgreSQL",
     "mongodb": "MongoDB",
+    "haproxy": "HAProxy",
     "program": "the baseline itself",
     "event-loop": "event loop",
     "other-threads": "instances' other threads",
@@ -83,6 +84,8 @@ def _surroundings(measurement: Measurement) -> Iterator[tuple[Metric, float | No
         yield Metric(f"batch: {stage}", "users"), size
     yield Metric("PostgreSQL's log", "bytes/user"), measurement.wal_bytes_per_user
     yield Metric("MongoDB's journal", "bytes/user"), measurement.journal_bytes_per_user
+    for name, stored in measurement.stored_bytes_per_user.items():
+        yield Metric(f"stored in {component_name(name)}", "bytes/user"), stored
     for name, threads in measurement.waiting_for_core.items():
         yield Metric(f"waiting for a core: {component_name(name)}", "threads"), threads
     yield Metric("idle for the disk", "cores"), measurement.waiting_for_disk

@@ -33,6 +33,7 @@ class LoadKey(msgspec.Struct, frozen=True):
     rate: float | None = None
     through_nginx: bool = False
     exponent: float | None = None
+    cells: int = 0
 
     def __str__(self) -> str:
         words = [load_name(self)]
@@ -42,7 +43,9 @@ class LoadKey(msgspec.Struct, frozen=True):
             words.append(f"{self.rate:,.0f} due/s")
         elif self.connections:
             words.append("1 connection" if self.connections == 1 else f"{self.connections} connections")
-        if self.instances > 1:
+        if self.cells:
+            words.append("1 cell" if self.cells == 1 else f"{self.cells} cells")
+        elif self.instances > 1:
             words.append(f"{self.instances} instances")
         elif self.through_nginx:
             words.append("through nginx")
@@ -174,4 +177,4 @@ def _key(measurement: Measurement, all_measurements: list[Measurement]) -> LoadK
         alike = [each for each in all_measurements if (each.instances, each.through_nginx) == asked]
         if highest := highest_rate(alike, FLAT_OUT[measurement.kind]):
             percent, rate = round(100 * rate / highest), None
-    return LoadKey(*where, percent, rate, measurement.through_nginx, measurement.exponent)
+    return LoadKey(*where, percent, rate, measurement.through_nginx, measurement.exponent, measurement.cells)

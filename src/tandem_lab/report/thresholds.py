@@ -21,6 +21,7 @@ from tandem_lab.report.analysis import (
     outdated,
     ratios,
 )
+from tandem_lab.report.costs import prediction_of
 from tandem_lab.report.format import spread
 from tandem_lab.report.metrics import servers_cpu
 from tandem_lab.report.runs import Latency, Loads
@@ -153,6 +154,7 @@ HEADLINES: Mapping[str, tuple[str, Find]] = {
     "three-instances-rate-to-one": ("", _three_to_one(Quantity.USERS_A_SECOND)),
     "three-instances-cpu-to-one": ("", _three_to_one(Quantity.CPU)),
     "three-instances-cpu-without-nginx-to-one": ("", _three_to_one(Quantity.CPU_WITHOUT_NGINX)),
+    "cells-prediction-error": ("", lambda loads: [found.error] if (found := prediction_of(loads)) else []),
     "failed-requests": ("", lambda loads: [failures(loads.report)]),
     "generator-busy": ("", lambda loads: [generator_busy(loads.report)]),
     "others-busy": ("", lambda loads: [others_busy(loads.report)]),

@@ -42,6 +42,9 @@ async def test_a_closed_load_counts_what_both_databases_hold(stack, probe):
     assert all(cpu > 0 for cpu in measured.cpu_us_per_user.values())
     assert measured.wal_bytes_per_user > 500
     assert measured.journal_bytes_per_user > 100
+    # Some 1,300 bytes of JSON: PostgreSQL has them as rows and as an event, MongoDB compresses them.
+    assert 1_000 < measured.stored_bytes_per_user["postgres"] < 10_000
+    assert 100 < measured.stored_bytes_per_user["mongodb"] < 3_000
 
 
 async def test_an_open_load_sends_what_is_due_and_no_more(stack, probe):

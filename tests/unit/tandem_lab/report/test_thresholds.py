@@ -5,7 +5,7 @@ from statistics import median
 import msgspec
 import pytest
 
-from reports import baseline, beside_users, changes, closed, quiet, reads, sample
+from reports import baseline, beside_users, changes, closed, over_cells, quiet, reads, sample
 from tandem_lab.bench.results import OwnWrites
 from tandem_lab.histogram import Percentiles
 from tandem_lab.report.runs import Loads
@@ -170,3 +170,10 @@ def test_an_aggregate_is_held_against_users_of_its_size_round_by_round():
     assert judged(report, "ratio-aggregate-to-users>=0.8").met
     assert value_of("ratio-aggregate-to-users", report) == 0.9
     assert value_of("ratio-aggregate-to-users", quiet()) is None
+
+
+def test_the_most_cells_are_held_against_what_the_fewest_predict():
+    report = over_cells({1: [600.0], 2: [1200.0], 4: [2000.0]})
+    assert value_of("cells-prediction-error", report) == pytest.approx(0.2)
+    assert not judged(report, "cells-prediction-error<=0.15").met
+    assert value_of("cells-prediction-error", over_cells({1: [600.0], 2: [1200.0]})) is None
