@@ -6,8 +6,8 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import msgspec
@@ -30,16 +30,52 @@ class OwnStack(msgspec.Struct, frozen=True):
     data_dir: Path
 
 
-@asynccontextmanager
-async def own_stack(beside: Path, instances: int) -> AsyncIterator[OwnStack]:
+class HostOptions(msgspec.Struct, frozen=True):
+    """Of a stack of several hosts; see `tandem up --hosts`. None: as that command would choose."""
+
+    cells: int | None = None
+    hosts_per_cell: int | str | None = None
+    cpu_per_cell: float | None = None
+    #: Whether commits of PostgreSQL wait for no standby, so that a failover may lose some of them.
+    asynchronous: bool = False
+
+    def words(self) -> list[str]:
+        """As words of the command."""
+        given = {
+            "--cells": self.cells,
+            "--hosts-per-cell": self.hosts_per_cell,
+            "--cpu-per-cell": self.cpu_per_cell,
+        }
+        words = ["--hosts", *(["--asynchronous"] if self.asynchronous else [])]
+        return words + [word for name, value in given.items() if value for word in (name, str(value))]
+
+
+def own_stack(beside: Path, instances: int) -> AbstractAsyncContextManager[OwnStack]:
     """Start a stack whose data is on the same disk as the folder `beside`; end and remove it afterwards.
 
     Raises:
         StackError: it did not start; says why. Its folder, with the logs, is kept then.
     """
+    first = free_ports_in_a_row(instances)
+    port = free_port(but=range(first, first + instances))
+    options = ("--instances", instances, "--instance-port", first, "--port", port)
+    return _own(beside, list(map(str, options)))
+
+
+def own_hosts(beside: Path, options: HostOptions) -> AbstractAsyncContextManager[OwnStack]:
+    """The same with a stack of several hosts.
+
+    Raises:
+        StackError: see `own_stack`.
+    """
+    return _own(beside, [*options.words(), "--port", str(free_port())])
+
+
+@asynccontextmanager
+async def _own(beside: Path, options: Sequence[str]) -> AsyncIterator[OwnStack]:
     place = _new_place(beside)
     folder = open_data_folder(place / "stack")
-    process = Process.start(_up(folder.path, instances, place / "up.log"))
+    process = Process.start(_up(folder.path, options, place / "up.log"))
     done_with = [folder.servers, place]
     try:
         yield OwnStack(await _until_it_runs(process, folder.path, place / "up.log"), folder.path)
@@ -67,12 +103,9 @@ def _new_place(beside: Path) -> Path:
     return place
 
 
-def _up(data_dir: Path, instances: int, log: Path) -> Program:
-    first = free_ports_in_a_row(instances)
-    port = free_port(but=range(first, first + instances))
-    options = ["--instances", instances, "--instance-port", first, "--port", port, "--data-dir", data_dir]
+def _up(data_dir: Path, options: Sequence[str], log: Path) -> Program:
     return Program(
-        command=[sys.executable, "-m", "tandem", "up", *map(str, options)],
+        command=[sys.executable, "-m", "tandem", "up", *options, "--data-dir", str(data_dir)],
         folder=data_dir.parent,
         log=log,
         environment=os.environ,
@@ -94,5 +127,5 @@ async def _until_it_runs(process: Process, data_dir: Path, log: Path) -> Status:
 async def _is_ready(running: Status | None) -> bool:
     if running is None or running.load_balancer.pid is None or not running.instances:
         return False
-    ports = [running.load_balancer.port, *(instance.port for instance in running.instances)]
-    return {await http_status(port, "/health/ready") for port in ports if port is not None} == {200}
+    statuses = {await http_status(each.port, "/health/ready", each.address) for each in running.instances}
+    return statuses == {200} and await http_status(running.load_balancer.port or 0, "/health/ready") == 200

@@ -18,7 +18,7 @@ from rich.console import Console, RenderableType
 from rich.markup import escape
 
 from tandem.cli.interruption import INTERRUPTED, interruptible
-from tandem_lab.bench.own_stack import OwnStack, own_stack
+from tandem_lab.bench.own_stack import HostOptions, OwnStack, own_hosts, own_stack
 from tandem_lab.bench.results import Report
 from tandem_lab.bench.steps import Tell
 from tandem_lab.cli.display import Display, MeasurementDisplay
@@ -156,6 +156,24 @@ async def stack_for(data_dir: Path, instances: int | None) -> AsyncIterator[OwnS
         raise LabError(msg)
     if None in (running.postgres.pid, running.mongodb.pid):
         click.echo("The databases are not this stack's own: their CPU and memory are left out.", err=True)
+    yield OwnStack(running, data_dir)
+
+
+@asynccontextmanager
+async def hosts_for(data_dir: Path, options: HostOptions) -> AsyncIterator[OwnStack]:
+    """The stack of several hosts that runs on the data folder. If none runs, one of the lab's own.
+
+    Raises:
+        LabError: the running one has no hosts, or belongs to another account.
+    """
+    running = running_on(data_dir, "; only its owner can prove something of it.")
+    if running is None:
+        async with own_hosts(data_dir, options) as own:
+            yield own
+        return
+    if not running.cells:
+        msg = f"The stack on {data_dir} has no hosts. End it, so that the lab can start one that has."
+        raise LabError(msg)
     yield OwnStack(running, data_dir)
 
 

@@ -1,4 +1,4 @@
-"""Compares the ledger, PostgreSQL and MongoDB, user by user in the order of their ids.
+"""Compares the ledger, PostgreSQL and MongoDB, cell by cell and user by user in the order of their ids.
 
 Both databases are streamed. Only what the ledger says is in memory: some 300 bytes for each command.
 """
@@ -16,7 +16,7 @@ from tandem.mongodb.document import Document, is_tombstone
 from tandem_lab.proof.aggregate_cases import AggregateCases
 from tandem_lab.proof.judge import Promise, Row, judge
 from tandem_lab.proof.ledger import Acknowledged, Kind, read_ledger
-from tandem_lab.proof.stack import System
+from tandem_lab.proof.stack import Cell, System
 from tandem_lab.proof.verdict import Counts, Failure
 
 PAGE = 1_000  # users fetched at a time
@@ -82,7 +82,7 @@ class Found(NamedTuple):
 
 
 async def compare(system: System, seed: str, ledger: Path) -> Counts:
-    """Count what became of the users of a run, or of its aggregates.
+    """Count what became of the users of a run, or of its aggregates, in every cell.
 
     Raises:
         OSError, TimeoutError, asyncpg.PostgresError, pymongo.errors.PyMongoError: a database does not answer.
@@ -90,25 +90,42 @@ async def compare(system: System, seed: str, ledger: Path) -> Counts:
     counts = Counts()
     cases: Cases = UserCases() if system.aggregate is None else AggregateCases(system.aggregate)
     promises = _promises(ledger, counts, cases)
-    async with (
-        open_client(system.mongodb_url, name="prove", deadline=DEADLINE) as client,
-        system.postgres(DEADLINE.total_seconds()) as connection,
-    ):
-        documents = collection_of(client, await system.collection(connection))
-        # Ids that are not numbers are not the service's, and cannot be compared with its ids.
-        strangers = await documents.count_documents({"seed": seed, "_id": {"$not": {"$type": "number"}}})
-        counts.in_mongodb += strangers
-        counts.doubled += strangers
-        async with connection.transaction(isolation="repeatable_read", readonly=True):
-            rows = cases.rows(connection, seed)
-            async for found in _aligned(_promised(promises), rows, _documents(documents, seed)):
-                _count(counts, found)
-                for failure in cases.judge(found.promise, found.row, found.document):
-                    counts.fail(failure, found.id)
-            for id_ in await cases.undone(connection):
-                counts.fail(Failure.PENDING, id_)
+    for id_ in promises:
+        if not any(cell.has(id_) for cell in system.cells):
+            counts.fail(Failure.MISPLACED, id_)
+    for cell in system.cells:
+        async with (
+            open_client(cell.mongodb_url, name="prove", deadline=DEADLINE) as client,
+            cell.postgres(DEADLINE.total_seconds()) as connection,
+        ):
+            documents = collection_of(client, await system.collection(connection))
+            await _count_strangers(documents, seed, counts)
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                rows = cases.rows(connection, seed)
+                every = _aligned(_promised(promises, cell), rows, _documents(documents, seed))
+                await _judge_all(every, cell, cases, counts)
+                for id_ in await cases.undone(connection):
+                    counts.fail(Failure.PENDING, id_)
     counts.deleted = sum(promise.is_deleted for promise in promises.values())
     return counts
+
+
+async def _count_strangers(documents: Collection, seed: str, counts: Counts) -> None:
+    """Ids that are not numbers are not the service's, and cannot be compared with its ids."""
+    strangers = await documents.count_documents({"seed": seed, "_id": {"$not": {"$type": "number"}}})
+    counts.in_mongodb += strangers
+    counts.doubled += strangers
+
+
+async def _judge_all(every: AsyncIterator[Found], cell: Cell, cases: Cases, counts: Counts) -> None:
+    """Count what became of each, and what is wrong with it."""
+    async for found in every:
+        _count(counts, found)
+        if not cell.has(found.id):
+            counts.fail(Failure.MISPLACED, found.id)
+            continue
+        for failure in cases.judge(found.promise, found.row, found.document):
+            counts.fail(failure, found.id)
 
 
 def _promises(ledger: Path, counts: Counts, cases: Cases) -> dict[int, Any]:
@@ -145,8 +162,8 @@ def _count(counts: Counts, found: Found) -> None:
         counts.fail(Failure.DEAD_LETTER, found.id)
 
 
-async def _promised(promises: dict[int, Any]) -> AsyncIterator[tuple[int, Any]]:
-    for user_id in sorted(promises):
+async def _promised(promises: dict[int, Any], cell: Cell) -> AsyncIterator[tuple[int, Any]]:
+    for user_id in sorted(filter(cell.has, promises)):
         yield user_id, promises[user_id]
 
 

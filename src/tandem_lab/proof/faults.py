@@ -27,11 +27,14 @@ KEPT_USERS = 10
 STRIKE_SECONDS = 10.0
 
 
-class _Struck(NamedTuple):
-    """Whether the fault was seen to happen, and whether its part works again."""
+class Struck(NamedTuple):
+    """To which parts a fault has happened, whether that was seen, and whether all of them work again."""
 
+    targets: list[str]
     seen: bool
     healed: bool
+    #: The number of the cell that they are in.
+    cell: int = 0
 
 
 class Faults:
@@ -45,19 +48,30 @@ class Faults:
         self._parts = system.pids().keys()
 
     async def strike(self, fault: Fault) -> FaultReport:
-        """Let a fault happen to each of its parts in turn, and wait until the flow has recovered."""
-        began, after = time.monotonic(), self._load.acknowledged
-        targets = self._parts_of(fault.target)
-        seen = healed = True
+        """Let a fault happen, and wait until the flow has recovered."""
+        began, began_at, after = time.monotonic(), time.time(), self._load.acknowledged
+        self._load.silence.begin()
         async with meanwhile(self._load.trickle(KEPT_USERS)):
-            for part in targets:
-                struck = await self._strike_part(fault.strike, part)
-                seen, healed = seen and struck.seen, healed and struck.healed
-            healed = healed and await until(self._are_all_ready, self._patience_seconds)
+            struck = await self._strike(fault)
+            healed = struck.healed and await until(self._are_all_ready, self._patience_seconds)
         async with meanwhile(self._load.trickle()):
             recovered = healed and await self._flows_again()
         seconds = round(time.monotonic() - began, 1)
-        return FaultReport(fault.name, targets, after, seen, seconds if recovered else None)
+        return FaultReport(
+            fault.name,
+            struck.targets,
+            after,
+            struck.seen,
+            seconds if recovered else None,
+            round(self._load.silence.longest(struck.cell), 1),
+            round(began_at, 3),
+        )
+
+    async def _strike(self, fault: Fault) -> Struck:
+        """Let it happen to each of its parts in turn."""
+        targets = self._parts_of(fault.target)
+        each = [await self._strike_part(fault.strike, part) for part in targets]
+        return Struck(targets, all(one.seen for one in each), all(one.healed for one in each))
 
     def _parts_of(self, target: Target) -> list[str]:
         instances = self._system.instances()
@@ -68,36 +82,38 @@ class Faults:
             return instances
         return [self._dice.choice(instances) if target is Target.ONE_INSTANCE else target.value]
 
-    async def _strike_part(self, strike: Strike, part: str) -> _Struck:
+    async def _strike_part(self, strike: Strike, part: str) -> Struck:
         pid = self._system.pids().get(part)
         if pid is None:
-            return _Struck(seen=False, healed=True)
+            return Struck([part], seen=False, healed=True)
         try:
             if strike is Strike.PAUSE:
                 return await self._pause(part, pid)
             return await self._end(part, pid, signal.Signals[strike.value])
         except ProcessLookupError:  # it has just ended by itself
-            return _Struck(seen=False, healed=True)
+            return Struck([part], seen=False, healed=True)
 
-    async def _end(self, part: str, pid: int, number: signal.Signals) -> _Struck:
+    async def _end(self, part: str, pid: int, number: signal.Signals) -> Struck:
         """End a process, and wait until the supervisor has started it again."""
         os.kill(pid, number)
         patience_seconds = self._patience_seconds if number is signal.SIGTERM else STRIKE_SECONDS
         seen = await until(lambda: _is_in_state(pid, None), patience_seconds)
-        return _Struck(seen, await until(lambda: self._system.is_back(part, pid), self._patience_seconds))
+        return Struck(
+            [part], seen, await until(lambda: self._system.is_back(part, pid), self._patience_seconds)
+        )
 
-    async def _pause(self, part: str, pid: int) -> _Struck:
+    async def _pause(self, part: str, pid: int) -> Struck:
         """Stop a process for longer than a lease; an instance, until others have synchronized its users."""
         with stopped(pid):
             seen = await until(lambda: _is_in_state(pid, psutil.STATUS_STOPPED), STRIKE_SECONDS)
             await asyncio.sleep(PAUSE_SECONDS)
             finished = part == Target.MONGODB.value or await until(
-                lambda: self._is(0, self._system.questions.pending_of_instance, part), self._patience_seconds
+                lambda: self._has_none_pending(part), self._patience_seconds
             )
-        return _Struck(seen, finished)
+        return Struck([part], seen, finished)
 
-    async def _is(self, answer: object, question: str, argument: object) -> bool:
-        return bool(await self._system.ask(question, argument) == answer)
+    async def _has_none_pending(self, instance: str) -> bool:
+        return await self._system.count(self._system.questions.pending_of_instance, instance) == 0
 
     async def _flows_again(self) -> bool:
         """Wait until a user that is acknowledged from now on is SYNCRONIZED."""
@@ -105,8 +121,11 @@ class Faults:
             user_id = await self._load.next_acknowledged()
         except Stalled:
             return False
+        return await until(lambda: self._is_synchronized(user_id), self._patience_seconds)
+
+    async def _is_synchronized(self, id_: int) -> bool:
         question = self._system.questions.is_synchronized
-        return await until(lambda: self._is(True, question, user_id), self._patience_seconds)
+        return bool(await self._system.cell_of(id_).ask(question, id_))
 
     async def _are_all_ready(self) -> bool:
         running = self._system.pids()

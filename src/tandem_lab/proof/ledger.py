@@ -49,6 +49,8 @@ class Acknowledged(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     #: Of a command on an aggregate: the name of its class, and the command itself.
     command: str = ""
     body: dict[str, Any] | None = None
+    #: When, in seconds since 1970.
+    at: float = 0.0
     #: The status that it was rejected with, after tries of which it is not known what became; 0: it was not.
     rejected: int = 0
 

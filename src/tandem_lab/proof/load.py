@@ -2,13 +2,16 @@
 
 import asyncio
 import itertools
-from collections import Counter
-from collections.abc import AsyncIterator
+import time
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import aiohttp
+import msgspec
 
+from tandem.ids import cell_of
 from tandem.kernel import Backoff
 from tandem_lab.errors import LabError
 from tandem_lab.proof.commands import Answer, Command, Script, Target
@@ -21,7 +24,9 @@ REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=5)
 SEND_AGAIN = Backoff(longest=timedelta(seconds=2))
 # While a fault lasts and all of its share of users has been sent, this many more are sent per second.
 TRICKLE_PER_SECOND = 10
-TO_BE_SENT_AGAIN = {408, 429}  # and everything from 500
+MOST_BESIDE = 500  # of these may be without an answer at the same time
+# Everything from 500, and: too slow; of another cell, as the balancer does not know yet; too many.
+TO_BE_SENT_AGAIN = {408, 421, 429}
 
 
 class Stalled(Exception):
@@ -34,6 +39,34 @@ class _SendAgain(Exception):
     def __init__(self, why: str, pause_seconds: float = 0.0) -> None:
         super().__init__(why)
         self.pause_seconds = pause_seconds
+
+
+class Silence:
+    """The longest time in which each cell acknowledged nothing, since `begin`; in seconds of this clock."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget all that was."""
+        self._began = self._clock()
+        self._last: dict[int, float] = {}
+        self._longest: defaultdict[int, float] = defaultdict(float)
+
+    def end(self, id_: int) -> None:
+        """A command about this id was acknowledged."""
+        cell, now = cell_of(id_), self._clock()
+        self._longest[cell] = max(self._longest[cell], now - self.last(cell))
+        self._last[cell] = now
+
+    def last(self, cell: int) -> float:
+        """When this cell acknowledged the last one."""
+        return self._last.get(cell, self._began)
+
+    def longest(self, cell: int) -> float:
+        """That of this cell, until now."""
+        return max(self._longest[cell], self._clock() - self.last(cell))
 
 
 class Load:
@@ -52,6 +85,7 @@ class Load:
         self.sent_again: Counter[str] = Counter()
         #: How many commands were rejected for good, by the status of the answer.
         self.rejected: Counter[str] = Counter()
+        self.silence = Silence()
         self._plan = plan
         self._ledger = ledger
         self._script = script
@@ -60,6 +94,8 @@ class Load:
         self._opened = asyncio.Event()
         self._progress = asyncio.Event()
         self._last_id = 0
+        self._start_beside: Callable[[], asyncio.Task[None]]
+        self._beside: set[asyncio.Task[None]] = set()
 
     @property
     def left(self) -> int:
@@ -78,16 +114,17 @@ class Load:
         Raises:
             LabError: the system refuses a command, or the ledger cannot be written.
         """
-        connector = aiohttp.TCPConnector(limit=connections)
+        connector = aiohttp.TCPConnector(limit=0)
         async with (
             aiohttp.ClientSession(connector=connector, timeout=REQUEST_TIMEOUT) as session,
             together() as group,
         ):
+            self._start_beside = lambda: group.create_task(self._send_user(session, self._take()))
             for command in self._script.before():
                 await self._carry_out(session, command)
             senders = [group.create_task(self._send_users(session)) for _ in range(connections)]
             yield
-            for sender in senders:
+            for sender in (*senders, *self._beside):
                 sender.cancel()
 
     async def until(self, acknowledged: int) -> None:
@@ -114,28 +151,37 @@ class Load:
         return self._last_id
 
     async def trickle(self, keep: int = 0) -> None:
-        """Allow a few users each second, so that some are always on their way, but never the last `keep`."""
+        """Send a few users each second, so that some are always on their way, but never the last `keep`.
+
+        Over connections of their own: all others may be waiting for what is down.
+        """
         while True:
             await asyncio.sleep(1 / TRICKLE_PER_SECOND)
-            if self._started == self._allowed and self.left > keep:
-                self.allow(1)
+            if self.left > keep and len(self._beside) < MOST_BESIDE:
+                task = self._start_beside()
+                self._beside.add(task)
+                task.add_done_callback(self._beside.discard)
 
     async def _send_users(self, session: aiohttp.ClientSession) -> None:
         while (index := await self._next()) is not None:
-            user = await self._carry_out(session, self._script.creation(index))
-            for command in self._script.changes(index, user):
-                await self._carry_out(session, command)
-            self.acknowledged += 1
-            self._last_id = user.id
-            self._progress.set()
+            await self._send_user(session, index)
+
+    async def _send_user(self, session: aiohttp.ClientSession, index: int) -> None:
+        user = await self._carry_out(session, self._script.creation(index))
+        for command in self._script.changes(index, user):
+            await self._carry_out(session, command)
+        self.acknowledged += 1
+        self._last_id = user.id
+        self._progress.set()
 
     async def _next(self) -> int | None:
         """The next user's number, once it is allowed; None when all have been sent."""
-        while self._started == self._allowed < self.users:
+        while self._started < self.users and self._started >= self._allowed:
             self._opened.clear()
             await self._opened.wait()
-        if self._started == self.users:
-            return None
+        return self._take() if self.left else None
+
+    def _take(self) -> int:
         self._started += 1
         return self._started - 1
 
@@ -151,8 +197,11 @@ class Load:
         if answer.is_rejection:
             self.rejected[str(answer.status)] += 1
         if (entry := self._script.entry(command, answer, tries)) is not None:
-            self._ledger.write(entry)
-        return self._script.note(command, answer)
+            self._ledger.write(msgspec.structs.replace(entry, at=round(time.time(), 3)))
+        target = self._script.note(command, answer)
+        if not answer.is_rejection:
+            self.silence.end(target.id)
+        return target
 
     async def _send(self, session: aiohttp.ClientSession, command: Command) -> Answer:
         """Send a command once."""

@@ -12,6 +12,11 @@ class Strike(Enum):
     KILL = "SIGKILL"
     END = "SIGTERM"
     PAUSE = "it is stopped for longer than a lease"
+    POWER_OFF = "all of its processes are killed, and start again later"
+    CUT = "its cable is pulled, and plugged in later"
+    CUT_FROM_STANDBYS = "nothing passes between it and the other database hosts"
+    HAND_OVER = "it is told to hand over to another one"
+    SLOW = "its cable delays each packet, and loses some"
 
 
 class Target(Enum):
@@ -21,6 +26,7 @@ class Target(Enum):
     EVERY_INSTANCE = "all instances, one after the other"
     POSTGRES = "postgres"
     MONGODB = "mongodb"
+    PRIMARY_HOST = "the host of the PostgreSQL that writes, in a cell chosen by chance"
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,22 @@ FAULTS = {
         Fault("rolling-restart", Strike.END, Target.EVERY_INSTANCE),
     )
 }
+
+#: The same for a stack of several hosts (`--hosts`).
+HOST_FAULTS = {
+    fault.name: fault
+    for fault in (
+        Fault("kill-host", Strike.POWER_OFF, Target.PRIMARY_HOST),
+        Fault("cut-host", Strike.CUT, Target.PRIMARY_HOST),
+        Fault("cut-primary-from-standbys", Strike.CUT_FROM_STANDBYS, Target.PRIMARY_HOST),
+        Fault("failover-postgres", Strike.HAND_OVER, Target.POSTGRES),
+        Fault("failover-mongodb", Strike.HAND_OVER, Target.MONGODB),
+        Fault("slow-cable", Strike.SLOW, Target.PRIMARY_HOST),
+    )
+}
+#: What only hosts with cables of their own allow, and what only a cell of several database hosts does.
+OF_CABLES = frozenset({Strike.CUT, Strike.CUT_FROM_STANDBYS, Strike.SLOW})
+OF_STANDBYS = frozenset({Strike.CUT_FROM_STANDBYS, Strike.HAND_OVER})
 
 MOST_OF_A_KIND = 100  # as a share: one connection sends them one after the other
 

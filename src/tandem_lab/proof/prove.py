@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import asyncpg
 from pymongo.errors import PyMongoError
@@ -12,9 +12,11 @@ from pymongo.errors import PyMongoError
 from tandem_lab.errors import LabError
 from tandem_lab.meanwhile import meanwhile
 from tandem_lab.proof.aggregate_commands import AggregateScript
+from tandem_lab.proof.cells import check_equality, check_reads, reasons_of
 from tandem_lab.proof.commands import Script, UserScript
 from tandem_lab.proof.compare import compare
 from tandem_lab.proof.faults import Faults, order_of
+from tandem_lab.proof.host_faults import FaultsOfHosts, cannot_strike
 from tandem_lab.proof.ledger import Ledger
 from tandem_lab.proof.load import Load, Stalled
 from tandem_lab.proof.plan import Plan, Tell
@@ -49,6 +51,8 @@ async def prove(system: System, plan: Plan, tell: Tell) -> Verdict:
         LabError: it cannot be carried out; says why.
     """
     began = time.monotonic()
+    left_out = {} if system.hosts is None else await cannot_strike(system.hosts, plan.faults)
+    plan = replace(plan, faults=[fault for fault in plan.faults if fault.name not in left_out])
     if await system.knows(plan.seed):
         msg = f"The run {plan.seed!r} has {system.things} already. Name a new one with --seed."
         raise LabError(msg)
@@ -63,6 +67,11 @@ async def prove(system: System, plan: Plan, tell: Tell) -> Verdict:
             progress.now("comparing ledger, PostgreSQL and MongoDB")
             try:
                 counts = await compare(system, plan.seed, plan.ledger)
+                if system.hosts is not None:
+                    progress.now("reading through the load balancer, and verifying each cell")
+                    await check_reads(system.url, plan.ledger, counts)
+                    await check_equality(system.cells, counts)
+                reasons = await reasons_of(system, counts, faults, plan.ledger)
             except (OSError, TimeoutError, asyncpg.PostgresError, PyMongoError) as error:
                 msg = f"The databases do not answer any more ({error}). The ledger is {plan.ledger}."
                 raise LabError(msg) from None
@@ -79,6 +88,9 @@ async def prove(system: System, plan: Plan, tell: Tell) -> Verdict:
         mix=str(plan.mix),
         things=system.things,
         rejected=dict(load.rejected),
+        cells=len(system.cells) if system.hosts else 0,
+        reasons=reasons,
+        left_out=[f"{name}: {why}." for name, why in left_out.items()],
     )
 
 
@@ -104,7 +116,11 @@ async def _push(system: System, plan: Plan, load: Load, progress: _Progress) -> 
     """
     # The same seed makes the same choices in every version of Python.
     dice = random.Random(plan.random_seed)  # noqa: S311 - it must be repeatable
-    faults = Faults(system, load, dice, plan.patience_seconds)
+    faults = (
+        Faults(system, load, dice, plan.patience_seconds)
+        if system.hosts is None
+        else FaultsOfHosts(system, system.hosts, load, dice, plan.patience_seconds)
+    )
     order, reports = order_of(plan.faults, dice), []
     try:
         for number, (fault, moment) in enumerate(order):
@@ -127,7 +143,7 @@ async def _push(system: System, plan: Plan, load: Load, progress: _Progress) -> 
 async def _drain(system: System, plan: Plan) -> None:
     """Wait until no user of the run is pending, or until their number does not decrease any more."""
     least, since = None, time.monotonic()
-    while (pending := await system.ask(system.questions.pending_of_run, plan.seed)) != 0:
+    while (pending := await system.count(system.questions.pending_of_run, plan.seed)) != 0:
         if pending is not None and (least is None or pending < least):
             least, since = pending, time.monotonic()
         if time.monotonic() - since > plan.patience_seconds:

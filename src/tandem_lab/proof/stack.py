@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,11 +14,13 @@ import psutil
 from pymongo.errors import PyMongoError
 
 from tandem.aggregates import Aggregate
+from tandem.ids import cell_of
 from tandem.kernel import UnsuitableServer
 from tandem.mongodb.client import collection_of, open_client
 from tandem.mongodb.generations import Generation
 from tandem.user_query.database import COLLECTION
 from tandem_lab.errors import LabError
+from tandem_lab.hosts import Hosts
 from tandem_stack.ports import http_status
 from tandem_stack.status import Status, read_status
 
@@ -56,15 +58,47 @@ ABOUT_A_KIND = Questions(
 
 
 @dataclass(frozen=True)
+class Cell:
+    """A PostgreSQL and the MongoDB beside it. `number` is None in a system without cells, which has one."""
+
+    postgres_url: str
+    mongodb_url: str
+    number: int | None = None
+
+    def has(self, id_: int) -> bool:
+        """Whether an id is one of this cell's."""
+        return self.number in {None, cell_of(id_)}
+
+    @asynccontextmanager
+    async def postgres(self, timeout_seconds: float = ANSWER_SECONDS) -> AsyncIterator[asyncpg.Connection]:
+        """A new connection to PostgreSQL, on which each answer may take this long."""
+        seconds = timeout_seconds
+        connection = await asyncpg.connect(self.postgres_url, timeout=seconds, command_timeout=seconds)
+        try:
+            yield connection
+        finally:
+            await connection.close(timeout=seconds)
+
+    async def ask(self, question: str, *arguments: Any) -> Any:
+        """The one value that a query of PostgreSQL returns, or None if PostgreSQL does not answer."""
+        try:
+            async with self.postgres() as connection:
+                return await connection.fetchval(question, *arguments)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            return None
+
+
+@dataclass(frozen=True)
 class System:
     """The system under proof. `data_dir` is that of the stack, or None for another deployment."""
 
     url: str
-    postgres_url: str
-    mongodb_url: str
+    cells: Sequence[Cell]
     data_dir: Path | None = None
     #: Whose proof it is; None: that of users.
     aggregate: Aggregate[Any] | None = None
+    #: The hosts of a stack that has several.
+    hosts: Hosts | None = None
 
     @property
     def things(self) -> str:
@@ -104,32 +138,26 @@ class System:
         ports = {instance.app_id: instance.port for instance in self._status().instances}
         return part not in ports or await http_status(ports[part], "/health/ready") == 200
 
-    @asynccontextmanager
-    async def postgres(self, timeout_seconds: float = ANSWER_SECONDS) -> AsyncIterator[asyncpg.Connection]:
-        """A new connection to PostgreSQL, on which each answer may take this long."""
-        seconds = timeout_seconds
-        connection = await asyncpg.connect(self.postgres_url, timeout=seconds, command_timeout=seconds)
-        try:
-            yield connection
-        finally:
-            await connection.close(timeout=seconds)
+    def cell_of(self, id_: int) -> Cell:
+        """The cell that an id names; the first one for an id that names none of them."""
+        return next((cell for cell in self.cells if cell.has(id_)), self.cells[0])
 
-    async def ask(self, question: str, *arguments: Any) -> Any:
-        """The one value that a query of PostgreSQL returns, or None if PostgreSQL does not answer."""
-        try:
-            async with self.postgres() as connection:
-                return await connection.fetchval(question, *arguments)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            return None
+    async def count(self, question: str, *arguments: Any) -> int | None:
+        """The sum of what the PostgreSQL of every cell answers; None if one does not answer."""
+        found = [await cell.ask(question, *arguments) for cell in self.cells]
+        return None if None in found else sum(found)
 
     async def knows(self, seed: str) -> bool:
-        """Whether either database has users of this run already.
+        """Whether a database has users of this run already.
 
         Raises:
             LabError: one of them cannot be read; says which, and why.
         """
+        return any([await self._knows(cell, seed) for cell in self.cells])
+
+    async def _knows(self, cell: Cell, seed: str) -> bool:
         try:
-            async with self.postgres() as connection:
+            async with cell.postgres() as connection:
                 in_postgres = await connection.fetchval(self.questions.run_is_known, seed)
                 name = await self.collection(connection)
         except asyncpg.UndefinedTableError:
@@ -140,9 +168,8 @@ class System:
             raise LabError(msg) from None
         try:
             deadline = timedelta(seconds=ANSWER_SECONDS)
-            async with open_client(self.mongodb_url, name="prove", deadline=deadline) as client:
-                collection = collection_of(client, name)
-                in_mongodb = await collection.find_one({"seed": seed}, {"_id": 1})
+            async with open_client(cell.mongodb_url, name="prove", deadline=deadline) as client:
+                in_mongodb = await collection_of(client, name).find_one({"seed": seed}, {"_id": 1})
         except (PyMongoError, UnsuitableServer) as error:
             reason = str(error).partition(", Timeout:")[0]
             msg = f"Its MongoDB cannot be read ({reason}). Check that it runs, and --mongodb-url."
@@ -151,6 +178,12 @@ class System:
 
     def _status(self) -> Status:
         return (read_status(self.data_dir) if self.data_dir else None) or Status()
+
+
+def system_of_hosts(running: Status, data_dir: Path) -> System:
+    """The system that runs on several hosts."""
+    cells = [Cell(str(each.postgres_url), str(each.mongodb_url), each.number) for each in running.cells]
+    return System(str(running.url), cells, data_dir, hosts=Hosts(data_dir))
 
 
 @contextmanager

@@ -17,6 +17,9 @@ class Failure(StrEnum):
     UNACKNOWLEDGED = "unacknowledged"
     PENDING = "pending"
     DEAD_LETTER = "dead_letters"
+    MISPLACED = "misplaced"
+    UNREADABLE = "unreadable"
+    UNEQUAL = "unequal"
 
 
 class FaultReport(msgspec.Struct, frozen=True, rename="camel"):
@@ -32,6 +35,10 @@ class FaultReport(msgspec.Struct, frozen=True, rename="camel"):
     #: The time from the fault until every part was ready and a user acknowledged after that was SYNCRONIZED.
     #: By then other instances had synchronized the users of a stopped one. None: this did not happen in time.
     seconds_to_recover: float | None
+    #: The longest time in which no command was acknowledged: of the cell that it happened to, or of all.
+    seconds_without_commits: float = 0.0
+    #: When it began, in seconds since 1970.
+    began_at: float = 0.0
 
 
 class Counts(msgspec.Struct, rename="camel"):
@@ -60,6 +67,12 @@ class Counts(msgspec.Struct, rename="camel"):
     resurrected: int = 0
     #: Versions of which no acknowledged command is the cause.
     unacknowledged: int = 0
+    #: Of several cells: ids that name another cell than the one they are in.
+    misplaced: int = 0
+    #: Of cells: users that a read through the load balancer did not show as they were acknowledged.
+    unreadable: int = 0
+    #: Of cells: what `tandem verify` found to differ, whoever has written it.
+    unequal: int = 0
     #: The first ids of each kind of failure.
     examples: dict[str, list[int]] = {}
 
@@ -90,6 +103,12 @@ class Verdict(msgspec.Struct, frozen=True, rename="camel"):
     things: str = "users"
     #: How many commands were rejected because of what others had done, by status. This is no failure.
     rejected: dict[str, int] = {}
+    #: How many cells; 0: a system without cells.
+    cells: int = 0
+    #: What explains the failures, in sentences.
+    reasons: list[str] = []
+    #: Faults that could not be tried, each with the reason.
+    left_out: list[str] = []
 
 
 def is_proven(users: int, counts: Counts, faults: list[FaultReport]) -> bool:

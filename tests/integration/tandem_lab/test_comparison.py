@@ -7,6 +7,7 @@ from systems import commands, create
 from tandem.cqrs import Idempotency
 from tandem_lab.proof.compare import compare
 from tandem_lab.proof.ledger import Acknowledged, content_hash
+from tandem_lab.proof.stack import Cell
 from tandem_lab.proof.stack import System as SystemUnderProof
 
 SEED = "tampered"
@@ -37,11 +38,11 @@ class Run:
         with self.path.open("ab") as file:
             file.write(msgspec.json.encode(Acknowledged(key, user_id, SEED, content)) + b"\n")
 
-    async def compared(self):
-        """All counts but those that are zero, and the examples."""
+    async def compared(self, number=None):
+        """All counts but those that are zero, and the examples, as a system without cells or as this cell."""
         urls = self.system.urls
-        under_proof = SystemUnderProof("", urls.postgres_service_url, urls.mongodb_service_url)
-        counts = await compare(under_proof, SEED, self.path)
+        cell = Cell(urls.postgres_service_url, urls.mongodb_service_url, number)
+        counts = await compare(SystemUnderProof("", [cell]), SEED, self.path)
         fields = {name: getattr(counts, name) for name in counts.__struct_fields__}
         return {name: value for name, value in fields.items() if value}
 
@@ -188,3 +189,12 @@ async def test_a_dead_letter_is_neither_lost_nor_proved(run):
     )
     found = await run.compared()
     assert (found["dead_letters"], "lost" in found, "differing" in found) == (1, False, False)
+
+
+async def test_a_cell_has_no_users_of_another_one(run):
+    """These ids, which begin with 1, are those of a system that had no cells: they are cell 0's."""
+    assert await run.compared(number=0) == SOUND
+    found = await run.compared(number=7)
+    # Each is in the ledger with an id of a cell that there is not, and in cell 7 with an id of another.
+    assert found["misplaced"] == 2 * USERS
+    assert "lost" not in found

@@ -10,6 +10,7 @@ from command_line import run_tandem
 from tandem_lab.errors import LabError
 from tandem_lab.proof.plan import CREATIONS, Plan
 from tandem_lab.proof.prove import prove
+from tandem_lab.proof.stack import Cell
 from tandem_lab.proof.stack import System as SystemUnderProof
 from up_process import Up
 
@@ -31,6 +32,9 @@ DATABASES = (
         (("--seed", "übung"), 2, "--seed"),
         (("--seed", "../elsewhere"), 2, "--seed"),
         (("--data-dir", "nowhere"), 1, "tandem up"),
+        (("--hosts", "--fault", "kill-postgres"), 2, "no fault of hosts. There are: kill-host"),
+        (("--cells", "3"), 2, "add --hosts"),
+        (("--hosts", "--aggregate", "orders"), 2, "leave --url and --aggregate out"),
         (NOWHERE, 2, "--postgres-url and --mongodb-url"),
         ((*NOWHERE, *DATABASES, "--fault", "kill-mongodb"), 2, "tandem up"),
         ((*NOWHERE, *DATABASES), 1, "does not answer"),
@@ -87,7 +91,7 @@ async def test_a_system_that_refuses_the_users_ends_the_proof_and_says_why(syste
         ledger=tmp_path / "ledger.jsonl",
     )
     with pytest.raises(LabError, match=r"answered 400 .*seed"):
-        await prove(SystemUnderProof(str(served.client.base_url), *urls), plan, lambda *_: None)
+        await prove(SystemUnderProof(str(served.client.base_url), [Cell(*urls)]), plan, lambda *_: None)
 
 
 async def test_without_its_extra_the_proof_says_what_to_install_and_other_commands_work(serve):

@@ -3,10 +3,11 @@
 import asyncio
 from pathlib import Path
 
+from tandem.ids import CELL_STEP, FIRST_ID_OF_CELLS
 from tandem_lab.meanwhile import meanwhile
 from tandem_lab.proof.commands import UserScript
 from tandem_lab.proof.ledger import Ledger
-from tandem_lab.proof.load import TRICKLE_PER_SECOND, Load
+from tandem_lab.proof.load import TRICKLE_PER_SECOND, Load, Silence
 from tandem_lab.proof.plan import CREATIONS, Plan
 from waiting import until
 
@@ -16,11 +17,6 @@ async def until_left(load: Load, count: int) -> None:
         return load.left == count
 
     await until(is_left, f"{count} users left")
-
-
-async def send_all(load: Load) -> None:
-    while await load._next() is not None:
-        pass
 
 
 async def test_a_fault_that_lasts_leaves_users_to_show_that_the_flow_has_recovered(tmp_path: Path):
@@ -34,11 +30,23 @@ async def test_a_fault_that_lasts_leaves_users_to_show_that_the_flow_has_recover
         patience_seconds=5,
         ledger=tmp_path / "ledger",
     )
-    load = Load("", plan, Ledger(plan.ledger), UserScript("kept", CREATIONS))
-    async with meanwhile(send_all(load)):
+    load = Load("http://127.0.0.1:1", plan, Ledger(plan.ledger), UserScript("kept", CREATIONS))
+    async with load.running(connections=1):
         async with meanwhile(load.trickle(keep=3)):
             await until_left(load, 3)
             await asyncio.sleep(5 / TRICKLE_PER_SECOND)
             assert load.left == 3
         async with meanwhile(load.trickle()):
             await until_left(load, 0)
+
+
+def test_a_silence_is_a_cells_own_and_lasts_until_it_acknowledges_something():
+    now = 100.0
+    silence = Silence(lambda: now)
+    silence.end(FIRST_ID_OF_CELLS + 7)
+    now = 104.0
+    silence.end(FIRST_ID_OF_CELLS + CELL_STEP + 7)
+    now = 105.0
+    assert (silence.last(7), silence.longest(7), silence.longest(3)) == (104.0, 4.0, 5.0)
+    silence.begin()
+    assert (silence.longest(7), silence.longest(3)) == (0.0, 0.0)
