@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import msgspec
@@ -12,7 +13,7 @@ import msgspec
 from tandem_lab.bench.children import child, last_words
 from tandem_lab.bench.generator import Outcome, Plan
 from tandem_lab.bench.load_kinds import Kind
-from tandem_lab.bench.probe import Probe, Usage
+from tandem_lab.bench.probe import Usage
 from tandem_lab.bench.results import GeneratorCost, Measurement
 from tandem_lab.errors import GeneratorFailed
 from tandem_lab.histogram import LatencyHistogram
@@ -68,8 +69,15 @@ class Run(msgspec.Struct, frozen=True):
         )
 
 
+class UsageProbe(Protocol):
+    """Knows what has been used so far."""
+
+    async def usage(self) -> Usage:
+        """All totals now."""
+
+
 async def carry_out(
-    probe: Probe, plan: Plan, until_done: Callable[[Outcome], Awaitable[None]] | None = None
+    probe: UsageProbe, plan: Plan, until_done: Callable[[Outcome], Awaitable[None]] | None = None
 ) -> Run:
     """Send the plan's requests, and count what is used until `until_done` has returned.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element, fromstring, tostring
 
 from tandem_lab.bench.results import Report
-from tandem_lab.report import answer, plots, scaling, tables
+from tandem_lab.report import answer, cells, plots, scaling, tables
 from tandem_lab.report.markup import Content, add
 from tandem_lab.report.runs import Loads
 from tandem_lab.report.thresholds import ThresholdOutcome
@@ -41,7 +41,8 @@ def _contents(report: Report, thresholds: Sequence[ThresholdOutcome]) -> dict[st
         "revision": [str(report.environment.get("revision") or "unknown")],
         "command": [shlex.join(report.command)],
         "warnings": answer.warning_boxes(loads),
-        "sentences": (scaling if report.kind == "scale" else answer).sentences(loads),
+        "sentences": cells.sentences(loads)
+        or (scaling if report.kind == "scale" else answer).sentences(loads),
         "numbers": answer.big_numbers(loads),
         "durability": answer.durability(loads),
         "verdict": answer.verdict(thresholds),
@@ -50,6 +51,7 @@ def _contents(report: Report, thresholds: Sequence[ThresholdOutcome]) -> dict[st
         "latency": plots.latency(loads),
         "open-loop": plots.open_loop(loads),
         "cpu": plots.cpu(loads),
+        "cells": cells.by_cells(loads),
         "instances": scaling.over_instances(loads),
         "connections": scaling.over_connections(loads),
         "baselines": tables.baselines(loads),

@@ -73,7 +73,7 @@ def over_instances(loads: Loads) -> list[Content]:
     header = ("instances", "CPU of all servers, µs/user", *ratios_to_one, "fairness, least", "what limits it")
     limits = table("What stands in the way", header, rows)
     return [
-        *_curve("instances", found),
+        *curve("instances", found),
         limits,
         _too_few_cores(max(found), loads),
         *_prediction(found, loads),
@@ -86,7 +86,7 @@ def over_connections(loads: Loads) -> list[Content]:
     for each in loads.all:
         tried.setdefault((each.key.instances, each.key.through_nginx), []).append(each)
     found = max((_by(each, "connections") for each in tried.values()), key=len, default={})
-    return _curve("connections", found) if len(found) > ENOUGH_POINTS else []
+    return curve("connections", found) if len(found) > ENOUGH_POINTS else []
 
 
 def _behind_nginx(loads: Loads) -> list[Runs]:
@@ -120,7 +120,8 @@ def _too_few_cores(instances: int, loads: Loads) -> Content:
     )
 
 
-def _curve(what: str, found: Mapping[int, Runs]) -> list[Content]:
+def curve(what: str, found: Mapping[int, Runs]) -> list[Content]:
+    """Throughput by N, measured and by the law, as a picture and in tables."""
     throughputs = {n: [rate_of(each) for each in runs.measurements] for n, runs in found.items()}
     fit, table_rows = fit_scalability(throughputs), speed_up_table(throughputs)
     first, last = min(throughputs), max(throughputs)
