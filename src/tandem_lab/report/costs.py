@@ -10,13 +10,13 @@ from tandem_lab.report.runs import Loads, Runs
 
 #: What `tandem plan` goes by where it is given no report. docs/capacity.md says how it was measured.
 DOCUMENTED = Costs(
-    cpu_us={"instances": 81.0, "postgres": 45.0, "mongodb": 40.0, "haproxy": 25.0},
+    cpu_us={"instances": 100.0, "postgres": 44.0, "mongodb": 23.0, "haproxy": 64.0},
     event_loop_us=81.0,
-    logged_bytes={"postgres": 2916.0, "mongodb": 450.0},
-    stored_bytes={"postgres": 3000.0, "mongodb": 900.0},
-    error=0.15,
-    error_is="TODO",
-    source="TODO",
+    logged_bytes={"postgres": 3600.0, "mongodb": 450.0},
+    stored_bytes={"postgres": 3090.0, "mongodb": 580.0},
+    error=0.13,
+    error_is="how far the prediction for four cells was off, in the worse of two runs",
+    source="documented figures of 27 November 2026, of 2 cores (docs/capacity.md); --from takes your own",
 )
 
 

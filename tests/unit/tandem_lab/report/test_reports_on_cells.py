@@ -3,11 +3,16 @@
 import msgspec
 import pytest
 
+from places import DATA
 from reports import closed, over_cells, quiet
+from tandem_lab.bench.results import Report
 from tandem_lab.capacity import Machine, plan
 from tandem_lab.errors import LabError
-from tandem_lab.report.costs import costs_of
+from tandem_lab.report.costs import costs_of, prediction_of
+from tandem_lab.report.costs import over_cells as over_cells_of
 from tandem_lab.report.page import page_of
+from tandem_lab.report.runs import Loads
+from tandem_lab.saturation import predicted_capacity
 
 
 def test_the_curve_over_cells_stands_beside_the_law_and_the_prediction():
@@ -44,3 +49,16 @@ def test_a_report_that_does_not_know_what_a_user_takes_is_no_ground_for_a_plan()
     for report in (quiet(*closed([900.0])), quiet()):
         with pytest.raises(LabError, match="Measure again"):
             costs_of(report)
+
+
+def test_of_a_real_report_four_cells_carry_what_one_and_two_predict_and_what_their_cpu_allows():
+    """`tandem scale --cells 1,2,4` of 27 November 2026, in two rounds, with a quarter of a core a cell."""
+    report = msgspec.json.decode((DATA / "cells_report.json").read_bytes(), type=Report)
+    loads = Loads(report)
+    found = prediction_of(loads)
+    assert (found.cells, found.from_cells) == (4, (1, 2))
+    assert found.error < 0.15
+    of_one = over_cells_of(loads)[1].typical.cpu_us_per_user
+    cpu = {name: of_one[name] for name in ("instances", "postgres", "mongodb")}
+    assert predicted_capacity(cpu, cores=1, threads={}) == pytest.approx(found.measured, rel=0.15)
+    assert plan(costs_of(report), Machine(), 10_000, 1e9).is_storage_bound
