@@ -5,13 +5,20 @@ python scripts/manifests.py          (`make manifests`)
 Kustomize reads no file outside of its folders, so these are files of their own, and a test compares them.
 """
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from string import Template
 from textwrap import indent
 
+from tandem_stack.haproxy import CellInstances, configuration, slots_map
+
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "kubernetes"
+# The cells of overlays/cells.
+CELLS = (0, 1)
+# Where the pods of HAProxy have its configuration.
+MOUNTED = Path("/usr/local/etc/haproxy")
 ALERTS = ROOT / "infra" / "prometheus" / "alerts.yml"
 HAPROXY = ROOT / "src" / "tandem_stack" / "haproxy.cfg.template"
 MADE = "# Made by `make manifests` from {}: change that.\n"
@@ -50,11 +57,38 @@ def one_cell() -> str:
     return MADE.format("src/tandem_stack/haproxy.cfg.template") + filled_in
 
 
+def cells() -> str:
+    """The same for instances of several cells.
+
+    What is made for addresses that are known has one server for each, and says that it is up where the one of
+    the same name in another backend is. Of names that lead to many pods each backend has servers of its own,
+    and asks them itself.
+    """
+    instances = [CellInstances(number=number, addresses=[f"cell-{number}"]) for number in CELLS]
+    made = configuration(LISTEN, instances, MOUNTED / "slots.map")
+    asked = dict(re.findall(r"^backend (\w+) from .*\n    option httpchk GET (\S+)$", made, re.MULTILINE))
+    lines: list[str] = []
+    for line in made.splitlines():
+        server = re.fullmatch(r"    server (\S+) \S+(?: no-check track (\w+)/\S+)?( backup)?", line)
+        if server is None:
+            lines.append(line)
+            continue
+        cell, tracked, backup = server.groups(default="")
+        if tracked and not lines[-1].startswith("    server-template"):
+            lines.append(f"    option httpchk GET {asked[tracked]}")
+        name = f"tandem-instances-{cell}.tandem.svc.cluster.local:8080"
+        lines.append(f"    server-template {cell}- {MOST_INSTANCES} {name} {BY_NAME}{backup}")
+    return MADE.format("src/tandem_stack/haproxy.py") + "\n".join(lines) + "\n"
+
+
 def files() -> dict[str, str]:
     """The path in kubernetes/ to the text."""
     return {
         "components/monitoring/rules.yaml": rules(),
         "overlays/one-cell/haproxy.cfg": one_cell(),
+        "overlays/cells/haproxy.cfg": cells(),
+        # As docs/deploy.md has it: cell 0 was there before.
+        "overlays/cells/slots.map": slots_map([CELLS[: slot % 2 + 1] for slot in range(1024)]),
     }
 
 

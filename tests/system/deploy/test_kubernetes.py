@@ -155,10 +155,11 @@ def test_what_is_configured_are_settings(built):
         assert set(settings(built, workload)) <= known | {f"{name}_FILE" for name in SECRETS}
 
 
-def test_an_instance_and_its_migration_are_of_the_same_cell(built):
+def test_an_instance_and_its_migration_are_of_the_same_cell_and_want_a_synchronous_standby(built):
     cells = [settings(built, each)["CELL"] for each in instances(built)]
     assert cells == [str(number) for number in range(len(cells))]
     assert [settings(built, each)["CELL"] for each in migrations(built)] == cells
+    assert {settings(built, each)["REQUIRE_SYNCHRONOUS_STANDBY"] for each in instances(built)} == {"true"}
 
 
 def test_every_cell_knows_all_cells_where_there_are_several(built):
