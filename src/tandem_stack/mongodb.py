@@ -212,8 +212,7 @@ class MongoDB:
                 if self._itself == self._hosts[0]:
                     await self._make_replica_set(client.admin)
                 hello = await client.admin.command("hello")
-                follows = hello.get("secondary") and len(self._hosts) > 1
-                return bool(hello["isWritablePrimary"] or follows)
+                return bool(hello["isWritablePrimary"] or (hello.get("secondary") and hello.get("primary")))
         except PyMongoError:
             return False
 

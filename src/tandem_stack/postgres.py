@@ -186,7 +186,7 @@ async def make_roles(
     """
     try:
         await _make_roles(superuser_url, memory, sees_standbys=sees_standbys)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         raise failure(f"PostgreSQL could not make its roles: {error}", server) from None
 
 

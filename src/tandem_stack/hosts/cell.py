@@ -22,7 +22,7 @@ from tandem_stack.waiting import until
 MONGODB_PORT, INSTANCE_PORT = 27017, 8080
 # A quarter of a gigabyte is the least that mongod takes.
 SMALL_MONGODB = {"--wiredTigerCacheSizeGB": "0.25", "--oplogSize": "256"}
-STANDBY_SECONDS = 120.0
+PRIMARY_SECONDS = 180.0
 
 #: Starts services at the same time, and returns when all are ready.
 Start = Callable[[Iterable[Service]], Awaitable[None]]
@@ -119,18 +119,18 @@ class Cell:
         services = [server.service for server in self._patronis]
         await start([*services, *(server.service for server in self._mongodbs)])
         server = services[0].program
+        # After a loss of all hosts, Patroni chooses a primary when the lease of the last one has run out.
+        if not await until(self._takes_commits, PRIMARY_SECONDS):
+            what = f"Cell {self.number} has no PostgreSQL that takes commits after {PRIMARY_SECONDS:.0f} s"
+            raise StackError(f"{what}. The reason is in {server.log}, or in the logs of its other hosts.")
         superuser = self._postgres_url("postgres", "postgres")
         await postgres.make_roles(superuser, self.memory, server, sees_standbys=True)
         await self._mongodbs[0].make_roles()
-        if self.synchronous and not await until(self._has_standby, STANDBY_SECONDS):
-            what = f"No standby of cell {self.number} became synchronous in {STANDBY_SECONDS:.0f} s"
-            msg = f"{what}. The reason is in {server.log}, or in the logs of the other hosts."
-            raise StackError(msg)
 
-    async def _has_standby(self) -> bool:
-        """Whether commits wait for a standby."""
-        roles = await roles_of_postgres(self.database_hosts)
-        return Roles.SYNCHRONOUS_STANDBY in roles.values()
+    async def _takes_commits(self) -> bool:
+        """Whether there is a primary, and a standby that commits wait for if they are to."""
+        roles = set((await roles_of_postgres(self.database_hosts)).values())
+        return roles >= {Roles.PRIMARY} | ({Roles.SYNCHRONOUS_STANDBY} if self.synchronous else set())
 
     @cached_property
     def _patronis(self) -> Sequence[Patroni]:
