@@ -1,4 +1,4 @@
-"""The cells of a system: each other one is read with a few connections, and asked for keys that came from it.
+"""The cells of a system, for the reads of this instance: each other cell is read with a few connections.
 
 Which cells there are stands in the file CELLS_FILE, which is looked at once a second: cells come and go while
 the instance runs. One that is away keeps nothing from starting. It is left out of what is asked of all, and
@@ -85,11 +85,11 @@ class _OtherCell:
         other = {"cell": cell.number, "cells_file": "", "event_archive_dir": ""}
         settings = msgspec.structs.replace(settings, **other, **self.urls)
         self._client = open_client(cell.mongodb_url, name=name, deadline=deadline)
-        self.database = Database.connect_later(
+        self._database = Database.connect_later(
             cell.postgres_url, name=name, deadline=deadline, connections=CONNECTIONS
         )
-        adapters = adapters_of(settings, self.database, self._client, aggregates)
-        others = others_of(self.database, adapters.users.read, adapters.own)
+        adapters = adapters_of(settings, self._database, self._client, aggregates)
+        others = others_of(self._database, adapters.users.read, adapters.own)
         flows = {
             kind: AggregateFlow(each.aggregate, Stores(each.store, each.documents, others), lambda: 0)
             for kind, each in adapters.own.items()
@@ -102,7 +102,7 @@ class _OtherCell:
         )
         self.voices = Voices(
             cell.number,
-            {Store.POSTGRESQL: self.database.answers, Store.MONGODB: adapters.mongodb_answers},
+            {Store.POSTGRESQL: self._database.answers, Store.MONGODB: adapters.mongodb_answers},
         )
         # When it was last seen which collections are read, by a clock that goes on while we are frozen.
         self._followed_at = float("-inf")
@@ -135,7 +135,7 @@ class _OtherCell:
                 coalescer.stop()
         for coalescer in (*reads.command_service.coalescers, *reads.query_service.coalescers):
             coalescer.stop()
-        await self.database.close()
+        await self._database.close()
         await self._client.close()
 
 
@@ -171,16 +171,6 @@ class Cells:
             return Part(number, pick(cell.reads), cell.voices.of[store])
 
         return Everywhere(pick(self.own), self.number, self._voices.of[store], self._others, part_of)
-
-    def database(self, number: int) -> Database:
-        """PostgreSQL of another cell.
-
-        Raises:
-            Unavailable: the file names no such cell.
-        """
-        if number not in self._others:
-            raise Unavailable(f"PostgreSQL of cell {number} is not known")
-        return self._others[number].database
 
     def heard(self) -> Mapping[tuple[str, str], bool]:
         """Whether each database was heard last, by its cell and its name; nothing where there is one cell."""

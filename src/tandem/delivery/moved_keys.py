@@ -106,7 +106,7 @@ class MovedKeys(Generic[R]):
     Args:
         placement: says which cells those are.
         own: this cell's table of keys.
-        other: that of another cell, by its number; raises `Unavailable` where there is none.
+        other: that of another cell, by its number; raises `Unavailable` where it cannot be reached.
         replay: makes of what a command has got what a later one with its key gets.
     """
 
