@@ -4,6 +4,7 @@ import hashlib
 import os
 import random
 from collections.abc import Callable
+from pathlib import Path
 
 import psutil
 
@@ -25,7 +26,7 @@ class HostMaker:
     def __init__(self, folder: DataFolder, report: Report) -> None:
         self._folder = folder
         self._report = report
-        self._word = _word(folder)
+        self._word = word_of(folder.path)
         self.memory = folder.remember()
         self.network: Network = Loopback()
 
@@ -122,13 +123,13 @@ def remove_leftovers(folder: DataFolder) -> None:
     """Take away what an earlier run on this data folder has left: processes, namespaces, control groups."""
     end_leftovers(folder.servers)
     if os.geteuid() == 0:
-        Namespaces(_word(folder), "").remove()
-        remove_quotas(_word(folder))
+        Namespaces(word_of(folder.path), "").remove()
+        remove_quotas(word_of(folder.path))
 
 
-def _word(folder: DataFolder) -> str:
+def word_of(data_dir: Path) -> str:
     """What begins all names that this data folder gives, in 10 letters."""
-    return f"td{hashlib.sha256(bytes(folder.path)).hexdigest()[:8]}"
+    return f"td{hashlib.sha256(bytes(data_dir)).hexdigest()[:8]}"
 
 
 def _used_bytes(first: str) -> set[str]:

@@ -3,13 +3,11 @@
 import asyncio
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
-import psutil
 import pytest
 
 from command_line import finished
@@ -17,6 +15,7 @@ from hosts import Hosts
 from tandem_stack.errors import StackError
 from tandem_stack.hosts import control
 from tandem_stack.hosts.desired import DesiredCell, read_desired, write_desired
+from tandem_stack.hosts.making import word_of
 from tandem_stack.processes import children
 from up_process import StartStack, Up, is_alive, requires_root, run_up
 from waiting import eventually
@@ -24,30 +23,14 @@ from waiting import eventually
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), requires_root]
 
 
-def namespaces() -> set[str]:
-    return set(
-        subprocess.run(
-            ["ip", "-o", "netns", "list"], capture_output=True, text=True, check=True
-        ).stdout.split()
-    )
-
-
-def groups() -> set[Path]:
-    return {path for place in ("/sys/fs/cgroup/cpu", "/sys/fs/cgroup") for path in Path(place).glob("td*-c*")}
-
-
-def traces() -> set[object]:
-    """All that a stack makes besides processes."""
-    return {*namespaces(), *groups(), *(name for name in psutil.net_if_addrs() if name.startswith("td"))}
+def traces(data_dir: Path) -> set[object]:
+    """All that the stack on this data folder has made besides processes."""
+    places = ("/run/netns", "/sys/class/net", "/sys/fs/cgroup/cpu", "/sys/fs/cgroup")
+    return {path for place in places for path in Path(place).glob(f"{word_of(data_dir)}-*")}
 
 
 @pytest.fixture(scope="module")
-def before() -> set[object]:
-    return traces()
-
-
-@pytest.fixture(scope="module")
-def cells(before: set[object], place: Path) -> Iterator[Hosts]:
+def cells(place: Path) -> Iterator[Hosts]:
     """Two cells of one database host each, which may use half of a core."""
     with run_up(place / "cells", "--hosts", "--cells", "2", "--cpu-per-cell", "0.5") as running:
         yield Hosts(running)
@@ -67,7 +50,7 @@ def test_both_cells_take_users_and_all_are_read_by_one_address(cells: Hosts):
 
 
 def test_what_runs_on_a_cells_hosts_shares_one_quota(cells: Hosts):
-    if not groups():
+    if not any("cgroup" in str(path) for path in traces(cells.up.data_dir)):
         pytest.skip("this machine allows no control groups")
     for cell in cells.cells:
         pids = [pid for host in cell.hosts for pid in host.pids.values() if pid]
@@ -103,14 +86,13 @@ def small(place: Path, name: str, start_stack: StartStack) -> Up:
 def test_down_leaves_nothing_and_the_next_up_finds_cells_and_data_beside_another_stack(
     cells: Hosts, place: Path, start_stack: StartStack
 ):
-    before = traces()
     stack = small(place, "down", start_stack)
     user = Hosts(stack).create()
-    assert traces() > before
+    assert traces(stack.data_dir)
     processes = stack.all_processes()
     assert finished("down", "--data-dir", stack.data_dir).stdout == "The stack has ended.\n"
     assert not any(map(is_alive, processes[1:]))
-    assert traces() == before
+    assert not traces(stack.data_dir)
 
     again = start_stack(stack.data_dir, "--hosts")
     again.until_it_says("Tandem is running")
@@ -120,16 +102,14 @@ def test_down_leaves_nothing_and_the_next_up_finds_cells_and_data_beside_another
 
 @pytest.mark.parametrize("victim", ["tandem up itself", "its supervisor"])
 def test_nothing_stays_behind_when_half_of_up_is_killed(place: Path, start_stack: StartStack, victim: str):
-    before = traces()
     stack = small(place, victim.replace(" ", "-"), start_stack)
     watchdog, supervisor, *others = stack.all_processes()
     os.kill(watchdog if victim == "tandem up itself" else supervisor, signal.SIGKILL)
     eventually(lambda: not any(map(is_alive, [supervisor, *others])), "every process has ended")
-    eventually(lambda: traces() == before, "all else is gone")
+    eventually(lambda: not traces(stack.data_dir), "all else is gone")
 
 
 def test_the_next_up_takes_away_what_is_left_when_all_is_killed_at_once(place: Path, start_stack: StartStack):
-    before = traces()
     stack = start_stack(place / "all", "--hosts")
     stack.until_it_says("Tandem is running")
     processes = stack.all_processes()
@@ -137,14 +117,14 @@ def test_the_next_up_takes_away_what_is_left_when_all_is_killed_at_once(place: P
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     stack.process.wait(10)
-    assert traces() > before
+    assert traces(stack.data_dir)
 
     again = start_stack(stack.data_dir, "--hosts")
     again.until_it_says("Tandem is running")
     assert not any(map(is_alive, processes))
     Hosts(again).create()
     assert again.end() == 0
-    assert traces() == before
+    assert not traces(stack.data_dir)
 
 
 def test_a_data_folder_with_other_cells_is_refused(cells: Hosts, place: Path):
