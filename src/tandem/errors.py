@@ -14,7 +14,6 @@ class TandemError(Exception):
         │   │   └── NoStandby      postgres/standby.py: commits are not on a second host, and have to be
         │   ├── UnsuitableServer   a server cannot be used as it is: somebody has to change it
         │   ├── UnknownShape       mongodb/generations.py: a later program has made documents of this shape
-        │   ├── OtherCell          kernel/cells.py: a command came to a cell that it is not for
         │   ├── NoHandler          a command that no handler is registered for
         │   ├── SilentCells        kernel/cells.py: cells do not answer whose answer is needed
         │   ├── UnknownCell        kernel/cells.py: somebody has named a cell that there is not

@@ -10,12 +10,12 @@ from typing import Any
 import httpx
 import msgspec
 
+from cells_of_tests import make_cell
 from installed import installed_orders
 from proxy import Proxy, port_of, through
 from servers import Servers
 from systems import ServedInstance, Servings, System, open_system
 from tandem.config.cells import SLOTS, Cell, CellsFile
-from tandem.ids import CELL_STEP, FIRST_ID_OF_CELLS
 from waiting import until
 
 
@@ -99,10 +99,7 @@ async def open_cells(
         for number in numbers:
             lent = await stack.enter_async_context(servers.lend_databases())
             system = await stack.enter_async_context(open_system(lent, aggregates))
-            first = FIRST_ID_OF_CELLS + number
-            await system.postgres.execute(
-                f"alter sequence prm_user_id_seq increment by {CELL_STEP} start with {first} restart"
-            )
+            await make_cell(system, number)
             servings = Servings(system, folder)
             stack.push_async_callback(servings.close)
             postgres = await stack.enter_async_context(Proxy(port_of(lent.postgres_service_url)))
