@@ -4,11 +4,10 @@ import os
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 
 from tandem_stack.data_folder import DataFolder, write_private
+from tandem_stack.haproxy import CellInstances, configuration, slots_map
 from tandem_stack.hosts.cell import INSTANCE_PORT, Cell
 from tandem_stack.hosts.desired import Desired
 from tandem_stack.ports import LOCAL, http_status
@@ -18,6 +17,8 @@ from tandem_stack.services import Service, failure
 from tandem_stack.waiting import until
 
 RELOAD_SECONDS = 20.0
+# More than `hard-stop-after` in its configuration.
+LAST_CONNECTION_SECONDS = 35.0
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,26 @@ class HAProxy:
         Raises:
             StackError: HAProxy would not take it.
         """
-        write_private(self._file, _configuration(f"{LOCAL}:{self.port}", cells, desired).encode())
+        behind = [
+            CellInstances(
+                number=cell.number,
+                addresses=[f"{host.address}:{INSTANCE_PORT}" for host in cell.instance_hosts],
+                draining=desired.by_number[cell.number].draining,
+            )
+            for cell in cells
+        ]
+        slots = self._file.with_name("slots.map")
+        write_private(slots, slots_map(desired.slots).encode())
+        write_private(self._file, configuration(f"{LOCAL}:{self.port}", behind, slots).encode())
+        self.folder.hand_over(slots)
         self.folder.hand_over(self._file)
         if await run_to_end(self._program("-c"), RELOAD_SECONDS) != 0:
             raise failure("HAProxy does not take its new configuration", self._program("-c"))
 
     async def reload(self, pid: int) -> None:
         """Let the running HAProxy, whose first process this is, take the configuration. No request is lost.
+
+        Connections that were open may go by the configuration from before until this returns.
 
         Raises:
             StackError: it did not.
@@ -64,6 +78,11 @@ class HAProxy:
 
         if not await until(has_new_worker, RELOAD_SECONDS):
             raise failure("HAProxy did not take its new configuration", self._program("-W"))
+
+        async def have_old_workers_ended() -> bool:
+            return not before & set(children(pid))
+
+        await until(have_old_workers_ended, LAST_CONNECTION_SECONDS)
 
     def _program(self, how: str) -> Program:
         return Program(
@@ -80,14 +99,3 @@ class HAProxy:
 
     async def _is_ready(self) -> bool:
         return await http_status(self.port, "/health/ready") == 200
-
-
-def _configuration(listen: str, cells: Sequence[Cell], _desired: Desired) -> str:
-    """HAProxy's configuration for these cells."""
-    lines = [
-        f"server {host.name} {host.address}:{INSTANCE_PORT}" for cell in cells for host in cell.instance_hosts
-    ]
-    template = Template(files("tandem_stack").joinpath("haproxy.cfg.template").read_text())
-    return template.substitute(
-        LISTEN=listen, INSTANCES="\n    ".join(lines), CLIENT_RATE=1_000_000, CLIENT_CONNECTIONS=4_000
-    )

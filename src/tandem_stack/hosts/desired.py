@@ -8,7 +8,8 @@ The stack does this, in this order:
 2. It writes `CELLS_FILE` with the new cells, and waits until every instance has seen it. Slots are as before.
 3. It starts the instances of cells that are new.
 4. If slots are to move, it writes `CELLS_FILE` with them, as `moving`: both owners take their keys now.
-5. It writes HAProxy's configuration, and lets HAProxy read it without losing a request.
+5. It writes HAProxy's configuration, lets HAProxy read it without losing a request, and waits until no
+   connection goes by the one from before.
 6. It writes `CELLS_FILE` without `moving`, and with the cells that take no new users any more.
 
 So a cell and its slots may be written at once. A stack that is not running makes it so at its next start. A

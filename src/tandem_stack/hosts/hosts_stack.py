@@ -154,9 +154,10 @@ class HostsStack:
                 "number": number,
                 "postgres_url": self._cells[number].service.postgres,
                 "mongodb_url": self._cells[number].service.mongodb,
-                "draining": number in known.by_number and known.by_number[number].draining,
+                # A cell that is to take users does so before HAProxy sends any.
+                "draining": cell.draining and number in known.by_number and known.by_number[number].draining,
             }
-            for number in desired.by_number
+            for number, cell in desired.by_number.items()
         ]
         content = msgspec.json.encode(
             {"cells": cells, "slots": known.slots} | ({"moving": True} if moving else {})
@@ -168,7 +169,7 @@ class HostsStack:
             await asyncio.sleep(SECONDS_TO_SEE)
 
     async def _put_in_front(self, desired: Desired) -> None:
-        await self._balancer.configure(list(self._cells.values()), desired)
+        await self._balancer.configure([self._cells[number] for number in desired.by_number], desired)
         haproxy = self._supervisors.get(THIS_MACHINE.name, {}).get("haproxy")
         if haproxy is None:
             await self._start([self._balancer.service])
