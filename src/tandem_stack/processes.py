@@ -174,7 +174,7 @@ def kill_children(but: Collection[int] = (), below: Path | None = None) -> None:
     """
     while left := set(children(os.getpid())).difference(but):
         if below:
-            left = {child for child in left if _works_below(child, below)}
+            left = {child for child in left if works_below(child, below)}
         if not left:
             return
         for child in left:
@@ -190,7 +190,8 @@ def reap(but: Collection[int] = ()) -> None:
             os.waitpid(child, os.WNOHANG)
 
 
-def _works_below(pid: int, folder: Path) -> bool:
+def works_below(pid: int, folder: Path) -> bool:
+    """Whether there is such a process, and its current folder is `folder` or below it."""
     with suppress(psutil.Error):
         return Path(psutil.Process(pid).cwd()).is_relative_to(folder)
     return False

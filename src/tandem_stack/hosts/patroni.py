@@ -12,7 +12,7 @@ from tandem_stack.host import Host
 from tandem_stack.hosts import etcd
 from tandem_stack.hosts.python_of_servers import python_of_servers
 from tandem_stack.ports import http_status
-from tandem_stack.processes import Program, plain_environment
+from tandem_stack.processes import Program, plain_environment, works_below
 from tandem_stack.programs import require_wheel
 from tandem_stack.services import Service
 
@@ -81,9 +81,11 @@ class Patroni:
     def postmaster(self) -> int | None:
         """The process id of PostgreSQL, or None while it is down."""
         try:
-            return int((self._cluster / "postmaster.pid").read_text().split()[0])
+            pid = int((self._cluster / "postmaster.pid").read_text().split()[0])
         except (OSError, ValueError, IndexError):
             return None
+        # A server that was killed leaves the file behind; one that pg_rewind repairs has a negative number.
+        return pid if pid > 0 and works_below(pid, self._cluster) else None
 
     def _configuration(self) -> dict[str, Any]:
         """Patroni's own file. What is below `bootstrap` counts only when the cell is new."""

@@ -69,7 +69,9 @@ def test_commands_go_on_when_the_primarys_host_loses_its_power_and_it_comes_back
     assert f"{lost.name}" in finished("status", "--data-dir", hosts.up.data_dir).stdout
     hosts.create()
     assert hosts.primary().name != lost.name
-    assert next(host for host in hosts.databases if host.name == lost.name).is_dead
+    dead = next(host for host in hosts.databases if host.name == lost.name)
+    assert dead.is_dead
+    assert set(dead.pids.values()) == {None}
     hosts.happen("boot", lost.name)
     eventually(lambda: hosts.roles().get(lost.name) in {"standby", "synchronous standby"}, "it is a standby")
     hosts.create()
