@@ -29,7 +29,7 @@ def stack(new_place) -> Iterator[Up]:
 def secrets(stack) -> list[bytes]:
     """Everything that the stack has made up for itself."""
     memory = json.loads((stack.data_dir / "memory.json").read_bytes())
-    return [value.encode() for value in memory.values() if isinstance(value, str)]
+    return [value.encode() for name, value in memory.items() if name.endswith(("_password", "_key"))]
 
 
 def folders_of(stack: Up) -> set[Path]:
