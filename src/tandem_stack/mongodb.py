@@ -213,7 +213,9 @@ class MongoDB:
                 if self._itself == self._hosts[0]:
                     await self._make_replica_set(client.admin)
                 hello = await client.admin.command("hello")
-                return bool(hello["isWritablePrimary"] or (hello.get("secondary") and hello.get("primary")))
+                # Who was just elected calls itself the primary for a moment before it accepts writes.
+                follows = hello.get("secondary") and hello.get("primary") not in (None, self._itself)
+                return bool(hello["isWritablePrimary"] or follows)
         except PyMongoError:
             return False
 
