@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tandem_stack.hosts.slots import Slots, shared_with, taken_from
@@ -23,6 +23,7 @@ def moves(before: Slots, after: Slots) -> int:
     return sum(len(new) - len(old) for old, new in zip(before, after, strict=True))
 
 
+@settings(deadline=None, max_examples=30)
 @given(st.integers(1, 40))
 def test_a_new_cell_gets_an_even_share_and_nothing_else_moves(cells: int):
     before = [(slot % cells,) for slot in range(SLOTS)]
@@ -31,6 +32,7 @@ def test_a_new_cell_gets_an_even_share_and_nothing_else_moves(cells: int):
     assert max(owned(after).values()) - min(owned(after).values()) <= 1
 
 
+@settings(deadline=None, max_examples=30)
 @given(st.lists(st.integers(0, 19), min_size=1, max_size=30))
 def test_after_any_changes_those_who_take_users_have_even_shares(drained: list[int]):
     slots: Slots = [(slot % 3,) for slot in range(SLOTS)]
