@@ -31,7 +31,8 @@ def instance(folder: DataFolder, app_id: str, port: int, urls: DatabaseUrls, **e
     name = app_id if folder.host is THIS_MACHINE else "instance"
 
     async def is_ready() -> bool:
-        return await http_status(port, "/health/ready", address) == 200
+        # In a cell that takes no new users, an instance is ready for all but creates.
+        return await http_status(port, "/health/ready?for=changes", address) == 200
 
     own = {"APP_ID": app_id, "PORT": str(port), "HOST": address, "LOG_FORMAT": "text"}
     return Service(

@@ -100,6 +100,18 @@ def test_down_leaves_nothing_and_the_next_up_finds_cells_and_data_beside_another
     assert cells.up.get("/health/ready")[0] == 200
 
 
+def test_a_stack_with_a_cell_that_takes_no_new_users_starts_again(place: Path, start_stack: StartStack):
+    stack = start_stack(place / "draining", "--hosts", "--cells", "2")
+    stack.until_it_says("Tandem is running")
+    drained = finished("cells", "drain", "1", "--data-dir", stack.data_dir)
+    assert drained.returncode == 0, drained.stderr
+    finished("down", "--data-dir", stack.data_dir)
+
+    again = start_stack(stack.data_dir, "--hosts")
+    again.until_it_says("Tandem is running")
+    assert "draining" in finished("cells", "list", "--data-dir", stack.data_dir).stdout
+
+
 @pytest.mark.parametrize("victim", ["tandem up itself", "its supervisor"])
 def test_nothing_stays_behind_when_half_of_up_is_killed(place: Path, start_stack: StartStack, victim: str):
     stack = small(place, victim.replace(" ", "-"), start_stack)
