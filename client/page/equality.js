@@ -1,5 +1,6 @@
 /** Whether both databases are equal, as the scrubbers of all instances last saw it; it stands over every view. */
 
+import { silentOnes } from "/client/page/cells.js";
 import { element, setText } from "/client/page/dom.js";
 import * as format from "/client/page/format.js";
 import { RequestError, getJson } from "/client/page/http.js";
@@ -7,7 +8,7 @@ import { sleep } from "/client/page/sleep.js";
 import { access } from "/client/page/token.js";
 
 /** @typedef {{ missing: number, surplus: number, lost: number, stale: number, differing: number, setAside: number }} Found */
-/** @typedef {{ isEqual: boolean, isWhole: boolean, ageSeconds: number, users: number, kinds: Found[] }} Verification */
+/** @typedef {{ isEqual: boolean, isWhole: boolean, ageSeconds: number, users: number, kinds: Found[], silentCells?: number[] }} Verification */
 
 const POLL_MS = 5_000;
 
@@ -43,7 +44,7 @@ function show(found) {
 }
 
 /** What is said of it. @param {Verification} found @returns {{ state: string, text: string, title: string }} */
-export function equalityOf({ isEqual, isWhole, ageSeconds, users, kinds }) {
+export function equalityOf({ isEqual, isWhole, ageSeconds, users, kinds, silentCells }) {
   if (kinds.length === 0) return { state: "unknown", text: "not compared yet", title: "No instance has compared the two databases yet." };
   if (!isEqual) {
     const parts = DIFFERENCES.map(([key, name]) => ({ name, count: kinds.reduce((sum, kind) => sum + kind[key], 0) })).filter(({ count }) => count > 0);
@@ -52,5 +53,6 @@ export function equalityOf({ isEqual, isWhole, ageSeconds, users, kinds }) {
   }
   const text = `${isWhole ? "equal" : "equal so far"}, as of ${format.duration(ageSeconds)} ago, ${format.plural(users, "user", "users")}`;
   const title = "Instances compare the rows of PostgreSQL with the documents of MongoDB again and again. This is how long ago the oldest part was compared.";
-  return { state: "equal", text, title };
+  const those = silentOnes(silentCells);
+  return those ? { state: "unknown", text: `${those}. Of the others: ${text}`, title } : { state: "equal", text, title };
 }

@@ -1,6 +1,7 @@
 /** A searchable table of the read side's users, page by page. The address carries the search. */
 
 import { addressOf, go } from "/client/page/address.js";
+import { silenceOf } from "/client/page/cells.js";
 import { element, make, setText } from "/client/page/dom.js";
 import { plural } from "/client/page/format.js";
 import { RequestError, getJson } from "/client/page/http.js";
@@ -11,6 +12,8 @@ const FIELDS = ["email", "name", "country", "seed", "appId", "status"];
 const PAGE = 25;
 /** One request examines so many users and no more. After this many without a find, somebody decides whether to go on. */
 const MAX_REQUESTS = 20;
+
+/** @typedef {{ users: any[], next: number | null, examined: number, silentCells: number[] }} Page */
 
 export class SearchView {
   #leave = new AbortController();
@@ -50,17 +53,19 @@ export class SearchView {
  * @param {Record<string, string>} search
  * @param {string} after
  * @param {AbortSignal} signal
- * @returns {Promise<{ users: any[], next: number | null, examined: number }>}
+ * @returns {Promise<Page>}
  */
 async function find(search, after, signal) {
   let examined = 0;
+  const silent = /** @type {Set<number>} */ (new Set());
   setText("search-state", "Searching…");
   for (let request = 1; ; request += 1) {
     const query = new URLSearchParams({ limit: String(PAGE), ...(after && { after }), ...filled(search) });
     const answer = getJson(`/api/v1/user-query/search?${query}`, signal);
-    const { users, next, examined: more } = await unlessSlow(answer, () => !signal.aborted && saySlow());
+    const { users, next, examined: more, silentCells } = await unlessSlow(answer, () => !signal.aborted && saySlow());
     examined += more;
-    if (users.length > 0 || next === null || request === MAX_REQUESTS) return { users, next, examined };
+    for (const cell of silentCells ?? []) silent.add(cell);
+    if (users.length > 0 || next === null || request === MAX_REQUESTS) return { users, next, examined, silentCells: [...silent] };
     setText("search-state", `Searching… looked at ${plural(examined, "user", "users")} so far.`);
     after = String(next);
   }
@@ -70,10 +75,11 @@ function saySlow() {
   setText("search-state", "Searching… MongoDB’s side has not answered yet.");
 }
 
-/** @param {{ users: any[], next: number | null, examined: number }} page @param {Record<string, string>} search @param {boolean} isLater */
-function showPage({ users, next, examined }, search, isLater) {
-  if (users.length === 0 && next === null && !isLater && Object.keys(filled(search)).length === 0) sayEmpty();
-  else setText("search-state", stateOf(users, next, examined, isLater));
+/** @param {Page} page @param {Record<string, string>} search @param {boolean} isLater */
+function showPage({ users, next, examined, silentCells }, search, isLater) {
+  const silence = silenceOf(silentCells);
+  if (users.length === 0 && next === null && !isLater && !silence && Object.keys(filled(search)).length === 0) sayEmpty();
+  else setText("search-state", [stateOf(users, next, examined, isLater), silence].join(" ").trim());
   element("found-rows").replaceChildren(...users.map(rowOf));
   element("found").hidden = users.length === 0;
   showLink("first-page", isLater, addressOf("users", search));

@@ -61,6 +61,18 @@ async def test_a_search_without_a_find_says_so(visit: Visit):
     assert "No user matches" in await visit.text("search-state")
 
 
+@pytest.mark.parametrize(
+    ("users", "said"), [([{"_id": 7, "email": "ada@example.com"}], "1 user. "), ([], "No user matches.*")]
+)
+async def test_a_search_says_which_cells_do_not_answer(visit: Visit, users, said):
+    answer = {"users": users, "next": None, "examined": len(users), "silentCells": [3]}
+    await visit.page.route("**/api/v1/user-query/search*", lambda route: route.fulfill(json=answer))
+    await visit.open(view="users")
+    await expect(visit.page.locator("#search-state")).to_have_text(
+        re.compile(f"^{said}Cell 3 does not answer: what is shown may leave out what is there.$")
+    )
+
+
 async def test_a_user_is_shown_in_both_forms_with_what_happened_in_between(visit: Visit, stack: Stack):
     (number,) = await stack.create(
         "both", user(1, name={"first": "Ada"}, location={"city": "London", "country": "England"})

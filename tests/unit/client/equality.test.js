@@ -15,6 +15,12 @@ test("what was not looked at whole, or not at all, is not called equal", () => {
   assert.deepEqual(equalityOf({ ...EQUAL, isEqual: false, kinds: [] }).state, "unknown");
 });
 
+test("where a cell does not answer, only the others are said to be equal", () => {
+  const { state, text } = equalityOf({ ...EQUAL, silentCells: [3] });
+  assert.equal(state, "unknown");
+  assert.equal(text, "Cell 3 does not answer. Of the others: equal, as of 40 s ago, 1,204,332 users");
+});
+
 test("differences are counted over all kinds, each kind of difference by its name", () => {
   const kinds = [{ ...NOTHING, missing: 3, setAside: 1 }, { ...NOTHING, missing: 1_000, differing: 2 }];
   const { state, text } = equalityOf({ ...EQUAL, isEqual: false, kinds });
