@@ -10,7 +10,7 @@ from string import Template
 
 from places import ROOT
 from tandem_stack.ports import free_port
-from upstreams import Behaviour, Upstream, answer_ok, ask
+from upstreams import Behaviour, answer_ok, ask
 from waiting import until
 
 TEMPLATE = ROOT / "src" / "tandem_stack" / "haproxy.cfg.template"
@@ -75,8 +75,3 @@ def but_well(behaviour: Behaviour) -> Behaviour:
         await (answer_ok if b" /health/" in upstream.requests[-1] else behaviour)(reader, writer)
 
     return behave
-
-
-def asked(upstreams: Sequence[Upstream]) -> list[bytes]:
-    """What clients have asked for."""
-    return [request for each in upstreams for request in each.requests if b"/health/" not in request]

@@ -33,6 +33,11 @@ class Upstream:
             writer.close()
 
 
+def asked(upstreams: Sequence[Upstream]) -> list[bytes]:
+    """What clients have asked for. A load balancer asks by itself how an upstream is."""
+    return [request for each in upstreams for request in each.requests if b"/health/" not in request]
+
+
 async def answer_ok(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from haproxy_in_front import asked, but_well, plain_configuration, run_haproxy
+from haproxy_in_front import but_well, plain_configuration, run_haproxy
 from servers import run_servers
 from systems import Servings, open_system
 from upstreams import (
@@ -22,6 +22,7 @@ from upstreams import (
     answer_not_ready,
     answer_ok,
     ask,
+    asked,
     hang_up,
     never_answer,
     run_upstreams,

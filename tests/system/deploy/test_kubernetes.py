@@ -142,6 +142,7 @@ def urls(place: Path, found: dict[str, str]) -> dict[str, str]:
     environ = {}
     for name in ("POSTGRES_URL", "MONGODB_URL"):
         path = place / name
+        path.unlink(missing_ok=True)  # of another cell; nobody but root may write over it
         path.write_text("scheme://somewhere")
         path.chmod(0o440)
         environ[f"{name}_FILE"] = str(path)
