@@ -17,3 +17,7 @@ class NotDrained(LabError):
 
 class BaselineFailed(LabError):
     """A baseline's program has failed; says which, and its last line. The measurement goes on."""
+
+
+class PeerFailed(LabError):
+    """A peer could not be prepared or does not start; says which, and its last line."""

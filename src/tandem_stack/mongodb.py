@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pymongo.asynchronous.database import AsyncDatabase
 
 DATABASE = "tandem"
+#: Also the owner's: what the lab compares with keeps its documents here, apart from the service's.
+LAB_DATABASE = "tandem_lab"
 OWNER = "tandem_owner"
 SERVICE = "tandem_service"
 REPLICA_SET = "tandem"
@@ -146,7 +148,8 @@ class MongoDB:
             "resource": {"db": database, "collection": ""},
             "actions": ["find", "insert", "update", "remove"],
         }
-        owns = [{"role": "dbOwner", "db": database}, *({"role": role, "db": "admin"} for role in OWNER_ROLES)]
+        owns = [{"role": "dbOwner", "db": owned} for owned in (database, LAB_DATABASE)]
+        owns += [{"role": role, "db": "admin"} for role in OWNER_ROLES]
         async with self.administrator(of_set=True) as client:
             admin = client.admin
             if not (await admin.command("rolesInfo", OWNER))["roles"]:

@@ -262,7 +262,7 @@ async def test_a_reaction_that_keeps_failing_or_waits_for_long_is_no_health(syst
         answer = await client.get("/health/flow")
         return answer.status_code == 503 and part in answer.json()["detail"]
 
-    await until(lambda: is_told("The oldest of 1 reactions has waited 3600 s"), "an old reaction")
+    await until(lambda: is_told("The oldest of 1 reactions has waited 36"), "an old reaction")
     assert (await told_by(client))["tandem_oldest_reaction_seconds",] >= 3600
     await system.postgres.execute("update tandem_reaction set failures = 3")
     failing = "A reaction fails again and again: order/forgotten of order 2: KeyError."

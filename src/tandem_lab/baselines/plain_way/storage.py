@@ -19,7 +19,7 @@ CONNECTIONS = 20
 def open_engine(postgres_url: str) -> AsyncEngine:
     """A pool of connections that work in the schema `plain_way`."""
     return create_async_engine(
-        make_url(postgres_url).set(drivername="postgresql+asyncpg"),
+        make_url(postgres_url).set(drivername="postgresql+asyncpg", query={}),
         pool_size=CONNECTIONS,
         max_overflow=0,
         connect_args={"server_settings": {"search_path": NAME}},
