@@ -10,9 +10,12 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
+from pymongo.errors import PyMongoError
+from pymongo.uri_parser import parse_uri
 
 from tandem.config.settings import SettingsError, read_private
 from tandem.ids import CellNumber
@@ -77,12 +80,12 @@ class WatchedCells:
         return self.latest != before
 
     def _stamp(self) -> tuple[int, int, int] | None:
-        """What is another one once the file was replaced; None where there is none."""
+        """What is another one once the file was replaced or others may read it; None where there is none."""
         try:
             found = self._path.stat()
         except OSError:
             return None
-        return found.st_ino, found.st_mtime_ns, found.st_size
+        return found.st_ino, found.st_ctime_ns, found.st_size
 
 
 def slot_of(key: str) -> int:
@@ -114,5 +117,29 @@ def _unusable(found: CellsFile) -> str:
         return "two cells have one number"
     if len(found.slots) != SLOTS:
         return f"`slots` has {len(found.slots)} entries instead of {SLOTS}"
+    for cell in found.cells:
+        if not _is_of_postgres(cell.postgres_url):
+            return f"`postgres_url` of cell {cell.number} is no URL of a PostgreSQL"
+        if not _is_of_mongodb(cell.mongodb_url):
+            return f"`mongodb_url` of cell {cell.number} is no URL of a MongoDB"
     unknown = {number for owners in found.slots for number in owners} - found.by_number.keys()
     return f"`slots` names cell {min(unknown)}, which is not among `cells`" if unknown else ""
+
+
+def _is_of_postgres(url: str) -> bool:
+    """Whether it names a PostgreSQL, or several hosts of one."""
+    try:
+        found = urlsplit(url)
+        for host in found.netloc.rpartition("@")[2].split(","):
+            _ = urlsplit(f"//{host}").port
+    except ValueError:
+        return False
+    return found.scheme in ("postgresql", "postgres")
+
+
+def _is_of_mongodb(url: str) -> bool:
+    """Whether the driver will take it. To look up what `mongodb+srv` names is left to the driver."""
+    try:
+        return url.startswith("mongodb+srv://") or bool(parse_uri(url))
+    except (PyMongoError, ValueError, OSError):
+        return False

@@ -48,6 +48,37 @@ def test_a_file_that_cannot_be_used_is_refused_with_the_reason(write, content, w
         read_cells(write(content))
 
 
+@pytest.mark.parametrize(
+    ("postgres_url", "mongodb_url", "why"),
+    [
+        ("nonsense", "mongodb://db/tandem", "postgres_url. of cell 9"),
+        ("http://db/tandem", "mongodb://db/tandem", "postgres_url. of cell 9"),
+        ("postgresql://me:s3cret@db:1,db:x/tandem", "mongodb://db/tandem", "postgres_url. of cell 9"),
+        ("postgresql://db:99999/tandem", "mongodb://db/tandem", "postgres_url. of cell 9"),
+        ("postgresql://db/tandem", "mongodb://me:s3cret@a:b", "mongodb_url. of cell 9"),
+        ("postgresql://db/tandem", "mongodb://me:s3cret@db/tandem?foo=1", "mongodb_url. of cell 9"),
+        ("postgresql://db/tandem", "mongodb://db/tandem?tlsCAFile=/nowhere", "mongodb_url. of cell 9"),
+    ],
+)
+def test_a_url_of_no_server_is_refused_and_not_shown(write, postgres_url, mongodb_url, why):
+    content = CellsFile([*TWO, Cell(9, postgres_url, mongodb_url)], SHARED)
+    with pytest.raises(SettingsError, match=why) as refused:
+        read_cells(write(content))
+    assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("postgres_url", "mongodb_url"),
+    [
+        ("postgres://me:a%40b@a:1,b:2/tandem?sslmode=require", "mongodb://me:p@a:1,b:2/tandem?replicaSet=r"),
+        ("postgresql:///tandem?host=/run/postgresql", "mongodb+srv://db.example/tandem"),
+        ("postgresql://[::1]:5432/tandem", "mongodb://[::1]:27017/tandem"),
+    ],
+)
+def test_urls_of_several_hosts_of_sockets_and_of_ipv6_are_taken(write, postgres_url, mongodb_url):
+    read_cells(write(CellsFile([*TWO, Cell(9, postgres_url, mongodb_url)], SHARED)))
+
+
 def test_a_file_that_others_may_read_is_refused(write):
     with pytest.raises(SettingsError, match=r"mode 0644.*chmod o= "):
         read_cells(write(CellsFile(TWO, SHARED), mode=0o644))
