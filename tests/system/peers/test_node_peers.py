@@ -1,0 +1,106 @@
+"""The peers on Node: users that they acknowledge are in both stores as they were sent, also after a crash."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Sequence
+
+import httpx
+import msgspec
+import pytest
+
+from tandem.random_users import random_user
+from tandem_lab.peers.places import fresh_places
+from tandem_lab.peers.protocol import Json, Peer, Running
+from tandem_lab.peers.registry import peer_named
+from waiting import until
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module", params=["nestjs"])
+async def started(request, servers) -> AsyncIterator[tuple[Peer, Running]]:
+    peer = peer_named(request.param)
+    databases = await servers.new_databases()
+    async with (
+        fresh_places(databases.postgres_owner_url, databases.mongodb_owner_url) as places,
+        peer.running(places) as running,
+    ):
+        yield peer, running
+
+
+def users(seed: str, count: int) -> list[Json]:
+    return [msgspec.to_builtins(random_user(seed, index)) for index in range(count)]
+
+
+async def send(peer: Peer, url: str, sent: Sequence[Json]) -> list[httpx.Response]:
+    async with httpx.AsyncClient(base_url=url, timeout=30) as client:
+
+        async def one(user: Json) -> httpx.Response:
+            request = peer.command(user, user["email"])
+            return await client.request(
+                request.method, request.path, content=request.body, headers=request.headers
+            )
+
+        return await asyncio.gather(*map(one, sent))
+
+
+def promised(user: Json) -> Json:
+    """What both stores must have as it was sent."""
+    return {
+        "email": user["email"],
+        "name": user["name"],
+        "phone": user["phone"],
+        "city": user["location"]["city"],
+        "country": user["location"]["country"],
+        "uuid": user["login"]["uuid"],
+    }
+
+
+async def arrive(peer: Peer, sent: Sequence[Json]) -> None:
+    """Wait until the second store has them, then compare both with what was sent."""
+    emails = [user["email"] for user in sent]
+
+    async def are_there() -> bool:
+        return len(await peer.second(emails)) >= len(sent)
+
+    await until(are_there, f"{len(sent)} users in the second store")
+    for store in (peer.first, peer.second):
+        found = {user["email"]: promised(user) for user in await store(emails)}
+        assert found == {user["email"]: promised(user) for user in sent}
+
+
+async def test_users_are_in_both_stores_as_they_were_sent(started):
+    peer, running = started
+    sent = users("node", 20)
+    answers = await send(peer, running.url, sent)
+    assert all(peer.acknowledged(answer.status_code, answer.content) for answer in answers)
+    await arrive(peer, sent)
+    assert await peer.done() == 20
+
+
+async def test_what_is_no_user_is_refused_and_the_next_one_is_taken(started):
+    peer, running = started
+    (refused,) = await send(peer, running.url, [{"email": "nobody"}])
+    assert 400 <= refused.status_code < 500
+    sent = users("after bad input", 1)
+    await send(peer, running.url, sent)
+    await arrive(peer, sent)
+
+
+async def test_one_that_is_killed_comes_back_and_takes_another_user(started):
+    peer, running = started
+    before = running.processes["instance"]()
+    os.kill(before, signal.SIGKILL)
+    sent = users("after a kill", 1)
+
+    async def is_taken() -> bool:
+        try:
+            (answer,) = await send(peer, running.url, sent)
+        except httpx.TransportError:
+            return False
+        return peer.acknowledged(answer.status_code, answer.content)
+
+    await until(is_taken, "a user taken after the kill")
+    assert running.processes["instance"]() != before
+    await arrive(peer, sent)
