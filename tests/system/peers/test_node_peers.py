@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import httpx
 import msgspec
+import psutil
 import pytest
 
 from tandem.random_users import random_user
@@ -91,6 +92,7 @@ async def test_what_is_no_user_is_refused_and_the_next_one_is_taken(started):
 async def test_one_that_is_killed_comes_back_and_takes_another_user(started):
     peer, running = started
     before = running.processes["instance"]()
+    assert not psutil.Process(before).children(), "a fault would strike what only starts the program"
     os.kill(before, signal.SIGKILL)
     sent = users("after a kill", 1)
 
