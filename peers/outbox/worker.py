@@ -10,13 +10,14 @@ import os
 from typing import Any
 
 import asyncpg
+from outbox import CHANNEL, NOTIFIES, Outgoing
+from people import open_engine
 from pymongo import AsyncMongoClient, ReplaceOne
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import PyMongoError
 from sqlalchemy import delete, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
-from tables import CHANNEL, NOTIFIES, Outgoing, open_engine
 
 BATCH = 100
 IDLE_SECONDS = 5.0 if NOTIFIES else 0.1

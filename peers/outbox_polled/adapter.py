@@ -8,7 +8,8 @@ from tandem_lab.peers.local import Command, LocalPeer, installed
 from tandem_lab.peers.protocol import About
 
 HERE = Path(__file__).parents[1] / "outbox"
-OUTBOX = {"OUTBOX": "polled"}
+TABLES = HERE.parent / "relational"
+OUTBOX = {"PYTHONPATH": str(TABLES), "OUTBOX": "polled"}
 
 
 class OutboxPolled(LocalPeer):
@@ -17,15 +18,15 @@ class OutboxPolled(LocalPeer):
     about = About(
         name="outbox_polled",
         what="A transactional outbox that a worker polls every 100 ms.",
-        sources=(HERE, Path(wire.__file__)),
+        sources=(HERE, TABLES, Path(wire.__file__)),
         made_with=installed("fastapi", "sqlalchemy", "asyncpg", "pymongo", "uvicorn"),
     )
-    prepare = (Command([sys.executable, "tables.py"], HERE),)
+    prepare = (Command([sys.executable, "outbox.py"], HERE, OUTBOX),)
     programs = {
         "instance": Command([sys.executable, "service.py"], HERE, OUTBOX),
         "worker": Command([sys.executable, "worker.py"], HERE, OUTBOX),
     }
-    user_of = (HERE / "user.sql").read_text()
+    user_of = (TABLES / "user.sql").read_text()
 
 
 peer = OutboxPolled()

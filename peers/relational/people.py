@@ -1,6 +1,5 @@
-"""Users in four tables, and the outbox. `python tables.py` makes what is missing of them."""
+"""Users in four tables, for all peers that keep them by SQLAlchemy."""
 
-import asyncio
 import os
 from datetime import datetime
 from typing import Any
@@ -11,10 +10,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
+from tandem_lab.baselines.plain_way.wire import Timezone, UserIn
+
 CONNECTIONS = 20
-#: Whether the worker is woken by a notification, and on which channel.
-NOTIFIES = os.environ.get("OUTBOX") == "notified"
-CHANNEL = "outbox"
 
 
 class Base(DeclarativeBase):
@@ -47,7 +45,6 @@ class User(Base):
     location: Mapped["Location | None"] = relationship()
     login: Mapped["Login | None"] = relationship()
     picture: Mapped["Picture | None"] = relationship()
-    outgoing: Mapped["Outgoing"] = relationship()
 
 
 class OfUser:
@@ -92,14 +89,6 @@ class Picture(OfUser, Base):
     thumbnail: Mapped[str | None]
 
 
-class Outgoing(OfUser, Base):
-    """A user that MongoDB does not have yet, as its document."""
-
-    __tablename__ = "outbox"
-
-    document: Mapped[dict[str, Any]]
-
-
 def open_engine() -> AsyncEngine:
     """A pool. It empties itself when PostgreSQL ends a connection, so no use has to begin with a ping.
 
@@ -114,12 +103,35 @@ def open_engine() -> AsyncEngine:
     )
 
 
-async def _make() -> None:
-    engine = open_engine()
-    async with engine.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
-    await engine.dispose()
+def row_of(user: UserIn) -> User:
+    """The user with the rows that belong to it."""
+    return User(
+        **user.model_dump(include={"email", "gender", "phone", "cell", "nat"}),
+        title=user.name.title,
+        first_name=user.name.first,
+        last_name=user.name.last,
+        born_at=user.dob.date,
+        age=user.dob.age,
+        registered_at=user.registered.date,
+        registered_age=user.registered.age,
+        identity_name=user.id.name,
+        identity_value=user.id.value,
+        location=location_of(user),
+        login=user.login and Login(**user.login.model_dump()),
+        picture=user.picture and Picture(**user.picture.model_dump()),
+    )
 
 
-if __name__ == "__main__":
-    asyncio.run(_make())
+def location_of(user: UserIn) -> Location | None:
+    """Where the user lives, if it says so."""
+    if (place := user.location) is None:
+        return None
+    zone = place.timezone or Timezone()
+    return Location(
+        **place.model_dump(include={"city", "state", "country", "postcode"}),
+        **place.coordinates.model_dump(),
+        street_number=place.street.number,
+        street_name=place.street.name,
+        utc_offset=zone.offset,
+        timezone=zone.description,
+    )
