@@ -1,8 +1,9 @@
 """python-cqrs: a mediator with commands and handlers, and the library's own outbox.
 
-It was chosen over Protean 0.18, which is kept as well, by releases nearly as frequent and more tests. But between
-the process that writes and one that projects, Protean wants Redis, or Message DB as its event store, and it has
-no way into MongoDB. python-cqrs wants a broker, too, but any: its documentation says how to write one.
+It was chosen over Protean 0.18, which is kept no worse. But Protean has no adapter for MongoDB, and between a
+process that writes and one that projects it wants Redis, or Message DB as its event store; what it offers
+without them is in memory, and lost with the process. python-cqrs wants a broker, too, but any: its
+documentation says how to write one.
 """
 
 import sys

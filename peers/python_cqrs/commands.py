@@ -1,5 +1,6 @@
 """The command, its handler, and the event that the outbox keeps for MongoDB."""
 
+import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from tandem_lab.baselines.plain_way.wire import UserIn
 
+logging.getLogger("cqrs").setLevel(logging.WARNING)  # the library sets DEBUG
 engine = open_engine()
 sessions = async_sessionmaker(engine, expire_on_commit=False)
 
