@@ -57,7 +57,7 @@ async def work(documents: Documents) -> None:
             woken.clear()
             async with sessions.begin() as session:
                 delivered = await deliver(session, documents)
-            if delivered < BATCH:
+            if not delivered:
                 try:
                     await asyncio.wait_for(woken.wait(), IDLE_SECONDS)
                 except TimeoutError:

@@ -56,7 +56,7 @@ async def publish(broker: MessageBroker) -> None:
             for message in messages:
                 await producer.send_message(message)
             await producer.repository.commit()
-            if len(messages) < BATCH:
+            if not messages:
                 await asyncio.sleep(IDLE_SECONDS)
 
 
