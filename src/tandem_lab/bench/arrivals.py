@@ -6,7 +6,7 @@ acknowledged is set against the k-th to arrive: the horizontal distance of the t
 - The mean is exact, whatever the order: it is the area between the curves (Little's law).
 - Percentiles assume that who is acknowledged first arrives first. Where users overtake each other, some
   waited longer than the highest of these say, and some shorter than the lowest.
-- A user that arrives before its acknowledgement has a lag of 0.
+- A user that arrives before its acknowledgement has a lag of 0. In the mean it counts as less than that.
 - The resolution is the time from one question to the next: `EVERY_SECONDS`, or more on a busy machine.
   Arrivals between two are spread evenly over it.
 - A user whose request failed and that arrives all the same makes those after it seem earlier.
@@ -80,7 +80,10 @@ def lags_ms(acknowledged: Iterable[float], arrived: Iterable[float]) -> list[flo
 
 
 def mean_lag_ms(acknowledged: Sequence[float], arrived: Sequence[float]) -> float | None:
-    """The mean of the lags of those that have arrived, whoever they are; None if nobody has."""
+    """The mean lag of those that have arrived, whoever they are; None if nobody has.
+
+    It is less than 0 where most arrive before their acknowledgements.
+    """
     if not arrived:
         return None
-    return round(max(0.0, fmean(arrived) - fmean(acknowledged[: len(arrived)])) * 1000, 3)
+    return round((fmean(arrived) - fmean(acknowledged[: len(arrived)])) * 1000, 3)

@@ -74,14 +74,19 @@ class PeerConnection(Connection):
         self._report_if_whole(ended=True)
 
     def _report_if_whole(self, *, ended: bool = False) -> None:
-        body = body_of(self._buffer, ended=ended) if self.busy else None
+        assert self._transport is not None  # noqa: S101 - narrows the type: something was received
+        try:
+            body = body_of(self._buffer, ended=ended) if self.busy else None
+            status = int(self._buffer[9:12]) if body is not None else 0
+        except ValueError:
+            self._transport.abort()  # the request has failed, which `connection_lost` reports
+            return
         if body is None:
             return
         answer, self._buffer = self._buffer, b""
         if ended or closes(answer):
-            assert self._transport is not None  # noqa: S101 - narrows the type: something was received
             self._transport.close()
-        self._load.answered(self, int(answer[9:12]), body)
+        self._load.answered(self, status, body)
 
     async def _send_on_a_new_one(self, request: bytes, due: float) -> None:
         try:
@@ -103,6 +108,8 @@ def body_of(answer: bytes, *, ended: bool) -> bytes | None:
     head, found, rest = answer.partition(b"\r\n\r\n")
     if not found:
         return None
+    if not head.startswith(b"HTTP/1."):
+        raise ValueError(f"{head[:20]!r} is no answer in HTTP/1.")
     if header(answer, b"transfer-encoding").endswith(b"chunked"):
         return unchunked(rest)
     if head[9:12] in BODILESS:

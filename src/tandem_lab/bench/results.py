@@ -54,13 +54,14 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     post_histogram: LatencyHistogram | None = None
     #: The time from CREATED to SYNCRONIZED, of every user. Of a peer: see `tandem_lab.bench.arrivals`.
     lag_ms: Percentiles | None = None
-    #: The mean of that; only of a peer.
+    #: The mean of that; only of a peer. Less than 0 if most users were there before they were acknowledged.
     mean_lag_ms: float | None = None
     #: How many users a peer had acknowledged and not brought to its second store when the wait was over.
     not_arrived: int = 0
     cpu_us_per_user: dict[str, float] = {}
     #: Of that of the instances: what is spent on the threads of their event loops.
     event_loop_us_per_user: float | None = None
+    #: When the load ended; a page that processes share counts in parts (PSS).
     memory_mib: dict[str, float] = {}
     #: Average numbers: of threads that were ready and had no core, and of cores that waited for the disk.
     waiting_for_core: dict[str, float] = {}

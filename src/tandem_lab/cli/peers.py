@@ -11,7 +11,7 @@ from click.core import ParameterSource
 from tandem.cli.tables import Column, FittedTable
 from tandem_lab.bench.load_kinds import BROWSER_CONNECTIONS, Kind
 from tandem_lab.bench.own_stack import own_stack
-from tandem_lab.bench.peers import QUICK, PeersPlan
+from tandem_lab.bench.peers import MANY_CONNECTIONS, QUICK, PeersPlan
 from tandem_lab.bench.peers import bench_peers as run_bench
 from tandem_lab.bench.results import Measurement, PeerFacts, Report, rate_of
 from tandem_lab.bench.steps import Tell
@@ -24,7 +24,11 @@ COLUMNS = (
     Column("users/s"),
     Column("lag p50"),
     Column("lag p99"),
-    *(Column(f"{p} at {n}", spare=5) for n in (BROWSER_CONNECTIONS, 200) for p in ("p50", "p99")),
+    *(
+        Column(f"{percentile} at {connections}", spare=spare)
+        for connections in (BROWSER_CONNECTIONS, MANY_CONNECTIONS)
+        for percentile, spare in (("p50", 5), ("p99", 4))
+    ),
     Column("its us", spare=3),
     Column("PG us", spare=3),
     Column("Mongo us", spare=3),
