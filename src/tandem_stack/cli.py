@@ -28,7 +28,7 @@ MOST_CELLS = 16
 HOSTS_ONLY = ("cells", "hosts_per_cell", "instance_hosts", "cpu_per_cell", "asynchronous")
 WITHOUT_HOSTS = (
     *("instances", "instance_port"),
-    *("postgres_url", "mongodb_url", "postgres_port", "mongodb_port"),
+    *("postgres_url", "mongodb_url", "postgres_port", "mongodb_port", "postgres_via", "mongodb_via"),
 )
 PORT = click.IntRange(1024, 65_535)
 _data_dir_option = data_dir_option("Where the stack keeps its data, passwords and logs.")
@@ -47,6 +47,8 @@ _data_dir_option = data_dir_option("Where the stack keeps its data, passwords an
 @click.option("--mongodb-url", help="Use your own MongoDB (5 or newer, a replica set).")
 @click.option("--postgres-port", type=PORT, help="PostgreSQL's port.  [default: a free one]")
 @click.option("--mongodb-port", type=PORT, help="MongoDB's port.  [default: a free one]")
+@click.option("--postgres-via", type=PORT, hidden=True)
+@click.option("--mongodb-via", type=PORT, hidden=True)
 @click.option("--hosts", "on_hosts", is_flag=True, help="Run it on several hosts made of this machine.")
 @click.option("--cells", type=click.IntRange(1, MOST_CELLS), help="How many cells.  [default: 1]")
 @click.option(

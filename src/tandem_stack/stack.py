@@ -1,6 +1,7 @@
 """The whole stack: its services, the order in which they start and end, and what is checked before."""
 
 import asyncio
+import re
 import shutil
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
@@ -45,6 +46,9 @@ class Options:
     mongodb_url: str | None = None
     postgres_port: int | None = None
     mongodb_port: int | None = None
+    #: Ports of relays over which the instances reach the databases of the stack, for the lab.
+    postgres_via: int | None = None
+    mongodb_via: int | None = None
 
     @property
     def instance_ports(self) -> range:
@@ -140,7 +144,8 @@ class Stack:
                 else self._start_database(MongoDB(self._folder, memory, memory.mongodb_port))
             )
         (pg_owner, pg_service), (mongo_owner, mongo_service) = pg.result(), mongo.result()
-        return DatabaseUrls(pg_owner, mongo_owner), DatabaseUrls(pg_service, mongo_service)
+        service = DatabaseUrls(_by(options.postgres_via, pg_service), _by(options.mongodb_via, mongo_service))
+        return DatabaseUrls(pg_owner, mongo_owner), service
 
     def _remember_ports(self) -> Memory:
         """Give the databases the ports of the options, or those of the last run if they are still free."""
@@ -196,6 +201,11 @@ class Stack:
     def _pid(self, name: str) -> int | None:
         supervisor = self._supervisors.get(name)
         return supervisor.pid if supervisor else None
+
+
+def _by(port: int | None, url: str) -> str:
+    """The URL with this port instead of its own, if there is one."""
+    return re.sub(r":\d+/", f":{port}/", url, count=1) if port else url
 
 
 def _port(asked_for: int | None, last: int, other: int = 0) -> int:

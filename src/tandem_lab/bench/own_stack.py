@@ -50,16 +50,20 @@ class HostOptions(msgspec.Struct, frozen=True):
         return words + [word for name, value in given.items() if value for word in (name, str(value))]
 
 
-def own_stack(beside: Path, instances: int) -> AbstractAsyncContextManager[OwnStack]:
+def own_stack(
+    beside: Path, instances: int, options: Sequence[str] = ()
+) -> AbstractAsyncContextManager[OwnStack]:
     """Start a stack whose data is on the same disk as the folder `beside`; end and remove it afterwards.
+
+    `options` are more words of `tandem up`.
 
     Raises:
         StackError: it did not start; says why. Its folder, with the logs, is kept then.
     """
     first = free_ports_in_a_row(instances)
     port = free_port(but=range(first, first + instances))
-    options = ("--instances", instances, "--instance-port", first, "--port", port)
-    return _own(beside, list(map(str, options)))
+    ours = ("--instances", instances, "--instance-port", first, "--port", port)
+    return _own(beside, [*map(str, ours), *options])
 
 
 def own_hosts(beside: Path, options: HostOptions) -> AbstractAsyncContextManager[OwnStack]:
