@@ -84,7 +84,7 @@ async def carry_out(
     Raises:
         GeneratorFailed: the load was not carried out.
     """
-    async with _prepared(plan) as send:
+    async with prepared(plan) as send:
         before = await probe.usage()
         outcome = await send()
         if until_done is not None:
@@ -99,7 +99,7 @@ async def generate(plan: Plan) -> Outcome:
     Raises:
         GeneratorFailed: the load was not carried out.
     """
-    async with _prepared(plan) as send:
+    async with prepared(plan) as send:
         return await send()
 
 
@@ -129,7 +129,7 @@ def histogram_of(milliseconds: list[float]) -> LatencyHistogram:
 
 
 @asynccontextmanager
-async def _prepared(plan: Plan) -> AsyncIterator[Callable[[], Awaitable[Outcome]]]:
+async def prepared(plan: Plan) -> AsyncIterator[Callable[[], Awaitable[Outcome]]]:
     """Start the generator and let it prepare its requests. Gives the function that sends them."""
     with tempfile.TemporaryDirectory(prefix="tandem-lab-") as folder:
         plan_file, outcome_file = Path(folder, "plan.json"), Path(folder, "outcome.json")

@@ -1,0 +1,177 @@
+"""The highest rate that holds limits, such as lag_p99<50ms: a search by open loads.
+
+From half of the saturation on the rate is doubled while it holds, or halved while it does not. Between a rate
+that holds and one that does not, the search is a bisection of their ratio, until they are `STEP` apart.
+
+No single measurement decides. A rate counts as missed only if it misses twice in a row: so something that
+disturbs the machine for some seconds does not lower the answer. What was found then has to hold in two
+measurements more, both of them; if it does not, a rate `STEP` lower has to. So luck does not raise the answer.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from math import sqrt
+
+import msgspec
+
+from tandem_lab.bench.mix import ANSWERS, Observed
+
+STEP = 1.05
+#: The lowest and the highest rate that are tried, as a factor of the first.
+LOWEST, HIGHEST = 1 / 64, 16.0
+CONFIRMATIONS = 2
+#: So many requests are measured at least: ten or more are then beyond the percentile.
+SAMPLES = {"p50": 200, "p90": 300, "p99": 1_000, "p999": 10_000}
+LONGEST_SECONDS = 60.0
+#: Users that reach the second store at less than this share of the rate pile up on the way.
+ARRIVED = 0.9
+#: What may be left to answer when the last request was due, in seconds or as a share of the time: with more,
+#: the service does not keep up, whatever its first answers took.
+LATE_SECONDS, LATE_SHARE = 0.25, 0.05
+TIMED = ("post", "lag", "update", "read")
+NAMES = (*(f"{what}_{percentile}" for what in TIMED for percentile in SAMPLES), "errors")
+MS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
+
+
+class Bound(msgspec.Struct, frozen=True):
+    """What must stay below `most`: ms, or a share of the requests."""
+
+    name: str
+    most: float
+
+    def __str__(self) -> str:
+        return f"{self.name}<{self.shown(self.most)}"
+
+    def shown(self, value: float) -> str:
+        """A value with its unit."""
+        if self.name == "errors":
+            return f"{value:.3%}"
+        return f"{value:.1f} ms" if value < 10 else f"{value:,.0f} ms"
+
+    def of(self, observed: Observed) -> float | None:
+        """What was observed of it; None: nothing."""
+        if self.name == "errors":
+            return observed.errors
+        what, _, percentile = self.name.partition("_")
+        found = observed.ms.get(what)
+        return getattr(found, percentile.replace("999", "99_9")) if found else None
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One measurement, and in words what it missed."""
+
+    observed: Observed
+    missed: list[str]
+
+
+class Found(msgspec.Struct, frozen=True):
+    """The highest rate that holds, and the lowest that does not. None: there was none."""
+
+    rate: float | None
+    missed_at: float | None
+
+
+def parse_slo(text: str) -> tuple[Bound, ...]:
+    """Such as lag_p99<50ms, post_p99<25ms, errors<0.1%.
+
+    Raises:
+        ValueError: it is none; says what is expected.
+    """
+    return tuple(_bound(part) for part in text.split(","))
+
+
+def _bound(text: str) -> Bound:
+    match = re.fullmatch(r"(\w+)\s*<=?\s*(\d+(?:\.\d+)?)\s*(us|ms|s|%|)", text.strip())
+    unit = match[3] if match else ""
+    if (
+        match is None
+        or match[1] not in NAMES
+        or (unit in MS) != (match[1] != "errors")
+        or not float(match[2])
+    ):
+        msg = f"{text.strip()!r} is no limit like lag_p99<50ms or errors<0.1%. Names: {', '.join(NAMES)}; "
+        raise ValueError(f"{msg}units: us, ms, s, and % for errors. All are above 0.")
+    return Bound(match[1], float(match[2]) * (MS.get(unit) or (0.01 if unit else 1.0)))
+
+
+def misses(bounds: Sequence[Bound], observed: Observed) -> list[str]:
+    """What does not hold, in words. That nothing fails and that the service keeps up is demanded, too."""
+    return list(_misses(bounds, observed))
+
+
+def _misses(bounds: Sequence[Bound], observed: Observed) -> Iterator[str]:
+    named = {bound.name for bound in bounds}
+    for bound in (*bounds, *([] if "errors" in named else [Bound("errors", 1e-9)])):
+        value = bound.of(observed)
+        if value is None:
+            yield f"{bound.name} was not measured"
+        elif value >= bound.most:
+            yield f"{bound.name} was {bound.shown(value)}"
+    if observed.late_seconds > max(LATE_SECONDS, LATE_SHARE * observed.seconds):
+        yield f"answers were {observed.late_seconds:.1f} s late in the end"
+    if observed.arrived < ARRIVED:
+        yield f"only {observed.arrived:.0%} reached the second store in time"
+
+
+def seconds_for(bounds: Sequence[Bound], rate: float, shares: dict[str, float], least: float) -> float:
+    """How long a load must last for the percentiles of the bounds: from `least` to a minute."""
+    kinds = {answers: kind for kind, answers in ANSWERS.items()}
+    wanted = [least]
+    for what, _, percentile in (bound.name.partition("_") for bound in bounds if bound.name != "errors"):
+        share = shares.get(kinds.get(what, "create"), 1.0)
+        wanted.append(SAMPLES[percentile] / (rate * share))
+    return min(max(wanted), max(least, LONGEST_SECONDS))
+
+
+async def highest_rate_that_holds(holds: Callable[[float], Awaitable[bool]], first: float) -> Found:
+    """Search from the rate `first` on. `holds` makes one measurement."""
+
+    async def missed(rate: float) -> bool:
+        return not await holds(rate) and not await holds(rate)
+
+    low, high = await _bracket(missed, first)
+    while low and high and high / low > STEP * STEP:
+        middle = rounded(sqrt(low * high))
+        low, high = (low, middle) if await missed(middle) else (middle, high)
+    while low and not all([await holds(low) for _ in range(CONFIRMATIONS)]):
+        low, high = lower(low, first), low
+    return Found(low, high)
+
+
+async def _bracket(
+    missed: Callable[[float], Awaitable[bool]], first: float
+) -> tuple[float | None, float | None]:
+    """A rate that holds and one that does not, a factor of two apart, as far as there are any."""
+    low, high, rate = None, None, rounded(first)
+    while first * LOWEST <= rate <= first * HIGHEST:
+        if await missed(rate):
+            high = rate
+        else:
+            low = rate
+        if low and high:
+            break
+        rate = rounded(rate * 2 if low else rate / 2)
+    return low, high
+
+
+def lower(rate: float, first: float) -> float | None:
+    """The next lower rate that is tried; None: none is."""
+    found = rounded(rate / STEP)
+    return found if first * LOWEST <= found < rate else None
+
+
+def rounded(rate: float) -> float:
+    """Three digits, which are more than a search can tell apart."""
+    return float(f"{rate:.3g}")
+
+
+def answer(bounds: Sequence[Bound], found: Found, steps: Sequence[Step], what: str) -> str:
+    """The outcome in a sentence. `what`: what the rate counts, such as users."""
+    limits = ", ".join(map(str, bounds)).replace(" ms", "ms")
+    why = next(
+        (step.missed for step in reversed(steps) if step.missed and step.observed.rate == found.missed_at), []
+    )
+    if found.rate is None:
+        return f"Not even {found.missed_at:,.0f} {what}/s hold {limits}: {', '.join(why)}."
+    beyond = f"at {found.missed_at:,.0f} {', '.join(why)}" if found.missed_at else "more was not tried"
+    return f"{found.rate:,.0f} {what}/s hold {limits}; {beyond}."
