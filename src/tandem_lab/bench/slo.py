@@ -3,9 +3,9 @@
 From half of the saturation on the rate is doubled while it holds, or halved while it does not. Between a rate
 that holds and one that does not, the search is a bisection of their ratio, until they are `STEP` apart.
 
-No single measurement decides. A rate counts as missed only if it misses twice in a row: so something that
-disturbs the machine for some seconds does not lower the answer. What was found then has to hold in two
-measurements more, both of them; if it does not, a rate `STEP` lower has to. So luck does not raise the answer.
+No single measurement decides. A rate counts as missed only if it misses twice in a row, so that what disturbs
+the machine for some seconds does not lower the answer. What was found then has to hold in two measurements
+more, both of them, so that luck does not raise it; if it does not, a rate `STEP` lower has to.
 """
 
 import re
@@ -19,7 +19,6 @@ from tandem_lab.bench.mix import ANSWERS, Observed
 STEP = 1.05
 #: The lowest and the highest rate that are tried, as a factor of the first.
 LOWEST, HIGHEST = 1 / 64, 16.0
-CONFIRMATIONS = 2
 #: So many requests are measured at least: ten or more are then beyond the percentile.
 SAMPLES = {"p50": 200, "p90": 300, "p99": 1_000, "p999": 10_000}
 LONGEST_SECONDS = 60.0
@@ -38,9 +37,7 @@ class Bound(msgspec.Struct, frozen=True):
 
     name: str
     most: float
-
-    def __str__(self) -> str:
-        return f"{self.name}<{self.shown(self.most)}"
+    text: str = ""
 
     def shown(self, value: float) -> str:
         """A value with its unit."""
@@ -91,7 +88,8 @@ def _bound(text: str) -> Bound:
     ):
         msg = f"{text.strip()!r} is no limit like lag_p99<50ms or errors<0.1%. Names: {', '.join(NAMES)}; "
         raise ValueError(f"{msg}units: us, ms, s, and % for errors. All are above 0.")
-    return Bound(match[1], float(match[2]) * (MS.get(unit) or (0.01 if unit else 1.0)))
+    factor = MS.get(unit) or (0.01 if unit else 1.0)
+    return Bound(match[1], float(match[2]) * factor, f"{match[1]}<{match[2]}{unit}")
 
 
 def misses(bounds: Sequence[Bound], observed: Observed) -> list[str]:
@@ -130,10 +128,10 @@ async def highest_rate_that_holds(holds: Callable[[float], Awaitable[bool]], fir
         return not await holds(rate) and not await holds(rate)
 
     low, high = await _bracket(missed, first)
-    while low and high and high / low > STEP * STEP:
+    while low and high and high / low > STEP:
         middle = rounded(sqrt(low * high))
         low, high = (low, middle) if await missed(middle) else (middle, high)
-    while low and not all([await holds(low) for _ in range(CONFIRMATIONS)]):
+    while low and not (await holds(low) and await holds(low)):
         low, high = lower(low, first), low
     return Found(low, high)
 
@@ -167,11 +165,10 @@ def rounded(rate: float) -> float:
 
 def answer(bounds: Sequence[Bound], found: Found, steps: Sequence[Step], what: str) -> str:
     """The outcome in a sentence. `what`: what the rate counts, such as users."""
-    limits = ", ".join(map(str, bounds)).replace(" ms", "ms")
-    why = next(
-        (step.missed for step in reversed(steps) if step.missed and step.observed.rate == found.missed_at), []
-    )
+    limits = ", ".join(bound.text for bound in bounds)
+    at_missed = [step.missed for step in steps if step.missed and step.observed.rate == found.missed_at]
+    why = ", ".join(at_missed[-1]) if at_missed else ""
     if found.rate is None:
-        return f"Not even {found.missed_at:,.0f} {what}/s hold {limits}: {', '.join(why)}."
-    beyond = f"at {found.missed_at:,.0f} {', '.join(why)}" if found.missed_at else "more was not tried"
+        return f"Not even {found.missed_at:,.0f} {what}/s hold {limits}: {why}."
+    beyond = f"at {found.missed_at:,.0f} {why}" if found.missed_at else "more was not tried"
     return f"{found.rate:,.0f} {what}/s hold {limits}; {beyond}."
