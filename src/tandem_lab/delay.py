@@ -154,6 +154,9 @@ async def delaying(delays: Mapping[int, float]) -> AsyncIterator[dict[int, int]]
     Raises:
         LabError: it does not start.
     """
+    if not delays:
+        yield {}
+        return
     async with child("tandem_lab.delay", msgspec.json.encode(delays).decode()) as process:
         assert process.stdout is not None  # noqa: S101 - narrows the type: it is a pipe
         said = await process.stdout.readline()
@@ -161,6 +164,11 @@ async def delaying(delays: Mapping[int, float]) -> AsyncIterator[dict[int, int]]
             _, errors = await process.communicate()
             raise LabError(f"The relay that delays does not start: {last_words(errors)}")
         yield msgspec.json.decode(said, type=dict[int, int])
+
+
+def over(ways: Mapping[int, int], url: str) -> str:
+    """The URL with the port of the relay that is in front of its server, if there is one."""
+    return re.sub(r":(\d+)/", lambda found: f":{ways.get(int(found[1]), found[1])}/", url, count=1)
 
 
 def parse_delays(text: str) -> dict[str, float]:

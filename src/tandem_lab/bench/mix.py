@@ -24,7 +24,7 @@ MOST_PATHS = 100_000
 class Mix(msgspec.Struct, frozen=True):
     """Shares of all requests by kind. `zipf`: the exponent by which updates and reads prefer some users."""
 
-    shares: dict[str, float] = {"create": 1.0}
+    shares: dict[str, float] = msgspec.field(default_factory=lambda: {"create": 1.0})
     zipf: float = 0.0
 
 

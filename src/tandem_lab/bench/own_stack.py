@@ -6,13 +6,14 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import msgspec
 
 from tandem_lab.bench.children import last_words_in
+from tandem_lab.delay import delaying
 from tandem_stack.data_folder import open_data_folder
 from tandem_stack.errors import StackError
 from tandem_stack.ports import free_port, free_ports_in_a_row, http_status
@@ -64,6 +65,21 @@ def own_stack(
     port = free_port(but=range(first, first + instances))
     ours = ("--instances", instances, "--instance-port", first, "--port", port)
     return _own(beside, [*map(str, ours), *options])
+
+
+@asynccontextmanager
+async def delayed_stack(beside: Path, instances: int, delays: Mapping[str, float]) -> AsyncIterator[OwnStack]:
+    """The same, whose instances reach databases over relays that take so many seconds, by the server's name.
+
+    Raises:
+        StackError, LabError: it did not start, or the relay did not.
+    """
+    first = free_ports_in_a_row(len(delays))
+    ports = dict(zip(delays, range(first, first + len(delays)), strict=True))
+    async with delaying({ports[name]: seconds for name, seconds in delays.items()}) as ways:
+        words = [(f"--{name}-port", port, f"--{name}-via", ways[port]) for name, port in ports.items()]
+        async with own_stack(beside, instances, [str(word) for each in words for word in each]) as own:
+            yield own
 
 
 def own_hosts(beside: Path, options: HostOptions) -> AbstractAsyncContextManager[OwnStack]:

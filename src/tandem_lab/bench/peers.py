@@ -19,10 +19,11 @@ from tandem_lab.bench.own_stack import OwnStack
 from tandem_lab.bench.probe import Probe
 from tandem_lab.bench.results import Measurement, Report, rate_of
 from tandem_lab.bench.steps import OVERHEAD, Step, Tell, take_steps
+from tandem_lab.delay import over
 from tandem_lab.errors import GeneratorFailed, PeerFailed
 from tandem_lab.peers.facts import facts_of
 from tandem_lab.peers.places import fresh_places
-from tandem_lab.peers.protocol import Peer, Running
+from tandem_lab.peers.protocol import Databases, Peer, Running
 from tandem_stack.status import InstanceStatus, LoadBalancerStatus
 from tandem_stack.waiting import until
 
@@ -41,6 +42,8 @@ class PeersPlan(msgspec.Struct, frozen=True):
 
     seconds: float = 8.0
     rounds: int = 3
+    #: Relays over which peers reach the databases, by the ports of these.
+    ways: dict[int, int] = {}
 
 
 QUICK = PeersPlan(seconds=3.0, rounds=1)
@@ -107,7 +110,7 @@ class PeersBench:
     async def _measure(self, name: str, round_: int) -> list[Measurement]:
         found: list[Measurement] = []
         while len(found) < 3:
-            async with ready_peer(name, self._peers[name], self._probe) as peer:
+            async with ready_peer(name, self._peers[name], self._probe, self._plan.ways) as peer:
                 while len(found) < 3:
                     found.append(await peer.measure(self._next_load(found), round_))
                     if found[-1].not_arrived:
@@ -123,15 +126,22 @@ class PeersBench:
 
 
 @asynccontextmanager
-async def ready_peer(name: str, peer: Peer, probe: Probe) -> AsyncIterator["RunningPeer"]:
+async def ready_peer(
+    name: str, peer: Peer, probe: Probe, ways: Mapping[int, int]
+) -> AsyncIterator["RunningPeer"]:
     """Start a peer, which is found by this name, on fresh places of the stack of the probe; warm it up.
+
+    `ways`: see `PeersPlan`.
 
     Raises:
         PeerFailed: it does not start; says why.
         GeneratorFailed: the load was not carried out.
     """
     postgres_url, mongodb_url = str(probe.running.postgres.url), str(probe.running.mongodb.url)
-    async with fresh_places(postgres_url, mongodb_url) as places, peer.running(places) as running:
+    async with (
+        fresh_places(postgres_url, mongodb_url) as places,
+        peer.running(Databases(*(over(ways, url) for url in msgspec.structs.astuple(places)))) as running,
+    ):
         ready = RunningPeer(name, peer, running, probe)
         await ready.measure(WARM_UP)
         yield ready

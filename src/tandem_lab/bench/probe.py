@@ -18,6 +18,7 @@ from tandem_lab.bench.proc import (
     machine_times,
     main_threads_us,
     memory_mib,
+    open_descriptors,
 )
 from tandem_stack.status import Status
 
@@ -190,6 +191,10 @@ class Probe:
     def memory(self) -> dict[str, float]:
         """MiB held by each component now."""
         return {name: round(memory_mib(roots), 1) for name, roots in pids_of(self.running).items() if roots}
+
+    def descriptors(self) -> dict[str, int]:
+        """How many files and connections each component has open now."""
+        return {name: open_descriptors(roots) for name, roots in pids_of(self.running).items() if roots}
 
     async def now(self) -> datetime:
         """The time by PostgreSQL's clock."""

@@ -70,6 +70,15 @@ def memory_mib(roots: Iterable[int]) -> float:
     return found / 2**20
 
 
+def open_descriptors(roots: Iterable[int]) -> int:
+    """Files and connections that processes and their children have open; each process counts its own."""
+    found = 0
+    for process in all_below(roots):
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            found += process.num_fds()
+    return found
+
+
 def all_below(roots: Iterable[int]) -> set[psutil.Process]:
     """These processes and all that descend from them."""
     found = set()

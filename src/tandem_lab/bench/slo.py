@@ -11,12 +11,16 @@ more, both of them, so that luck does not raise it; if it does not, a rate `STEP
 import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from math import sqrt
+from typing import Any
 
 import msgspec
 
-from tandem_lab.bench.mix import ANSWERS, Observed
+from tandem_lab.bench.mix import ANSWERS, Mix, Observed
+from tandem_lab.bench.steps import OVERHEAD, Progress, Tell
 
 STEP = 1.05
+#: How many measurements a search takes about.
+USUAL_STEPS = 12
 #: The lowest and the highest rate that are tried, as a factor of the first.
 LOWEST, HIGHEST = 1 / 64, 16.0
 #: So many requests are measured at least: ten or more are then beyond the percentile.
@@ -66,6 +70,76 @@ class Found(msgspec.Struct, frozen=True):
 
     rate: float | None
     missed_at: float | None
+
+
+class Subject(msgspec.Struct, frozen=True):
+    """What was measured of our service, or of a peer: all steps in their order, and what they amount to."""
+
+    name: str
+    #: Users per second, all the way, as fast as they go.
+    saturation: float
+    steps: list[Step]
+    #: In a sentence; empty if the rates were given, as `rate` is then.
+    answer: str = ""
+    rate: float | None = None
+
+
+class LimitsReport(msgspec.Struct, frozen=True, kw_only=True):
+    """All raw data of `tandem bench --slo` and of mixed loads. Rates are per second, delays in seconds."""
+
+    kind: str = "slo"
+    begun_at: str
+    command: list[str]
+    environment: dict[str, Any]
+    bounds: tuple[Bound, ...]
+    mix: Mix
+    delays: dict[str, float]
+    subjects: list[Subject]
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be found out: the highest rate that holds `bounds`, or how it is at `rates`."""
+
+    bounds: tuple[Bound, ...] = ()
+    rates: tuple[float, ...] = ()
+    mix: Mix = Mix()
+    #: Of the load that shows the saturation, and of each step at least.
+    seconds: float = 5.0
+    connections: int = 200
+
+    @property
+    def what(self) -> str:
+        """What a rate counts."""
+        return "requests" if self.mix.shares.keys() - {"create"} else "users"
+
+
+#: Puts a load of this rate, and as many seconds, on what is measured.
+Offer = Callable[[float, float], Awaitable[Observed]]
+
+
+async def measure_subject(name: str, offer: Offer, saturation: float, task: Task, tell: Tell) -> Subject:
+    """Carry out a task on what `offer` puts a load on.
+
+    Raises:
+        LabError: a load could not be carried out.
+    """
+    steps: list[Step] = []
+
+    async def holds(rate: float) -> bool:
+        seconds = seconds_for(task.bounds, rate, task.mix.shares, task.seconds)
+        number, of = len(steps) + 1, max(len(steps) + 1, len(task.rates) or USUAL_STEPS)
+        left = (of - number + 1) * seconds * OVERHEAD
+        tell(Progress(number, of, f"{name}: {rate:,.0f} {task.what} due a second", (number - 1) / of, left))
+        observed = await offer(rate, seconds)
+        steps.append(Step(observed, misses(task.bounds, observed)))
+        return not steps[-1].missed
+
+    if not task.bounds:
+        for rate in task.rates:
+            await holds(rate)
+        return Subject(name, saturation, steps)
+    found = await highest_rate_that_holds(holds, max(1.0, saturation / 2))
+    return Subject(name, saturation, steps, answer(task.bounds, found, steps, task.what), found.rate)
 
 
 def parse_slo(text: str) -> tuple[Bound, ...]:

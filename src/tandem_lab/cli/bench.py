@@ -17,6 +17,7 @@ from tandem_lab.bench.own_stack import address_of
 from tandem_lab.bench.results import Measurement, Report, rate_of
 from tandem_lab.bench.steps import Tell
 from tandem_lab.cli.common import finish, measure, numbers, report_options, stack_for, with_choices
+from tandem_lab.cli.limits import or_limits
 from tandem_lab.cli.peers import or_peers
 from tandem_lab.report.analysis import Ratio, ratios
 from tandem_lab.report.format import number
@@ -69,6 +70,7 @@ COLUMNS = (
     help="How many a stack of the lab's own has, where none is running.  [default: 1]",
 )
 @click.option("--url", help="Where the load goes.  [default: the only instance, or the load balancer]")
+@or_limits
 @or_peers
 @report_options
 def bench(
@@ -85,12 +87,14 @@ def bench(
     data is kept as JSON, with a page beside it that opens offline.
 
     With --peer or --peers other systems are measured instead, side by side, on a stack of the lab's own.
+    With --slo the highest rate is searched that holds limits, and with --soak a long load shows what grows.
     """
+    delays = choices.pop("delays")
     plan = _plan(**choices)
     carry_out = run_bench if plan.aggregate is None else bench_beside_users
 
     async def work(tell: Tell) -> Report:
-        async with stack_for(data_dir, instances) as stack:
+        async with stack_for(data_dir, instances, delays) as stack:
             address = url or address_of(stack.running)
             return await carry_out(stack.running, address, stack.data_dir, plan, tell)
 

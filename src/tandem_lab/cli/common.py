@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,12 +13,13 @@ import asyncpg
 import click
 import msgspec
 import uvloop
+from click.core import ParameterSource
 from pymongo.errors import PyMongoError
 from rich.console import Console, RenderableType
 from rich.markup import escape
 
 from tandem.cli.interruption import INTERRUPTED, interruptible
-from tandem_lab.bench.own_stack import HostOptions, OwnStack, own_hosts, own_stack
+from tandem_lab.bench.own_stack import HostOptions, OwnStack, delayed_stack, own_hosts
 from tandem_lab.bench.results import Report
 from tandem_lab.bench.steps import Tell
 from tandem_lab.cli.display import Display, MeasurementDisplay
@@ -92,6 +93,19 @@ def report_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return data_dir(json_file(require(command)))
 
 
+def only_options(apply: Collection[str], beside: str) -> None:
+    """Refuse options of the command line that say nothing beside others.
+
+    Raises:
+        UsageError: one was given; names it.
+    """
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE and name not in apply:
+            raise click.UsageError(f"{parameter.opts[0]} says nothing with {beside}.", context)
+
+
 def with_choices(plan: Plan, choices: Mapping[str, Any]) -> Plan:
     """The plan, changed by the options of the command line. None means that an option was not given."""
     given = {name: value for name, value in choices.items() if value is not None}
@@ -108,7 +122,7 @@ def run(work: Coroutine[Any, Any, T], display: Display, if_interrupted: str) -> 
         sys.exit(INTERRUPTED)
 
 
-def measure(work: Callable[[Tell], Coroutine[Any, Any, Report]]) -> Report:
+def measure(work: Callable[[Tell], Coroutine[Any, Any, T]]) -> T:
     """Carry out a measurement.
 
     Raises:
@@ -135,18 +149,25 @@ def database_urls(running: Status, data_dir: Path) -> tuple[str, str]:
 
 
 @asynccontextmanager
-async def stack_for(data_dir: Path, instances: int | None) -> AsyncIterator[OwnStack]:
+async def stack_for(
+    data_dir: Path, instances: int | None, delays: Mapping[str, float] | None = None
+) -> AsyncIterator[OwnStack]:
     """The stack that runs on the data folder. If none does, one of the lab's own with this many instances.
 
+    `delays`: seconds by `postgres` and `mongodb` that the instances wait longer for an answer of these.
+
     Raises:
-        LabError: the running one belongs to another account, or has another number of instances.
+        LabError: the running one belongs to another account, or differs in instances or delays.
     """
     running = running_on(data_dir, "; only its owner can measure it.")
     if running is None:
         click.echo(f"No stack is running on {data_dir}: starting one for this measurement.", err=True)
-        async with own_stack(data_dir, instances or 1) as own:
+        async with delayed_stack(data_dir, instances or 1, delays or {}) as own:
             yield own
         return
+    if delays:
+        msg = f"--delay needs a stack of the lab's own. End that on {data_dir} with `tandem down` first."
+        raise LabError(msg)
     database_urls(running, data_dir)
     if instances not in {None, len(running.instances)}:
         msg = (

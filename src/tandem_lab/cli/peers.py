@@ -2,23 +2,26 @@
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from statistics import median
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
-from click.core import ParameterSource
+from msgspec.structs import replace
 
 from tandem.cli.tables import Column, FittedTable
 from tandem_lab.bench.load_kinds import BROWSER_CONNECTIONS, Kind
-from tandem_lab.bench.own_stack import own_stack
+from tandem_lab.bench.own_stack import OwnStack, own_stack
 from tandem_lab.bench.peers import MANY_CONNECTIONS, QUICK, PeersPlan
 from tandem_lab.bench.peers import bench_peers as run_bench
 from tandem_lab.bench.results import Measurement, PeerFacts, Report, rate_of
 from tandem_lab.bench.steps import Tell
-from tandem_lab.cli.common import finish, measure, with_choices
+from tandem_lab.cli.common import database_urls, finish, measure, only_options, with_choices
+from tandem_lab.delay import SERVERS, delaying
 from tandem_lab.peers.registry import peers_named
 
-APPLY = {"peer", "peers", "quick", "seconds", "rounds", "data_dir", "json_file"}
+APPLY = {"peer", "peers", "delays", "quick", "seconds", "rounds", "data_dir", "json_file"}
 COLUMNS = (
     Column("peer", is_number=False),
     Column("users/s"),
@@ -49,13 +52,17 @@ def or_peers(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def called(*, peer: tuple[str, ...], peers: str | None, **options: Any) -> None:
-        names = [*peer, *(name.strip() for name in (peers or "").split(",") if name.strip())]
-        if names:
+        if names := names_of(peer, peers):
             bench_peers(names, options)
         else:
             command(**options)
 
     return one(several(called))
+
+
+def names_of(peer: Sequence[str], peers: str | None) -> list[str]:
+    """The names that both options give."""
+    return [*peer, *(name.strip() for name in (peers or "").split(",") if name.strip())]
 
 
 def bench_peers(names: Sequence[str], options: Mapping[str, Any]) -> None:
@@ -65,27 +72,24 @@ def bench_peers(names: Sequence[str], options: Mapping[str, Any]) -> None:
         UsageError: an option was given that says nothing of peers.
         LabError: there is no such peer, or none could be measured.
     """
-    _only_what_applies()
+    only_options(APPLY, "--peer or --peers")
     peers = peers_named(names)
     given = {name: options[name] for name in ("seconds", "rounds")}
     plan = with_choices(QUICK if options["quick"] else PeersPlan(), given)
 
     async def work(tell: Tell) -> Report:
         click.echo("Starting a stack for this measurement.", err=True)
-        async with own_stack(options["data_dir"], 1) as stack:
-            return await run_bench(stack, peers, plan, tell)
+        async with own_stack(options["data_dir"], 1) as stack, ways_to(stack, options["delays"]) as ways:
+            return await run_bench(stack, peers, replace(plan, ways=ways), tell)
 
     report = measure(work)
     finish(report, table_of(report), options["json_file"], ())
 
 
-def _only_what_applies() -> None:
-    context = click.get_current_context()
-    for parameter in context.command.params:
-        name = parameter.name or ""
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE and name not in APPLY:
-            msg = f"{parameter.opts[0]} says nothing with --peer or --peers."
-            raise click.UsageError(msg, context)
+def ways_to(stack: OwnStack, delays: Mapping[str, float]) -> AbstractAsyncContextManager[dict[int, int]]:
+    """Relays to the databases of a stack that take so many seconds, by the server's name."""
+    urls = dict(zip(SERVERS, database_urls(stack.running, stack.data_dir), strict=True))
+    return delaying({urlsplit(urls[name]).port or 0: seconds for name, seconds in delays.items()})
 
 
 def table_of(report: Report) -> FittedTable:
