@@ -107,7 +107,7 @@ def trend(
     """The slope of values over time, each with its time, and its interval; None: too few to have one.
 
     The median of the slopes of all pairs, which outliers hardly move (H. Theil, 1950). The interval reaches
-    from the slope of rank (N - C) / 2 of all N to that of (N + C) / 2 + 1, C = z sqrt(n (n - 1) (2n + 5) / 18):
+    from the slope of rank (N - C) / 2 of N to that of (N + C) / 2 + 1, C = z sqrt(n (n - 1) (2n + 5) / 18):
     P. K. Sen, "Estimates of the Regression Coefficient Based on Kendall's Tau", JASA 63, 1968. Equal values
     make it wider than need be. Values that depend on those before make it too narrow: a memory that is filled
     in steps may seem to grow for certain.

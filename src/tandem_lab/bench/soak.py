@@ -39,7 +39,7 @@ class SoakPlan(msgspec.Struct, frozen=True):
 
 
 class Window(msgspec.Struct, frozen=True):
-    """What one of many loads in a row showed, by the names of `UNITS`, so many hours after the first began."""
+    """What one of many loads in a row showed, by the names of `UNITS`, so many hours after the first."""
 
     hours: float
     figures: dict[str, dict[str, float]]
