@@ -13,7 +13,7 @@ from tandem_lab.bench.load import Load
 from tandem_lab.bench.measure import measure_creates
 from tandem_lab.bench.probe import Probe
 from tandem_lab.bench.results import Measurement
-from tandem_lab.bench.steps import OVERHEAD, Progress, Tell
+from tandem_lab.bench.steps import Progress, Tell
 from tandem_lab.errors import GeneratorFailed
 from tandem_lab.statistics import CONFIDENCE, trend
 
@@ -78,20 +78,20 @@ async def soak(probe: Probe, url: str, plan: SoakPlan, tell: Tell) -> list[Windo
     """Load after load until the time is over. Ctrl-C ends it before; what there is by then is kept.
 
     Raises:
-        LabError: a load could not be carried out.
+        NotDrained, GeneratorFailed: see `measure_creates`.
     """
     windows: list[Window] = []
-    count, began = max(1, round(plan.seconds / plan.window_seconds)), time.monotonic()
+    count, began, since = max(1, round(plan.seconds / plan.window_seconds)), time.monotonic(), 0.0
     async with _stopped_by_ctrl_c() as stopped:
-        for number in range(1, count + 1):
-            left = (count - number + 1) * plan.window_seconds * OVERHEAD
+        while since < plan.seconds:
+            number, done = len(windows) + 1, since / plan.seconds
             what = f"{plan.rate:,.0f} users due a second; Ctrl-C ends it with what there is"
-            tell(Progress(number, count, what, (number - 1) / count, left))
-            since = (time.monotonic() - began) / 3600
-            window = await _window(probe, url, plan, stopped)
-            if window is None:
+            tell(Progress(number, max(count, number), what, done, plan.seconds - since))
+            figures = await _window(probe, url, plan, stopped)
+            if figures is None:
                 break
-            windows.append(Window(round(since, 5), window))
+            windows.append(Window(round(since / 3600, 5), figures))
+            since = time.monotonic() - began
     return windows
 
 
@@ -154,7 +154,7 @@ def growth_of(windows: Sequence[Window]) -> list[Growth]:
     otherwise seem to change by chance in one soak of twenty, and so some figure in most soaks.
     """
     counted = windows[max(1, round(len(windows) * WARM_UP_SHARE)) :]
-    if not counted:
+    if len(counted) < 2:
         return []
     names = [(group, name) for group, some in counted[0].figures.items() for name in some]
     confidence = 1 - (1 - CONFIDENCE) / max(1, len(names))
@@ -169,10 +169,10 @@ def growth_of(windows: Sequence[Window]) -> list[Growth]:
 
 def answer(windows: Sequence[Window], growth: Sequence[Growth], plan: SoakPlan) -> str:
     """What a soak amounts to, in sentences."""
-    minutes = len(windows) * plan.window_seconds / 60
-    what = f"{minutes:,.0f} minutes at {plan.rate:,.0f} users/s"
+    loads = f"{len(windows)} loads of {plan.window_seconds:.0f} s at {plan.rate:,.0f} users/s"
     if not growth or growth[0].low is None:
-        return f"{what} are too few to tell whether anything grows."
+        return f"{loads} are too few to tell whether anything grows."
+    what = f"In {60 * windows[-1].hours:,.0f} minutes, {loads}"
     sure = [sentence(each) for each in growth if each.is_sure]
     return f"{what}: " + ("; ".join(sure) if sure else "no growth that these could show") + "."
 

@@ -115,8 +115,10 @@ def _limits(task: Task, options: Mapping[str, Any]) -> None:
     report = measure(functools.partial(_limits_report, task, options))
     console = Console()
     for subject in report.subjects:
-        header = slo_header(subject)
-        table = FittedTable(*(Column(name, is_number=name != header[-1]) for name in header))
+        spare = {"seconds": 3, "post p50": 2, "update p50": 2, "read p50": 2, "lag p50": 2, "errors": 1}
+        due, *others, missed = slo_header(subject)
+        columns = [Column(due), *(Column(name, spare=spare.get(name, 1)) for name in others)]
+        table = FittedTable(*columns, Column(missed, fold_at=24, is_number=False))
         for row in slo_rows(subject):
             table.add_row(*row)
         console.print(f"[bold]{escape(subject.name)}[/], times in ms", table, subject.answer, sep="\n")
