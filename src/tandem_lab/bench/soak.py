@@ -15,6 +15,7 @@ from tandem_lab.bench.probe import Probe
 from tandem_lab.bench.results import Measurement
 from tandem_lab.bench.steps import Progress, Tell
 from tandem_lab.errors import GeneratorFailed
+from tandem_lab.report.format import number
 from tandem_lab.statistics import CONFIDENCE, trend
 
 #: What is looked at, and its unit.
@@ -172,21 +173,21 @@ def answer(windows: Sequence[Window], growth: Sequence[Growth], plan: SoakPlan) 
     loads = f"{len(windows)} loads of {plan.window_seconds:.0f} s at {plan.rate:,.0f} users/s"
     if not growth or growth[0].low is None:
         return f"{loads} are too few to tell whether anything grows."
-    what = f"In {60 * windows[-1].hours:,.0f} minutes, {loads}"
-    sure = [sentence(each) for each in growth if each.is_sure]
-    return f"{what}: " + ("; ".join(sure) if sure else "no growth that these could show") + "."
+    sure = [f"{each.what} {verdict(each)}" for each in growth if each.is_sure]
+    found = "; ".join(sure) if sure else "no growth that these could show"
+    return f"In {60 * windows[-1].hours:,.0f} min, {loads}: {found}."
 
 
-def sentence(growth: Growth) -> str:
+def verdict(growth: Growth) -> str:
     """How a figure has changed, in words."""
     if growth.low is None or growth.high is None:
-        return f"{growth.what}: too few to tell"
+        return "too few to tell"
     if not growth.is_sure:
-        return f"{growth.what} does not change more than by chance"
+        return "no change to be seen"
     unit = f" {growth.unit}/h" if growth.unit else "/h"
     low, high = sorted((abs(growth.low), abs(growth.high)))
     way = "grows" if growth.per_hour > 0 else "falls"
-    return f"{growth.what} {way} by {abs(growth.per_hour):.3g}{unit} ({low:.3g} to {high:.3g})"
+    return f"{way} by {number(abs(growth.per_hour))}{unit} ({number(low)} to {number(high)})"
 
 
 def parse_duration(text: str) -> float:

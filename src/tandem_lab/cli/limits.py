@@ -20,7 +20,7 @@ from tandem_lab.bench.offers import of_peer, of_service
 from tandem_lab.bench.own_stack import address_of, own_stack
 from tandem_lab.bench.probe import Probe
 from tandem_lab.bench.slo import LimitsReport, Subject, Task, measure_subject, parse_slo, rounded
-from tandem_lab.bench.soak import SoakPlan, SoakReport, answer, growth_of, parse_duration, sentence, soak
+from tandem_lab.bench.soak import SoakPlan, SoakReport, answer, growth_of, parse_duration, soak, verdict
 from tandem_lab.bench.steps import Tell
 from tandem_lab.cli.common import Parsed, measure, only_options, stack_for
 from tandem_lab.cli.peers import names_of, ways_to
@@ -186,13 +186,12 @@ async def _soak(seconds: float, options: Mapping[str, Any], tell: Tell) -> SoakR
 def _show_soak(report: SoakReport, json_file: Path | None) -> None:
     """What a soak shows, figure by figure, and its report."""
     console, windows = Console(), report.windows
-    table = FittedTable(
-        Column("figure", is_number=False), Column("median"), Column("in words", is_number=False)
-    )
+    texts = [Column(name, fold_at=26, is_number=False) for name in ("figure", "in words")]
+    table = FittedTable(texts[0], Column("median"), texts[1])
     for each in report.growth:
         group, _, name = each.what.partition(": ")
         table.add_row(
-            each.what, number(median(w.figures[group].get(name, 0.0) for w in windows)), sentence(each)
+            each.what, number(median(w.figures[group].get(name, 0.0) for w in windows)), verdict(each)
         )
     console.print(table, escape(report.answer), sep="\n")
     _write(report, soak_page(report) if windows else "", json_file)

@@ -6,7 +6,7 @@ from typing import Any
 from xml.etree.ElementTree import tostring
 
 from tandem_lab.bench.slo import LimitsReport, Subject
-from tandem_lab.bench.soak import UNITS, SoakReport, sentence
+from tandem_lab.bench.soak import UNITS, SoakReport, verdict
 from tandem_lab.report.chart import Line, linear, logarithmic
 from tandem_lab.report.format import number
 from tandem_lab.report.markup import Content, element, table
@@ -27,7 +27,7 @@ def limits_page(report: LimitsReport) -> str:
 
 def soak_page(report: SoakReport) -> str:
     """What grows, then each figure over time."""
-    rows = [(each.what, number(each.per_hour), sentence(each)) for each in report.growth]
+    rows = [(each.what, number(each.per_hour), verdict(each)) for each in report.growth]
     growth = table("How each figure changes", ("figure", "per hour", "in words"), rows)
     plots = [content for group, unit in UNITS.items() for content in _over_time(report, group, unit)]
     return _page("A long load", report, [report.answer], [growth, *plots])

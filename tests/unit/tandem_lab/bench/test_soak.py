@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from tandem_lab.bench.soak import SoakPlan, Window, answer, growth_of, parse_duration, sentence
+from tandem_lab.bench.soak import SoakPlan, Window, answer, growth_of, parse_duration, verdict
 from tandem_lab.statistics import trend
 
 PLAN = SoakPlan(3600, 1700)
@@ -33,16 +33,16 @@ def test_growth_is_found_with_an_interval_that_has_the_truth():
     assert [each.what for each in growth if each.is_sure] == ["memory: instances"]
     found = next(each for each in growth if each.is_sure)
     assert found.low < 6.0 < found.high
-    assert "memory: instances grows by" in sentence(found)
-    assert "MiB/h" in sentence(found)
+    assert verdict(found).startswith("grows by 6.")
+    assert "MiB/h (" in verdict(found)
     assert answer(windows(per_hour=6.0), growth, PLAN).startswith(
-        "In 59 minutes, 60 loads of 60 s at 1,700 users/s: memory: instances grows by"
+        "In 59 min, 60 loads of 60 s at 1,700 users/s: memory: instances grows by"
     )
 
 
 def test_what_falls_is_said_to_fall():
     (found,) = [each for each in growth_of(windows(per_hour=-6.0)) if each.is_sure]
-    assert "falls by" in sentence(found)
+    assert "falls by" in verdict(found)
 
 
 def test_of_soaks_in_which_nothing_grows_few_seem_to_show_growth():
