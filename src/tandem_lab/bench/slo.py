@@ -22,7 +22,7 @@ STEP = 1.05
 #: How many measurements a search takes about.
 USUAL_STEPS = 12
 #: The lowest and the highest rate that are tried, as a factor of the first.
-LOWEST, HIGHEST = 0.015, 16.0
+LOWEST, HIGHEST = 0.06, 16.0
 #: So many requests are measured at least: ten or more are then beyond the percentile.
 SAMPLES = {"p50": 200, "p90": 300, "p99": 1_000, "p999": 10_000}
 LONGEST_SECONDS = 60.0

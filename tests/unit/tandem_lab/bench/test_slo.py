@@ -40,7 +40,7 @@ class System:
         return self.chance.random() < 0.5 if self.chance.random() < self.noise else rate <= self.capacity
 
 
-@pytest.mark.parametrize("capacity", [30, 400, 999, 1000, 1800, 7900])
+@pytest.mark.parametrize("capacity", [80, 400, 999, 1000, 1800, 7900])
 async def test_the_rate_that_is_found_holds_and_a_step_more_does_not(capacity):
     system = System(capacity)
     found = await highest_rate_that_holds(system.holds, 1000)
