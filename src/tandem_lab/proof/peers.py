@@ -63,8 +63,8 @@ class PeerVerdict(msgspec.Struct, frozen=True, rename="camel"):
     #: Why commands were sent again, and how often. This is no failure.
     sent_again: dict[str, int]
     seconds: float
-    #: The longest time from the last acknowledgement, or fault, until the second store had all that came.
-    seconds_until_all: float
+    #: From the last acknowledgement and fault until both stores had all; None: something was lost.
+    seconds_until_all: float | None
     ledger: str
     #: What explains the failures, in sentences.
     reasons: list[str] = []
