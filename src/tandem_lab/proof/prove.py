@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -36,6 +36,7 @@ class Progress:
     load: Load
     tell: Tell
     doing: str
+    things: str = "users"
 
     def now(self, doing: str) -> None:
         """This is going on from now on."""
@@ -63,13 +64,13 @@ async def prove(system: System, plan: Plan, tell: Tell) -> Verdict:
         raise LabError(msg)
     with closing(Ledger(plan.ledger)) as ledger:
         load = Load(system.url, plan, ledger, script_of(system, plan))
-        progress = Progress(load, tell, f"pushing {system.things}")
+        progress = Progress(load, tell, f"pushing {system.things}", system.things)
         async with meanwhile(progress.keep_telling()):
             # The same seed makes the same choices in every version of Python.
             dice = random.Random(plan.random_seed)  # noqa: S311 - it must be repeatable
             strike = _faults(system, load, dice, plan).strike
             async with load.running(plan.connections):
-                faults = await push(plan, load, progress, strike, dice, system.things)
+                faults = await push(plan, load, progress, order_of(plan.faults, dice), strike)
             progress.now(f"waiting for the last {system.things} to arrive in MongoDB")
             await _drain(system, plan)
             progress.now("comparing ledger, PostgreSQL and MongoDB")
@@ -124,13 +125,13 @@ def _faults(system: System, load: Load, dice: random.Random, plan: Plan) -> Faul
 
 
 async def push(
-    plan: Plan, load: Load, progress: Progress, strike: Strike, dice: random.Random, things: str = "users"
+    plan: Plan, load: Load, progress: Progress, order: Sequence[tuple[Fault, float]], strike: Strike
 ) -> list[FaultReport]:
-    """Send all users, and let each fault happen while its share of them is on its way.
+    """Send all users, and let each fault of `order_of` happen while its share of them is on its way.
 
     Gives up when nothing is acknowledged any more. The verdict then shows what is missing.
     """
-    order, reports = order_of(plan.faults, dice), []
+    things, reports = progress.things, []
     try:
         for number, (fault, moment) in enumerate(order):
             share = load.left // (len(order) - number + 1)
