@@ -77,28 +77,39 @@ def prove_peers(peers: Sequence[Peer], plan: Plan, data_dir: Path, *, as_json: b
 
 
 def table_of(verdict: PeersVerdict) -> RenderableType:
-    """The verdict for people: a row for each peer, and what explains it."""
-    recovered = list(dict.fromkeys(fault.fault for peer in verdict.peers for fault in peer.faults))
+    """The verdict for people: a row for each peer, the same for faults, and what explains them."""
     table = FittedTable(
         Column("peer", fold_at=16, is_number=False),
         Column("acknowledged", spare=1),
         *(Column(wrong) for wrong in Wrong),
         Column("s until all", spare=2),
-        *(Column(f"s after {fault}", spare=3) for fault in recovered),
         Column("holds", is_number=False),
     )
     for peer in verdict.peers:
-        seconds = {fault.fault: fault.seconds_to_recover for fault in peer.faults}
         counts = peer.counts
         table.add_row(
             peer.peer,
             _colored(f"{counts.acknowledged:,}", good=counts.acknowledged + counts.refused == peer.users),
             *(_colored(f"{getattr(counts, wrong):,}", good=not getattr(counts, wrong)) for wrong in Wrong),
             _seconds(peer.seconds_until_all),
-            *(_seconds(seconds[fault]) if fault in seconds else Text() for fault in recovered),
             _colored("yes" if peer.holds else "no", good=peer.holds),
         )
-    return Group(table, "", *(line for peer in verdict.peers for line in _lines(peer)))
+    lines = [line for peer in verdict.peers for line in _lines(peer)]
+    return Group(table, "", *_recoveries(verdict), *lines)
+
+
+def _recoveries(verdict: PeersVerdict) -> list[RenderableType]:
+    faults = list(dict.fromkeys(fault.fault for peer in verdict.peers for fault in peer.faults))
+    if not faults:
+        return []
+    columns = (Column(fault, spare=number) for number, fault in enumerate(faults))
+    table = FittedTable(Column("seconds to recover", fold_at=16, is_number=False), *columns)
+    for peer in verdict.peers:
+        seconds = {fault.fault: fault.seconds_to_recover for fault in peer.faults}
+        table.add_row(
+            peer.peer, *(_seconds(seconds[fault]) if fault in seconds else Text() for fault in faults)
+        )
+    return [table, ""]
 
 
 def _lines(peer: PeerVerdict) -> list[str]:
