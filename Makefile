@@ -42,7 +42,7 @@ lock: dev ## pin what pyproject.toml needs, with hashes; ARGS=--upgrade takes th
 	$(COMPILE) $(ARGS) --extra tracing -o requirements/base.txt
 	$(COMPILE) $(ARGS) --extra build -o requirements/build.txt
 	$(COMPILE) $(ARGS) --extra local --extra hosts --extra lab --extra build -o requirements/local.txt
-	$(COMPILE) $(ARGS) --extra local --extra hosts --extra lab --extra tracing --extra build --extra dev -o requirements/dev.txt
+	$(COMPILE) $(ARGS) --extra local --extra hosts --extra lab --extra peers --extra tracing --extra build --extra dev -o requirements/dev.txt
 
 docs: dev ## make docs/reference from the program: commands, routes, settings, batches
 	@$(BIN)/python scripts/reference.py

@@ -26,6 +26,7 @@ from tandem.mongodb.client import (
     Client,
     answers,
     collection_of,
+    is_url,
     missing_indexes,
     open_client,
     require_suitable,
@@ -138,7 +139,7 @@ def adapters_of(
         reactions=own.tasks_of(aggregates, database),
         projections=Projections(database, collections, shapes),
         chunks=ChunkRows(database, list(collections)),
-        cells=WatchedCells(Path(settings.cells_file)) if settings.cells_file else None,
+        cells=WatchedCells(Path(settings.cells_file), is_url) if settings.cells_file else None,
         verified=kinds_to_verify(database, collections[KIND], users, of_aggregates),
         repairs=RepairRows(database),
     )

@@ -6,10 +6,11 @@ and renames that), and instances see that within a second: none is restarted whe
 
 import logging
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -54,15 +55,16 @@ class CellsFile(msgspec.Struct, frozen=True, dict=True):
 class WatchedCells:
     """The file as it is now. One that cannot be used changes nothing: the last good one stays in use."""
 
-    def __init__(self, path: Path) -> None:
-        """Read it for the first time.
+    def __init__(self, path: Path, names_mongodb: Callable[[str], bool]) -> None:
+        """Read it for the first time. `names_mongodb`: whether MongoDB's driver takes a URL.
 
         Raises:
             SettingsError: it cannot be used.
         """
         self._path = path
+        self._names_mongodb = names_mongodb
         self._seen = self._stamp()
-        self.latest = read_cells(path)
+        self.latest = read_cells(path, names_mongodb)
 
     def look(self) -> bool:
         """Read the file again if it was replaced. Whether it says something new."""
@@ -71,18 +73,18 @@ class WatchedCells:
             return False
         self._seen = stamp
         try:
-            self.latest = read_cells(self._path)
+            self.latest = read_cells(self._path, self._names_mongodb)
         except SettingsError as error:
             logger.log(logging.ERROR, "%s What it said before stays in use.", error)
         return self.latest != before
 
     def _stamp(self) -> tuple[int, int, int] | None:
-        """What is another one once the file was replaced; None where there is none."""
+        """What is another one once the file was replaced or others may read it; None where there is none."""
         try:
             found = self._path.stat()
         except OSError:
             return None
-        return found.st_ino, found.st_mtime_ns, found.st_size
+        return found.st_ino, found.st_ctime_ns, found.st_size
 
 
 def slot_of(key: str) -> int:
@@ -90,7 +92,7 @@ def slot_of(key: str) -> int:
     return zlib.crc32(key.encode()) % SLOTS
 
 
-def read_cells(path: Path) -> CellsFile:
+def read_cells(path: Path, names_mongodb: Callable[[str], bool]) -> CellsFile:
     """What the file says.
 
     Raises:
@@ -102,17 +104,33 @@ def read_cells(path: Path) -> CellsFile:
     except msgspec.DecodeError as error:
         msg = f"CELLS_FILE: {path} cannot be used: {error}."
         raise SettingsError(msg) from None
-    if why := _unusable(found):
+    if why := _unusable(found, names_mongodb):
         msg = f"CELLS_FILE: {path} cannot be used: {why}."
         raise SettingsError(msg)
     return found
 
 
-def _unusable(found: CellsFile) -> str:
+def _unusable(found: CellsFile, names_mongodb: Callable[[str], bool]) -> str:
     """What of it cannot be; empty: nothing."""
     if len(found.by_number) != len(found.cells):
         return "two cells have one number"
     if len(found.slots) != SLOTS:
         return f"`slots` has {len(found.slots)} entries instead of {SLOTS}"
+    for cell in found.cells:
+        if not _names_postgres(cell.postgres_url):
+            return f"`postgres_url` of cell {cell.number} is no URL of a PostgreSQL"
+        if not names_mongodb(cell.mongodb_url):
+            return f"`mongodb_url` of cell {cell.number} is no URL of a MongoDB"
     unknown = {number for owners in found.slots for number in owners} - found.by_number.keys()
     return f"`slots` names cell {min(unknown)}, which is not among `cells`" if unknown else ""
+
+
+def _names_postgres(url: str) -> bool:
+    """Whether it names a PostgreSQL, or several hosts of one."""
+    try:
+        found = urlsplit(url)
+        for host in found.netloc.rpartition("@")[2].split(","):
+            _ = urlsplit(f"//{host}").port
+    except ValueError:
+        return False
+    return found.scheme in ("postgresql", "postgres")

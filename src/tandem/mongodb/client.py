@@ -20,6 +20,7 @@ from pymongo.errors import (
     OperationFailure,
     PyMongoError,
 )
+from pymongo.uri_parser import parse_uri
 
 from tandem.config.addresses import unusable_at
 from tandem.ids import HIGHEST_ID
@@ -52,6 +53,14 @@ LENIENT: CodecOptions[Document] = CodecOptions(
 Client = AsyncMongoClient[Document]
 Collection = AsyncCollection[Document]
 Filter = dict[str, Any]
+
+
+def is_url(url: str) -> bool:
+    """Whether the driver takes it. What `mongodb+srv` names is looked up only when it is used."""
+    try:
+        return url.startswith("mongodb+srv://") or bool(parse_uri(url))
+    except (PyMongoError, ValueError, OSError):
+        return False
 
 
 def between(filter_: Filter, after: int, through: int | None = None) -> Filter:

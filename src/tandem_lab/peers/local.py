@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from importlib.metadata import version
 from pathlib import Path
 from typing import ClassVar
 
@@ -34,6 +35,15 @@ class Command(msgspec.Struct, frozen=True):
     words: Sequence[str | Path]
     folder: Path
     environment: Mapping[str, str] = {}
+
+
+def installed(*names: str) -> tuple[str, ...]:
+    """Libraries with their versions, for `About.made_with`.
+
+    Raises:
+        ImportError: one is not installed.
+    """
+    return tuple(f"{name} {version(name)}" for name in names)
 
 
 class LocalPeer:
@@ -69,7 +79,7 @@ class LocalPeer:
                 name: _Kept(command, environment, Path(folder, f"{name}.log"))
                 for name, command in self.programs.items()
             }
-            pool = await asyncpg.create_pool(databases.postgres_url, min_size=1, max_size=2)
+            pool = await asyncpg.create_pool(databases.postgres_url, min_size=0, max_size=2)
             client = open_client(databases.mongodb_url, name="peer", deadline=DEADLINE)
             self._pool = pool
             self._documents = client.get_default_database()[self.collection]

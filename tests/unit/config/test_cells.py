@@ -8,6 +8,7 @@ import pytest
 from tandem.config import SettingsError
 from tandem.config.cells import SLOTS, Cell, CellsFile, WatchedCells, read_cells, slot_of
 from tandem.ids import FIRST_ID_OF_CELLS, HIGHEST_ID, cell_of
+from tandem.mongodb.client import is_url
 
 TWO = [Cell(number, "postgresql://db/tandem", "mongodb://db/tandem") for number in (0, 7)]
 SHARED = [[0], [0, 7]] * (SLOTS // 2)
@@ -27,7 +28,7 @@ def write(tmp_path):
 
 
 def test_cells_are_read_as_they_were_written(write):
-    found = read_cells(write(CellsFile(TWO, SHARED)))
+    found = read_cells(write(CellsFile(TWO, SHARED)), is_url)
     assert found.by_number[7] == TWO[1]
     assert found.slots[1] == [0, 7]
 
@@ -45,12 +46,43 @@ def test_cells_are_read_as_they_were_written(write):
 )
 def test_a_file_that_cannot_be_used_is_refused_with_the_reason(write, content, why):
     with pytest.raises(SettingsError, match=f"^CELLS_FILE: .*{why}"):
-        read_cells(write(content))
+        read_cells(write(content), is_url)
+
+
+@pytest.mark.parametrize(
+    ("postgres_url", "mongodb_url", "why"),
+    [
+        ("nonsense", "mongodb://db/tandem", "postgres_url. of cell 9"),
+        ("http://db/tandem", "mongodb://db/tandem", "postgres_url. of cell 9"),
+        ("postgresql://me:s3cret@db:1,db:x/tandem", "mongodb://db/tandem", "postgres_url. of cell 9"),
+        ("postgresql://db:99999/tandem", "mongodb://db/tandem", "postgres_url. of cell 9"),
+        ("postgresql://db/tandem", "mongodb://me:s3cret@a:b", "mongodb_url. of cell 9"),
+        ("postgresql://db/tandem", "mongodb://me:s3cret@db/tandem?foo=1", "mongodb_url. of cell 9"),
+        ("postgresql://db/tandem", "mongodb://db/tandem?tlsCAFile=/nowhere", "mongodb_url. of cell 9"),
+    ],
+)
+def test_a_url_of_no_server_is_refused_and_not_shown(write, postgres_url, mongodb_url, why):
+    content = CellsFile([*TWO, Cell(9, postgres_url, mongodb_url)], SHARED)
+    with pytest.raises(SettingsError, match=why) as refused:
+        read_cells(write(content), is_url)
+    assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("postgres_url", "mongodb_url"),
+    [
+        ("postgres://me:a%40b@a:1,b:2/tandem?sslmode=require", "mongodb://me:p@a:1,b:2/tandem?replicaSet=r"),
+        ("postgresql:///tandem?host=/run/postgresql", "mongodb+srv://db.example/tandem"),
+        ("postgresql://[::1]:5432/tandem", "mongodb://[::1]:27017/tandem"),
+    ],
+)
+def test_urls_of_several_hosts_of_sockets_and_of_ipv6_are_taken(write, postgres_url, mongodb_url):
+    read_cells(write(CellsFile([*TWO, Cell(9, postgres_url, mongodb_url)], SHARED)), is_url)
 
 
 def test_a_file_that_others_may_read_is_refused(write):
     with pytest.raises(SettingsError, match=r"mode 0644.*chmod o= "):
-        read_cells(write(CellsFile(TWO, SHARED), mode=0o644))
+        read_cells(write(CellsFile(TWO, SHARED), mode=0o644), is_url)
 
 
 def replace(path, content, mode=0o640):
@@ -63,7 +95,7 @@ def replace(path, content, mode=0o640):
 
 def test_a_file_that_is_replaced_is_read_again(write):
     path = write(CellsFile(TWO[:1], [[0]] * SLOTS))
-    watched = WatchedCells(path)
+    watched = WatchedCells(path, is_url)
     assert not watched.look()
     replace(path, msgspec.json.encode(CellsFile(TWO, SHARED)))
     assert watched.look()
@@ -73,7 +105,7 @@ def test_a_file_that_is_replaced_is_read_again(write):
 
 def test_a_bad_file_leaves_what_was_said_before_and_is_logged_once(write, caplog):
     path = write(CellsFile(TWO, SHARED))
-    watched = WatchedCells(path)
+    watched = WatchedCells(path, is_url)
     replace(path, b"{")
     assert not watched.look()
     assert not watched.look()
@@ -88,7 +120,7 @@ def test_a_bad_file_leaves_what_was_said_before_and_is_logged_once(write, caplog
 
 def test_a_file_that_is_missing_is_named(tmp_path):
     with pytest.raises(SettingsError, match=r"nowhere.json cannot be read \(No such file"):
-        read_cells(tmp_path / "nowhere.json")
+        read_cells(tmp_path / "nowhere.json", is_url)
 
 
 @pytest.mark.parametrize("key", ["a", "order-17", "x" * 128])

@@ -1,0 +1,4 @@
+import { close, eventStore } from './store.js';
+
+await eventStore.schema.migrate();
+await close();
