@@ -198,7 +198,9 @@ def _plan(stack: Path | None, options: dict[str, Any], among: Mapping[str, Fault
         raise click.UsageError(msg)
     random_seed = secrets.randbelow(2**32) if options["random_seed"] is None else options["random_seed"]
     mix = options["mix"] or (ALL_KINDS if len(options["faults"]) == len(among) else CREATIONS)
-    ledger = options["ledger"] or (stack / "ledgers" if stack else Path()) / f"{seed}.jsonl"
+    # In a data folder that is still to be made, it would be somebody else's file.
+    place = stack if stack and stack.exists() else Path()
+    ledger = options["ledger"] or place / "ledgers" / f"{seed}.jsonl"
     chosen = {"mix": mix, "seed": seed, "random_seed": random_seed, "ledger": ledger.absolute()}
     return Plan(**options | chosen)
 

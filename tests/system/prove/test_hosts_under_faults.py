@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -20,10 +21,13 @@ def _haproxy(require_program) -> None:
 
 async def prove(place, *options):
     """The exit code and the verdict."""
-    where = ("--data-dir", str(place / "none"), "--ledger", str(place / "ledger.jsonl"))
-    code, output = await run_tandem("prove", "--hosts", "--json", *where, *options)
+    code, output = await run_tandem("prove", "--hosts", "--json", "--data-dir", str(place / "none"), *options)
     assert "{\n" in output, output
-    return code, json.loads(output[output.index("{\n") :])
+    verdict = json.loads(output[output.index("{\n") :])
+    # It has left nothing where `tandem up` would then find files that are not its own.
+    assert not (place / "none").exists()
+    Path(verdict["ledger"]).unlink()
+    return code, verdict
 
 
 def failures_of(verdict):
