@@ -63,6 +63,11 @@ def test_every_column_in_which_another_is_better_is_named():
     assert "lines" not in second
 
 
+def test_a_lag_that_is_hardly_less_is_not_called_better():
+    report = side_by_side(of_peer("tandem", [100.0], lag_ms=0.9), of_peer("other", [50.0], lag_ms=0.85))
+    assert Page(report).answer[1] == "In no column of the table is another better than tandem."
+
+
 def test_another_that_carries_more_than_ours_is_said_to():
     report = side_by_side(of_peer("tandem", [100.0, 200.0]), of_peer("other", [150.0, 350.0]))
     first, second = Page(report).answer
