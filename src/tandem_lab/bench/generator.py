@@ -56,6 +56,8 @@ class Plan(msgspec.Struct, frozen=True):
     fields: tuple[str, ...] = ()
     #: Whether each change is to be one of the version that was read before.
     if_match: bool = False
+    #: The peer that users are created in, by the name that its adapter is found by; see `peer_generator`.
+    peer: str = ""
 
 
 class Outcome(msgspec.Struct):
@@ -200,7 +202,7 @@ class Load:
         loop = asyncio.get_running_loop()
         for _ in range(self._plan.connections):
             _, connection = await loop.create_connection(
-                lambda: Connection(self._answered), self._plan.host, self._plan.port
+                self._new_connection, self._plan.host, self._plan.port
             )
             self._idle.append(connection)
         used = time.process_time()
@@ -222,6 +224,9 @@ class Load:
         outcome.cpu_us_per_request = 1e6 * cpu_seconds / max(outcome.answered, 1)
         outcome.busy = cpu_seconds / outcome.seconds
         return outcome
+
+    def _new_connection(self) -> Connection:
+        return Connection(self._answered)
 
     def _send_to_all(self) -> None:
         now = time.monotonic()
@@ -253,13 +258,14 @@ class Load:
         del connection
         return self._requests.popleft()
 
-    def _answered(self, connection: Connection, status: int) -> None:
+    def _answered(self, connection: Connection, status: int, is_accepted: bool | None = None) -> None:
+        """`is_accepted`: whether what was asked for is done; None leaves that to the status."""
         now = time.monotonic()
         connection.busy = False
         self._in_flight -= 1
         outcome = self.outcome
         self._count(status)
-        if 200 <= status < 300:
+        if 200 <= status < 300 if is_accepted is None else is_accepted:
             outcome.answered += 1
             outcome.latencies_ms.append((now - connection.due) * 1000)
             outcome.answered_at.append(now - self._started)
@@ -297,7 +303,7 @@ class ReadModifyWrite(Load):
         change = self._changes[connection] = super()._begin(connection)
         return reading(change, b"1")
 
-    def _answered(self, connection: Connection, status: int) -> None:
+    def _answered(self, connection: Connection, status: int, is_accepted: bool | None = None) -> None:
         change, version = self._changes[connection], header(connection.answer, b"etag").strip(b'w/"')
         if status == 412:
             self._count(status)
@@ -305,7 +311,7 @@ class ReadModifyWrite(Load):
         elif status == 200 and connection.request.startswith(b"GET"):
             connection.send(expecting(change, version), connection.due)
         else:
-            super()._answered(connection, status)
+            super()._answered(connection, status, is_accepted)
 
 
 def reading(change: bytes, version: bytes) -> bytes:
@@ -319,17 +325,21 @@ def expecting(change: bytes, version: bytes) -> bytes:
     return change.replace(b"\r\n\r\n", b'\r\nIf-Match: "%b"\r\n\r\n' % version, 1)
 
 
-def main(plan_file: Path, outcome_file: Path) -> None:
+def prepared_load(plan: Plan) -> Load:
+    """The load of a plan, with all its requests."""
+    return (ReadModifyWrite if plan.if_match else Load)(plan, list(requests_of(plan)))
+
+
+def main(prepare: Callable[[Plan], Load] = prepared_load) -> None:
     """Read a plan, prepare, wait for a line on the standard input, carry the plan out, write the outcome."""
-    plan = msgspec.json.decode(plan_file.read_bytes(), type=Plan)
-    requests = list(requests_of(plan))
+    plan_file, outcome_file = map(Path, sys.argv[1:])
+    load = prepare(msgspec.json.decode(plan_file.read_bytes(), type=Plan))
     # Preparing takes seconds that are not part of the run. So the measuring process says when to begin.
     print("ready", flush=True)  # noqa: T201 - the other process waits for this line
     sys.stdin.readline()
-    load = (ReadModifyWrite if plan.if_match else Load)(plan, requests)
     outcome = uvloop.run(load.run())
     outcome_file.write_bytes(msgspec.json.encode(outcome))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main()

@@ -135,7 +135,8 @@ async def _prepared(plan: Plan) -> AsyncIterator[Callable[[], Awaitable[Outcome]
         plan_file, outcome_file = Path(folder, "plan.json"), Path(folder, "outcome.json")
         await asyncio.to_thread(plan_file.write_bytes, msgspec.json.encode(plan))
         arguments = (str(plan_file), str(outcome_file))
-        async with child("tandem_lab.bench.generator", *arguments) as process:
+        module = "tandem_lab.bench.peer_generator" if plan.peer else "tandem_lab.bench.generator"
+        async with child(module, *arguments) as process:
 
             async def send() -> Outcome:
                 _, errors = await process.communicate(b"go\n")

@@ -33,6 +33,8 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
 
     #: `closed` or `open` for creates, the name of another load, or that of a baseline.
     kind: Kind
+    #: The name of the peer that was measured; "" is the stack itself, or a baseline.
+    peer: str = ""
     round: int
     users: int
     seconds: float
@@ -50,11 +52,16 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     #: The time from when a request was due (open) or sent (closed) to its answer.
     post_ms: Percentiles | None = None
     post_histogram: LatencyHistogram | None = None
-    #: The time from CREATED to SYNCRONIZED, of every user.
+    #: The time from CREATED to SYNCRONIZED, of every user. Of a peer: see `tandem_lab.bench.arrivals`.
     lag_ms: Percentiles | None = None
+    #: The mean of that; only of a peer. Less than 0 if most users were there before they were acknowledged.
+    mean_lag_ms: float | None = None
+    #: How many users a peer had acknowledged and not brought to its second store when the wait was over.
+    not_arrived: int = 0
     cpu_us_per_user: dict[str, float] = {}
     #: Of that of the instances: what is spent on the threads of their event loops.
     event_loop_us_per_user: float | None = None
+    #: When the load ended; a page that processes share counts in parts (PSS).
     memory_mib: dict[str, float] = {}
     #: Average numbers: of threads that were ready and had no core, and of cores that waited for the disk.
     waiting_for_core: dict[str, float] = {}
@@ -90,16 +97,31 @@ class OwnWrites(msgspec.Struct, frozen=True):
     outdated: int
 
 
+class PeerFacts(msgspec.Struct, frozen=True):
+    """What a report says of a peer beside its measurements, which have its name as `peer`."""
+
+    name: str
+    #: What it is, in a sentence.
+    what: str
+    accepts_keys: bool
+    #: Lines of its sources that are neither blank nor comments; 0 if it names no sources.
+    lines: int
+    #: The libraries that it is made with, and their versions; "" where that cannot be found out.
+    made_with: dict[str, str]
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """All of a report's raw data."""
 
-    #: `bench` or `scale`.
+    #: `bench`, `scale` or `peers`.
     kind: str
     begun_at: str
     command: list[str]
     environment: dict[str, Any]
     measurements: list[Measurement]
     own_writes: list[OwnWrites] = []
+    #: Of a report of peers: all that were measured, in the order in which they were named.
+    peers: list[PeerFacts] = []
     #: What could not be measured, each with the reason, in sentences.
     left_out: list[str] = []
 

@@ -17,6 +17,7 @@ from tandem_lab.bench.own_stack import address_of
 from tandem_lab.bench.results import Measurement, Report, rate_of
 from tandem_lab.bench.steps import Tell
 from tandem_lab.cli.common import finish, measure, numbers, report_options, stack_for, with_choices
+from tandem_lab.cli.peers import or_peers
 from tandem_lab.report.analysis import Ratio, ratios
 from tandem_lab.report.format import number
 from tandem_lab.report.metrics import cpu_by_thread
@@ -68,6 +69,7 @@ COLUMNS = (
     help="How many a stack of the lab's own has, where none is running.  [default: 1]",
 )
 @click.option("--url", help="Where the load goes.  [default: the only instance, or the load balancer]")
+@or_peers
 @report_options
 def bench(
     url: str | None,
@@ -81,6 +83,8 @@ def bench(
 
     It is the running one, or, where none is, one that is started for this and removed afterwards. The raw
     data is kept as JSON, with a page beside it that opens offline.
+
+    With --peer or --peers other systems are measured instead, side by side, on a stack of the lab's own.
     """
     plan = _plan(**choices)
     carry_out = run_bench if plan.aggregate is None else bench_beside_users

@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from tandem_lab.errors import LabError
@@ -16,6 +17,20 @@ def names() -> list[str]:
     """The names of all peers of this checkout, Tandem first."""
     found = {folder.parent.name for folder in PEERS.glob("*/adapter.py")}
     return sorted(found, key=lambda name: (name != "tandem", name))
+
+
+def peers_named(some: Iterable[str]) -> dict[str, Peer]:
+    """The peers of these names, each once, in this order; `all` names all of this checkout.
+
+    Raises:
+        LabError: see `peer_named`; or two call themselves alike, so that a report could not tell them apart.
+    """
+    wanted = [name for each in some for name in (names() if each == "all" else [each])]
+    found = {name: peer_named(name) for name in wanted}
+    if not found or len({peer.about.name for peer in found.values()}) < len(found):
+        msg = "Two of these peers have the same name (`about.name`)." if found else "There are no peers here."
+        raise LabError(msg)
+    return found
 
 
 def peer_named(name: str) -> Peer:

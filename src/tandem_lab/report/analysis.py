@@ -30,7 +30,7 @@ READ_BASELINES = {
     Kind.DOCUMENT_OF_50: Kind.JOIN_OF_50,
 }
 #: Statuses of requests that were carried out, and of those that expected another version than there was.
-NO_FAILURES = {"200", "201", "204", "412"}
+NO_FAILURES = {"200", "201", "202", "204", "412"}
 DURABILITY = ("fsync", "full_page_writes", "synchronous_commit")
 
 

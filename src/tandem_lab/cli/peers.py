@@ -1,0 +1,152 @@
+"""What `tandem bench` does with --peer and --peers: other systems, side by side."""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import click
+import msgspec
+from click.core import ParameterSource
+
+from tandem.cli.tables import Column, FittedTable
+from tandem_lab.bench.load_kinds import BROWSER_CONNECTIONS, Kind
+from tandem_lab.bench.own_stack import own_stack
+from tandem_lab.bench.peers import MANY_CONNECTIONS, QUICK, PeersPlan
+from tandem_lab.bench.peers import bench_peers as run_bench
+from tandem_lab.bench.results import Measurement, PeerFacts, Report, rate_of
+from tandem_lab.bench.steps import Tell
+from tandem_lab.cli.common import finish, measure, with_choices
+from tandem_lab.errors import LabError
+from tandem_lab.peers.registry import peers_named
+from tandem_lab.proof.peers import PeersVerdict
+
+APPLY = {"peer", "peers", "verdicts", "quick", "seconds", "rounds", "data_dir", "json_file"}
+COLUMNS = (
+    Column("peer", is_number=False),
+    Column("users/s"),
+    Column("lag p50"),
+    Column("lag p99"),
+    *(
+        Column(f"{percentile} at {connections}", spare=spare)
+        for connections in (BROWSER_CONNECTIONS, MANY_CONNECTIONS)
+        for percentile, spare in (("p50", 5), ("p99", 4))
+    ),
+    Column("its us", spare=3),
+    Column("PG us", spare=3),
+    Column("Mongo us", spare=3),
+    Column("MiB", spare=2),
+    Column("lines", spare=1),
+)
+
+
+def or_peers(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options `--peer` and `--peers`. With one of them peers are measured instead."""
+    one = click.option(
+        "--peer",
+        multiple=True,
+        metavar="NAME|module:object",
+        help="Measure this system instead, on a stack of the lab's own. May be given several times.",
+    )
+    several = click.option("--peers", metavar="all|NAME,NAME", help="The same for several, or for all.")
+
+    verdicts = click.option(
+        "--verdicts",
+        type=click.Path(path_type=Path),
+        help="Of --peers: show on the page what `tandem prove --peers ... --json` printed into this file.",
+    )
+
+    @functools.wraps(command)
+    def called(*, peer: tuple[str, ...], peers: str | None, verdicts: Path | None, **options: Any) -> None:
+        names = [*peer, *(name.strip() for name in (peers or "").split(",") if name.strip())]
+        if names:
+            bench_peers(names, verdicts, options)
+        elif verdicts is not None:
+            raise click.UsageError("--verdicts needs --peer or --peers.")
+        else:
+            command(**options)
+
+    return one(several(verdicts(called)))
+
+
+def bench_peers(names: Sequence[str], verdicts: Path | None, options: Mapping[str, Any]) -> None:
+    """Measure these peers in turn, write the report and show its table. The page shows the verdicts, too.
+
+    Raises:
+        UsageError: an option was given that says nothing of peers.
+        LabError: there is no such peer, none could be measured, or the file has no verdicts.
+    """
+    _only_what_applies()
+    proof = read_verdicts(verdicts) if verdicts else None
+    peers = peers_named(names)
+    given = {name: options[name] for name in ("seconds", "rounds")}
+    plan = with_choices(QUICK if options["quick"] else PeersPlan(), given)
+
+    async def work(tell: Tell) -> Report:
+        click.echo("Starting a stack for this measurement.", err=True)
+        async with own_stack(options["data_dir"], 1) as stack:
+            return await run_bench(stack, peers, plan, tell)
+
+    report = measure(work)
+    finish(report, table_of(report), options["json_file"], (), proof)
+
+
+def read_verdicts(path: Path) -> PeersVerdict:
+    """What `tandem prove --peers ... --json` printed into this file.
+
+    Raises:
+        LabError: it cannot be read, or is something else.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=PeersVerdict)
+    except OSError as error:
+        msg = f"{path} cannot be read: {error.strerror}."
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        msg = f"{path} is not what `tandem prove --peers ... --json` prints: {error}."
+    raise LabError(msg)
+
+
+def _only_what_applies() -> None:
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE and name not in APPLY:
+            msg = f"{parameter.opts[0]} says nothing with --peer or --peers."
+            raise click.UsageError(msg, context)
+
+
+def table_of(report: Report) -> FittedTable:
+    """A line for each peer: medians of its rounds. Lag is at half of its saturation, CPU and memory at it."""
+    table = FittedTable(*COLUMNS, elsewhere="A wider window shows more, the report all.")
+    for peer in report.peers:
+        table.add_row(*_row(peer, [each for each in report.measurements if each.peer == peer.name]))
+    return table
+
+
+def _row(peer: PeerFacts, measured: Sequence[Measurement]) -> list[str]:
+    half = [each for each in measured if each.kind is Kind.OPEN]
+    closed = [each for each in measured if each.kind is Kind.CLOSED]
+    few = [each for each in closed if each.connections == BROWSER_CONNECTIONS]
+    many = [each for each in closed if each.connections != BROWSER_CONNECTIONS]
+
+    def ms(of: str, percentile: str, some: Sequence[Measurement]) -> str:
+        return _median([getattr(getattr(each, of), percentile, None) for each in some], ",.1f")
+
+    return [
+        peer.name,
+        _median([rate_of(each) for each in many]),
+        *(ms("lag_ms", each, half) for each in ("p50", "p99")),
+        *(ms("post_ms", each, some) for some in (few, many) for each in ("p50", "p99")),
+        *(
+            _median([each.cpu_us_per_user.get(part) for each in many])
+            for part in ("instances", "postgres", "mongodb")
+        ),
+        _median([each.memory_mib.get("instances") for each in many]),
+        f"{peer.lines:,}" if peer.lines else "",
+    ]
+
+
+def _median(values: Sequence[float | None], form: str = ",.0f") -> str:
+    known = [value for value in values if value is not None]
+    return format(median(known), form) if known else ""
