@@ -93,7 +93,7 @@ def over_cells(rates: Mapping[int, Sequence[float]]) -> Report:
 
 
 def of_peer(
-    name: str, rates: Sequence[float], answer_ms: float = 4.0, lag_ms: float = 9.0
+    name: str, rates: Sequence[float], answer_ms: float = 4.0, lag_ms: float = 30.0
 ) -> list[Measurement]:
     """Rounds of the three loads of a peer that carries this many; p99 is ten times these."""
     return [

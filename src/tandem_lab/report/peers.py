@@ -16,7 +16,7 @@ from tandem_lab.statistics import Spread, median_with_spread
 
 OURS = "tandem"
 #: Lags are seen from outside, every 10 ms, and so less sharply than answers.
-BLUR_MS: Mapping[Latency, float] = {"lag_ms": 1.0, "post_ms": 0.0}
+BLUR_MS: Mapping[Latency, float] = {"lag_ms": 10.0, "post_ms": 0.0}
 WORDS = {
     Wrong.LOST: "lost users",
     Wrong.DOUBLED: "doubled some",
@@ -38,7 +38,7 @@ class Peer(msgspec.Struct, frozen=True):
 class Column(msgspec.Struct, frozen=True):
     """A number of each system: its name, its unit, what it is, and how it is found.
 
-    Medians that are no more than `blur` apart count as equal.
+    Medians that are no more than `blur` apart count as equal, and nothing below it is known exactly.
     """
 
     name: str
@@ -47,6 +47,15 @@ class Column(msgspec.Struct, frozen=True):
     of: Callable[[Peer], Spread | None]
     more_is_better: bool = False
     blur: float = 0.0
+
+    def text(self, value: float) -> str:
+        """A value of it, as sharply as it is known."""
+        return f"< {number(self.blur)}" if value < self.blur else number(value)
+
+    def is_best(self, peer: "Peer", peers: Sequence["Peer"]) -> bool:
+        """Whether no other system is better, as far as can be told."""
+        best, own = best_in(self, peers), self.of(peer)
+        return best is not None and own is not None and abs(own.median - best[1].median) <= self.blur
 
 
 def peers_of(loads: Loads) -> list[Peer]:
@@ -179,14 +188,16 @@ def _answer(
 
 def _soonest(winner: Peer, peers: Sequence[Peer], lag: Column) -> Iterator[str]:
     """Who has the least lag, beside who carries most."""
-    best = best_in(lag, peers)
+    best, own = best_in(lag, peers), lag.of(winner)
     if best is None:
         return
+    if own is not None and lag.is_best(winner, peers):
+        best = winner, own
     with_whom = f" soonest with {best[0].facts.name}:" if len(peers) > 1 else ""
-    yield f"; users are in the second store{with_whom} after {number(best[1].median)} ms "
+    yield f"; users are in the second store{with_whom} after {lag.text(best[1].median)} ms "
     yield "at half of its rate (p50)"
-    if best[0] is not winner and (own := lag.of(winner)):
-        yield f", beside {number(own.median)} ms with {winner.facts.name}"
+    if best[0] is not winner and own is not None:
+        yield f", beside {lag.text(own.median)} ms with {winner.facts.name}"
 
 
 def _judged(verdicts: Sequence[PeerVerdict]) -> Iterator[str]:
@@ -210,10 +221,10 @@ def _where_others_are_better(peers: Sequence[Peer], columns: Sequence[Column]) -
     said, found = [], 0
     for column in columns:
         best, own = best_in(column, peers), column.of(subject)
-        if best is None or own is None or abs(best[1].median - own.median) <= column.blur:
+        if best is None or own is None or column.is_best(subject, peers):
             continue
         found += 1
-        numbers = f"{number(best[1].median)} beside {number(own.median)}{column.unit}"
+        numbers = f"{column.text(best[1].median)} beside {column.text(own.median)}{column.unit}"
         said.append(f"{best[0].facts.name} in “{column.name}” ({numbers})")
     if not said:
         return [element("p", f"In no column of the table is another better than {subject.facts.name}.")]
@@ -228,10 +239,8 @@ def _where_others_are_better(peers: Sequence[Peer], columns: Sequence[Column]) -
 
 
 def _table(peers: Sequence[Peer], columns: Sequence[Column]) -> Content:
-    best = {column.name: found[0] for column in columns if (found := best_in(column, peers))}
     rows: list[list[Content]] = [
-        [each.facts.name, *(_cell(column.of(each), best=best.get(column.name) is each) for column in columns)]
-        for each in peers
+        [each.facts.name, *(_cell(column, each, peers) for column in columns)] for each in peers
     ]
     header: list[Content] = ["system", *(explained(each.name, each.what) for each in columns)]
     return table(
@@ -239,16 +248,14 @@ def _table(peers: Sequence[Peer], columns: Sequence[Column]) -> Content:
     )
 
 
-def _cell(found: Spread | None, *, best: bool) -> Content:
+def _cell(column: Column, peer: Peer, peers: Sequence[Peer]) -> Content:
+    found = column.of(peer)
     if found is None:
         return None
-    reach = (
-        f"{number(found.min)} to {number(found.max)}" if found.repeats > 1 and found.min < found.max else ""
-    )
-    value = number(found.median)
-    return element(
-        "span", element("b", f"★ {value}") if best else value, element("small", reach) if reach else None
-    )
+    has_reach = found.repeats > 1 and found.min < found.max
+    reach = element("small", f"{column.text(found.min)} to {column.text(found.max)}") if has_reach else None
+    value = column.text(found.median)
+    return element("span", element("b", f"★ {value}") if column.is_best(peer, peers) else value, reach)
 
 
 def _verdicts(verdicts: Sequence[PeerVerdict]) -> Content:
