@@ -11,6 +11,12 @@ from tandem_lab.peers.protocol import About, Json, Request
 
 SOURCES = Path(tandem_lab.baselines.plain_way.__path__[0])
 SERVE = [sys.executable, "-m", "tandem_lab.baselines.plain_way.serve"]
+FRESH = """
+import asyncio
+from tandem_lab.baselines.places import fresh_schema, settings
+asyncio.run(fresh_schema(settings().postgres_url, "plain_way"))
+"""
+HERE = Path(__file__).parent
 
 
 class PlainWay(LocalPeer):
@@ -22,7 +28,9 @@ class PlainWay(LocalPeer):
         sources=(SOURCES,),
         made_with=("fastapi", "sqlalchemy", "pymongo", "uvicorn"),
     )
-    programs = {"instance": Command(SERVE, Path(__file__).parent)}
+    # Once: a start of its own would empty the tables again, as a baseline wants it.
+    prepare = (Command([sys.executable, "-c", FRESH], HERE),)
+    programs = {"instance": Command(SERVE, HERE, {"KEEP_USERS": "1"})}
     collection = "plain_way"
     user_of = (
         "SELECT rows::text FROM plain_way.lab_user"

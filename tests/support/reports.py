@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from places import DATA
-from tandem_lab.bench.results import Measurement, OwnWrites, Report
+from tandem_lab.bench.results import Measurement, OwnWrites, PeerFacts, Report
 from tandem_lab.histogram import Percentiles
+from tandem_lab.proof.peers import PeerCounts, PeersVerdict, PeerVerdict
+from tandem_lab.proof.verdict import FaultReport
 
 SAMPLE = DATA / "sample_report.json"
 
@@ -88,6 +90,66 @@ def over_cells(rates: Mapping[int, Sequence[float]]) -> Report:
         for each in closed(of_cells, instances=cells)
     ]
     return msgspec.structs.replace(quiet(*found, cpu_per_cell=0.25), kind="scale")
+
+
+def of_peer(
+    name: str, rates: Sequence[float], answer_ms: float = 4.0, lag_ms: float = 30.0
+) -> list[Measurement]:
+    """Rounds of the three loads of a peer that carries this many; p99 is ten times these."""
+    return [
+        msgspec.structs.replace(
+            each,
+            peer=name,
+            kind="open" if is_half else "closed",
+            connections=connections,
+            rate_due=rates[each.round - 1] / 2 if is_half else None,
+            post_ms=Percentiles(answer_ms, answer_ms, 10 * answer_ms, 10 * answer_ms, 10 * answer_ms),
+            lag_ms=Percentiles(lag_ms, lag_ms, 10 * lag_ms, 10 * lag_ms, 10 * lag_ms),
+            memory_mib={"instances": 50.0},
+        )
+        for connections, is_half in [(200, False), (6, False), (200, True)]
+        for each in closed(rates)
+    ]
+
+
+def side_by_side(*measured: Sequence[Measurement], **changes: object) -> Report:
+    """A report of peers: of these, or of tandem and two that carry less, one of which is sooner."""
+    found = measured or (
+        of_peer("tandem", [4000.0, 4100.0, 4200.0]),
+        of_peer("dual", [100.0, 110.0, 120.0], answer_ms=3.0, lag_ms=2.0),
+        of_peer("outbox", [500.0, 510.0, 520.0], lag_ms=60.0),
+    )
+    facts = [
+        PeerFacts(
+            each[0].peer, f"What {each[0].peer} is.", each[0].peer == "tandem", 100 + 50 * n, {"lib": "1.2"}
+        )
+        for n, each in enumerate(found)
+    ]
+    report = quiet(*(each for one in found for each in one))
+    return msgspec.structs.replace(report, kind="peers", peers=facts, **changes)
+
+
+def proved(**counts: PeerCounts) -> PeersVerdict:
+    """What a proof of these peers would say, with a fault that each of them came back from after 1.5 s."""
+    verdicts = [
+        PeerVerdict(
+            peer=name,
+            what="",
+            accepts_keys=name == "tandem",
+            holds=not (count.lost or count.doubled),
+            users=500,
+            counts=count,
+            faults=[FaultReport("kill-instance", ["instance"], 100, seen=True, seconds_to_recover=1.5)],
+            sent_again={"503": 12},
+            seconds=9.0,
+            seconds_until_all=1.0,
+            ledger="",
+            reasons=["It had no key to prevent it."] if count.doubled else [],
+        )
+        for name, count in counts.items()
+    ]
+    holds = all(each.holds for each in verdicts)
+    return PeersVerdict(holds, verdicts, "seed", 1, 10, 60.0, 10.0)
 
 
 def everything() -> Report:

@@ -37,10 +37,11 @@ async def fresh_schema(postgres_url: str, name: str) -> str:
     return url
 
 
-async def fresh_collection(client: Client, name: str) -> Collection:
-    """Make the collection afresh, with the service's indexes and acknowledgements."""
+async def fresh_collection(client: Client, name: str, *, keep: bool = False) -> Collection:
+    """Make the collection afresh, or keep it; with the service's indexes and acknowledgements."""
     users = client.get_default_database("tandem").get_collection(name, write_concern=MAJORITY)
-    await users.drop()
+    if not keep:
+        await users.drop()
     await users.create_indexes(INDEXES)
     return users
 

@@ -24,6 +24,7 @@ from tandem_lab.bench.results import Report
 from tandem_lab.bench.steps import Tell
 from tandem_lab.cli.display import Display, MeasurementDisplay
 from tandem_lab.errors import LabError
+from tandem_lab.proof.peers import PeersVerdict
 from tandem_lab.report.analysis import warnings
 from tandem_lab.report.page import write_report
 from tandem_lab.report.runs import Loads
@@ -199,9 +200,15 @@ async def hosts_for(data_dir: Path, options: HostOptions) -> AsyncIterator[OwnSt
 
 
 def finish(
-    report: Report, table: RenderableType, json_file: Path | None, thresholds: Sequence[Threshold]
+    report: Report,
+    table: RenderableType,
+    json_file: Path | None,
+    thresholds: Sequence[Threshold],
+    proof: PeersVerdict | None = None,
 ) -> None:
     """Write the report, show its table and the verdict, and exit 1 if a threshold is missed.
+
+    `proof` is shown on the page of a report of peers.
 
     Raises:
         LabError: a file cannot be written.
@@ -210,7 +217,7 @@ def finish(
     page, outcomes = json_file.with_suffix(".html"), judge(report, thresholds)
     try:
         json_file.write_bytes(msgspec.json.encode(report))
-        write_report(report, page, outcomes)
+        write_report(report, page, outcomes, proof)
     except OSError as error:
         msg = f"The report cannot be written: {error}. Name another file with --json."
         raise LabError(msg) from None

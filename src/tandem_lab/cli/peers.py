@@ -3,11 +3,13 @@
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from statistics import median
 from typing import Any
 from urllib.parse import urlsplit
 
 import click
+import msgspec
 from msgspec.structs import replace
 
 from tandem.cli.tables import Column, FittedTable
@@ -19,9 +21,11 @@ from tandem_lab.bench.results import Measurement, PeerFacts, Report, rate_of
 from tandem_lab.bench.steps import Tell
 from tandem_lab.cli.common import database_urls, finish, measure, only_options, with_choices
 from tandem_lab.delay import SERVERS, delaying
+from tandem_lab.errors import LabError
 from tandem_lab.peers.registry import peers_named
+from tandem_lab.proof.peers import PeersVerdict
 
-APPLY = {"peer", "peers", "delays", "quick", "seconds", "rounds", "data_dir", "json_file"}
+APPLY = {"peer", "peers", "verdicts", "delays", "quick", "seconds", "rounds", "data_dir", "json_file"}
 COLUMNS = (
     Column("peer", is_number=False),
     Column("users/s"),
@@ -50,14 +54,22 @@ def or_peers(command: Callable[..., None]) -> Callable[..., None]:
     )
     several = click.option("--peers", metavar="all|NAME,NAME", help="The same for several, or for all.")
 
+    verdicts = click.option(
+        "--verdicts",
+        type=click.Path(path_type=Path),
+        help="Of --peers: show on the page what `tandem prove --peers ... --json` printed into this file.",
+    )
+
     @functools.wraps(command)
-    def called(*, peer: tuple[str, ...], peers: str | None, **options: Any) -> None:
+    def called(*, peer: tuple[str, ...], peers: str | None, verdicts: Path | None, **options: Any) -> None:
         if names := names_of(peer, peers):
-            bench_peers(names, options)
+            bench_peers(names, verdicts, options)
+        elif verdicts is not None:
+            raise click.UsageError("--verdicts needs --peer or --peers.")
         else:
             command(**options)
 
-    return one(several(called))
+    return one(several(verdicts(called)))
 
 
 def names_of(peer: Sequence[str], peers: str | None) -> list[str]:
@@ -65,14 +77,15 @@ def names_of(peer: Sequence[str], peers: str | None) -> list[str]:
     return [*peer, *(name.strip() for name in (peers or "").split(",") if name.strip())]
 
 
-def bench_peers(names: Sequence[str], options: Mapping[str, Any]) -> None:
-    """Measure these peers in turn, write the report and show its table.
+def bench_peers(names: Sequence[str], verdicts: Path | None, options: Mapping[str, Any]) -> None:
+    """Measure these peers in turn, write the report and show its table. The page shows the verdicts, too.
 
     Raises:
         UsageError: an option was given that says nothing of peers.
-        LabError: there is no such peer, or none could be measured.
+        LabError: there is no such peer, none could be measured, or the file has no verdicts.
     """
     only_options(APPLY, "--peer or --peers")
+    proof = read_verdicts(verdicts) if verdicts else None
     peers = peers_named(names)
     given = {name: options[name] for name in ("seconds", "rounds")}
     plan = with_choices(QUICK if options["quick"] else PeersPlan(), given)
@@ -83,7 +96,22 @@ def bench_peers(names: Sequence[str], options: Mapping[str, Any]) -> None:
             return await run_bench(stack, peers, replace(plan, ways=ways), tell)
 
     report = measure(work)
-    finish(report, table_of(report), options["json_file"], ())
+    finish(report, table_of(report), options["json_file"], (), proof)
+
+
+def read_verdicts(path: Path) -> PeersVerdict:
+    """What `tandem prove --peers ... --json` printed into this file.
+
+    Raises:
+        LabError: it cannot be read, or is something else.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=PeersVerdict)
+    except OSError as error:
+        msg = f"{path} cannot be read: {error.strerror}."
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        msg = f"{path} is not what `tandem prove --peers ... --json` prints: {error}."
+    raise LabError(msg)
 
 
 def ways_to(stack: OwnStack, delays: Mapping[str, float]) -> AbstractAsyncContextManager[dict[int, int]]:

@@ -19,7 +19,9 @@ from tandem.cli.http import address_options, ask, base_url
 from tandem_lab.bench.own_stack import HostOptions
 from tandem_lab.cli.common import Parsed, database_urls, hosts_for, run
 from tandem_lab.cli.display import ProofDisplay
+from tandem_lab.cli.prove_peers import named_peers, peer_options, prove_peers, refuse_for_peers
 from tandem_lab.cli.verdict import table_of
+from tandem_lab.proof.peer_faults import PEER_FAULTS
 from tandem_lab.proof.plan import ALL_KINDS, CREATIONS, FAULTS, HOST_FAULTS, Fault, Plan, Target, mix_of
 from tandem_lab.proof.prove import prove as carry_out
 from tandem_lab.proof.stack import Cell, System, system_of_hosts
@@ -27,6 +29,8 @@ from tandem_lab.proof.verdict import Verdict
 from tandem_stack.status import Status, read_status
 
 USERS_A_FAULT = 200  # with fewer, all could be sent before the fault is over
+PATIENCE_SECONDS, PATIENCE_SECONDS_OF_PEERS = 120.0, 60.0
+OF_PEERS = ("users", "faults", "connections", "random_seed", "patience_seconds", "ledger")
 SERVERS = {Target.POSTGRES: "PostgreSQL", Target.MONGODB: "MongoDB"}
 SEED = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 
@@ -48,6 +52,7 @@ def faults_named(text: str, among: Mapping[str, Fault]) -> tuple[Fault, ...]:
 
 
 @click.command
+@peer_options
 @click.option("--aggregate", help="An installed aggregate to prove, such as orders.  [default: users]")
 @click.option(
     "--users",
@@ -95,15 +100,13 @@ def faults_named(text: str, among: Mapping[str, Fault]) -> tuple[Fault, ...]:
 @click.option(
     "--ledger",
     type=click.Path(path_type=Path),
-    help="Where to write down what was acknowledged, command by command.",
+    help="Where to write down what was acknowledged, command by command; of peers, a folder for it.",
 )
 @click.option(
     "--patience",
     "patience_seconds",
     type=click.FloatRange(min=1),
-    default=120,
-    show_default=True,
-    help="Seconds to wait where nothing goes on any more.",
+    help="Seconds to wait where nothing goes on any more.  [default: 120; 60 for each peer]",
 )
 @click.option("--json", "as_json", is_flag=True, help="The verdict for programs.")
 @click.option("--postgres-url", help="With --url: the PostgreSQL behind it.")
@@ -117,7 +120,17 @@ def prove(
     Creates users with idempotency keys, updates and deletes some of them from many connections at once, lets
     faults strike meanwhile, waits until all has arrived, and compares what was acknowledged with both
     databases, version by version. The exit code is 0 if it is proved, and 1 if not.
+
+    With --peer or --peers, other systems are proved, each in turn, on databases of the lab's own: they create
+    users.
     """
+    if peers := named_peers(options.pop("peer"), options.pop("peers")):
+        others = options | {"url": url, "aggregate": aggregate, "hosts": hosts}
+        chosen = {name: others.pop(name) for name in OF_PEERS}
+        refuse_for_peers(others)
+        defaults = {"seed": None, "mix": CREATIONS, "ledger": chosen["ledger"] or Path("ledgers")}
+        chosen["patience_seconds"] = chosen["patience_seconds"] or PATIENCE_SECONDS_OF_PEERS
+        prove_peers(peers, _plan(None, chosen | defaults, PEER_FAULTS), data_dir, as_json=as_json)
     postgres_url, mongodb_url = options.pop("postgres_url"), options.pop("mongodb_url")
     of_hosts = {name: options.pop(name) for name in HostOptions.__struct_fields__ if name in options}
     if not hosts and any(of_hosts.values()):
@@ -178,13 +191,16 @@ def _plan(stack: Path | None, options: dict[str, Any], among: Mapping[str, Fault
     if options["users"] < USERS_A_FAULT * len(options["faults"]):
         msg = f"A fault needs {USERS_A_FAULT} users to strike at. Give more --users, or choose fewer faults."
         raise click.UsageError(msg)
+    options["patience_seconds"] = options["patience_seconds"] or PATIENCE_SECONDS
     seed = options["seed"] or f"prove-{secrets.token_hex(4)}"
     if not SEED.fullmatch(seed):
         msg = "A --seed for a proof has 1 to 100 letters, digits and . _ : - because keys are made of it."
         raise click.UsageError(msg)
     random_seed = secrets.randbelow(2**32) if options["random_seed"] is None else options["random_seed"]
     mix = options["mix"] or (ALL_KINDS if len(options["faults"]) == len(among) else CREATIONS)
-    ledger = options["ledger"] or (stack / "ledgers" if stack else Path()) / f"{seed}.jsonl"
+    # In a data folder that is still to be made, it would be somebody else's file.
+    place = stack if stack and stack.exists() else Path()
+    ledger = options["ledger"] or place / "ledgers" / f"{seed}.jsonl"
     chosen = {"mix": mix, "seed": seed, "random_seed": random_seed, "ledger": ledger.absolute()}
     return Plan(**options | chosen)
 

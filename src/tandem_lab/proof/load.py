@@ -77,7 +77,14 @@ class Load:
     answered, too. What exactly is sent, and whether it is about users at all, the script says.
     """
 
-    def __init__(self, url: str, plan: Plan, ledger: Ledger, script: Script) -> None:
+    def __init__(
+        self,
+        url: str,
+        plan: Plan,
+        ledger: Ledger,
+        script: Script,
+        timeout: aiohttp.ClientTimeout = REQUEST_TIMEOUT,
+    ) -> None:
         self.url = url
         self.users = plan.users
         self.acknowledged = 0
@@ -89,6 +96,7 @@ class Load:
         self._plan = plan
         self._ledger = ledger
         self._script = script
+        self._timeout = timeout
         self._started = 0
         self._allowed = 0
         self._opened = asyncio.Event()
@@ -116,7 +124,7 @@ class Load:
         """
         connector = aiohttp.TCPConnector(limit=0)
         async with (
-            aiohttp.ClientSession(connector=connector, timeout=REQUEST_TIMEOUT) as session,
+            aiohttp.ClientSession(connector=connector, timeout=self._timeout) as session,
             together() as group,
         ):
             self._start_beside = lambda: group.create_task(self._send_user(session, self._take()))

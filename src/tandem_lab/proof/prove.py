@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -19,26 +20,31 @@ from tandem_lab.proof.faults import Faults, order_of
 from tandem_lab.proof.host_faults import FaultsOfHosts, cannot_strike
 from tandem_lab.proof.ledger import Ledger
 from tandem_lab.proof.load import Load, Stalled
-from tandem_lab.proof.plan import Plan, Tell
+from tandem_lab.proof.plan import Fault, Plan, Tell
 from tandem_lab.proof.stack import System
 from tandem_lab.proof.verdict import FaultReport, Verdict, is_proven
 
 TELL_EVERY_SECONDS = 0.2
 
+Strike = Callable[[Fault], Awaitable[FaultReport]]
+
 
 @dataclass
-class _Progress:
+class Progress:
     """Reports what is going on to `tell`."""
 
     load: Load
     tell: Tell
     doing: str
+    things: str = "users"
 
     def now(self, doing: str) -> None:
+        """This is going on from now on."""
         self.doing = doing
         self.tell(self.load.acknowledged, doing)
 
     async def keep_telling(self) -> None:
+        """Report it again and again, with the number of the acknowledged."""
         while True:
             self.now(self.doing)
             await asyncio.sleep(TELL_EVERY_SECONDS)
@@ -58,10 +64,13 @@ async def prove(system: System, plan: Plan, tell: Tell) -> Verdict:
         raise LabError(msg)
     with closing(Ledger(plan.ledger)) as ledger:
         load = Load(system.url, plan, ledger, script_of(system, plan))
-        progress = _Progress(load, tell, f"pushing {system.things}")
+        progress = Progress(load, tell, f"pushing {system.things}", system.things)
         async with meanwhile(progress.keep_telling()):
+            # The same seed makes the same choices in every version of Python.
+            dice = random.Random(plan.random_seed)  # noqa: S311 - it must be repeatable
+            strike = _faults(system, load, dice, plan).strike
             async with load.running(plan.connections):
-                faults = await _push(system, plan, load, progress)
+                faults = await push(plan, load, progress, order_of(plan.faults, dice), strike)
             progress.now(f"waiting for the last {system.things} to arrive in MongoDB")
             await _drain(system, plan)
             progress.now("comparing ledger, PostgreSQL and MongoDB")
@@ -109,34 +118,33 @@ def script_of(system: System, plan: Plan) -> Script:
     return AggregateScript(aggregate, aggregate.trial, plan.seed, plan.mix)
 
 
-async def _push(system: System, plan: Plan, load: Load, progress: _Progress) -> list[FaultReport]:
-    """Send all users, and let each fault happen while its share of them is on its way.
+def _faults(system: System, load: Load, dice: random.Random, plan: Plan) -> Faults:
+    if system.hosts is None:
+        return Faults(system, load, dice, plan.patience_seconds)
+    return FaultsOfHosts(system, system.hosts, load, dice, plan.patience_seconds)
+
+
+async def push(
+    plan: Plan, load: Load, progress: Progress, order: Sequence[tuple[Fault, float]], strike: Strike
+) -> list[FaultReport]:
+    """Send all users, and let each fault of `order_of` happen while its share of them is on its way.
 
     Gives up when nothing is acknowledged any more. The verdict then shows what is missing.
     """
-    # The same seed makes the same choices in every version of Python.
-    dice = random.Random(plan.random_seed)  # noqa: S311 - it must be repeatable
-    faults = (
-        Faults(system, load, dice, plan.patience_seconds)
-        if system.hosts is None
-        else FaultsOfHosts(system, system.hosts, load, dice, plan.patience_seconds)
-    )
-    order, reports = order_of(plan.faults, dice), []
+    things, reports = progress.things, []
     try:
         for number, (fault, moment) in enumerate(order):
             share = load.left // (len(order) - number + 1)
             load.allow(share)
-            progress.now(f"pushing {system.things} until {fault}")
+            progress.now(f"pushing {things} until {fault}")
             await load.until(load.acknowledged + int(moment * share))
             progress.now(f"{fault}: waiting until the flow has recovered")
-            reports.append(await faults.strike(fault))
-        progress.now(f"pushing {system.things}")
+            reports.append(await strike(fault))
+        progress.now(f"pushing {things}")
         load.allow(load.left)
         await load.until(plan.users)
     except Stalled:
-        progress.now(
-            f"none of the {system.things} was acknowledged for {plan.patience_seconds:g} s: giving up"
-        )
+        progress.now(f"none of the {things} was acknowledged for {plan.patience_seconds:g} s: giving up")
     return reports
 
 

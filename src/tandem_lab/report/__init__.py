@@ -7,6 +7,10 @@
                        +-> page: page.html, filled by answer, plots, scaling and tables
                        +-> compare: the same metrics of two reports, and whether they differ beyond noise
 
-The page has no JavaScript, makes no requests and needs no library. `markup` makes elements, which escape all
-text. `chart` draws SVG with the colours of page.css, which has others for dark screens and for paper.
+The page makes no requests and needs no library. `markup` makes elements, which escape all text. `chart` draws
+SVG with the colours of page.css, which has others for dark screens and for paper. page.js shows values where
+one points, and zooms; the browser runs no other script on the page, and everything is said without it.
+
+A report of systems side by side has the same page: `peers` and `peer_plots` fill it, and what is of one kind
+of report only has `data-of` in page.html.
 """

@@ -14,8 +14,10 @@ from tandem_lab.statistics import Spread
 
 
 def warning_boxes(loads: Loads) -> list[Content]:
-    """Each warning in a box of its own."""
-    return [element("p", element("strong", "Mind: "), text, class_="warning") for text in warnings(loads)]
+    """Each warning in a box of its own. What a report of peers leaves out has a section instead."""
+    elsewhere = loads.report.left_out if loads.report.kind == "peers" else []
+    shown = [text for text in warnings(loads) if text not in elsewhere]
+    return [element("p", element("strong", "Mind: "), text, class_="warning") for text in shown]
 
 
 def sentences(loads: Loads) -> list[Content]:
@@ -30,12 +32,21 @@ def sentences(loads: Loads) -> list[Content]:
         "p",
         f"{subject} ",
         element("strong", f"{number(rate.median)} users a second"),
-        f" all the way: stored in PostgreSQL, copied to MongoDB, and the copy recorded. That is "
-        f"{rounds(rate.repeats)}{between}, with {key.connections} connections that send the next user as "
-        "soon as the last one is answered.",
+        " all the way: stored in PostgreSQL, copied to MongoDB, and the copy recorded.",
+    )
+    how = element(
+        "p",
+        f"That is {rounds(rate.repeats)}{between}, with {key.connections} connections that send the next "
+        "user as soon as the last one is answered.",
     )
     limit = limit_of(saturated, loads)
-    return [answer, _growth(loads, saturated), _at_half(loads.half), element("p", limit) if limit else None]
+    return [
+        answer,
+        how,
+        _growth(loads, saturated),
+        _at_half(loads.half),
+        element("p", limit) if limit else None,
+    ]
 
 
 def big_numbers(loads: Loads) -> list[Content]:

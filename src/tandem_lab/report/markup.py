@@ -1,11 +1,24 @@
 """Elements of HTML and SVG. All text and attributes are escaped when they are written."""
 
+import re
 from collections.abc import Iterable, Sequence
 from xml.etree.ElementTree import Element
 
 #: What an element may contain. None and empty text are left out.
 Content = Element | str | None
 LONGEST_NUMBER = 30  # characters, with a spread beside it
+#: Words of the heads of columns that are explained where they stand.
+WORDS = {
+    "p50": "half of all took no longer",
+    "p90": "90 of 100 took no longer",
+    "p99": "99 of 100 took no longer",
+    "p99.9": "999 of 1,000 took no longer",
+    "lag": "how much later the second store has a user than the first",
+    "speed-up": "how many times as much as one carries",
+    "efficiency": "the speed-up for each: 100% if each were as good as the first",
+    "fairness": "Jain's index: 1 if all had as many users",
+    "due": "what the load asked for",
+}
 
 
 def element(tag: str, *contents: Content, **attributes: str | float | None) -> Element:
@@ -27,6 +40,17 @@ def add(to: Element, contents: Iterable[Content]) -> None:
             _add_text(to, content)
 
 
+def explained(name: str, what: str) -> Element:
+    """A word, and what it means for whoever points at it."""
+    return element("abbr", name, title=what)
+
+
+def _head(name: Content) -> Content:
+    words = re.findall(r"[\w.-]*\w", name) if isinstance(name, str) else []
+    what = "; ".join(f"{word}: {WORDS[word]}" for word in words if word in WORDS)
+    return explained(name, what) if isinstance(name, str) and what else name
+
+
 def _is_sentence(cell: Content) -> bool:
     return isinstance(cell, str) and len(cell) > LONGEST_NUMBER
 
@@ -45,7 +69,7 @@ def table(caption: str, header: Sequence[Content], rows: Iterable[Sequence[Conte
     """
     cells = [list(row) for row in rows]
     styles = ["sentences" if any(map(_is_sentence, column)) else None for column in zip(*cells, strict=True)]
-    head = element("tr", *(element("th", name, scope="col") for name in header))
+    head = element("tr", *(element("th", _head(name), scope="col") for name in header))
     body = [
         element(
             "tr",

@@ -1,7 +1,9 @@
 """The main plots. Each has a table, and is empty if nothing was measured."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import floor, log10
+
+import msgspec
 
 from tandem_lab.bench.load_kinds import Kind
 from tandem_lab.histogram import Percentiles
@@ -114,18 +116,26 @@ def cpu(loads: Loads) -> list[Content]:
     shown = [each for each in loads.commands if each.measurements[0].cpu_us_per_user]
     if not shown:
         return []
-    costs = {each.key: _median_costs(each) for each in shown}
+    return stacked("load", {str(each.key): median_costs(each) for each in shown})
+
+
+def stacked(of: str, costs: Mapping[str, Mapping[str, float]]) -> list[Content]:
+    """CPU us per user by component, as a bar and a row for each."""
     names = [name for name in COMPONENTS if any(cost.get(name) for cost in costs.values())]
     names += sorted({name for cost in costs.values() for name in cost} - {*COMPONENTS})
+    parts = {name: Part(component_name(name), _style(name), 1) for name in names}
     rows, cells = [], []
     for key, cost in costs.items():
-        parts = [Part(component_name(name), _style(name), cost[name]) for name in names if cost.get(name)]
-        rows.append(Bar(str(key), parts, f"{number(sum(cost.values()))} µs"))
-        cells.append((str(key), *(number(cost[name]) if name in cost else "" for name in names)))
-    shown_parts = [Part(component_name(name), _style(name), 1) for name in names]
+        used = [
+            msgspec.structs.replace(part, length=cost[name], label=f"{number(cost[name])} µs")
+            for name, part in parts.items()
+            if cost.get(name)
+        ]
+        rows.append(Bar(key, used, f"{number(sum(cost.values()))} µs"))
+        cells.append((key, *(number(cost[name]) if name in cost else "" for name in names)))
     return [
-        element("figure", legend(shown_parts), bars("CPU per user", rows)),
-        table("CPU per user, in µs, medians", ("load", *map(component_name, names)), cells),
+        element("figure", legend(list(parts.values())), bars("CPU per user", rows)),
+        table("CPU per user, in µs, medians", (of, *map(component_name, names)), cells),
     ]
 
 
@@ -187,7 +197,8 @@ def _by_rate(opened: Sequence[Runs], of: Latency, field: str) -> list[tuple[floa
     return [(rate, latency.median) for rate, latency in found if rate and latency]
 
 
-def _median_costs(runs: Runs) -> dict[str, float]:
+def median_costs(runs: Runs) -> dict[str, float]:
+    """CPU us per user by component, medians of the rounds."""
     names = cpu_by_thread(runs.measurements[0])
     return {name: runs.spread(lambda each, n=name: cpu_by_thread(each).get(n, 0.0)).median for name in names}  # type: ignore[misc]
 

@@ -34,9 +34,10 @@ class LoadKey(msgspec.Struct, frozen=True):
     through_nginx: bool = False
     exponent: float | None = None
     cells: int = 0
+    peer: str = ""
 
     def __str__(self) -> str:
-        words = [load_name(self)]
+        words = [f"{self.peer}: {load_name(self)}" if self.peer else load_name(self)]
         if self.percent is not None:
             words.append(f"{self.percent}% of {'saturation' if self.kind in CREATES else 'the most'}")
         elif self.rate is not None:
@@ -173,8 +174,13 @@ def _key(measurement: Measurement, all_measurements: list[Measurement]) -> LoadK
     where = (measurement.kind, measurement.instances, measurement.connections)
     percent, rate = None, measurement.rate_due
     if rate is not None and measurement.kind in FLAT_OUT:
-        asked = (measurement.instances, measurement.through_nginx)
-        alike = [each for each in all_measurements if (each.instances, each.through_nginx) == asked]
+        alike = [each for each in all_measurements if _system(each) == _system(measurement)]
         if highest := highest_rate(alike, FLAT_OUT[measurement.kind]):
             percent, rate = round(100 * rate / highest), None
-    return LoadKey(*where, percent, rate, measurement.through_nginx, measurement.exponent, measurement.cells)
+    nginx, exponent = measurement.through_nginx, measurement.exponent
+    return LoadKey(*where, percent, rate, nginx, exponent, measurement.cells, measurement.peer)
+
+
+def _system(of: Measurement) -> tuple[int, bool, str, int]:
+    """What has a highest rate of its own. A peer has one in each round, as it is asked for half of that."""
+    return of.instances, of.through_nginx, of.peer, of.round if of.peer else 0

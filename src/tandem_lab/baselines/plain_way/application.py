@@ -1,5 +1,6 @@
 """The plain way over HTTP: a route to create a user, and one to find it by its e-mail address."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
@@ -15,12 +16,13 @@ from tandem_lab.baselines.plain_way.wire import UserIn, UserOut
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Make the schema and the collection afresh, and connect."""
-    servers = settings()
-    await fresh_schema(servers.postgres_url, NAME)
+    """Make the schema and the collection afresh, but with KEEP_USERS for who has made them; connect."""
+    servers, keep = settings(), "KEEP_USERS" in os.environ
+    if not keep:
+        await fresh_schema(servers.postgres_url, NAME)
     client = open_client(servers.mongodb_url, name=NAME, deadline=DEADLINE)
     engine = open_engine(servers.postgres_url)
-    app.state.storage = Storage(engine, await fresh_collection(client, NAME))
+    app.state.storage = Storage(engine, await fresh_collection(client, NAME, keep=keep))
     await app.state.storage.open()
     yield
     await engine.dispose()

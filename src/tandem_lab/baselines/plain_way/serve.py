@@ -2,7 +2,8 @@
 
     POSTGRES_URL=... MONGODB_URL=... PORT=8090 python -m tandem_lab.baselines.plain_way.serve
 
-The users are in the schema and the collection `plain_way`, which each start makes afresh.
+The users are in the schema and the collection `plain_way`, which each start makes afresh; with KEEP_USERS=1
+they are those that are there, and the schema has to be there.
 """
 
 import uvicorn
