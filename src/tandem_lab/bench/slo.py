@@ -23,8 +23,8 @@ STEP = 1.05
 USUAL_STEPS = 12
 #: The lowest and the highest rate that are tried, as a factor of the first.
 LOWEST, HIGHEST = 0.06, 16.0
-#: So many requests are measured at least: ten or more are then beyond the percentile.
-SAMPLES = {"p50": 200, "p90": 300, "p99": 1_000, "p999": 10_000}
+#: So many requests are measured at least: ten or more are beyond the percentile then.
+SAMPLES = {"p50": 100, "p90": 200, "p99": 1_000, "p999": 10_000}
 LONGEST_SECONDS = 60.0
 #: Users that reach the second store at less than this share of the rate pile up on the way.
 ARRIVED = 0.9
