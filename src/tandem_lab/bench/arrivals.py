@@ -40,6 +40,7 @@ class Arrivals:
         self.seen: list[Seen] = []
         self._done = done
         self._before = before
+        self._is_watching = False
 
     @property
     def users(self) -> int:
@@ -49,13 +50,18 @@ class Arrivals:
     @asynccontextmanager
     async def watched(self) -> AsyncIterator[None]:
         """Ask the store during the block. What the store raises ends the block, too."""
+        self._is_watching = True
         async with together() as group:
             asking = group.create_task(self._keep_asking())
-            yield
-            asking.cancel()
+            try:
+                yield
+            finally:
+                self._is_watching = False
+                asking.cancel()
 
     async def _keep_asking(self) -> None:
-        while True:
+        # PyMongo may lose a cancellation (as `wait_for` of Python 3.11 may): a loop without an end went on.
+        while self._is_watching:
             asked = time.monotonic()
             users = await self._done() - self._before
             answered = time.monotonic()

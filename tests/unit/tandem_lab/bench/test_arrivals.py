@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -79,3 +80,17 @@ async def test_a_store_that_fails_ends_the_measurement():
     with pytest.raises(ConnectionError, match="no store"):
         async with Arrivals(done, 0).watched():
             await asyncio.sleep(60)
+
+
+async def test_a_store_that_swallows_a_cancellation_does_not_keep_the_measurement():
+    """As PyMongo may do with Python 3.11."""
+
+    async def done() -> int:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        return 1
+
+    arrivals = Arrivals(done, 0)
+    async with asyncio.timeout(30), arrivals.watched():
+        await asyncio.sleep(0)
+    assert arrivals.users == 1
