@@ -9,7 +9,8 @@ acknowledged is set against the k-th to arrive: the horizontal distance of the t
 - A user that arrives before its acknowledgement has a lag of 0. In the mean it counts as less than that.
 - The resolution is the time from one question to the next: `EVERY_SECONDS`, or more on a busy machine.
   Arrivals between two are spread evenly over it.
-- A user whose request failed and that arrives all the same makes those after it seem earlier.
+- A user whose request failed and that arrives all the same makes those after it seem earlier; one that never
+  arrives makes them seem later.
 """
 
 import asyncio
@@ -75,7 +76,7 @@ def arrival_times(seen: Sequence[Seen], users: int) -> list[float]:
     for earlier, later in pairwise(seen):
         step = (later.at - earlier.at) / max(later.users - earlier.users, 1)
         new = range(len(times) + 1, min(later.users, users) + 1)
-        times += [earlier.at + step * max(number - earlier.users, 0) for number in new]
+        times += [earlier.at + step * (number - earlier.users) for number in new]
     return times
 
 

@@ -155,7 +155,6 @@ class RunningPeer:
         self._peer = peer
         self._running = running
         self._probe = probe
-        self._acknowledged = 0
         self._most_a_second = float(MOST_CREATES_A_SECOND)
 
     async def measure(self, load: Load, round_: int = 1) -> Measurement:
@@ -166,9 +165,8 @@ class RunningPeer:
         Raises:
             GeneratorFailed: the load was not carried out.
         """
-        # Users of an earlier load that are still on their way are not of this one.
-        before = max(self._acknowledged, await self._peer.done())
-        arrivals, plan, pids = Arrivals(self._peer.done, before), self._plan(load), self._pids()
+        arrivals = Arrivals(self._peer.done, before=await self._peer.done())
+        plan, pids = self._plan(load), self._pids()
         processes = tuple(InstanceStatus(name, 0, pid) for name, pid in pids.items())
         self._probe.running = replace(
             self._probe.running, instances=processes, load_balancer=LoadBalancerStatus(None, None)
@@ -176,7 +174,6 @@ class RunningPeer:
 
         async with arrivals.watched():
             run = await carry_out(self._probe, plan, partial(_until_arrived, arrivals))
-        self._acknowledged = before + run.outcome.answered
         if load is WARM_UP:
             self._most_a_second = max(LEAST_A_SECOND, FASTER * run.outcome.answered / run.outcome.seconds)
         found = _measurement(run, arrivals, round_)

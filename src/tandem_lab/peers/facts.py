@@ -28,7 +28,7 @@ def facts_of(about: About) -> PeerFacts:
         what=about.what,
         accepts_keys=about.accepts_keys,
         lines=lines_of(about.sources),
-        made_with={name: _version_of(name, about.sources) for name in about.made_with},
+        made_with=dict(_with_version(each, about.sources) for each in about.made_with),
     )
 
 
@@ -69,6 +69,12 @@ def _lines_of_python(text: str) -> Iterator[int]:
             if not (begins and token.type == tokenize.STRING):
                 yield from range(token.start[0], token.end[0] + 1)
             begins = False
+
+
+def _with_version(library: str, sources: Sequence[Path]) -> tuple[str, str]:
+    """A library and its version, which may follow its name."""
+    name, _, version = library.partition(" ")
+    return name, version or _version_of(name, sources)
 
 
 def _version_of(library: str, sources: Sequence[Path]) -> str:

@@ -26,11 +26,6 @@ def test_a_count_that_falls_takes_back_nobody_and_doubles_nobody():
     assert times[3] == 2.0
 
 
-def test_users_of_before_are_none_of_this_load():
-    """Fewer than there were before: the rest of an earlier load is still on its way."""
-    assert arrival_times([Seen(1.0, -5), Seen(2.0, 0), Seen(3.0, 1)], 10) == [3.0]
-
-
 def test_the_lag_is_the_distance_of_the_curves():
     acknowledged, arrived = [1.0, 1.1, 1.2, 1.3], [1.5, 1.6, 1.7]
     assert lags_ms(acknowledged, arrived) == pytest.approx([500, 500, 500])

@@ -60,11 +60,12 @@ def test_versions_are_those_that_are_installed(tmp_path):
     package.parent.mkdir(parents=True)
     package.write_text(json.dumps({"name": "@some/library", "version": "1.2.3"}))
     (tmp_path / "src").mkdir()
-    made_with = ("msgspec", "@some/library", "no-such-library")
+    made_with = ("msgspec", "@some/library", "no-such-library", "postgres 18")
     facts = facts_of(About("it", "A peer.", sources=(tmp_path / "src",), made_with=made_with))
     assert facts.made_with["msgspec"][0].isdigit()
     assert facts.made_with["@some/library"] == "1.2.3"
     assert facts.made_with["no-such-library"] == ""
+    assert facts.made_with["postgres"] == "18"
 
 
 def test_all_peers_are_named_by_one_word_and_each_counts_once():
