@@ -23,7 +23,7 @@ from tandem_lab.bench.slo import LimitsReport, Subject, Task, measure_subject, p
 from tandem_lab.bench.soak import SoakPlan, SoakReport, answer, growth_of, parse_duration, soak, verdict
 from tandem_lab.bench.steps import Tell
 from tandem_lab.cli.common import Parsed, measure, only_options, stack_for
-from tandem_lab.cli.peers import names_of, ways_to
+from tandem_lab.cli.peers import ways_to
 from tandem_lab.delay import parse_delays
 from tandem_lab.errors import LabError
 from tandem_lab.peers.protocol import Peer
@@ -130,8 +130,8 @@ def _limits(task: Task, options: Mapping[str, Any]) -> None:
 
 async def _limits_report(task: Task, options: Mapping[str, Any], tell: Tell) -> LimitsReport:
     begun_at = datetime.now(UTC).isoformat(timespec="seconds")
-    names = names_of(options["peer"], options["peers"])
-    peers, data_dir, delays = peers_named(names) if names else {}, options["data_dir"], options["delays"]
+    peers = peers_named(options["peer"], options["peers"])
+    data_dir, delays = options["data_dir"], options["delays"]
     stacked = own_stack(data_dir, 1) if peers else stack_for(data_dir, options["instances"], delays)
     async with stacked as stack, Probe.open(stack.running) as probe:
         environment = await environment_of(probe, stack.data_dir)

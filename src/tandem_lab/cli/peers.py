@@ -22,6 +22,7 @@ from tandem_lab.bench.steps import Tell
 from tandem_lab.cli.common import database_urls, finish, measure, only_options, with_choices
 from tandem_lab.delay import SERVERS, delaying
 from tandem_lab.errors import LabError
+from tandem_lab.peers.protocol import Peer
 from tandem_lab.peers.registry import peers_named
 from tandem_lab.proof.peers import PeersVerdict
 
@@ -62,8 +63,9 @@ def or_peers(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def called(*, peer: tuple[str, ...], peers: str | None, verdicts: Path | None, **options: Any) -> None:
-        if names := names_of(peer, peers):
-            bench_peers(names, verdicts, options)
+        if peer or peers:
+            only_options(APPLY, "--peer or --peers")
+            bench_peers(peers_named(peer, peers), verdicts, options)
         elif verdicts is not None:
             raise click.UsageError("--verdicts needs --peer or --peers.")
         else:
@@ -72,21 +74,13 @@ def or_peers(command: Callable[..., None]) -> Callable[..., None]:
     return one(several(verdicts(called)))
 
 
-def names_of(peer: Sequence[str], peers: str | None) -> list[str]:
-    """The names that both options give."""
-    return [*peer, *(name.strip() for name in (peers or "").split(",") if name.strip())]
-
-
-def bench_peers(names: Sequence[str], verdicts: Path | None, options: Mapping[str, Any]) -> None:
+def bench_peers(peers: Mapping[str, Peer], verdicts: Path | None, options: Mapping[str, Any]) -> None:
     """Measure these peers in turn, write the report and show its table. The page shows the verdicts, too.
 
     Raises:
-        UsageError: an option was given that says nothing of peers.
-        LabError: there is no such peer, none could be measured, or the file has no verdicts.
+        LabError: none could be measured, or the file has no verdicts.
     """
-    only_options(APPLY, "--peer or --peers")
     proof = read_verdicts(verdicts) if verdicts else None
-    peers = peers_named(names)
     given = {name: options[name] for name in ("seconds", "rounds")}
     plan = with_choices(QUICK if options["quick"] else PeersPlan(), given)
 

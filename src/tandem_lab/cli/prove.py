@@ -19,8 +19,9 @@ from tandem.cli.http import address_options, ask, base_url
 from tandem_lab.bench.own_stack import HostOptions
 from tandem_lab.cli.common import Parsed, database_urls, hosts_for, run
 from tandem_lab.cli.display import ProofDisplay
-from tandem_lab.cli.prove_peers import named_peers, peer_options, prove_peers, refuse_for_peers
+from tandem_lab.cli.prove_peers import peer_options, prove_peers, refuse_for_peers
 from tandem_lab.cli.verdict import table_of
+from tandem_lab.peers.registry import peers_named
 from tandem_lab.proof.peer_faults import PEER_FAULTS
 from tandem_lab.proof.plan import ALL_KINDS, CREATIONS, FAULTS, HOST_FAULTS, Fault, Plan, Target, mix_of
 from tandem_lab.proof.prove import prove as carry_out
@@ -124,13 +125,15 @@ def prove(
     With --peer or --peers, other systems are proved, each in turn, on databases of the lab's own: they create
     users.
     """
-    if peers := named_peers(options.pop("peer"), options.pop("peers")):
+    if peers := peers_named(options.pop("peer"), options.pop("peers")):
         others = options | {"url": url, "aggregate": aggregate, "hosts": hosts}
         chosen = {name: others.pop(name) for name in OF_PEERS}
         refuse_for_peers(others)
         defaults = {"seed": None, "mix": CREATIONS, "ledger": chosen["ledger"] or Path("ledgers")}
         chosen["patience_seconds"] = chosen["patience_seconds"] or PATIENCE_SECONDS_OF_PEERS
-        prove_peers(peers, _plan(None, chosen | defaults, PEER_FAULTS), data_dir, as_json=as_json)
+        prove_peers(
+            list(peers.values()), _plan(None, chosen | defaults, PEER_FAULTS), data_dir, as_json=as_json
+        )
     postgres_url, mongodb_url = options.pop("postgres_url"), options.pop("mongodb_url")
     of_hosts = {name: options.pop(name) for name in HostOptions.__struct_fields__ if name in options}
     if not hosts and any(of_hosts.values()):

@@ -17,7 +17,6 @@ from tandem_lab.bench.own_stack import own_stack
 from tandem_lab.cli.common import run
 from tandem_lab.cli.display import ProofDisplay
 from tandem_lab.peers.protocol import Peer
-from tandem_lab.peers.registry import names, peer_named
 from tandem_lab.proof.peers import PeersVerdict, PeerVerdict, Wrong
 from tandem_lab.proof.plan import Plan
 from tandem_lab.proof.prove_peers import PeerPlan
@@ -34,16 +33,6 @@ def peer_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )
     several = click.option("--peers", metavar="NAMES", help="Several of them: all, or names with commas.")
     return one(several(command))
-
-
-def named_peers(one_by_one: Sequence[str], together: str | None) -> list[Peer]:
-    """The peers that these options name, each once.
-
-    Raises:
-        LabError: there is none of a name.
-    """
-    several = names() if together == "all" else (together or "").split(",")
-    return [peer_named(name) for name in dict.fromkeys([*one_by_one, *several]) if name]
 
 
 def refuse_for_peers(options: Mapping[str, Any]) -> None:

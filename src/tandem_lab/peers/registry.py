@@ -3,7 +3,7 @@
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 from tandem_lab.errors import LabError
@@ -19,17 +19,17 @@ def names() -> list[str]:
     return sorted(found, key=lambda name: (name != "tandem", name))
 
 
-def peers_named(some: Iterable[str]) -> dict[str, Peer]:
-    """The peers of these names, each once, in this order; `all` names all of this checkout.
+def peers_named(one_by_one: Sequence[str], together: str | None = None) -> dict[str, Peer]:
+    """The peers of these names, each once. `together`: more, with commas; or `all`, those of this checkout.
 
     Raises:
-        LabError: see `peer_named`; or two call themselves alike, so that a report could not tell them apart.
+        LabError: see `peer_named`; or two call themselves alike, so that no report could tell them apart.
     """
-    wanted = [name for each in some for name in (names() if each == "all" else [each])]
-    found = {name: peer_named(name) for name in wanted}
-    if not found or len({peer.about.name for peer in found.values()}) < len(found):
-        msg = "Two of these peers have the same name (`about.name`)." if found else "There are no peers here."
-        raise LabError(msg)
+    several = [name.strip() for name in (together or "").split(",")]
+    wanted = [*one_by_one, *((names() or several) if several == ["all"] else several)]
+    found = {name: peer_named(name) for name in wanted if name}
+    if len({peer.about.name for peer in found.values()}) < len(found):
+        raise LabError("Two of these peers have the same name (`about.name`).")
     return found
 
 

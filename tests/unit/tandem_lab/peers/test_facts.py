@@ -68,9 +68,10 @@ def test_versions_are_those_that_are_installed(tmp_path):
     assert facts.made_with["postgres"] == "18"
 
 
-def test_all_peers_are_named_by_one_word_and_each_counts_once():
-    assert next(iter(peers_named(["plain_way", "all", "tandem"]))) == "plain_way"
-    assert set(peers_named(["all"])) == set(names()) >= {"tandem", "plain_way"}
+def test_peers_are_named_one_by_one_or_together_and_each_counts_once():
+    assert list(peers_named(["plain_way"], "tandem, plain_way")) == ["plain_way", "tandem"]
+    assert set(peers_named([], "all")) == set(names()) >= {"tandem", "plain_way"}
+    assert peers_named([]) == {}
 
 
 def test_two_peers_that_call_themselves_alike_cannot_be_told_apart(tmp_path, monkeypatch):
