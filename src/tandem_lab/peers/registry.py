@@ -61,6 +61,6 @@ def peer_named(name: str) -> Peer:
     try:
         spec.loader.exec_module(adapter)
     except ImportError as error:
-        msg = f"The peer {name!r} needs {error.name}. Install the extra `peers`: tandem-cqrs[peers]."
+        msg = f"The peer {name!r} needs {error.name}. `make dev` installs what all peers need."
         raise LabError(msg) from None
     return adapter.peer  # type: ignore[no-any-return]
