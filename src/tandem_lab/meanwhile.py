@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
+_SECONDS_TO_END = 1.0
+
 
 @asynccontextmanager
 async def meanwhile(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
@@ -13,5 +15,7 @@ async def meanwhile(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.wait([task])
+        # PyMongo swallows a cancellation now and then.
+        while not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=_SECONDS_TO_END)

@@ -11,13 +11,23 @@ async def until(condition: Callable[[], Awaitable[bool]], patience_seconds: floa
     """Wait until `condition` holds, for at most this long (None: without a limit). Returns whether it holds.
 
     The condition is checked again and again, because other processes send no event when it becomes true.
+    PyMongo swallows a cancellation now and then, be it that of a time limit, so we look for it ourselves.
     """
     with suppress(TimeoutError):
         async with asyncio.timeout(patience_seconds):
-            while not await condition():  # noqa: ASYNC110 - see above
+            before = _cancellations()
+            while not await condition():
+                if _cancellations() > before:
+                    raise asyncio.CancelledError
                 await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
             return True
     return False
+
+
+def _cancellations() -> int:
+    """How often the calling task was cancelled."""
+    task = asyncio.current_task()
+    return task.cancelling() if task else 0
 
 
 @asynccontextmanager

@@ -154,7 +154,8 @@ class Connection(asyncio.Protocol):
         self.busy = True
         self.request = request
         if self._transport is None or self._transport.is_closing():
-            self._on_answer(self, 0)
+            # Later: what is told of it sends the next request at once.
+            asyncio.get_running_loop().call_soon(self._on_answer, self, 0)
         else:
             self._transport.write(request)
 
