@@ -191,8 +191,6 @@ def _soonest(winner: Peer, peers: Sequence[Peer], lag: Column) -> Iterator[str]:
     best, own = best_in(lag, peers), lag.of(winner)
     if best is None:
         return
-    if own is not None and lag.is_best(winner, peers):
-        best = winner, own
     with_whom = f" soonest with {best[0].facts.name}:" if len(peers) > 1 else ""
     yield f"; users are in the second store{with_whom} after {lag.text(best[1].median)} ms "
     yield "at half of its rate (p50)"
@@ -252,9 +250,8 @@ def _cell(column: Column, peer: Peer, peers: Sequence[Peer]) -> Content:
     found = column.of(peer)
     if found is None:
         return None
-    has_reach = found.repeats > 1 and found.min < found.max
-    reach = element("small", f"{column.text(found.min)} to {column.text(found.max)}") if has_reach else None
-    value = column.text(found.median)
+    least, value, most = map(column.text, (found.min, found.median, found.max))
+    reach = element("small", f"{least} to {most}") if least != most else None
     return element("span", element("b", f"★ {value}") if column.is_best(peer, peers) else value, reach)
 
 
