@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs every check there is: lint, format, types, import rules, tests. Takes pytest's arguments.
 # Tests run in two processes, each with servers of its own; without the slow ones in four, since the others wait half of
-# the time for programs to start. `-n 0` keeps them in one. The files that take longest come first (tests/conftest.py).
+# the time for programs to start. `-n 0` keeps them in one.
 set -eu
 cd "$(dirname "$0")"
 scripts/ensure_venv.sh dev
@@ -28,4 +28,4 @@ case "$*" in
 esac
 # They start some 400 programs. Without bytecode, each would compile itself anew, which takes a tenth of a second.
 unset PYTHONDONTWRITEBYTECODE
-exec pytest -n "$processes" --dist loadfile --no-loadscope-reorder "$@"
+exec pytest -n "$processes" --dist loadfile "$@"

@@ -16,20 +16,6 @@ from systems import Servings, System, open_system
 from tandem.app import Instance, run_instance
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take longest, so that no process is left alone with one in the end."""
-    longest: dict[Path, int] = {}
-    for item in items:
-        longest[item.path] = max(longest.get(item.path, 0), _patience(item))
-    items.sort(key=lambda item: -longest[item.path])
-
-
-def _patience(item: pytest.Item) -> int:
-    """How long it may take, in seconds, as far as its marks say."""
-    limit = item.get_closest_marker("timeout")
-    return limit.args[0] if limit else 60 if item.get_closest_marker("slow") else 0
-
-
 @contextmanager
 def making_places() -> Iterator[Callable[[], Path]]:
     """Makes temporary folders that, other than pytest's own, the servers' account can enter as well."""
