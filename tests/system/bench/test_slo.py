@@ -58,7 +58,9 @@ async def test_a_search_ends_with_two_confirmations_and_says_what_holds(stack, p
     offer = Service(probe, stack.url, 8, task.mix, warmed_up).offer
     found = await measure_subject("tandem", offer, 2.0, task, ignore)
     assert found.rate == HIGHEST
-    assert [step.observed.rate for step in found.steps] == [1, 2, 4, 8, 16, 16, 16]
+    # A rate that has missed by chance is measured again.
+    assert list(dict.fromkeys(step.observed.rate for step in found.steps)) == [1, 2, 4, 8, 16]
+    assert [step.observed.rate for step in found.steps[-3:]] == [16, 16, 16]
     assert found.answer == "16 users/s hold errors<50%; more was not tried."
 
 
