@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 
 from tandem_lab.bench.load import Load
 from tandem_lab.bench.measure import measure_creates
 from tandem_lab.bench.mix import Observed, Service
-from tandem_lab.bench.peers import RunningPeer, ready_peer
+from tandem_lab.bench.peers import measuring
 from tandem_lab.bench.probe import Probe
 from tandem_lab.bench.results import Measurement, rate_of
 from tandem_lab.bench.slo import Offer, Task
@@ -35,29 +35,16 @@ async def of_peer(
 ) -> AsyncIterator[tuple[Offer, float]]:
     """A peer on databases behind the relays `ways`, warmed up, and its saturation.
 
-    It is started again after a load whose users have not all arrived: these would count in the next one.
-
     Raises:
         PeerFailed: it does not start; says why.
         GeneratorFailed: a load was not carried out.
     """
-    async with AsyncExitStack() as stack:
-        ready: RunningPeer | None = None
-
-        async def measure(load: Load) -> Measurement:
-            nonlocal ready
-            if ready is None:
-                ready = await stack.enter_async_context(ready_peer(name, peer, probe, ways))
-            found = await ready.measure(load)
-            if found.not_arrived:
-                await stack.aclose()
-                ready = None
-            return found
+    async with measuring(name, peer, probe, ways) as measure:
 
         async def offer(rate: float, seconds: float) -> Observed:
-            return observed_of(await measure(Load(seconds, task.connections, rate)), rate, seconds)
+            return observed_of(await measure(Load(seconds, task.connections, rate), 1), rate, seconds)
 
-        yield offer, rate_of(await measure(Load(task.seconds, task.connections)))
+        yield offer, rate_of(await measure(Load(task.seconds, task.connections), 1))
 
 
 def observed_of(found: Measurement, rate: float, seconds: float) -> Observed:

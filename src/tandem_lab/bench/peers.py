@@ -2,8 +2,8 @@
 
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 
@@ -109,12 +109,9 @@ class PeersBench:
 
     async def _measure(self, name: str, round_: int) -> list[Measurement]:
         found: list[Measurement] = []
-        while len(found) < 3:
-            async with ready_peer(name, self._peers[name], self._probe, self._plan.ways) as peer:
-                while len(found) < 3:
-                    found.append(await peer.measure(self._next_load(found), round_))
-                    if found[-1].not_arrived:
-                        break  # start it again, because what is still to come would count in the next load
+        async with measuring(name, self._peers[name], self._probe, self._plan.ways) as measure:
+            while len(found) < 3:
+                found.append(await measure(self._next_load(found), round_))
         return found
 
     def _next_load(self, found: Sequence[Measurement]) -> Load:
@@ -123,6 +120,30 @@ class PeersBench:
         if len(found) == 1:
             return Load(seconds, BROWSER_CONNECTIONS)
         return Load(seconds, MANY_CONNECTIONS, max(1.0, round(rate_of(found[0]) / 2)) if found else None)
+
+
+@asynccontextmanager
+async def measuring(
+    name: str, peer: Peer, probe: Probe, ways: Mapping[int, int]
+) -> AsyncIterator[Callable[[Load, int], Awaitable[Measurement]]]:
+    """Puts loads on a peer, each of a round; see `RunningPeer.measure` and `ready_peer`.
+
+    It is started again after a load whose users have not all arrived: these would count in the next one.
+    """
+    async with AsyncExitStack() as stack:
+        ready: RunningPeer | None = None
+
+        async def measure(load: Load, round_: int) -> Measurement:
+            nonlocal ready
+            if ready is None:
+                ready = await stack.enter_async_context(ready_peer(name, peer, probe, ways))
+            found = await ready.measure(load, round_)
+            if found.not_arrived:
+                await stack.aclose()
+                ready = None
+            return found
+
+        yield measure
 
 
 @asynccontextmanager

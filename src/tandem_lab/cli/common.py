@@ -21,12 +21,14 @@ from rich.markup import escape
 from tandem.cli.interruption import INTERRUPTED, interruptible
 from tandem_lab.bench.own_stack import HostOptions, OwnStack, delayed_stack, own_hosts
 from tandem_lab.bench.results import Report
+from tandem_lab.bench.slo import LimitsReport
+from tandem_lab.bench.soak import SoakReport
 from tandem_lab.bench.steps import Tell
 from tandem_lab.cli.display import Display, MeasurementDisplay
 from tandem_lab.errors import LabError
 from tandem_lab.proof.peers import PeersVerdict
 from tandem_lab.report.analysis import warnings
-from tandem_lab.report.page import write_report
+from tandem_lab.report.page import page_of, write_page
 from tandem_lab.report.runs import Loads
 from tandem_lab.report.thresholds import Threshold, ThresholdOutcome, judge, parse_threshold
 from tandem_stack.errors import StackError
@@ -105,6 +107,18 @@ def only_options(apply: Collection[str], beside: str) -> None:
         name = parameter.name or ""
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE and name not in apply:
             raise click.UsageError(f"{parameter.opts[0]} says nothing with {beside}.", context)
+
+
+def peer_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options `--peer` and `--peers`."""
+    one = click.option(
+        "--peer",
+        multiple=True,
+        metavar="NAME|module:object",
+        help="Another system instead, on a stack of the lab's own. May be given several times.",
+    )
+    several = click.option("--peers", metavar="all|NAME,NAME", help="The same for several, or for all.")
+    return one(several(command))
 
 
 def with_choices(plan: Plan, choices: Mapping[str, Any]) -> Plan:
@@ -213,23 +227,34 @@ def finish(
     Raises:
         LabError: a file cannot be written.
     """
-    json_file = json_file or Path(f"{report.kind}-{datetime.now(UTC):%Y%m%d-%H%M%S}.json")
-    page, outcomes = json_file.with_suffix(".html"), judge(report, thresholds)
-    try:
-        json_file.write_bytes(msgspec.json.encode(report))
-        write_report(report, page, outcomes, proof)
-    except OSError as error:
-        msg = f"The report cannot be written: {error}. Name another file with --json."
-        raise LabError(msg) from None
+    outcomes = judge(report, thresholds)
+    written = write_files(report, page_of(report, outcomes, proof), json_file)
     console = Console()
     console.print(table)
     for warning in warnings(Loads(report)):
         console.print(f"[yellow]Mind:[/] {escape(warning)}", soft_wrap=True)
     for outcome in outcomes:
         console.print(_line(outcome), soft_wrap=True)
-    click.echo(f"Report: {page}; raw data: {json_file}")
+    click.echo(written)
     if not all(outcome.met for outcome in outcomes):
         sys.exit(1)
+
+
+def write_files(report: Report | LimitsReport | SoakReport, page: str, json_file: Path | None) -> str:
+    """Write the raw data, and the page beside it. Returns where they are, for people.
+
+    Raises:
+        LabError: a file cannot be written.
+    """
+    json_file = json_file or Path(f"{report.kind}-{datetime.now(UTC):%Y%m%d-%H%M%S}.json")
+    html = json_file.with_suffix(".html")
+    try:
+        json_file.write_bytes(msgspec.json.encode(report))
+        write_page(page, html)
+    except OSError as error:
+        msg = f"The report cannot be written: {error}. Name another file with --json."
+        raise LabError(msg) from None
+    return f"Report: {html}; raw data: {json_file}"
 
 
 def _line(outcome: ThresholdOutcome) -> str:

@@ -9,7 +9,6 @@ from statistics import median
 from typing import Any
 
 import click
-import msgspec
 from rich.console import Console
 from rich.markup import escape
 
@@ -22,10 +21,9 @@ from tandem_lab.bench.probe import Probe
 from tandem_lab.bench.slo import LimitsReport, Subject, Task, measure_subject, parse_slo, rounded
 from tandem_lab.bench.soak import SoakPlan, SoakReport, answer, growth_of, parse_duration, soak, verdict
 from tandem_lab.bench.steps import Tell
-from tandem_lab.cli.common import Parsed, measure, only_options, stack_for
+from tandem_lab.cli.common import Parsed, measure, only_options, stack_for, write_files
 from tandem_lab.cli.peers import ways_to
 from tandem_lab.delay import parse_delays
-from tandem_lab.errors import LabError
 from tandem_lab.peers.protocol import Peer
 from tandem_lab.peers.registry import peers_named
 from tandem_lab.report.analysis import GENERATOR_BUSY, OTHERS_BUSY
@@ -124,7 +122,7 @@ def _limits(task: Task, options: Mapping[str, Any]) -> None:
         console.print(f"[bold]{escape(subject.name)}[/], times in ms", table, subject.answer, sep="\n")
     busy = [step.observed for subject in report.subjects for step in subject.steps]
     _warn(max(each.others_busy for each in busy), max(each.generator_busy for each in busy))
-    _write(report, limits_page(report), options["json_file"])
+    click.echo(write_files(report, limits_page(report), options["json_file"]))
     sys.exit(any(task.bounds and subject.rate is None for subject in report.subjects))
 
 
@@ -194,7 +192,7 @@ def _show_soak(report: SoakReport, json_file: Path | None) -> None:
             each.what, number(median(w.figures[group].get(name, 0.0) for w in windows)), verdict(each)
         )
     console.print(table, escape(report.answer), sep="\n")
-    _write(report, soak_page(report) if windows else "", json_file)
+    click.echo(write_files(report, soak_page(report) if windows else "", json_file))
 
 
 def _warn(others_busy: float, generator_busy: float) -> None:
@@ -202,18 +200,3 @@ def _warn(others_busy: float, generator_busy: float) -> None:
         click.echo(f"Mind: other programs kept up to {others_busy:.2f} cores busy: rates are too low.")
     if generator_busy > GENERATOR_BUSY:
         click.echo(f"Mind: the load generator used {generator_busy:.0%} of its core: that was measured, too.")
-
-
-def _write(report: LimitsReport | SoakReport, page: str, json_file: Path | None) -> None:
-    """Write the raw data, and the page beside it.
-
-    Raises:
-        LabError: a file cannot be written.
-    """
-    json_file = json_file or Path(f"{report.kind}-{datetime.now(UTC):%Y%m%d-%H%M%S}.json")
-    try:
-        json_file.write_bytes(msgspec.json.encode(report))
-        json_file.with_suffix(".html").write_text(page, encoding="utf-8", errors="backslashreplace")
-    except OSError as error:
-        raise LabError(f"The report cannot be written: {error}. Name another file with --json.") from None
-    click.echo(f"Report: {json_file.with_suffix('.html')}; raw data: {json_file}")

@@ -19,7 +19,7 @@ from tandem_lab.bench.peers import MANY_CONNECTIONS, QUICK, PeersPlan
 from tandem_lab.bench.peers import bench_peers as run_bench
 from tandem_lab.bench.results import Measurement, PeerFacts, Report, rate_of
 from tandem_lab.bench.steps import Tell
-from tandem_lab.cli.common import database_urls, finish, measure, only_options, with_choices
+from tandem_lab.cli.common import database_urls, finish, measure, only_options, peer_options, with_choices
 from tandem_lab.delay import SERVERS, delaying
 from tandem_lab.errors import LabError
 from tandem_lab.peers.protocol import Peer
@@ -47,14 +47,6 @@ COLUMNS = (
 
 def or_peers(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options `--peer` and `--peers`. With one of them peers are measured instead."""
-    one = click.option(
-        "--peer",
-        multiple=True,
-        metavar="NAME|module:object",
-        help="Measure this system instead, on a stack of the lab's own. May be given several times.",
-    )
-    several = click.option("--peers", metavar="all|NAME,NAME", help="The same for several, or for all.")
-
     verdicts = click.option(
         "--verdicts",
         type=click.Path(path_type=Path),
@@ -71,7 +63,7 @@ def or_peers(command: Callable[..., None]) -> Callable[..., None]:
         else:
             command(**options)
 
-    return one(several(verdicts(called)))
+    return peer_options(verdicts(called))
 
 
 def bench_peers(peers: Mapping[str, Peer], verdicts: Path | None, options: Mapping[str, Any]) -> None:

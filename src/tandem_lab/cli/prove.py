@@ -17,9 +17,9 @@ from rich.console import Console
 from tandem.aggregates.installed import named
 from tandem.cli.http import address_options, ask, base_url
 from tandem_lab.bench.own_stack import HostOptions
-from tandem_lab.cli.common import Parsed, database_urls, hosts_for, run
+from tandem_lab.cli.common import Parsed, database_urls, hosts_for, peer_options, run
 from tandem_lab.cli.display import ProofDisplay
-from tandem_lab.cli.prove_peers import peer_options, prove_peers, refuse_for_peers
+from tandem_lab.cli.prove_peers import prove_peers, refuse_for_peers
 from tandem_lab.cli.verdict import table_of
 from tandem_lab.peers.registry import peers_named
 from tandem_lab.proof.peer_faults import PEER_FAULTS

@@ -1,7 +1,7 @@
 """`tandem prove --peers`: the same proof of other systems, side by side."""
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,18 +21,6 @@ from tandem_lab.proof.peers import PeersVerdict, PeerVerdict, Wrong
 from tandem_lab.proof.plan import Plan
 from tandem_lab.proof.prove_peers import PeerPlan
 from tandem_lab.proof.prove_peers import prove_peers as carry_out
-
-
-def peer_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options `--peer` and `--peers`."""
-    one = click.option(
-        "--peer",
-        multiple=True,
-        metavar="NAME|MODULE:OBJECT",
-        help="Another system to prove instead, by its adapter. May be given several times.",
-    )
-    several = click.option("--peers", metavar="NAMES", help="Several of them: all, or names with commas.")
-    return one(several(command))
 
 
 def refuse_for_peers(options: Mapping[str, Any]) -> None:

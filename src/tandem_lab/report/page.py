@@ -29,8 +29,17 @@ def write_report(
     Raises:
         OSError: the file cannot be written.
     """
+    write_page(page_of(report, thresholds, proof), html)
+
+
+def write_page(page: str, html: Path) -> None:
+    """Write a page to a file.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     # A command line may contain bytes that are not text. They are shown as numbers.
-    html.write_text(page_of(report, thresholds, proof), encoding="utf-8", errors="backslashreplace")
+    html.write_text(page, encoding="utf-8", errors="backslashreplace")
 
 
 def page_of(
