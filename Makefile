@@ -44,8 +44,10 @@ lock: dev ## pin what pyproject.toml needs, with hashes; ARGS=--upgrade takes th
 	$(COMPILE) $(ARGS) --extra local --extra hosts --extra lab --extra build -o requirements/local.txt
 	$(COMPILE) $(ARGS) --extra local --extra hosts --extra lab --extra peers --extra tracing --extra build --extra dev -o requirements/dev.txt
 
-docs: dev ## make docs/reference from the program: commands, routes, settings, batches
+docs: dev ## make docs/reference from the program, the tour's steps and the README's numbers from the docs
 	@$(BIN)/python scripts/reference.py
+	@$(BIN)/python scripts/tour.py
+	@$(BIN)/python scripts/numbers_of_peers.py
 
 manifests: dev ## make the files in kubernetes/ that have their source elsewhere
 	@$(BIN)/python scripts/manifests.py

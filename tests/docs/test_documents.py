@@ -5,8 +5,10 @@ import re
 import subprocess
 import sys
 
+import numbers_of_peers
 import pytest
 import reference
+import tour
 
 from doc_pages import fences, files_below, pages, prose, without_fences
 from places import ROOT
@@ -77,6 +79,23 @@ async def test_the_reference_is_what_the_program_says():
     """Commands, routes, settings and batches: `make docs` writes the pages anew."""
     for name, text in (await reference.pages()).items():
         assert (ROOT / "docs" / "reference" / name).read_text() == text, "make docs"
+
+
+def test_what_is_made_from_the_documents_is_up_to_date():
+    """The steps of the tour on the page, and the README's picture of numbers: `make docs` makes them anew."""
+    peers, steps = ((ROOT / "docs" / name).read_text() for name in ("peers.md", "tour.md"))
+    assert tour.STEPS.read_text() == tour.script(steps), "make docs"
+    assert numbers_of_peers.PICTURE.read_text() == numbers_of_peers.picture(peers), "make docs"
+
+
+def test_every_step_of_the_tour_has_one_thing_to_do_and_one_sentence_to_take_away():
+    steps = tour.steps((ROOT / "docs" / "tour.md").read_text())
+    assert len(steps) == len(re.findall(r"^## \d", (ROOT / "docs" / "tour.md").read_text(), re.MULTILINE))
+    assert 50 <= sum(step["minutes"] for step in steps) <= 65
+    for step in steps:
+        commands = [part for part in step["parts"] if "command" in part]
+        assert step["open"] or commands, step["title"]
+        assert step["takeAway"].endswith("."), step["title"]
 
 
 def test_the_readme_is_short_and_its_code_is_the_programs():
