@@ -40,6 +40,9 @@ class Struck(NamedTuple):
 class Faults:
     """Lets faults happen to the parts of a stack, and waits until the flow has recovered."""
 
+    #: So many users are not sent while a fault strikes.
+    kept_users = KEPT_USERS
+
     def __init__(self, system: System, load: Load, dice: random.Random, patience_seconds: float) -> None:
         self._system = system
         self._load = load
@@ -51,7 +54,7 @@ class Faults:
         """Let a fault happen, and wait until the flow has recovered."""
         began, began_at, after = time.monotonic(), time.time(), self._load.acknowledged
         self._load.silence.begin()
-        async with meanwhile(self._load.trickle(KEPT_USERS)):
+        async with meanwhile(self._load.trickle(self.kept_users)):
             struck = await self._strike(fault)
             healed = struck.healed and await until(self._are_all_ready, self._patience_seconds)
         async with meanwhile(self._load.trickle()):

@@ -12,7 +12,8 @@ from contextlib import suppress
 
 from tandem_lab.errors import LabError
 from tandem_lab.hosts import HostCell, Hosts, seconds_to
-from tandem_lab.proof.faults import Faults, Struck
+from tandem_lab.meanwhile import meanwhile
+from tandem_lab.proof.faults import KEPT_USERS, Faults, Struck
 from tandem_lab.proof.load import Load
 from tandem_lab.proof.plan import OF_CABLES, OF_STANDBYS, Fault, Strike, Target
 from tandem_lab.proof.stack import System
@@ -26,6 +27,8 @@ HOLD_SECONDS = 35.0
 # A cell of one database host has nobody to wait for.
 HOLD_ALONE_SECONDS = 8.0
 STRIKE_SECONDS = 60.0
+# A fault may be held for longer than all other users last. One of these then shows that commits go on.
+HELD_BACK_USERS = 40
 DELAY_MS, JITTER_MS, LOSS_PERCENT = 40, 10, 0.5
 
 Primaries = Callable[[HostCell], Awaitable[list[Host]]]
@@ -33,6 +36,8 @@ Primaries = Callable[[HostCell], Awaitable[list[Host]]]
 
 class FaultsOfHosts(Faults):
     """See `Faults`; for a stack of several hosts."""
+
+    kept_users = KEPT_USERS + HELD_BACK_USERS
 
     def __init__(
         self, system: System, hosts: Hosts, load: Load, dice: random.Random, patience_seconds: float
@@ -103,7 +108,8 @@ class FaultsOfHosts(Faults):
         async def has_acknowledged() -> bool:
             return self._load.silence.last(cell.number) > now
 
-        return await until(has_acknowledged, self._patience_seconds)
+        async with meanwhile(self._load.trickle(KEPT_USERS)):
+            return await until(has_acknowledged, self._patience_seconds)
 
     async def _is_whole_again(self, cell: HostCell) -> bool:
         return await until(lambda: self._hosts.is_whole(cell), self._patience_seconds)
