@@ -30,6 +30,7 @@ export function watchPairs() {
   for (const kind of ["click", "focusin"]) {
     both.addEventListener(kind, (/** @type {Event} */ { target }) => {
       chosen = placeOf(target) ?? chosen;
+      holdTabStop(/** @type {HTMLElement} */ (target));
       light();
     });
   }
@@ -49,15 +50,20 @@ export function watchPairs() {
   light();
 }
 
-/** One name of each table, and one of the document, is on the tabulator's way; arrows lead to the others. @param {Element} container What was drawn anew. */
+/** @param {Element} container What was drawn anew. */
 export function watchAnew(container) {
-  const groups = new Set();
-  for (const button of container.querySelectorAll(NAME)) {
-    button.setAttribute("tabindex", groups.has(button.closest(GROUP)) ? "-1" : "0");
-    groups.add(button.closest(GROUP));
+  for (const group of [container, ...container.querySelectorAll(GROUP)]) {
+    const first = group.querySelector(NAME);
+    if (first) holdTabStop(first);
   }
   pointed = chosen = null;
   light();
+}
+
+/** One name of each table, and one of the document, is on the tabulator's way; arrows lead to the others. @param {Element} name */
+function holdTabStop(name) {
+  if (!name.matches(NAME)) return;
+  for (const each of name.closest(GROUP)?.querySelectorAll(NAME) ?? []) each.setAttribute("tabindex", each === name ? "0" : "-1");
 }
 
 /** @param {EventTarget | null} target @returns {Place} */

@@ -9,7 +9,7 @@ import { documentWith, rowsThatKnow } from "/client/users/following.js";
 import { showForms } from "/client/users/forms.js";
 import { watchPairs } from "/client/users/pairs.js";
 import { Removal } from "/client/users/removal.js";
-import { ASKING, acknowledgementOf, documentUrl, fetchSide, isBehind, isErased, rowsUrl } from "/client/users/side.js";
+import { ASKING, acknowledgementOf, documentUrl, fetchSide, isBehind, isErased, isUnacknowledged, rowsUrl } from "/client/users/side.js";
 import { awaited, stateOf, titleOf } from "/client/users/state.js";
 import { storyOf } from "/client/users/story.js";
 
@@ -73,7 +73,7 @@ export class UserView {
       this.#render();
       setText("user-state", `${awaited(this.#sides)} Still waiting.`);
     });
-    if (!signal.aborted && isBehind(this.#sides)) await this.#follow(this.#sides.rows.version, signal);
+    if (!signal.aborted && (isBehind(this.#sides) || isUnacknowledged(this.#sides))) await this.#follow(this.#sides.rows.version, signal);
   }
 
   /** @param {string} id @param {URLSearchParams} parameters */

@@ -13,7 +13,9 @@ from tandem.user_command import views
 from visit import Visit, user
 
 TITLES = ["The command", "Rows and event", "The pending row", "The document", "The acknowledgement"]
-JANE = user(1, name={"first": "Jane", "last": "Doe"}, phone="1", location={"city": "Bonn", "country": "Spain"})
+JANE = user(
+    1, name={"first": "Jane", "last": "Doe"}, phone="1", location={"city": "Bonn", "country": "Spain"}
+)
 
 
 async def send_one(visit: Visit) -> None:
@@ -34,6 +36,7 @@ async def traces(visit: Visit) -> dict[str, str]:
 
 async def test_one_user_is_sent_and_followed_by_keyboard_alone(visit: Visit):
     page, keyboard = visit.page, visit.page.keyboard
+    await visit.until_live()
     await visit.tab_to("text=Send one, slowly")
     await keyboard.press("Enter")
     await expect(page.locator("#follow-title")).to_be_focused()
@@ -136,9 +139,7 @@ async def test_a_user_leads_to_its_steps_and_back(visit: Visit, stack: Stack):
 
 
 @pytest.mark.slow
-async def test_a_user_that_mongodb_does_not_take_stands_still_at_its_pending_row(
-    visit: Visit, stack: Stack
-):
+async def test_a_user_that_mongodb_does_not_take_stands_still_at_its_pending_row(visit: Visit, stack: Stack):
     page = visit.page
     await visit.open(view="follow")
     async with stack.without_mongodb():
@@ -218,7 +219,8 @@ async def test_each_value_of_the_rows_lights_up_the_same_value_in_the_document(v
             return [row.querySelector("dd").textContent, field.lastChild.textContent];
         })"""
     )
-    assert len(pairs) == 34
+    fields = visit.page.locator("#document [data-field]").filter(has_not_text=": null")
+    assert len(pairs) == await fields.count() > 30
     for column, field in pairs:
         assert column.replace("000Z", "Z") == field.strip('"')
     shown = await visit.text("document")
