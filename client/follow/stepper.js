@@ -59,7 +59,7 @@ export class Stepper {
   /** Another version is looked at. @param {number} version */
   look(version) {
     if (version === this.#version) return;
-    if (this.#version !== 0) this.#at = version === this.#version - 1 && this.#at < 0 ? Infinity : 0;
+    if (this.#version !== 0) this.#at = this.#at < 0 ? Infinity : 0; // whoever goes back comes to the last step
     this.#version = version;
     this.#show(this.#at);
   }
