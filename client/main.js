@@ -2,6 +2,7 @@
 
 import { Controls } from "/client/generate/controls.js";
 import { freshSeed } from "/client/generate/seed.js";
+import { FollowView } from "/client/follow/view.js";
 import { AggregatesView } from "/client/aggregates/view.js";
 import { LiveView } from "/client/live/view.js";
 import { watchAccess } from "/client/page/access.js";
@@ -22,7 +23,14 @@ const live = new LiveView(
   (sample) => controls.observe(sample),
 );
 const versions = new Versions();
-const views = { users: new SearchView(), user: new UserView(versions), members: new AggregatesView(versions), runs: new RunsView(), tour: new TourView() };
+const views = {
+  users: new SearchView(),
+  user: new UserView(versions),
+  follow: new FollowView(),
+  members: new AggregatesView(versions),
+  runs: new RunsView(),
+  tour: new TourView(),
+};
 
 let seed = here().view === "live" ? here().parameters.get("seed") || freshSeed() : freshSeed();
 
@@ -46,7 +54,7 @@ function arrive() {
   const { view, parameters } = here();
   showKind(parameters.get("aggregate"));
   for (const id of ["live", ...Object.keys(views)]) element(id).hidden = id !== shown();
-  for (const tab of ["live", "users", "runs", "tour"]) element(`tab-${tab}`).ariaCurrent = tab === view ? "page" : null;
+  for (const tab of ["live", "users", "runs", "tour"]) element(`tab-${tab}`).ariaCurrent = tab === (view === "follow" ? "users" : view) ? "page" : null;
   document.title = `${element(`${shown()}-title`).textContent} · Tandem`;
   for (const tab of /** @type {const} */ (["users", "runs"])) element(`tab-${tab}`).href = addressOf(tab, { aggregate: aggregate() });
   showSeed((view === "live" && parameters.get("seed")) || seed);
@@ -55,11 +63,11 @@ function arrive() {
   watchOrRest();
 }
 
-/** @returns {"live" | "users" | "user" | "members" | "runs" | "tour"} The section that the address asks for. */
+/** @returns {"live" | keyof typeof views} The section that the address asks for. */
 function shown() {
   const { view, parameters } = here();
   if (view === "users" && aggregate()) return "members";
-  return view === "users" && parameters.has("id") ? "user" : view;
+  return (view === "users" || view === "follow") && parameters.has("id") ? "user" : view;
 }
 
 /** The run that is shown is the one that the form names and the address carries. @param {string} wanted */

@@ -1,5 +1,6 @@
 /** Commands on one user, each about the version that was looked at, and what has become of them. */
 
+import { remember } from "/client/follow/sent.js";
 import { RequestError, ask, refusal } from "/client/page/http.js";
 
 /** @typedef {{ detail: string, pointer?: string }} Place */
@@ -37,8 +38,11 @@ export class Sender {
     this.#isSending = true;
     try {
       const command = { ...order, idempotencyKey: this.#key };
+      const at = performance.timeOrigin + performance.now();
       // Whoever leaves the view does not take the command back: nothing aborts it.
-      return outcomeOf(await ask(url, { command, signal: new AbortController().signal, timeoutMs: TIMEOUT_MS }));
+      const outcome = outcomeOf(await ask(url, { command, signal: new AbortController().signal, timeoutMs: TIMEOUT_MS }));
+      if (outcome.state === "done" && outcome.version > order.expected) remember(idIn(url), outcome.version, { ...command, url, at, answeredMs: performance.timeOrigin + performance.now() - at });
+      return outcome;
     } catch (error) {
       if (error instanceof RequestError) return failed(error);
       throw error;
@@ -71,7 +75,12 @@ function adviceOn(status) {
   return "Nothing was changed.";
 }
 
+/** @param {string} url Of a command on one user. */
+function idIn(url) {
+  return decodeURIComponent(new URL(url, location.href).pathname.split("/").at(-1) ?? "");
+}
+
 /** `crypto.randomUUID` is hidden from pages that come by plain http from another host. */
-function freshKey() {
+export function freshKey() {
   return `page-${[...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
 }

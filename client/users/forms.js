@@ -2,6 +2,8 @@
 
 import { element, setText } from "/client/page/dom.js";
 import { plural } from "/client/page/format.js";
+import { fieldsOf } from "/client/users/document.js";
+import { watchAnew } from "/client/users/pairs.js";
 import { leftOut, rowCount, tablesOf } from "/client/users/rows.js";
 import { acknowledgementOf, isBehind, isErased } from "/client/users/side.js";
 
@@ -18,7 +20,7 @@ export function showForms(id, sides, awaited) {
 /** @param {string} id @param {Side} side */
 function showRows(id, { state, found, events, problem }) {
   const user = found ?? { events };
-  element("rows").replaceChildren(...tablesOf(user));
+  fill("rows", user, () => tablesOf(user));
   const { tables, count } = rowCount(user);
   setText("rows-words", {
     found: `Each fact stands once, in the table where it belongs: ${plural(count, "row", "rows")} in ${plural(tables, "table", "tables")}. That suits writing, for a change touches one place.${leftOut(user)}`,
@@ -33,7 +35,7 @@ function showRows(id, { state, found, events, problem }) {
 /** @param {string} id @param {Sides} sides */
 function showDocument(id, { rows, document: { state, found, problem } }) {
   element("document").hidden = found === null;
-  setText("document", found ? JSON.stringify(found, null, 2) : "");
+  fill("document", found, () => (found ? fieldsOf(found) : []));
   const isComing = rows.found && !acknowledgementOf(rows, rows.version);
   const absent = isComing ? "No document yet. Until MongoDB has it, readers do not see this user." : `MongoDB has no user ${id}.`;
   setText("document-words", {
@@ -44,6 +46,18 @@ function showDocument(id, { rows, document: { state, found, problem } }) {
     failed: `Not known. ${problem}`,
     unfit: "No user can have this id.",
   }[state]);
+}
+
+/** @type {Record<string, string>} What is drawn where. */
+const drawn = {};
+
+/** What has not changed is left as it is, with what is unfolded in it, and with the keyboard's focus. @param {string} id @param {any} of @param {() => (Node | string)[]} draw */
+function fill(id, of, draw) {
+  const now = JSON.stringify(of);
+  if (drawn[id] === now) return;
+  drawn[id] = now;
+  element(id).replaceChildren(...draw());
+  watchAnew(element(id));
 }
 
 /** @param {Sides} sides @param {number} awaited */

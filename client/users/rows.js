@@ -1,6 +1,7 @@
 /** A user in normal form: each table, with its row as names and values. */
 
 import { make } from "/client/page/dom.js";
+import { fieldOf } from "/client/users/columns.js";
 
 /** Fields of `prm_user` are in the answer itself; what hangs off it is below these names. */
 const BELOW = new Set(["location", "login", "picture", "events"]);
@@ -45,8 +46,14 @@ function rowsOf(user) {
 function tableOf(table, row) {
   const fields = Object.entries(row).filter(([, value]) => value !== null);
   const title = make("summary", {}, make("code", {}, table), row.eventType ? ` ${row.eventType}, version ${row.version}` : "");
-  const values = make("dl", {}, ...fields.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, ...valueOf(value)))));
+  const values = make("dl", {}, ...fields.map(([column, value]) => columnOf(table, column, value)));
   return make("details", { class: "table", open: row.eventType ? null : "" }, title, values);
+}
+
+/** @param {string} table @param {string} column @param {any} value */
+function columnOf(table, column, value) {
+  const place = { "data-table": table, "data-column": column, "data-field": fieldOf(table, column) };
+  return make("div", place, make("dt", {}, make("button", { type: "button" }, column)), make("dd", {}, ...valueOf(value)));
 }
 
 /** @param {any} value */

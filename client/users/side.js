@@ -73,3 +73,9 @@ export function isBehind({ rows, document }) {
   if (rows.state === "gone") return document.state === "found";
   return rows.state === "found" && (document.state === "found" ? document.version < rows.version : document.state === "absent");
 }
+
+/** Whether PostgreSQL is about to hear from MongoDB of its last version; both have answered. @param {Sides} sides */
+export function isUnacknowledged({ rows, document }) {
+  const isKnown = (rows.state === "found" || rows.state === "gone") && (document.state === "found" || document.state === "absent");
+  return isKnown && !acknowledgementOf(rows, rows.version);
+}

@@ -1,13 +1,15 @@
 /** One user: what happened to it, its history, and both its forms; and the commands that change it. */
 
+import { Stepper } from "/client/follow/stepper.js";
 import { addressOf, here } from "/client/page/address.js";
 import { element, make, onClick, setText } from "/client/page/dom.js";
 import { unlessSlow } from "/client/page/slow.js";
 import { Edit } from "/client/users/edit.js";
 import { documentWith, rowsThatKnow } from "/client/users/following.js";
 import { showForms } from "/client/users/forms.js";
+import { watchPairs } from "/client/users/pairs.js";
 import { Removal } from "/client/users/removal.js";
-import { ASKING, acknowledgementOf, documentUrl, fetchSide, isBehind, isErased, rowsUrl } from "/client/users/side.js";
+import { ASKING, acknowledgementOf, documentUrl, fetchSide, isBehind, isErased, isUnacknowledged, rowsUrl } from "/client/users/side.js";
 import { awaited, stateOf, titleOf } from "/client/users/state.js";
 import { storyOf } from "/client/users/story.js";
 
@@ -16,6 +18,9 @@ import { storyOf } from "/client/users/story.js";
 
 export class UserView {
   #id = "";
+  /** Whether its steps are shown, one at a time, in place of its story. */
+  #isFollowed = false;
+  #stepper = new Stepper((version) => this.versions.choose(version));
   /** @type {Sides} */
   #sides = { rows: ASKING, document: ASKING };
   #leave = new AbortController();
@@ -27,6 +32,7 @@ export class UserView {
   /** @param {Versions} versions */
   constructor(versions) {
     this.versions = versions;
+    watchPairs();
     onClick("look-again", () => this.show(here().parameters));
     onClick("edit-open", () => {
       this.#edit.open(this.#id, this.#sides.rows.found);
@@ -41,10 +47,11 @@ export class UserView {
   /** Both sides are shown together, unless one lets us wait. @param {URLSearchParams} parameters */
   async show(parameters) {
     const id = parameters.get("id") ?? "";
-    if (id !== this.#id) {
+    const isFollowed = here().view === "follow";
+    if (id !== this.#id || isFollowed !== this.#isFollowed) {
       this.#closeForms();
-      const address = (/** @type {string} */ version) => addressOf("users", { id, version });
-      this.versions.begin({ rowsUrl: rowsUrl(id), address, stateOf: (found) => found }, parameters.get("version"));
+      this.#isFollowed = isFollowed;
+      this.#beginVersions(id, parameters);
       element("user").append(element("history"));
     }
     this.#id = id;
@@ -66,7 +73,19 @@ export class UserView {
       this.#render();
       setText("user-state", `${awaited(this.#sides)} Still waiting.`);
     });
-    if (!signal.aborted && isBehind(this.#sides)) await this.#follow(this.#sides.rows.version, signal);
+    if (!signal.aborted && (isBehind(this.#sides) || isUnacknowledged(this.#sides))) await this.#follow(this.#sides.rows.version, signal);
+  }
+
+  /** @param {string} id @param {URLSearchParams} parameters */
+  #beginVersions(id, parameters) {
+    const address = (/** @type {string} */ version) => addressOf(this.#isFollowed ? "follow" : "users", { id, version });
+    const looked = this.#isFollowed ? (/** @type {number} */ version) => this.#stepper.look(version) : undefined;
+    this.#stepper.begin(id, parameters.get("step"));
+    this.versions.begin({ rowsUrl: rowsUrl(id), address, stateOf: (found) => found, looked }, parameters.get("version"));
+    element("user-follow").href = addressOf(this.#isFollowed ? "users" : "follow", { id });
+    setText("user-follow", this.#isFollowed ? "Back to all of it" : "Follow it step by step");
+    element("send-another").hidden = !this.#isFollowed;
+    element("told").hidden = this.#isFollowed;
   }
 
   /** Whoever is elsewhere wants no more of it. */
@@ -151,11 +170,12 @@ export class UserView {
     setText("user-title", title);
     window.document.title = `${title} · Tandem`;
     setText("user-state", stateOf(this.#id, this.#sides));
-    element("story").replaceChildren(...storyOf(this.#sides).map(({ when, what }) => make("li", {}, make("span", { class: "when" }, when), make("p", {}, what))));
+    element("story").replaceChildren(...storyOf(this.#sides).map(({ when, what }) => make("li", {}, make("span", { class: "when" }, when), make("p", {}, what, what.includes("SYNCRONIZED") && whatItMeans()))));
     element("story-unknown").hidden = rows.events.length > 0;
     setText("story-unknown", rows.state === "asking" ? "Asking PostgreSQL…" : rows.state === "failed" ? "PostgreSQL keeps the events, and could not be asked." : "PostgreSQL has no event of it.");
     showForms(this.#id, this.#sides, this.#awaited);
     this.versions.update(rows);
+    this.#stepper.update(this.#isFollowed ? this.#sides : null);
     this.#showCommands();
     const isDone = !isBehind(this.#sides) && document.state !== "failed" && acknowledgementOf(rows, rows.version);
     element("look-again").hidden = isDone || rows.state === "asking" || rows.state === "unfit";
@@ -167,4 +187,9 @@ export class UserView {
     element("removal-open").hidden = rows.state !== "found" && (rows.state !== "gone" || isErased(rows));
     setText("removal-open", rows.state === "gone" ? "Erase…" : "Delete…");
   }
+}
+
+/** Opens the sentence on the word that looks like a mistake. */
+function whatItMeans() {
+  return make("button", { type: "button", class: "why", popovertarget: "spelling", "aria-label": "What SYNCRONIZED means" }, "?");
 }

@@ -16,6 +16,7 @@ import { States } from "/client/users/states.js";
  * @property {string} rowsUrl Where PostgreSQL's side tells of it; with `?version=` how it was.
  * @property {(version: string) => string} address Of the page that shows this version.
  * @property {(found: any) => any} stateOf What it was like, of what the server answers.
+ * @property {(version: number) => void} [looked] Told which version is looked at. Then the address is not written here, and nothing scrolls.
  */
 
 /** @type {Subject} */
@@ -41,15 +42,15 @@ export class Versions {
   #slider = element("version");
 
   constructor() {
-    this.#slider.addEventListener("input", () => this.#choose(Number(this.#slider.value)));
-    onClick("earlier", () => this.#choose(this.#version - 1));
-    onClick("later", () => this.#choose(this.#version + 1));
+    this.#slider.addEventListener("input", () => this.choose(Number(this.#slider.value)));
+    onClick("earlier", () => this.choose(this.#version - 1));
+    onClick("later", () => this.choose(this.#version + 1));
     onClick("history-open", () => this.#reveal());
     onClick("events", (event) => {
       const version = /** @type {HTMLElement} */ (event.target).dataset.version;
       if (!version || !isPlainClick(event)) return;
       event.preventDefault(); // the page would begin at its top again
-      this.#choose(Number(version));
+      this.choose(Number(version));
     });
   }
 
@@ -80,7 +81,7 @@ export class Versions {
     element("slide").hidden = this.#last === 1 || isErased(rows);
     this.#slider.max = String(this.#last);
     this.#show((!isAtEnd && this.#version) || this.#last);
-    if (this.#isFirst && this.#isChosen && !isBusyElsewhere()) this.#reveal();
+    if (this.#isFirst && this.#isNamed && !isBusyElsewhere()) this.#reveal();
     this.#isFirst = false;
   }
 
@@ -88,8 +89,13 @@ export class Versions {
     return changesOf(this.#rows).at(-1)?.version ?? 0;
   }
 
+  /** Whether the address is to name the version. */
+  get #isNamed() {
+    return this.#isChosen && !this.#of.looked;
+  }
+
   /** @param {number} version */
-  #choose(version) {
+  choose(version) {
     this.#isChosen = true;
     this.#show(version);
   }
@@ -101,10 +107,11 @@ export class Versions {
     const version = (this.#version = Math.min(Math.max(wanted, 1), this.#last));
     const change = changesOf(this.#rows).find((event) => event.version === version);
     this.#showWhere(change);
+    this.#of.looked?.(version);
     if (isErased(this.#rows)) return showState(ERASED, []);
     try {
       await sleep(SETTLE_MS, signal);
-      if (this.#isChosen) replaceAddress(this.#of.address(String(version)));
+      if (this.#isNamed) replaceAddress(this.#of.address(String(version)));
       const [before, after] = await Promise.all([version - 1, version].map((each) => this.#states.at(each, signal)));
       if (signal.aborted) return;
       if (after) showState(version === 1 ? "The first version: all of it is new." : "", differencesOf(version === 1 ? after : before, after));
