@@ -51,7 +51,7 @@ def running_stack(place: Path) -> Iterator[list[str]]:
     try:
         for line in up.stdout or ():
             lines.append(line)
-            if "Ctrl-C" in line:
+            if "tandem down" in line:
                 break
         else:
             sys.exit(f"The stack did not start:\n{''.join(lines)}")
