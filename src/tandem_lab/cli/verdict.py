@@ -1,5 +1,6 @@
 """The verdict of a proof, for people."""
 
+import io
 import time
 
 from rich import box
@@ -67,7 +68,7 @@ def receipt_of(verdict: Verdict) -> RenderableType:
 
 def picture_of(verdict: Verdict) -> str:
     """The receipt as SVG, with nothing in it that would be fetched from elsewhere."""
-    console = Console(width=RECEIPT_WIDTH, record=True, quiet=True, force_terminal=True)
+    console = Console(width=RECEIPT_WIDTH, record=True, file=io.StringIO(), force_terminal=True)
     console.print(receipt_of(verdict))
     svg = console.export_svg(title="tandem prove")
     before, _, after = svg.partition("@font-face")
@@ -153,7 +154,8 @@ def _sent_again(verdict: Verdict) -> str:
     if not verdict.sent_again:
         return "No command had to be sent again."
     causes = "; ".join(
-        f"{times:,} times: {WHY_SENT_AGAIN.get(cause, cause)}" for cause, times in verdict.sent_again.items()
+        f"{'once' if times == 1 else f'{times:,} times'}: {WHY_SENT_AGAIN.get(cause, cause)}"
+        for cause, times in verdict.sent_again.items()
     )
     return f"Sent again, as any client would: {causes}."
 
