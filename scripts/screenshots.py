@@ -74,6 +74,11 @@ def picture_terminal(browser: Browser, lines: list[str]) -> None:
     page.close()
 
 
+def picture_proof(place: Path) -> None:
+    """The receipt of a proof with all faults."""
+    subprocess.check_call([*TANDEM, "prove", "--fault", "all", "--receipt", IMAGES / "prove.svg"], cwd=place)
+
+
 def generate(page: Page, users: int) -> None:
     """Open the page, and start a run."""
     page.goto(URL)
@@ -145,6 +150,7 @@ def main() -> None:
     takers = {
         "terminal": lambda browser, _, lines: picture_terminal(browser, lines),
         "page": lambda browser, *_: [picture_page(browser, scheme) for scheme in SCHEMES],
+        "proof": lambda _, place, __: picture_proof(place),
         "animation": lambda browser, place, _: animate(browser, place),
     }
     parser = argparse.ArgumentParser(description=__doc__)

@@ -7,6 +7,8 @@ Errors become messages in one place, here. Each package has a module `errors`, a
 derive from a class in that module: the service's from `tandem.errors.TandemError`.
 """
 
+import os
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
@@ -28,14 +30,19 @@ SECTIONS = {
 FIRST = ("up", "status", "stats", "down", "verify", "prove", "bench", "compare")
 EXAMPLES = """\b
 Examples:
-  tandem up                        a stack on this machine, with its page
-  tandem status                    what runs, whether it answers, and what is pending
-  tandem prove --fault all         kill and freeze its parts: is anything lost?
-  tandem bench --quick             how fast it is, in two minutes
-  tandem verify --data-dir .tandem     compare both stores while all goes on
+    tandem up                         a stack on this machine, with its page
+    tandem status                     what runs, if it answers, what is pending
+    tandem prove --fault all          kill and freeze its parts: what is lost?
+    tandem bench --quick              how fast it is, in two minutes
+    tandem verify --data-dir .tandem  compare both stores while all goes on
 
 TANDEM_DATA_DIR names the data folder for all commands; --data-dir overrules it.
 `tandem COMMAND --help` explains one."""
+# As in "ConnectionRefusedError: [Errno 111] Connect call failed ('127.0.0.1', 1)", and what PyMongo adds.
+PYTHONS_ERROR = re.compile(
+    r"(?:\b[A-Z]\w+Error: )?\[Errno (\d+)\](?: Connect call failed \([^()]*\)| [A-Z][a-z ]+)?"
+)
+DRIVERS_LIMITS = re.compile(r" \(configured timeouts: [^()]*\)")
 # Package to the extra that installs what its commands need.
 EXTRAS = {"tandem_stack": "local", "tandem_lab": "lab"}
 
@@ -126,10 +133,12 @@ class CommandsOfAllPackages(click.Group):
             return super().invoke(ctx)
         except click.BadParameter as error:
             raise click.BadParameter(_of_numbers(error) or error.message, error.ctx, error.param) from None
+        except click.UsageError:
+            raise
         except Exception as error:
-            if isinstance(error, click.ClickException) or not _is_for_people(error):
+            if not isinstance(error, click.ClickException) and not _is_for_people(error):
                 raise
-            raise click.ClickException(str(error)) from None
+            raise click.ClickException(_in_words(str(error))) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands under the title of their section."""
@@ -148,6 +157,12 @@ class CommandsOfAllPackages(click.Group):
         except MissingExtra as error:
             return str(error)
         return command.get_short_help_str(limit=200) if command else ""
+
+
+def _in_words(text: str) -> str:
+    """The text without the names and numbers that Python and its drivers have for what went wrong."""
+    text = PYTHONS_ERROR.sub(lambda found: os.strerror(int(found[1])), text)
+    return DRIVERS_LIMITS.sub("", text)
 
 
 def _of_numbers(error: click.BadParameter) -> str:

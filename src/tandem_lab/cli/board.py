@@ -90,7 +90,7 @@ class ProofDisplay:
         for report in now.over:
             table.add_row(*row_of(report))
         if now.fault:
-            danger = "" if now.most_pending is None else f", {now.most_pending:,} in danger at most"
+            danger = "" if now.most_pending is None else f", {now.most_pending:,} in danger"
             since = time.strftime("%H:%M:%S", time.localtime(time.time() - now.fault_seconds))
             said = f"since {since}, for {now.fault_seconds:.1f} s{danger}"
             table.add_row(Text("▶", "bold yellow"), Text(now.fault, "bold"), "", said)

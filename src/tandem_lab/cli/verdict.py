@@ -131,10 +131,11 @@ def row_of(fault: FaultReport) -> tuple[Text, ...]:
     seconds = fault.seconds_to_recover
     said = "never recovered" if seconds is None else f"recovered after {seconds:.1f} s"
     if fault.most_pending is not None:
-        said += f", {fault.most_pending:,} in danger at most"
+        said += f", {fault.most_pending:,} in danger"
     passed = fault.seen and seconds is not None
     mark = Text("✓", "green") if passed else Text("✗", "bold red")
-    return mark, Text(fault.fault), Text(", ".join(fault.targets)), Text(said if fault.seen else "not seen")
+    struck = fault.targets[0] if len(fault.targets) == 1 else f"{len(fault.targets)} in turn"
+    return mark, Text(fault.fault), Text(struck), Text(said if fault.seen else "not seen")
 
 
 def _explained(verdict: Verdict) -> list[str]:
