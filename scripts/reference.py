@@ -40,7 +40,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 def commands_page() -> str:
     """Every command with its options."""
-    lines = ["# Commands", MADE, "", "In a checkout the command is `.venv/bin/tandem`."]
+    where = "`TANDEM_DATA_DIR` names the data folder for all of them; `--data-dir` overrules it."
+    lines = ["# Commands", MADE, "", f"In a checkout the command is `.venv/bin/tandem`. {where}"]
     context = click.Context(main, info_name="tandem")
     for name in commands():
         command = main.get_command(context, name)

@@ -51,7 +51,7 @@ def running_stack(place: Path) -> Iterator[list[str]]:
     try:
         for line in up.stdout or ():
             lines.append(line)
-            if "Ctrl-C" in line:
+            if "tandem down" in line:
                 break
         else:
             sys.exit(f"The stack did not start:\n{''.join(lines)}")
@@ -72,6 +72,11 @@ def picture_terminal(browser: Browser, lines: list[str]) -> None:
     page.set_content(TERMINAL.format(lines=html.escape("".join(lines)).rstrip()))
     page.locator("#window").screenshot(path=IMAGES / "start.png", omit_background=True)
     page.close()
+
+
+def picture_proof(place: Path) -> None:
+    """The receipt of a proof with all faults."""
+    subprocess.check_call([*TANDEM, "prove", "--fault", "all", "--receipt", IMAGES / "prove.svg"], cwd=place)
 
 
 def generate(page: Page, users: int) -> None:
@@ -145,6 +150,7 @@ def main() -> None:
     takers = {
         "terminal": lambda browser, _, lines: picture_terminal(browser, lines),
         "page": lambda browser, *_: [picture_page(browser, scheme) for scheme in SCHEMES],
+        "proof": lambda _, place, __: picture_proof(place),
         "animation": lambda browser, place, _: animate(browser, place),
     }
     parser = argparse.ArgumentParser(description=__doc__)

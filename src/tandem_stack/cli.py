@@ -9,16 +9,18 @@ import click
 import msgspec
 from click.core import ParameterSource
 from rich.console import Console
+from rich.table import Table
 
 from tandem_stack.data_folder import DataFolder
 from tandem_stack.display import Display
 from tandem_stack.down import end_stack
+from tandem_stack.health import READY, Health, health_of
 from tandem_stack.hosts.desired import MOST_INSTANCE_HOSTS
 from tandem_stack.hosts.hosts_stack import HostsStack
 from tandem_stack.hosts.options import HostsOptions
 from tandem_stack.hosts.quota import LEAST_CORES
 from tandem_stack.hosts.text import lines_of_cells
-from tandem_stack.running import data_dir_option, running_on
+from tandem_stack.running import command, data_dir_option, nothing_runs_on, running_on
 from tandem_stack.stack import Options, Stack
 from tandem_stack.status import Status
 from tandem_stack.up import AnyStack, run_stack
@@ -105,27 +107,49 @@ def down(data_dir: Path) -> None:
 @_data_dir_option
 @click.option("--json", "as_json", is_flag=True, help="For programs; with the owner's passwords.")
 def status(data_dir: Path, as_json: bool) -> None:
-    """Say what runs on the data folder. The exit code is 1 if nothing does."""
+    """Say what runs on the data folder, whether it answers, and what is pending.
+
+    The exit code is 1 if nothing runs.
+    """
     running = running_on(data_dir, ": its status holds passwords.")
+    health = asyncio.run(health_of(running)) if running and running.url else None
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(running or Status()), indent=2))
-    elif running:
-        _print(running)
+        said = msgspec.to_builtins(running or Status()) | {"health": msgspec.to_builtins(health)}
+        click.echo(msgspec.json.format(msgspec.json.encode(said), indent=2))
+    elif running and health:
+        _print(running, health, data_dir)
     else:
-        click.echo(f"No stack is running on {data_dir}. Start one with `tandem up`.")
+        click.echo(nothing_runs_on(data_dir))
     sys.exit(0 if running else 1)
 
 
-def _print(running: Status) -> None:
+def _print(running: Status, health: Health, data_dir: Path) -> None:
     """Print the status for people, without passwords."""
-    click.echo(f"{running.url}/")
-    if running.cells:
-        rows = [("HAProxy", running.load_balancer.pid)]
-    else:
-        rows = [(instance.app_id, instance.pid) for instance in running.instances]
-        rows += [("PostgreSQL", running.postgres.pid), ("MongoDB", running.mongodb.pid)]
-        rows += [("nginx", running.load_balancer.pid)]
-    for name, pid in rows:
-        click.echo(f"  {name:12} {f'process {pid}' if pid else 'down'}")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for name in ("", "port", "process", "up for", "restarts", ""):
+        table.add_column(name, justify="right" if name else "left", no_wrap=True)
+    for part in health.parts:
+        style = "green" if part.health == READY else "bold red"
+        numbers = (str(part.port or ""), str(part.pid or ""), _duration(part.up_seconds), str(part.restarts))
+        table.add_row(part.name, *numbers, f"[{style}]{part.health}[/]")
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(f"{running.url}/")
+    console.print(table)
     for line in asyncio.run(lines_of_cells(running.cells)):
-        click.echo(line)
+        console.print(line, markup=False)
+    if health.backlog is None:
+        console.print("What is pending is not known: PostgreSQL does not answer.")
+    for each in health.backlog or ():
+        letters = f"{each.dead_letters:,} dead letter{'' if each.dead_letters == 1 else 's'}"
+        more = f": `{command('dead-letters list', data_dir)}`" if each.dead_letters else ""
+        console.print(f"Of the kind {each.kind}, {each.pending:,} are pending, {letters}{more}.")
+
+
+def _duration(seconds: float | None) -> str:
+    """For people: the largest unit that is full."""
+    if seconds is None:
+        return ""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds // size:.0f} {unit}"
+    return f"{seconds:.0f} s"

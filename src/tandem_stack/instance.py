@@ -34,12 +34,16 @@ def instance(folder: DataFolder, app_id: str, port: int, urls: DatabaseUrls, **e
         # In a cell that takes no new users, an instance is ready for all but creates.
         return await http_status(port, "/health/ready?for=changes", address) == 200
 
+    async def answers() -> bool:
+        return await http_status(port, "/health/live", address) is not None
+
     own = {"APP_ID": app_id, "PORT": str(port), "HOST": address, "LOG_FORMAT": "text"}
     return Service(
         name=name,
         title=app_id,
         program=_tandem(folder, name, "serve", urls, **own, **environment),
         is_ready=is_ready,
+        answers=answers,
         stop_signal=signal.SIGTERM,
         stop_patience_seconds=STOP_SECONDS,
     )

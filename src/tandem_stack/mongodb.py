@@ -2,18 +2,20 @@
 
 import os
 import shutil
+import struct
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import bson
 from pymongo import AsyncMongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
 from tandem_stack.data_folder import DataFolder, Memory
 from tandem_stack.errors import StackError
-from tandem_stack.ports import accepts_connections
+from tandem_stack.ports import accepts_connections, answers
 from tandem_stack.processes import Program, plain_environment
 from tandem_stack.programs import find_wheel
 from tandem_stack.services import Service, failure
@@ -33,6 +35,9 @@ OWNER_ROLES = ("clusterMonitor", OWNER)
 WRITE_DOWN = {"resource": {"cluster": True}, "actions": ["fsync"]}
 
 NOT_YET_INITIALIZED = 94
+# A driver's first question as it goes over the wire (OP_MSG): {hello: 1, $db: "admin"}.
+_HELLO = b"\0\0\0\0\0" + bson.encode({"hello": 1, "$db": "admin"})
+HELLO = struct.pack("<iiii", 16 + len(_HELLO), 1, 0, 2013) + _HELLO
 
 SETTINGS = {
     "--replSet": REPLICA_SET,
@@ -115,6 +120,7 @@ class MongoDB:
                 host=self.folder.host,
             ),
             is_ready=self._is_ready,
+            answers=lambda: answers(HELLO, self.port, self.folder.host.address),
             start_patience_seconds=300,  # after a crash it replays its journal first
             stop_patience_seconds=60,
         )

@@ -1,5 +1,7 @@
 """Checks the database servers of `--postgres-url` and `--mongodb-url` before the stack uses them."""
 
+import os
+import re
 from typing import Any
 
 import asyncpg
@@ -10,6 +12,8 @@ from tandem_stack.errors import StackError
 
 OLDEST_POSTGRES = 18
 OLDEST_MONGODB = 5
+# As in "[Errno 111] Connect call failed ('127.0.0.1', 1)".
+ERRNO = re.compile(r"\[Errno (\d+)\](?: Connect call failed \([^()]*\)| [A-Z][a-z ]+)?")
 ANSWER_SECONDS = 5  # how long a server may take to answer
 
 
@@ -59,7 +63,8 @@ async def check_mongodb(url: str) -> None:
 
 def _unusable(name: str, option: str, error: Exception) -> StackError:
     # Drivers may add pages about the states of servers. The first sentence is enough.
-    reason = (str(error) or type(error).__name__).splitlines()[0].split(", Timeout:")[0]
+    reason = (str(error) or "it does not answer").splitlines()[0].split(", Timeout:")[0]
+    reason = ERRNO.sub(lambda found: os.strerror(int(found[1])), reason.split(" (configured timeouts")[0])
     return StackError(f"The {name} of {option} cannot be used: {reason}. Check that it runs, and the URL.")
 
 

@@ -92,6 +92,22 @@ def require_free(wanted: Iterable[tuple[int, str]]) -> None:
         seen[port] = option
 
 
+async def answers(question: bytes, port: int, address: str = LOCAL) -> bool:
+    """Whether a server says anything to these bytes within `ANSWER_SECONDS`.
+
+    That it accepts a connection tells nothing: the kernel does that for a frozen process, too.
+    """
+    with suppress(OSError, TimeoutError):
+        async with asyncio.timeout(ANSWER_SECONDS):
+            reader, writer = await asyncio.open_connection(address, port)
+            try:
+                writer.write(question)
+                return bool(await reader.read(1))
+            finally:
+                writer.close()
+    return False
+
+
 async def http_status(port: int, path: str, address: str = LOCAL) -> int | None:
     """The status of `GET path` on `port`, or None without an answer within `ANSWER_SECONDS`."""
     answer = await http_answer(address, port, "GET", path)

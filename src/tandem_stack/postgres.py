@@ -11,6 +11,7 @@ import asyncpg
 
 from tandem_stack.data_folder import DataFolder, Memory
 from tandem_stack.errors import StackError
+from tandem_stack.ports import answers
 from tandem_stack.processes import Program, how_it_ended, run_to_end
 from tandem_stack.programs import require_wheel
 from tandem_stack.services import Service, failure
@@ -18,6 +19,7 @@ from tandem_stack.services import Service, failure
 DATABASE = "tandem"
 OWNER = "tandem_owner"
 SERVICE = "tandem_service"
+SSL_REQUEST = bytes.fromhex("0000000804d2162f")  # a client's question whether it may encrypt
 
 # The settings that keep acknowledged commits safe (fsync, full_page_writes, synchronous_commit) stay on.
 SETTINGS = {
@@ -78,6 +80,7 @@ class Postgres:
             title=self.title,
             program=self._program("postgres", "-D", self._cluster, *options),
             is_ready=self._is_ready,
+            answers=lambda: answers(SSL_REQUEST, self.port, self._address),
             stop_signal=signal.SIGINT,  # "fast": ends the sessions, then writes a checkpoint
             start_patience_seconds=600,  # after a crash it replays up to 4 GB of log first
             stop_patience_seconds=60,

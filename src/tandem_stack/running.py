@@ -1,5 +1,9 @@
 """Finds the stack that a command means: the one that runs on its `--data-dir`."""
 
+import os
+import shlex
+import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,17 +13,46 @@ import click
 from tandem_stack.errors import StackError
 from tandem_stack.status import Status, read_status
 
+DATA_DIR_VARIABLE = "TANDEM_DATA_DIR"
+_DEFAULT = ".tandem"
+
 
 def data_dir_option(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """The option `--data-dir`, as an absolute path. `what` is its help."""
+    """The option `--data-dir` (or TANDEM_DATA_DIR), as an absolute path. `what` is its help."""
     return click.option(
         "--data-dir",
         type=click.Path(path_type=Path),
-        default=Path(".tandem"),
+        default=Path(_DEFAULT),
         show_default=True,
+        envvar=DATA_DIR_VARIABLE,
+        show_envvar=True,
         callback=lambda _context, _option, folder: folder.expanduser().absolute(),
         help=what,
     )
+
+
+def command(words: str, data_dir: Path) -> str:
+    """`tandem` with these words, as it can be pasted here: a shell finds it, and it means this folder."""
+    program = Path(sys.executable).with_name("tandem")
+    if shutil.which("tandem") not in {None, str(program)} or not os.access(program, os.X_OK):
+        start = f"{shlex.quote(sys.executable)} -m tandem"
+    else:
+        start = "tandem" if shutil.which("tandem") else _shown(program)
+    by_default = Path(os.environ.get(DATA_DIR_VARIABLE) or _DEFAULT).expanduser().absolute()
+    where = "" if data_dir == by_default else f" --data-dir {_shown(data_dir)}"
+    return f"{start} {words}{where}"
+
+
+def _shown(path: Path) -> str:
+    """A path for a shell in this folder, as short as it can be."""
+    here = Path.cwd()
+    return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
+
+
+def nothing_runs_on(data_dir: Path, start: str = "up", or_else: str = "") -> str:
+    """The sentence that no stack runs there, with what starts one, and what else can be done."""
+    what = "stack of hosts" if "--hosts" in start else "stack"
+    return f"No {what} is running on {data_dir}. Start one with `{command(start, data_dir)}`{or_else}."
 
 
 def running_on(data_dir: Path, instead: str) -> Status | None:
@@ -43,8 +76,7 @@ def running_url(data_dir: Path) -> str:
     """
     running = running_on(data_dir, ". Name its address with --url.")
     if running is None or running.url is None:
-        msg = f"No stack is running on {data_dir}. Start one with `tandem up`, or name an address with --url."
-        raise StackError(msg)
+        raise StackError(nothing_runs_on(data_dir, or_else=", or name an address with --url"))
     return running.url
 
 
@@ -56,8 +88,7 @@ def running_databases(data_dir: Path) -> tuple[str, str]:
     """
     running = running_on(data_dir, ". Name its databases by POSTGRES_URL and MONGODB_URL.")
     if running is None:
-        msg = f"No stack is running on {data_dir}. Start one with `tandem up`, or name both databases."
-        raise StackError(msg)
+        raise StackError(nothing_runs_on(data_dir, or_else=", or name both databases"))
     if len(running.cells) > 1:
         msg = (
             f"The stack on {data_dir} has several cells. Name both databases of one: "

@@ -17,6 +17,8 @@ class Service:
     title: str
     program: Program
     is_ready: Callable[[], Awaitable[bool]]
+    #: Whether it says anything at all, asked again and again while it runs; None: it is not asked.
+    answers: Callable[[], Awaitable[bool]] | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     stop_patience_seconds: float = 30  # then it is killed
     start_patience_seconds: float = 60  # a process that is not ready by then is given up

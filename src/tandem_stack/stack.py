@@ -195,6 +195,7 @@ class Stack:
             postgres=ServerStatus(self._owner_urls.get("postgres"), self._pid("postgres")),
             mongodb=ServerStatus(self._owner_urls.get("mongodb"), self._pid("mongodb")),
             load_balancer=LoadBalancerStatus(options.port, self._pid("nginx")),
+            restarts={each.service.title: each.restarts for each in self._supervisors.values()},
         )
         write_status(self._folder.path, status)
 

@@ -69,6 +69,8 @@ class Status(msgspec.Struct, frozen=True):
     mongodb: ServerStatus = ServerStatus(None, None)
     load_balancer: LoadBalancerStatus = LoadBalancerStatus(None, None)
     cells: tuple[CellStatus, ...] = ()
+    #: How often a part was started again, by its name for people.
+    restarts: dict[str, int] = {}
 
 
 def write_status(data_dir: Path, status: Status) -> None:

@@ -13,6 +13,9 @@ PAUSES_SECONDS = (0.4, 0.8, 1.6, 3.2, 6.4, 10.0)
 WELL_AFTER_SECONDS = 10.0
 # How often a service may fail to become ready before `tandem up` gives up.
 ATTEMPTS = 3
+# How often a service that is ready is asked again, and for how long it may say nothing before that is told.
+SECONDS_BETWEEN_QUESTIONS = 1.0
+SILENT_SECONDS = 3.0
 # How long a service may still take to stop after the second Ctrl-C.
 HURRIED_SECONDS = 1.0
 
@@ -26,6 +29,8 @@ class Supervisor:
         self, service: Service, report: Report, pauses_seconds: Sequence[float] = PAUSES_SECONDS
     ) -> None:
         self.service = service
+        #: How often it was started again.
+        self.restarts = 0
         self._report = report
         self._pauses_seconds = pauses_seconds
         self._process: Process | None = None
@@ -96,6 +101,7 @@ class Supervisor:
             else:
                 if asyncio.get_running_loop().time() - began > WELL_AFTER_SECONDS:
                     failures = 0
+            self.restarts += 1
             last = len(self._pauses_seconds)
             await asyncio.sleep(self._pauses_seconds[min(max(failures, 1), last) - 1])
 
@@ -124,7 +130,7 @@ class Supervisor:
             await self.service.until_ready(self._process, patience_seconds)
             self._report(self.service.title, "ready")
             self._ready.set()
-            exit_code = await self._process.wait()
+            exit_code = await self._until_it_ends(self._process)
             self._report(self.service.title, f"{how_it_ended(exit_code)}; starting it again")
         except Exception:
             await self._process.kill()
@@ -134,6 +140,26 @@ class Supervisor:
                 # Sessions and workers of a service that died still have its files and its port open.
                 kill_children(but=Process.running, below=self.service.program.folder)
                 reap(but=Process.running)
+
+    async def _until_it_ends(self, process: Process) -> int:
+        """Wait until it ends; returns the exit code. Tell when it does not answer, and when it does again."""
+        ending, loop = asyncio.create_task(process.wait()), asyncio.get_running_loop()
+        last, is_silent = loop.time(), False
+        try:
+            while not ending.done():
+                await asyncio.wait({ending}, timeout=SECONDS_BETWEEN_QUESTIONS)
+                answers = self.service.answers is None or await self.service.answers()
+                silent_seconds = loop.time() - last
+                if ending.done() or (not answers and (is_silent or silent_seconds < SILENT_SECONDS)):
+                    continue
+                if is_silent or not answers:
+                    how = f"answers again, after {silent_seconds:.0f} s" if answers else "does not answer"
+                    self._report(self.service.title, how)
+                is_silent = not answers
+                last = loop.time() if answers else last
+            return ending.result()
+        finally:
+            ending.cancel()
 
 
 async def end_all(groups: Iterable[Iterable[Supervisor]], hurry: asyncio.Event, report: Report) -> None:

@@ -11,6 +11,7 @@ from typing import Protocol
 from tandem_stack.data_folder import DataFolder, hold, holder, open_data_folder
 from tandem_stack.display import Display
 from tandem_stack.errors import StackError
+from tandem_stack.running import command
 from tandem_stack.watchdog import run_watched, watchdog_is_gone
 
 # How many files and connections each process may have open, if the machine allows it.
@@ -50,7 +51,7 @@ def run_stack(make: Callable[[DataFolder], AnyStack], data_dir: Path, display: D
     if not hold(folder.path):
         msg = (
             f"A stack is running on {folder.path} already (process {holder(folder.path)}). "
-            "End it with `tandem down`, or name another folder with --data-dir."
+            f"End it with `{command('down', data_dir)}`, or name another folder with --data-dir."
         )
         raise StackError(msg)
     watchdog = os.getpid()

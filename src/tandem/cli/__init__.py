@@ -7,7 +7,10 @@ Errors become messages in one place, here. Each package has a module `errors`, a
 derive from a class in that module: the service's from `tandem.errors.TandemError`.
 """
 
+import os
+import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -23,6 +26,23 @@ SECTIONS = {
     "tandem": "With your own servers and aggregates",
     "tandem_lab": "Measure and prove",
 }
+# What people call first comes first in its section; all others follow by their names.
+FIRST = ("up", "status", "stats", "down", "verify", "prove", "bench", "compare")
+EXAMPLES = """\b
+Examples:
+    tandem up                         a stack on this machine, with its page
+    tandem status                     what runs, if it answers, what is pending
+    tandem prove --fault all          kill and freeze its parts: what is lost?
+    tandem bench --quick              how fast it is, in two minutes
+    tandem verify --data-dir .tandem  compare both stores while all goes on
+
+TANDEM_DATA_DIR names the data folder for all commands; --data-dir overrules it.
+`tandem COMMAND --help` explains one."""
+# As in "ConnectionRefusedError: [Errno 111] Connect call failed ('127.0.0.1', 1)", and what PyMongo adds.
+PYTHONS_ERROR = re.compile(
+    r"(?:\b[A-Z]\w+Error: )?\[Errno (\d+)\](?: Connect call failed \([^()]*\)| [A-Z][a-z ]+)?"
+)
+DRIVERS_LIMITS = re.compile(r" \(configured timeouts: [^()]*\)")
 # Package to the extra that installs what its commands need.
 EXTRAS = {"tandem_stack": "local", "tandem_lab": "lab"}
 
@@ -34,8 +54,12 @@ class MissingExtra(TandemError):
 @cache
 def commands() -> Mapping[str, EntryPoint]:
     """Every command by its name, section by section."""
-    found = sorted(entry_points(group=GROUP), key=lambda point: (_section(point), point.name))
+    found = sorted(entry_points(group=GROUP), key=lambda point: (_section(point), _rank(point), point.name))
     return {point.name: point for point in found}
+
+
+def _rank(point: EntryPoint) -> int:
+    return FIRST.index(point.name) if point.name in FIRST else len(FIRST)
 
 
 def _package(point: EntryPoint) -> str:
@@ -85,6 +109,20 @@ class CommandsOfAllPackages(click.Group):
             raise MissingExtra(msg) from None
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is named.
+
+        Raises:
+            UsageError: there is none; names those that are spelled like it.
+        """
+        if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            alike = " or ".join(get_close_matches(args[0], commands(), n=2))
+            hint = f"Did you mean {alike}?" if alike else "`tandem --help` lists them."
+            ctx.fail(f"There is no command {args[0]!r}. {hint}")
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was named. An error for people ends it with its message alone.
 
@@ -93,10 +131,14 @@ class CommandsOfAllPackages(click.Group):
         """
         try:
             return super().invoke(ctx)
+        except click.BadParameter as error:
+            raise click.BadParameter(_of_numbers(error) or error.message, error.ctx, error.param) from None
+        except click.UsageError:
+            raise
         except Exception as error:
-            if isinstance(error, click.ClickException) or not _is_for_people(error):
+            if not isinstance(error, click.ClickException) and not _is_for_people(error):
                 raise
-            raise click.ClickException(str(error)) from None
+            raise click.ClickException(_in_words(str(error))) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands under the title of their section."""
@@ -117,7 +159,28 @@ class CommandsOfAllPackages(click.Group):
         return command.get_short_help_str(limit=200) if command else ""
 
 
-@click.group(cls=CommandsOfAllPackages, context_settings={"help_option_names": ["-h", "--help"]})
+def _in_words(text: str) -> str:
+    """The text without the names and numbers that Python and its drivers have for what went wrong."""
+    text = PYTHONS_ERROR.sub(lambda found: os.strerror(int(found[1])), text)
+    return DRIVERS_LIMITS.sub("", text)
+
+
+def _of_numbers(error: click.BadParameter) -> str:
+    """What a number has to be, where it is not so; empty where the error is about something else."""
+    of = error.param.type if error.param else None
+    if not isinstance(of, click.types.IntParamType | click.types.FloatParamType):
+        return ""
+    whole = "whole number" if isinstance(of, click.types.IntParamType) else "number"
+    least, most = getattr(of, "min", None), getattr(of, "max", None)
+    bounds = f" from {least:,}" if least is not None else ""
+    bounds += f" to {most:,}" if most is not None else " on" if bounds else ""
+    given = error.message.partition(" is not ")[0].strip("'")
+    return f"{given!r} is no {whole}{bounds}."
+
+
+@click.group(
+    cls=CommandsOfAllPackages, epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(package_name="tandem-cqrs", prog_name="tandem")
 def main() -> None:
     """Users are written to PostgreSQL, served from MongoDB, and kept in step by an event flow."""

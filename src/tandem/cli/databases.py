@@ -31,7 +31,8 @@ def database_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--data-dir",
             type=click.Path(path_type=Path),
-            help="The databases of the stack that runs on this data folder.",
+            help="The databases of the stack that runs on this data folder.  [default: TANDEM_DATA_DIR, "
+            "unless databases are named]",
         ),
         click.option("--postgres-url", help="PostgreSQL.  [default: POSTGRES_URL, POSTGRES_URL_FILE]"),
         click.option("--mongodb-url", help="MongoDB.  [default: MONGODB_URL, MONGODB_URL_FILE]"),
@@ -50,6 +51,9 @@ def settings_of(data_dir: Path | None, postgres_url: str | None, mongodb_url: st
     """
     environ = dict(os.environ)
     given = {"POSTGRES_URL": postgres_url, "MONGODB_URL": mongodb_url}
+    if data_dir is None and not any(name.removesuffix("_FILE") in given for name in environ if environ[name]):
+        named = environ.get(running_stack().DATA_DIR_VARIABLE)
+        data_dir = Path(named) if named and not (postgres_url or mongodb_url) else None
     if data_dir is not None:
         if postgres_url or mongodb_url:
             msg = "Name either a stack by --data-dir, or databases by their URLs."

@@ -41,6 +41,9 @@ class Answered(NamedTuple):
 class RunningStack(Protocol):
     """What the package that runs stacks offers, by the entry point `tandem.running`."""
 
+    #: The variable of the environment that names the data folder for all commands.
+    DATA_DIR_VARIABLE: str
+
     def data_dir_option(self, what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """The option `--data-dir`."""
 
@@ -100,8 +103,17 @@ def answer_of(address: str, method: str = "GET", headers: Mapping[str, str] | No
     except urllib.error.HTTPError as error:
         raise NoAnswer(_problem(error), may_pass=error.code in _PASSING) from None
     except (OSError, ValueError, HTTPException) as error:
-        msg = f"{address} does not answer ({error}). Is it running? `tandem up` starts a stack."
+        place = address.partition("?")[0]
+        msg = f"{place} does not answer: {_why(error)}. Is it running? `tandem up` starts a stack."
         raise NoAnswer(msg, may_pass=True) from None
+
+
+def _why(error: Exception) -> str:
+    """The reason in words, without the names that Python has for it."""
+    reason = getattr(error, "reason", error)
+    if isinstance(reason, TimeoutError):
+        return f"nothing came for {TIMEOUT_SECONDS} s"
+    return getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
 
 
 def _problem(error: urllib.error.HTTPError) -> str:

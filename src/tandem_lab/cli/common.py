@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,7 +24,7 @@ from tandem_lab.bench.results import Report
 from tandem_lab.bench.slo import LimitsReport
 from tandem_lab.bench.soak import SoakReport
 from tandem_lab.bench.steps import Tell
-from tandem_lab.cli.display import Display, MeasurementDisplay
+from tandem_lab.cli.display import MeasurementDisplay
 from tandem_lab.errors import LabError
 from tandem_lab.proof.peers import PeersVerdict
 from tandem_lab.report.analysis import warnings
@@ -127,7 +127,7 @@ def with_choices(plan: Plan, choices: Mapping[str, Any]) -> Plan:
     return msgspec.structs.replace(plan, **given)
 
 
-def run(work: Coroutine[Any, Any, T], display: Display, if_interrupted: str) -> T:
+def run(work: Coroutine[Any, Any, T], display: AbstractContextManager[Any], if_interrupted: str) -> T:
     """Carry out `work` while `display` shows it. Ctrl-C and SIGTERM end both, then the program."""
     try:
         with display:
@@ -204,6 +204,7 @@ async def hosts_for(data_dir: Path, options: HostOptions) -> AsyncIterator[OwnSt
     """
     running = running_on(data_dir, "; only its owner can prove something of it.")
     if running is None:
+        click.echo(f"No stack is running on {data_dir}: starting hosts for this.", err=True)
         async with own_hosts(data_dir, options) as own:
             yield own
         return

@@ -65,6 +65,8 @@ def _print(differences: Differences) -> None:
     for name, loads in (("A", differences.only_in_a), ("B", differences.only_in_b)):
         if loads:
             console.print(f"Only in {name}: {escape('; '.join(loads))}.")
+    for sentence in differences.missing:
+        console.print(f"[yellow]Missing:[/] {escape(sentence)}", soft_wrap=True)
     console.print(_summary(differences))
 
 

@@ -1,14 +1,12 @@
-"""What measurements and proofs show while they go on: a bar on a terminal, plain lines elsewhere."""
+"""What measurements show while they go on: a bar on a terminal, plain lines elsewhere."""
 
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from tandem_lab.bench import steps
-
-LINES = 10  # how many lines a proof prints while users are acknowledged, where there is no bar
 
 
 class Display(Progress):
@@ -47,24 +45,6 @@ class MeasurementDisplay(Display):
         step, left = f"{now.number}/{now.of}", f"{_minutes(now.seconds_left)} left"
         line = f"[{step}, about {left}] {now.what}"
         self.show(line, completed=now.share_done, description=escape(now.what), steps=step, left=left)
-
-
-class ProofDisplay(Display):
-    """The users of a proof that are acknowledged. This is the `Tell` of a proof."""
-
-    def __init__(self, console: Console, users: int) -> None:
-        columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-        super().__init__(*columns, console=console, disable=not console.is_terminal)
-        self.add_task("", total=users)
-        self._users = users
-        self._last = ("", 0)
-
-    def __call__(self, acknowledged: int, doing: str) -> None:
-        """This many users are acknowledged, and `doing` is going on."""
-        last, self._last = self._last, (doing, acknowledged * LINES // self._users)
-        if not self.disable or last != self._last:
-            line = f"{acknowledged:>9,} acknowledged; {doing}"
-            self.show(line, completed=acknowledged, description=doing)
 
 
 def _minutes(seconds: float) -> str:

@@ -17,10 +17,11 @@ from rich.console import Console
 from tandem.aggregates.installed import named
 from tandem.cli.http import address_options, ask, base_url
 from tandem_lab.bench.own_stack import HostOptions
+from tandem_lab.cli.board import ProofDisplay
 from tandem_lab.cli.common import Parsed, database_urls, hosts_for, peer_options, run
-from tandem_lab.cli.display import ProofDisplay
 from tandem_lab.cli.prove_peers import prove_peers, refuse_for_peers
-from tandem_lab.cli.verdict import table_of
+from tandem_lab.cli.verdict import picture_of, receipt_of, table_of
+from tandem_lab.errors import LabError
 from tandem_lab.peers.registry import peers_named
 from tandem_lab.proof.peer_faults import PEER_FAULTS
 from tandem_lab.proof.plan import ALL_KINDS, CREATIONS, FAULTS, HOST_FAULTS, Fault, Plan, Target, mix_of
@@ -110,11 +111,20 @@ def faults_named(text: str, among: Mapping[str, Fault]) -> tuple[Fault, ...]:
     help="Seconds to wait where nothing goes on any more.  [default: 120; 60 for each peer]",
 )
 @click.option("--json", "as_json", is_flag=True, help="The verdict for programs.")
+@click.option(
+    "--receipt", type=click.Path(path_type=Path, dir_okay=False), help="Where to draw the verdict, as SVG."
+)
 @click.option("--postgres-url", help="With --url: the PostgreSQL behind it.")
 @click.option("--mongodb-url", help="With --url: the MongoDB behind it.")
 @address_options
 def prove(
-    url: str | None, data_dir: Path, aggregate: str | None, *, hosts: bool, as_json: bool, **options: Any
+    url: str | None,
+    data_dir: Path,
+    aggregate: str | None,
+    *,
+    hosts: bool,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Prove that what is acknowledged arrives in both databases, once, in order and unchanged.
 
@@ -125,8 +135,9 @@ def prove(
     With --peer or --peers, other systems are proved, each in turn, on databases of the lab's own: they create
     users.
     """
+    receipt: Path | None = options.pop("receipt")
     if peers := peers_named(options.pop("peer"), options.pop("peers")):
-        others = options | {"url": url, "aggregate": aggregate, "hosts": hosts}
+        others = options | {"url": url, "aggregate": aggregate, "hosts": hosts, "receipt": receipt}
         chosen = {name: others.pop(name) for name in OF_PEERS}
         refuse_for_peers(others)
         defaults = {"seed": None, "mix": CREATIONS, "ledger": chosen["ledger"] or Path("ledgers")}
@@ -152,29 +163,47 @@ def prove(
             system = _own_deployment(base_url(url, data_dir), postgres_url, mongodb_url, plan.faults)
         opened = nullcontext(replace(system, aggregate=named(aggregate) if aggregate else None))
     verdict = _proved(opened, plan)
+    if receipt:
+        _write(receipt, picture_of(verdict))
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(verdict), indent=2))
     else:
+        console = Console()
         with suppress(BrokenPipeError):
-            Console().print(table_of(verdict))
+            console.print(receipt_of(verdict) if console.is_terminal else table_of(verdict))
     sys.exit(0 if verdict.proven else 1)
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text)
+    except OSError as error:
+        msg = f"The receipt {file} cannot be written: {error.strerror}. Name another file with --receipt."
+        raise LabError(msg) from None
 
 
 def _proved(opened: AbstractAsyncContextManager[System], plan: Plan) -> Verdict:
     """Carry out a proof, and show how it goes on."""
     display = ProofDisplay(Console(stderr=True), plan.users)
-    display.say(
-        f"The run is {plan.seed!r} (--seed), faults strike by --random-seed {plan.random_seed}.\n"
-        f"The ledger is {plan.ledger}."
-    )
 
     async def work() -> Verdict:
         async with opened as system:
+            display.say(
+                f"Watch it: {_watch_at(system, plan)}\n"
+                f"The run is {plan.seed!r} (--seed), faults strike by --random-seed {plan.random_seed}.\n"
+                f"The ledger is {plan.ledger}."
+            )
             await asyncio.to_thread(ask, f"{system.url}/health/ready")
             return await carry_out(system, plan, display)
 
     if_interrupted = f"Interrupted. What was acknowledged until then is in {plan.ledger}."
     return run(work(), display, if_interrupted)
+
+
+def _watch_at(system: System, plan: Plan) -> str:
+    """Where the page shows this run."""
+    kind = f"aggregate={system.aggregate.name}&" if system.aggregate else ""
+    return f"{system.url}/?{kind}seed={plan.seed}"
 
 
 @asynccontextmanager

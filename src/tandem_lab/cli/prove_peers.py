@@ -14,8 +14,8 @@ from rich.text import Text
 
 from tandem.cli.tables import Column, FittedTable
 from tandem_lab.bench.own_stack import own_stack
+from tandem_lab.cli.board import ProofDisplay
 from tandem_lab.cli.common import run
-from tandem_lab.cli.display import ProofDisplay
 from tandem_lab.peers.protocol import Peer
 from tandem_lab.proof.peers import PeersVerdict, PeerVerdict, Wrong
 from tandem_lab.proof.plan import Plan

@@ -1,6 +1,6 @@
 """What a proof does: its commands and its faults."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from enum import Enum
 from pathlib import Path
@@ -119,10 +119,6 @@ def mix_of(text: str) -> Mix:
     if shares["create"] == 0:
         raise ValueError("create must be above 0: a proof changes only users of its own.")
     return Mix(**shares)
-
-
-# Called with the number of users acknowledged so far, and with what is going on in a few words.
-Tell = Callable[[int, str], None]
 
 
 @dataclass(frozen=True, kw_only=True)

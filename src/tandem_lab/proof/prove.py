@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import asyncpg
 from pymongo.errors import PyMongoError
@@ -20,34 +20,12 @@ from tandem_lab.proof.faults import Faults, order_of
 from tandem_lab.proof.host_faults import FaultsOfHosts, cannot_strike
 from tandem_lab.proof.ledger import Ledger
 from tandem_lab.proof.load import Load, Stalled
-from tandem_lab.proof.plan import Fault, Plan, Tell
+from tandem_lab.proof.plan import Fault, Plan
+from tandem_lab.proof.progress import TELL_EVERY_SECONDS, Progress, Tell
 from tandem_lab.proof.stack import System
 from tandem_lab.proof.verdict import FaultReport, Verdict, is_proven
 
-TELL_EVERY_SECONDS = 0.2
-
 Strike = Callable[[Fault], Awaitable[FaultReport]]
-
-
-@dataclass
-class Progress:
-    """Reports what is going on to `tell`."""
-
-    load: Load
-    tell: Tell
-    doing: str
-    things: str = "users"
-
-    def now(self, doing: str) -> None:
-        """This is going on from now on."""
-        self.doing = doing
-        self.tell(self.load.acknowledged, doing)
-
-    async def keep_telling(self) -> None:
-        """Report it again and again, with the number of the acknowledged."""
-        while True:
-            self.now(self.doing)
-            await asyncio.sleep(TELL_EVERY_SECONDS)
 
 
 async def prove(system: System, plan: Plan, tell: Tell) -> Verdict:
@@ -65,7 +43,8 @@ async def prove(system: System, plan: Plan, tell: Tell) -> Verdict:
     with closing(Ledger(plan.ledger)) as ledger:
         load = Load(system.url, plan, ledger, script_of(system, plan))
         progress = Progress(load, tell, f"pushing {system.things}", system.things)
-        async with meanwhile(progress.keep_telling()):
+        looking = progress.keep_looking(system, plan.seed)
+        async with meanwhile(progress.keep_telling()), meanwhile(looking):
             # The same seed makes the same choices in every version of Python.
             dice = random.Random(plan.random_seed)  # noqa: S311 - it must be repeatable
             strike = _faults(system, load, dice, plan).strike
@@ -132,14 +111,14 @@ async def push(
     Gives up when nothing is acknowledged any more. The verdict then shows what is missing.
     """
     things, reports = progress.things, []
+    progress.expect([fault for fault, _ in order])
     try:
         for number, (fault, moment) in enumerate(order):
             share = load.left // (len(order) - number + 1)
             load.allow(share)
             progress.now(f"pushing {things} until {fault}")
             await load.until(load.acknowledged + int(moment * share))
-            progress.now(f"{fault}: waiting until the flow has recovered")
-            reports.append(await strike(fault))
+            reports.append(await progress.watch(fault, strike))
         progress.now(f"pushing {things}")
         load.allow(load.left)
         await load.until(plan.users)

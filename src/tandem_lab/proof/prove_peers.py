@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 import aiohttp
+import msgspec
 
 from tandem_lab.bench.own_stack import OwnStack
 from tandem_lab.errors import LabError, PeerFailed
@@ -23,8 +24,9 @@ from tandem_lab.proof.ledger import Acknowledged, Kind, Ledger
 from tandem_lab.proof.load import TO_BE_SENT_AGAIN, Load
 from tandem_lab.proof.peer_faults import PeerFaults, parts_of, targets_of
 from tandem_lab.proof.peers import PeerCounts, PeersVerdict, PeerVerdict, Wrong
-from tandem_lab.proof.plan import Fault, Plan, Tell
-from tandem_lab.proof.prove import Progress, push
+from tandem_lab.proof.plan import Fault, Plan
+from tandem_lab.proof.progress import Moment, Progress, Tell
+from tandem_lab.proof.prove import push
 from tandem_lab.proof.verdict import FaultReport
 from tandem_stack.waiting import until
 
@@ -134,7 +136,9 @@ class Trial:
     def __init__(self, peer: Peer, plan: PeerPlan, tell: Tell) -> None:
         self._peer = peer
         self._plan = plan
-        self._tell: Tell = lambda users, doing: tell(users, f"{peer.about.name}: {doing}")
+        self._tell: Tell = lambda now: tell(
+            msgspec.structs.replace(now, doing=f"{peer.about.name}: {now.doing}")
+        )
         self._sent = Sent(plan.seed)
         self._script = PeerScript(peer, self._sent)
         self._stores = Stores(peer, self._sent, plan.patience_seconds)
@@ -151,11 +155,11 @@ class Trial:
         began = time.monotonic()
         urls = str(stack.running.postgres.url), str(stack.running.mongodb.url)
         try:
-            self._tell(0, "starting")
+            self._tell(Moment(0, "starting"))
             async with fresh_places(*urls) as places, self._peer.running(places) as running:
                 await self._stores.check()
                 await self._push(running, stack)
-                self._tell(len(self._script.tries), "waiting for what is still to arrive")
+                self._tell(Moment(len(self._script.tries), "waiting for what is still to arrive"))
                 await self._judge()
         except Exception as error:  # the adapter is anybody's, and the other peers go on
             self._broken_off = _sentence(error)

@@ -25,6 +25,7 @@ from tandem_stack.ports import http_status
 from tandem_stack.status import Status, read_status
 
 KIND = "user"
+LIVE = "SELECT live FROM tandem_projection WHERE kind = $1"
 ANSWER_SECONDS = 5.0  # how long one answer of a database may take
 
 
@@ -35,6 +36,8 @@ class Questions(NamedTuple):
     #: Whether MongoDB has acknowledged some version of this one, which may have been deleted since.
     is_synchronized: str
     pending_of_run: str
+    #: How many there are of a run.
+    of_run: str
     pending_of_instance: str
 
 
@@ -42,6 +45,7 @@ ABOUT_USERS = Questions(
     "SELECT EXISTS (SELECT FROM lab_run WHERE seed = $1)",
     "SELECT EXISTS (SELECT FROM lab_synchronized WHERE user_id = $1)",
     "SELECT count(*) FROM lab_pending WHERE seed = $1",
+    "SELECT coalesce(sum(users), 0)::bigint FROM lab_run WHERE seed = $1",
     "SELECT count(*) FROM lab_pending WHERE held_by = $1",
 )
 # Reactions count as pending. A run has users, too.
@@ -51,6 +55,7 @@ ABOUT_A_KIND = Questions(
     "SELECT EXISTS (SELECT FROM lab_{kind}_event WHERE id = $1 AND event_type = 'SYNCRONIZED')",
     "SELECT (SELECT count(*) FROM lab_{kind}_pending WHERE seed = $1)"
     " + (SELECT count(*) FROM lab_{kind}_reaction)",
+    "SELECT coalesce(sum(total), 0)::bigint FROM lab_{kind}_run WHERE seed = $1",
     "SELECT (SELECT count(*) FROM lab_pending WHERE held_by = $1)"
     " + (SELECT count(*) FROM lab_{kind}_pending WHERE held_by = $1)"
     " + (SELECT count(*) FROM lab_{kind}_reaction WHERE held_by = $1)",
@@ -107,9 +112,18 @@ class System:
 
     async def collection(self, connection: asyncpg.Connection) -> str:
         """The collection that they are read from now."""
-        kind = KIND if self.aggregate is None else self.aggregate.name
-        live = await connection.fetchval("SELECT live FROM tandem_projection WHERE kind = $1", kind)
+        return self._generation(await connection.fetchval(LIVE, self._kind))
+
+    async def live_collection(self, cell: Cell) -> str:
+        """The same of a cell; the first one if PostgreSQL does not answer."""
+        return self._generation(await cell.ask(LIVE, self._kind))
+
+    def _generation(self, live: int | None) -> str:
         return Generation(live or 1).collection(self.things)
+
+    @property
+    def _kind(self) -> str:
+        return KIND if self.aggregate is None else self.aggregate.name
 
     @property
     def questions(self) -> Questions:

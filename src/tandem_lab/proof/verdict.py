@@ -39,6 +39,8 @@ class FaultReport(msgspec.Struct, frozen=True, rename="camel"):
     seconds_without_commits: float = 0.0
     #: When it began, in seconds since 1970.
     began_at: float = 0.0
+    #: The most that were seen to be pending meanwhile. None: nobody looked.
+    most_pending: int | None = None
 
 
 class Counts(msgspec.Struct, rename="camel"):

@@ -1,5 +1,6 @@
 """What changed between two reports, and whether it is more than noise."""
 
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
@@ -10,10 +11,12 @@ from tandem_lab.bench.results import Report
 from tandem_lab.report.analysis import OTHERS_BUSY, others_busy, ratios
 from tandem_lab.report.metrics import Metric
 from tandem_lab.report.runs import LoadKey, Loads, Runs
-from tandem_lab.statistics import Comparison, Spread, compare, median_with_spread
+from tandem_lab.statistics import ENOUGH_REPEATS, Comparison, Spread, compare, median_with_spread
 
 Judgement = Literal["better", "worse", "within noise", "too few rounds", "no ratio to zero"]
 
+#: So many rounds tell a change from noise well.
+GOOD_ROUNDS = 5
 #: If this baseline changed, the machine did: its code never changes.
 UNCHANGING_BASELINE = Kind.FROZEN_FLOOR
 #: What differs in every report, or belongs to the code. Reports of earlier versions have `command` here, too.
@@ -46,6 +49,8 @@ class Differences(msgspec.Struct, frozen=True):
     changes: list[Change]
     only_in_a: list[str]
     only_in_b: list[str]
+    #: What is missing for more to be told, each with the command that brings it.
+    missing: list[str] = []
 
     @property
     def regressions(self) -> list[Change]:
@@ -59,12 +64,13 @@ def compare_reports(a: Report, b: Report) -> Differences:
     runs_a, runs_b = ({runs.key: runs for runs in loads.all} for loads in (loads_a, loads_b))
     changes = [change for key in runs_a if key in runs_b for change in _changes(runs_a[key], runs_b[key])]
     changes += _ratio_changes(loads_a, loads_b)
-    return Differences(
+    found = Differences(
         warnings=_warnings(a, b, changes),
         changes=changes,
         only_in_a=_missing(runs_a, runs_b),
         only_in_b=_missing(runs_b, runs_a),
     )
+    return msgspec.structs.replace(found, missing=list(_what_is_missing(found, {"A": a, "B": b})))
 
 
 def _changes(a: Runs, b: Runs) -> Iterator[Change]:
@@ -130,6 +136,32 @@ def _warnings(a: Report, b: Report, changes: list[Change]) -> list[str]:
             "Look at the ratios."
         )
     return found
+
+
+def _what_is_missing(found: Differences, reports: Mapping[str, Report]) -> Iterator[str]:
+    """What to measure so that more can be told; in sentences, with commands."""
+    lasting = {
+        name: max((each.round for each in report.measurements), default=0) for name, report in reports.items()
+    }
+    few = [name for name, rounds in lasting.items() if rounds < ENOUGH_REPEATS]
+    if few and any(change.judgement == "too few rounds" for change in found.changes):
+        had = ", ".join(f"{name} has {lasting[name]}" for name in few)
+        again = "; ".join(f"{name}: `{_command(reports[name], GOOD_ROUNDS)}`" for name in few)
+        yield f"Too few rounds to tell ({had}, and it takes {ENOUGH_REPEATS}). Measure again, {again}."
+    if not found.changes:
+        a, b = (_command(report) for report in reports.values())
+        yield f"Only the same loads can be compared. A was made by `{a}`, B by `{b}`: measure both alike."
+
+
+def _command(report: Report, rounds: int | None = None) -> str:
+    """The command that makes such a report, with so many rounds."""
+    words = list(report.command[1:]) or [report.kind]
+    if rounds is not None:
+        if "--rounds" in words:
+            at = words.index("--rounds")
+            del words[at : at + 2]
+        words += ["--rounds", str(rounds)]
+    return shlex.join(["tandem", *words])
 
 
 def _flat(environment: Mapping[str, Any]) -> dict[str, object]:

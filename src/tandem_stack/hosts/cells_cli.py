@@ -12,7 +12,7 @@ from tandem_stack.hosts.cell import INSTANCE_PORT
 from tandem_stack.hosts.changing import add_cell, drain_cell
 from tandem_stack.hosts.desired import MOST_INSTANCE_HOSTS
 from tandem_stack.ports import http_answer
-from tandem_stack.running import data_dir_option, running_on
+from tandem_stack.running import data_dir_option, nothing_runs_on, running_on
 from tandem_stack.status import CellStatus, HostStatus
 
 ANSWER_SECONDS = 5.0
@@ -30,7 +30,7 @@ def list_cells(data_dir: Path) -> None:
     """Say of each cell whether it takes new users, and how many it has."""
     running = running_on(data_dir, ": its status holds passwords.")
     if running is None or not running.cells:
-        click.echo(f"No stack of hosts is running on {data_dir}. Start one with `tandem up --hosts`.")
+        click.echo(nothing_runs_on(data_dir, "up --hosts"))
         sys.exit(1)
     for line in asyncio.run(_lines(running.cells)):
         click.echo(line)

@@ -12,6 +12,7 @@ from tandem_stack.errors import StackError
 from tandem_stack.hosts import control
 from tandem_stack.hosts.desired import HIGHEST_CELL, Desired, DesiredCell, read_desired, write_desired
 from tandem_stack.hosts.slots import Slots, shared_with, taken_from
+from tandem_stack.running import nothing_runs_on
 
 LOCK = "cells.lock"
 
@@ -83,8 +84,7 @@ def _running(data_dir: Path) -> Desired:
     """The cells of the stack."""
     desired = read_desired(data_dir)
     if desired is None or not (data_dir / control.FILE).exists():
-        msg = f"No stack of hosts is running on {data_dir}. Start one with `tandem up --hosts`."
-        raise StackError(msg)
+        raise StackError(nothing_runs_on(data_dir, "up --hosts"))
     return desired
 
 
@@ -111,6 +111,8 @@ def _alone(data_dir: Path) -> Iterator[None]:
     """
     try:
         file = (data_dir / LOCK).open("w")
+    except FileNotFoundError:
+        raise StackError(nothing_runs_on(data_dir, "up --hosts")) from None
     except OSError as error:
         msg = f"{data_dir} has no stack of hosts that this account may change: {error.strerror}."
         raise StackError(msg) from None

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tandem_stack.errors import StackError
+from tandem_stack.running import nothing_runs_on
 
 FILE = "control"
 DONE = "done"
@@ -66,8 +67,7 @@ async def ask(data_dir: Path, *words: object) -> None:
         with _short(data_dir) as folder:
             reader, writer = await asyncio.open_unix_connection(f"{folder}/{FILE}", limit=MOST_BYTES)
     except OSError:
-        msg = f"No stack of hosts is running on {data_dir}. Start one with `tandem up --hosts`."
-        raise StackError(msg) from None
+        raise StackError(nothing_runs_on(data_dir, "up --hosts")) from None
     try:
         writer.write((" ".join(map(str, words)) + "\n").encode())
         answer = (await reader.readline()).decode().strip()

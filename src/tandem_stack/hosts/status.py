@@ -59,4 +59,7 @@ def status_of(
         mongodb=ServerStatus(only.mongodb_url if only else None, None),
         load_balancer=LoadBalancerStatus(port, haproxy.pid if haproxy else None),
         cells=all_cells,
+        restarts={
+            each.service.title: each.restarts for host in supervisors.values() for each in host.values()
+        },
     )

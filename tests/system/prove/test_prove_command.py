@@ -12,6 +12,7 @@ from tandem_lab.proof.plan import CREATIONS, Plan
 from tandem_lab.proof.prove import prove
 from tandem_lab.proof.stack import Cell
 from tandem_lab.proof.stack import System as SystemUnderProof
+from terminal import OnTerminal
 from up_process import Up
 
 NOWHERE = ("--url", "http://127.0.0.1:1")
@@ -109,3 +110,18 @@ async def test_without_its_extra_the_proof_says_what_to_install_and_other_comman
         output, _ = await process.communicate()
         assert (process.returncode, "Traceback" in output.decode()) == (code, False)
         assert said in output.decode()
+
+
+def test_on_a_terminal_a_proof_is_a_board_and_ends_with_a_receipt(stack, tmp_path):
+    picture = tmp_path / "receipt.svg"
+    options = ("--data-dir", stack.data_dir, "--users", 300, "--fault", "kill-instance", "--receipt", picture)
+    code, shown = OnTerminal("prove", *options, "--seed", "board").to_its_end()
+    assert code == 0, shown
+    assert shown.startswith(f"Watch it: {stack.url}/?seed=board\n")
+    for said in ("kill-instance    to come", "since ", "in danger (pending)", "recovered after"):
+        assert said in shown
+    receipt = shown[shown.index("╭") :]
+    for said in ("Proved", "300 users acknowledged", "300 in PostgreSQL, 300 in MongoDB", "exit code 0"):
+        assert said in receipt
+    assert "--seed board" in receipt
+    assert "Proved" in picture.read_text()

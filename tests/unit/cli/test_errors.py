@@ -7,6 +7,7 @@ from click.testing import CliRunner
 from tandem.cli import CommandsOfAllPackages, main
 from tandem.errors import TandemError
 
+NOWHERE = ("--postgres-url", "postgresql://a@127.0.0.1:1/b", "--mongodb-url", "mongodb://127.0.0.1:1")
 ToldByTheLab = type("ToldByTheLab", (Exception,), {"__module__": "tandem_lab.errors"})
 
 
@@ -34,6 +35,7 @@ class Failing(CommandsOfAllPackages):
         (["stats", "--url", "http://127.0.0.1:1"], "does not answer"),
         (["serve"], "POSTGRES_URL is not set"),
         (["migrate"], "POSTGRES_URL is not set"),
+        (["verify", *NOWHERE], "127.0.0.1:1: Connection refused). Check"),
     ],
     ids=lambda given: given if isinstance(given, str) else " ".join(given[:1]),
 )
@@ -42,6 +44,8 @@ def test_a_command_that_cannot_go_on_says_why_in_a_sentence(arguments, words):
     assert (result.exit_code, type(result.exception)) == (1, SystemExit)
     assert result.output.startswith("Error: ")
     assert words in result.output
+    assert "Errno" not in result.output
+    assert "configured timeouts" not in result.output
 
 
 @pytest.mark.parametrize("error", [TandemError("Told."), ToldByTheLab("Told.")], ids=repr)

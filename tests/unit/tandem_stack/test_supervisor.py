@@ -194,3 +194,27 @@ async def test_a_part_that_cannot_be_ended_does_not_keep_others_from_it(tmp_path
         supervisors[0]._task.cancel()
     assert supervisors[1].pid is None
     assert ("front", "could not be ended in order (ZeroDivisionError: )") in reports
+
+
+async def test_a_service_that_says_nothing_for_a_while_is_told_and_that_it_is_back(tmp_path, monkeypatch):
+    monkeypatch.setattr("tandem_stack.supervisor.SECONDS_BETWEEN_QUESTIONS", 0.01)
+    monkeypatch.setattr("tandem_stack.supervisor.SILENT_SECONDS", 0.05)
+    is_frozen = False
+
+    async def answers() -> bool:
+        return not is_frozen
+
+    reports = Reports()
+    supervisor = Supervisor(replace(sleeper(tmp_path), answers=answers), reports, NO_PAUSE)
+    await supervisor.start()
+    for times in (1, 2):
+        is_frozen = True
+        await reports.until("does not answer", times)
+        is_frozen = False
+        await reports.until("answers again, after", times)
+    await supervisor._process.kill()
+    await reports.until("starting it again", 1)
+    await reports.until("ready", 2)
+    assert [state.partition(",")[0] for _, state in reports[2:6]] == ["does not answer", "answers again"] * 2
+    assert supervisor.restarts == 1
+    await supervisor.stop(asyncio.Event())

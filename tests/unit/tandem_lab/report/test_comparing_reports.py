@@ -136,9 +136,29 @@ def test_a_regression_fails_only_if_asked_for(compare):
 
 
 def test_reports_without_a_common_load_are_said_to_have_none(compare):
-    result = compare(quiet(*closed(STEADY)), quiet(*closed(STEADY, instances=2)))
+    """And it is said how each was made, so that both can be made alike."""
+    a, b = (
+        msgspec.structs.replace(
+            quiet(*closed(STEADY, instances=number)), command=["x/tandem", "bench", *options]
+        )
+        for number, options in ((1, ()), (2, ("--instances", "2")))
+    )
+    result = compare(a, b)
     assert result.exit_code == 0
     assert "no load in common" in result.output
+    assert "A was made by `tandem bench`, B by `tandem bench --instances 2`" in result.output
+
+
+def test_what_was_measured_too_seldom_is_said_with_the_command_that_measures_it_again(compare):
+    few, many = (
+        msgspec.structs.replace(quiet(*closed(rates)), command=["x/tandem", "bench", *options])
+        for rates, options in ((STEADY[:2], ("--quick", "--rounds", "2", "--json", "a b.json")), (STEADY, ()))
+    )
+    said = compare(few, many).output
+    assert "A has 2, and it takes 3" in said
+    assert "Measure again, A: `tandem bench --quick --json 'a b.json' --rounds 5`." in said
+    assert "B has" not in said
+    assert "Missing" not in compare(many, many).output
 
 
 def test_hostile_text_in_a_report_is_printed_as_it_is(compare):
