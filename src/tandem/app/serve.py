@@ -33,7 +33,7 @@ from tandem.http.openapi import openapi_route
 from tandem.http.routes import Route
 from tandem.http.security_headers import content_security_policy
 from tandem.http.serving import serve
-from tandem.http.static import static_routes
+from tandem.http.static import file_response, static_routes
 from tandem.http.swagger import swagger_routes
 from tandem.observability.health import FlowCheck, HealthController
 from tandem.observability.metrics import Measured, MetricsController
@@ -102,6 +102,7 @@ def application(instance: Instance, authenticator: Authenticator) -> Application
         translate=TRANSLATE,
         authenticator=authenticator,
         counters=counters,
+        lost=file_response(client_folder() / "not-found.html", policy, 404),
     )
 
 
