@@ -19,6 +19,7 @@ from tandem.app import observed, reading
 from tandem.app.authentication import authenticator_of
 from tandem.app.bootstrap import Adapt, Instance, as_they_are, run_instance
 from tandem.app.cells import Store
+from tandem.app.examples import WORDS
 from tandem.app.keys import keys_of_aggregates, keys_of_users
 from tandem.app.problems import TRANSLATE
 from tandem.app.stop import StopRequest
@@ -92,6 +93,7 @@ def application(instance: Instance, authenticator: Authenticator) -> Application
             title="Tandem",
             version=metadata.version("tandem-cqrs"),
             description=DESCRIPTION,
+            words=WORDS,
             locked=isinstance(authenticator, TokenAuthenticator),
         )
     )

@@ -39,7 +39,8 @@ async def test_axe_finds_no_violation_on_any_view_light_or_dark(finished_run: Vi
 
 async def test_a_wrong_address_gives_a_page_that_leads_back(visit: Visit):
     answer = await visit.page.goto(f"{visit.url}view/users")
-    assert answer and answer.status == 404
+    assert answer
+    assert answer.status == 404
     assert await visit.violations() == []
     for width in (320, 768, 1600):
         await visit.page.set_viewport_size({"width": width, "height": 800})
