@@ -153,6 +153,8 @@ def _at_half(half: Runs | None) -> Content:
     if answers:
         said.append(f"clients had their answer after {answers[0]} ms (p50) and {answers[1]} ms (p99)")
     rate = f"At {half.key.percent}% of that, {number(half.rate.median)} users a second"
+    if half.behind:
+        said.append(f"it {half.behind}")
     return element("p", rate, ", ", "; ".join(said), ".")
 
 

@@ -82,6 +82,11 @@ def table(caption: str, header: Sequence[Content], rows: Iterable[Sequence[Conte
     return element("div", made, class_="scroll", tabindex="0", role="region", aria_label=caption)
 
 
+def section(name: str, title: str, *contents: Content) -> Element:
+    """A part of a page with its title; `name` is where links lead to."""
+    return element("section", element("h2", title), *contents, id=re.sub(r"[^\w-]+", "-", name))
+
+
 def details(summary: str, *contents: Content) -> Element:
     """Contents that are hidden until the reader opens them."""
     return element("details", element("summary", summary), *contents)
