@@ -87,6 +87,15 @@ def test_the_best_of_a_round_is_what_a_baseline_counts_with():
     assert "ratio to “one at a time in C” 2.50" in text
 
 
+def test_words_beside_the_big_numbers_are_explained_where_they_stand():
+    html = page_of(quiet(*closed([1000.0]), *baseline("frozen floor", [500.0])))
+    cards = html[html.index("<dl") : html.index("</dl>")]
+    assert re.search(
+        r'<abbr title="frozen floor: an early version[^"]*">ratio to “frozen floor”</abbr>', cards
+    )
+    assert re.search(r'<abbr title="saturation: [^"]*">at saturation</abbr>', cards)
+
+
 def test_thresholds_are_met_or_missed_in_words():
     outcomes = [
         ThresholdOutcome("lag p99 under 50 ms", "27.5 ms", met=True),
