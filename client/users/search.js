@@ -3,7 +3,7 @@
 import { addressOf, go } from "/client/page/address.js";
 import { silenceOf } from "/client/page/cells.js";
 import { element, make, setText } from "/client/page/dom.js";
-import { plural } from "/client/page/format.js";
+import { count, plural } from "/client/page/format.js";
 import { RequestError, getJson } from "/client/page/http.js";
 import { unlessSlow } from "/client/page/slow.js";
 import { nameOf } from "/client/users/person.js";
@@ -13,7 +13,8 @@ const PAGE = 25;
 /** One request examines so many users and no more. After this many without a find, somebody decides whether to go on. */
 const MAX_REQUESTS = 20;
 
-/** @typedef {{ users: any[], next: number | null, examined: number, silentCells: number[] }} Page */
+/** @typedef {{ users: number, isExact: boolean }} Total */
+/** @typedef {{ users: any[], next: number | null, examined: number, total: Total, silentCells: number[] }} Page */
 
 export class SearchView {
   #leave = new AbortController();
@@ -57,15 +58,18 @@ export class SearchView {
  */
 async function find(search, after, signal) {
   let examined = 0;
+  /** @type {any} */
+  let total;
   const silent = /** @type {Set<number>} */ (new Set());
   setText("search-state", "Searching…");
   for (let request = 1; ; request += 1) {
-    const query = new URLSearchParams({ limit: String(PAGE), ...(after && { after }), ...filled(search) });
+    const query = new URLSearchParams({ limit: String(PAGE), order: "newest", ...(!total && { count: "true" }), ...(after && { after }), ...filled(search) });
     const answer = getJson(`/api/v1/user-query/search?${query}`, signal);
-    const { users, next, examined: more, silentCells } = await unlessSlow(answer, () => !signal.aborted && saySlow());
+    const { users, next, examined: more, silentCells, total: counted } = await unlessSlow(answer, () => !signal.aborted && saySlow());
     examined += more;
+    total ??= counted;
     for (const cell of silentCells ?? []) silent.add(cell);
-    if (users.length > 0 || next === null || request === MAX_REQUESTS) return { users, next, examined, silentCells: [...silent] };
+    if (users.length > 0 || next === null || request === MAX_REQUESTS) return { users, next, examined, total, silentCells: [...silent] };
     setText("search-state", `Searching… looked at ${plural(examined, "user", "users")} so far.`);
     after = String(next);
   }
@@ -76,21 +80,26 @@ function saySlow() {
 }
 
 /** @param {Page} page @param {Record<string, string>} search @param {boolean} isLater */
-function showPage({ users, next, examined, silentCells }, search, isLater) {
+function showPage({ users, next, examined, total, silentCells }, search, isLater) {
   const silence = silenceOf(silentCells);
   if (users.length === 0 && next === null && !isLater && !silence && Object.keys(filled(search)).length === 0) sayEmpty();
-  else setText("search-state", [stateOf(users, next, examined, isLater), silence].join(" ").trim());
+  else setText("search-state", [stateOf(users, next, examined, total, isLater), silence].join(" ").trim());
   element("found-rows").replaceChildren(...users.map(rowOf));
   element("found").hidden = users.length === 0;
   showLink("first-page", isLater, addressOf("users", search));
   showLink("next-page", next !== null, addressOf("users", { ...search, after: String(next) }));
 }
 
-/** @param {any[]} users @param {number | null} next @param {number} examined @param {boolean} isLater */
-function stateOf(users, next, examined, isLater) {
-  if (users.length > 0) return plural(users.length, "user", "users") + (next === null ? "." : ", and there may be more.");
+/** @param {any[]} users @param {number | null} next @param {number} examined @param {Total} total @param {boolean} isLater */
+function stateOf(users, next, examined, total, isLater) {
+  if (users.length > 0) return `${count(users.length)} of ${totalOf(total, users.length)}, newest first.`;
   if (next !== null) return `None among the ${plural(examined, "user", "users")} looked at. Press Next to look further.`;
-  return isLater ? "No more users." : "No user matches. The name and the country may be given in part.";
+  return isLater ? "No more users." : "No user matches. Try fewer words: e-mail, name and country may be given in part, without accents.";
+}
+
+/** @param {Total} total @param {number} shown Some may have been found further than was counted. */
+function totalOf(total, shown) {
+  return (total.isExact ? "" : "at least ") + plural(Math.max(total.users, shown), "user", "users");
 }
 
 /** Nothing was searched for, and there is nothing. */

@@ -246,6 +246,24 @@ async def test_the_page_and_swagger_are_served(shared_client):
         assert "unsafe-inline" not in answer.headers["content-security-policy"] or path == "/api"
 
 
+async def test_who_follows_a_wrong_address_in_a_browser_gets_a_page_and_a_program_a_problem(shared_client):
+    browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    for path in ("/user", "/view/users", "/apis", "/client/nothing.html"):
+        answer = await shared_client.get(path, headers=browser)
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
+        assert 'href="/"' in answer.text
+        assert "unsafe" not in answer.headers["content-security-policy"]
+        assert (await shared_client.head(path, headers=browser)).content == b""
+    asked = [
+        await shared_client.get("/user"),
+        await shared_client.get("/api/v1/user", headers=browser),
+        await shared_client.post("/user", headers=browser),
+        await shared_client.delete("/api/v1/user-command/1/none", headers=browser),
+    ]
+    for answer in asked:
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+
+
 async def test_sigterm_finishes_what_is_in_flight(system, serve):
     served = await serve("leaving")
     posts = [

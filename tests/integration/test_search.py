@@ -8,6 +8,8 @@ PEOPLE = [
     ("j+n@example.com", "J.n", "Müller (b)", "Deutschland", "run-2", "instance-1"),
     ("ali@example.com", "علی", "رضایی", "Iran", "run-2", "instance-2"),
     ("xjane.doe@example.com", "Émile", "Zola", None, "run-2", "instance-2"),
+    ("nunez@example.com", "José", "Núñez Groß", "Perú", "run-3", "instance-1"),
+    ("osman@example.com", "İsmail", "N\u0303on Ødegård", "Türkiye", "run-3", "instance-1"),
 ]
 
 
@@ -58,6 +60,18 @@ async def ids(client, **conditions) -> list[int]:
         ({"name": "doe jan"}, [1, 2]),
         ({"name": "müller"}, [3]),
         ({"name": "émile"}, [5]),
+        ({"name": "emile"}, [5]),
+        ({"name": "MULLER"}, [3]),
+        ({"name": "nunez jose"}, [6]),
+        ({"name": "NÚÑEZ"}, [6]),
+        ({"name": "gross"}, [6]),
+        ({"name": "groß"}, [6]),
+        ({"name": "nunezjose"}, []),
+        ({"name": "ismail odegard"}, [7]),
+        ({"name": "ñon"}, [7]),
+        ({"name": "n\u0303on"}, [7]),
+        ({"country": "peru"}, [6]),
+        ({"country": "TURKIYE"}, [7]),
         ({"name": "رضا"}, [4]),
         ({"country": "ira"}, [2, 4]),
         ({"country": "iRELAND"}, [1]),
@@ -68,6 +82,11 @@ async def ids(client, **conditions) -> list[int]:
         ({"seed": "run-1", "status": "CREATED"}, []),
         ({"limit": 3}, [1, 2, 3]),
         ({"limit": 2, "after": 2}, [3, 4]),
+        ({"name": "doe", "seed": "run-1", "order": "newest"}, [2, 1]),
+        ({"seed": "run-2", "order": "newest", "limit": 2}, [5, 4]),
+        ({"seed": "run-2", "order": "newest", "after": 4}, [3]),
+        ({"limit": 2, "order": "newest"}, [45_101, 45_100]),
+        ({"email": "jane.doe@example.com", "order": "newest"}, [1]),
     ],
 )
 async def test_all_conditions_must_be_met(client, conditions, expected):
@@ -112,13 +131,44 @@ async def test_pages_reach_every_match_once(client, conditions, limit, after, ex
     assert seen == list(expected)
 
 
+async def test_newest_first_reaches_every_match_once_and_users_that_arrive_disturb_no_page(opened, client):
+    seen: list[int] = []
+    after = 0
+    while after is not None:
+        page = await search(client, email="99@x", limit=100, after=after, order="newest")
+        assert page["examined"] <= 20_000
+        seen += [user["_id"] for user in page["users"]]
+        if not after:
+            late = document(60_099, ("60099@x", "Late", "Comer", None, "late", "m"))
+            await opened.users.insert_one(late)
+        after = page["next"]
+    await opened.users.delete_one({"_id": 60_099})
+    assert seen == list(range(45_099, 101, -100))
+
+
+@pytest.mark.parametrize(
+    ("conditions", "expected"),
+    [
+        ({"name": "doe", "seed": "run-1", "limit": 1}, {"users": 2, "isExact": True}),
+        ({"seed": "run-2", "after": 4, "limit": 1}, {"users": 3, "isExact": True}),
+        ({"seed": "run-2", "after": 4, "order": "newest"}, {"users": 3, "isExact": True}),
+        ({"seed": "nobody"}, {"users": 0, "isExact": True}),
+        ({}, {"users": 20_000, "isExact": False}),
+        ({"name": "zola"}, {"users": 1, "isExact": False}),
+    ],
+)
+async def test_a_search_says_how_many_there_are_where_it_is_asked(client, conditions, expected):
+    assert (await search(client, **conditions, count="true"))["total"] == expected
+    assert "total" not in await search(client, **conditions)
+
+
 async def test_one_request_looks_at_no_more_than_20_000_documents_and_the_next_goes_on(client):
     page = await search(client, name="nobody")
-    assert (page["users"], page["next"], page["examined"]) == ([], 20_095, 20_000)
+    assert (page["users"], page["next"], page["examined"]) == ([], 20_093, 20_000)
     page = await search(client, name="nobody", after=page["next"])
-    assert (page["next"], page["examined"]) == (40_095, 20_000)
+    assert (page["next"], page["examined"]) == (40_093, 20_000)
     page = await search(client, name="nobody", after=page["next"])
-    assert (page["next"], page["examined"]) == (None, 5_006)
+    assert (page["next"], page["examined"]) == (None, 5_008)
 
 
 async def test_within_a_run_only_its_own_users_are_looked_at(client):
@@ -135,6 +185,7 @@ async def test_within_a_run_only_its_own_users_are_looked_at(client):
         ("after", "-1"),
         ("name", "x" * 101),
         ("status", "DONE"),
+        ("order", "best"),
         ("email", "\0"),
     ],
 )

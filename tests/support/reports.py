@@ -1,11 +1,15 @@
 """Reports for the tests: a real one, and others made of its measurements."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from places import DATA
+from tandem_lab.bench.mix import Mix, Observed
 from tandem_lab.bench.results import Measurement, OwnWrites, PeerFacts, Report
+from tandem_lab.bench.slo import Bound, LimitsReport, Step, Subject
+from tandem_lab.bench.soak import UNITS, Growth, SoakPlan, SoakReport, Window
 from tandem_lab.histogram import Percentiles
 from tandem_lab.proof.peers import PeerCounts, PeersVerdict, PeerVerdict
 from tandem_lab.proof.verdict import FaultReport
@@ -171,3 +175,28 @@ def everything() -> Report:
         ],
         own_writes=[OwnWrites("update", 500, 0.25, 0.0, Percentiles(1.0, 2.0, 3.0, 4.0, 5.0), 0)],
     )
+
+
+def under_limits() -> LimitsReport:
+    """Two systems, each at three rates, the last of which is too much."""
+    bounds = (Bound("lag_p99", 50, "lag_p99 < 50 ms"),)
+    steps = []
+    for rate, p99 in ((1000.0, 9.0), (2000.0, 20.0), (3000.0, 90.0)):
+        lag = {"lag": Percentiles(p99 / 3, p99 / 2, p99, p99, p99)}
+        seen = Observed(rate=rate, seconds=5, ms=lag, per_second={}, errors=0, late_seconds=0)
+        steps.append(Step(seen, ["lag_p99 is 90 ms"] if p99 > 50 else []))
+    subjects = [Subject(name, 4000, steps, f"{name} holds it at 2,000.", 2000) for name in ("tandem", "dual")]
+    return LimitsReport(bounds=bounds, mix=Mix(), subjects=subjects, **BEGUN)
+
+
+def soaked() -> SoakReport:
+    """An hour in which memory grows."""
+    windows = [
+        Window(minute / 60, {group: {"instances": 10.0 + minute} for group in UNITS}) for minute in range(60)
+    ]
+    growth = [Growth("memory of instances", "MiB", 60, 59, 61)]
+    plan = SoakPlan(3600, 1000)
+    return SoakReport(plan=plan, windows=windows, growth=growth, answer="Memory grows.", **BEGUN)
+
+
+BEGUN: dict[str, Any] = {"begun_at": "2026-01-02", "command": ["tandem"], "environment": {}, "delays": {}}

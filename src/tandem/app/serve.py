@@ -19,6 +19,7 @@ from tandem.app import observed, reading
 from tandem.app.authentication import authenticator_of
 from tandem.app.bootstrap import Adapt, Instance, as_they_are, run_instance
 from tandem.app.cells import Store
+from tandem.app.examples import WORDS
 from tandem.app.keys import keys_of_aggregates, keys_of_users
 from tandem.app.problems import TRANSLATE
 from tandem.app.stop import StopRequest
@@ -33,7 +34,7 @@ from tandem.http.openapi import openapi_route
 from tandem.http.routes import Route
 from tandem.http.security_headers import content_security_policy
 from tandem.http.serving import serve
-from tandem.http.static import static_routes
+from tandem.http.static import file_response, static_routes
 from tandem.http.swagger import swagger_routes
 from tandem.observability.health import FlowCheck, HealthController
 from tandem.observability.metrics import Measured, MetricsController
@@ -92,6 +93,7 @@ def application(instance: Instance, authenticator: Authenticator) -> Application
             title="Tandem",
             version=metadata.version("tandem-cqrs"),
             description=DESCRIPTION,
+            words=WORDS,
             locked=isinstance(authenticator, TokenAuthenticator),
         )
     )
@@ -102,6 +104,7 @@ def application(instance: Instance, authenticator: Authenticator) -> Application
         translate=TRANSLATE,
         authenticator=authenticator,
         counters=counters,
+        lost=file_response(client_folder() / "not-found.html", policy, 404),
     )
 
 

@@ -29,6 +29,10 @@ DESCRIPTION = (
     "at most). With `Accept: text/event-stream` the feed comes as server-sent events without end: each `id` "
     "is a cursor, each `data` an event. When a stream ends, open another with `Last-Event-ID`."
 )
+WATCH = (
+    "\n\nThat stream never ends. Watch it in a terminal: `curl -N -H 'Accept: text/event-stream' "
+    "'http://127.0.0.1:8080/api/v1/events?after=now'`."
+)
 
 Names = Annotated[str, Meta(max_length=500)]
 
@@ -81,7 +85,7 @@ class FeedController:
                 scope=Scope.FEED,
                 tag="feed",
                 media_type=LINES,
-                description=DESCRIPTION,
+                description=DESCRIPTION + WATCH,
                 cancel_on_disconnect=True,
             )
         ]

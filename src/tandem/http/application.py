@@ -15,8 +15,8 @@ from tandem.http.counters import HttpCounters, RouteCounters
 from tandem.http.decoding import RequestDecoder
 from tandem.http.problems import ProblemError
 from tandem.http.racing import unless
-from tandem.http.requests import RawHeaders, RawRequest, Response, StreamResponse
-from tandem.http.routes import Route, Router
+from tandem.http.requests import READING, RawHeaders, RawRequest, Response, StreamResponse
+from tandem.http.routes import NoSuchPathError, Route, Router
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +47,7 @@ class Application:
         translate: an exception (and its subclasses) to the problem that the client gets.
         authenticator: decides which requests are let in; None lets all in.
         counters: where answers are counted.
+        lost: what people get who follow a wrong address; programs get a problem.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Application:
         translate: Mapping[type[Exception], Callable[[Any], ProblemError]] | None = None,
         authenticator: Authenticator | None = None,
         counters: HttpCounters | None = None,
+        lost: Response | None = None,
     ) -> None:
         self.counters = counters or HttpCounters()
         self._router = Router(
@@ -63,6 +65,7 @@ class Application:
         )
         self._translate = dict(translate or {})
         self._authenticator = authenticator
+        self._lost = lost
 
     async def answer(self, request: RawRequest) -> Response | StreamResponse:
         """The answer, whatever happens."""
@@ -76,6 +79,8 @@ class Application:
                 answer = msgspec.structs.replace(answer, first=await anext(answer.chunks, b""))
         except asyncio.CancelledError:
             answer = ProblemError(503, "This instance was stopped while it worked on the request.").response()
+        except NoSuchPathError as error:
+            answer = self._lost if self._lost and _is_for_people(request) else error.response()
         except Exception as error:
             answer = self._problem(error, request).response()
         seconds = time.perf_counter() - request.since
@@ -118,6 +123,12 @@ class Application:
         said = (request.method, _path_of(request))
         logger.error("%s %s failed", *said, exc_info=error, extra=_correlation(request))
         return ProblemError(500, "The server failed to answer. Its log says why.")
+
+
+def _is_for_people(request: RawRequest) -> bool:
+    """Whether somebody has this address in a browser, and does not look for data."""
+    wanted = request.headers.get("accept", "")
+    return request.method in READING and "text/html" in wanted and not request.path.startswith(b"/api/")
 
 
 def _path_of(request: RawRequest) -> str:

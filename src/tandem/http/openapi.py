@@ -1,11 +1,12 @@
 """The OpenAPI 3.1 document, made of the same routes and types that serve and validate."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
 
+from tandem.http.examples import add_examples
 from tandem.http.problems import PROBLEM_JSON, Problem
 from tandem.http.requests import EVENT_STREAM, JSON, Request, Response
 from tandem.http.routes import Route
@@ -18,19 +19,32 @@ _WITH_BODY = (400, 408, 413, 415)
 _SCOPES = "A JSON Web Token whose claim `scope` names scopes: `command`, `query`, `feed`, `operator`."
 
 
-def openapi_route(
-    routes: Iterable[Route], *, title: str, version: str, description: str = "", locked: bool = False
+def openapi_route(  # noqa: PLR0913
+    routes: Iterable[Route],
+    *,
+    title: str,
+    version: str,
+    description: str = "",
+    locked: bool = False,
+    words: Mapping[str, Any] | None = None,
 ) -> Route:
-    """`GET /api-json`: the document of `routes` and of itself; `locked` if they require access tokens."""
+    """`GET /api-json`: the document of `routes` and of itself.
+
+    `locked` if they require access tokens; `words` are what examples are made of (`http.examples`).
+    """
 
     async def answer(_: Request[Any, Any, Any]) -> Response:
         return Response(200, document)
 
     answers = {200: dict[str, Any]}
-    route = Route("GET", "/api-json", answer, "This document", responses=answers, tag="operation", scope=None)
+    route = Route(
+        "GET", "/api-json", answer, "This document", responses=answers, tag="documentation", scope=None
+    )
     whole = openapi_document([*routes, route], title=title, version=version, description=description)
     if locked:
         _lock(whole, [*routes, route])
+    if words:
+        add_examples(whole, words)
     document = msgspec.json.encode(whole)
     return route
 
@@ -118,7 +132,9 @@ def _parameter(name: str, place: str, schema: Json, *, required: bool) -> Json:
     if "description" in schema:
         parameter["description"] = schema.pop("description")
     if "examples" in schema:
-        parameter["example"] = schema.pop("examples")[0]
+        # Swagger UI sends every example, and one of what may be left out would change the answer.
+        such = schema.pop("examples")[0]
+        parameter["description"] = f"{parameter.get('description', '')} Such as `{such}`.".strip()
     return parameter
 
 
@@ -143,11 +159,20 @@ def _operation(route: Route, schemas: _Schemas) -> Json:
         "operationId": _operation_id(route),
         "responses": _responses(route, schemas, has_arguments=bool(parameters)),
         "tags": [route.tag] if route.tag else None,
-        "description": route.description,
+        "description": _description(route),
         "parameters": parameters,
         "requestBody": body,
     }
     return {name: value for name, value in operation.items() if value}
+
+
+def _description(route: Route) -> str:
+    if route.media_type != EVENT_STREAM:
+        return route.description
+    return (
+        f"{route.description}\n\nThis answer never ends, so Execute would wait for ever here. Watch it in a "
+        f"terminal: `curl -N 'http://127.0.0.1:8080{route.path}?seed=try-it-out'`."
+    )
 
 
 def _operation_id(route: Route) -> str:

@@ -14,6 +14,13 @@ Endpoint = Callable[[Request[Any, Any, Any]], Coroutine[Any, Any, Response | Str
 T = TypeVar("T")
 
 
+class NoSuchPathError(ProblemError):
+    """404: no route has this path."""
+
+    def __init__(self) -> None:
+        super().__init__(404, "Nothing is served at this path. /api lists what is.")
+
+
 class Scope(StrEnum):
     """What a client may be allowed to do, where access tokens are required."""
 
@@ -110,7 +117,8 @@ class Router(Generic[T]):
         """What that method leads to on this path, and its path parameters, all still percent-encoded.
 
         Raises:
-            ProblemError: 404 when nothing has this path, 405 (with `Allow`) when it has other methods.
+            NoSuchPathError: nothing has this path.
+            ProblemError: 405 (with `Allow`), it has other methods.
         """
         parameters: dict[str, bytes] = {}
         resource = self._fixed.get(path) or self._fixed.get(unquote_to_bytes(path))
@@ -128,4 +136,4 @@ class Router(Generic[T]):
             parameters = resource.parameters(segments)
             if parameters is not None:
                 return resource, parameters
-        raise ProblemError(404, "Nothing is served at this path. /api lists what is.")
+        raise NoSuchPathError

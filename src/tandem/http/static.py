@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from tandem.http.requests import Request, Response
 from tandem.http.routes import Route
 from tandem.http.security_headers import security_headers
@@ -23,17 +25,20 @@ _MEDIA_TYPES = {
 }
 
 
+def file_response(path: Path, policy: str, status: int = 200) -> Response:
+    """The file as an answer, with this Content-Security-Policy."""
+    media_type = _MEDIA_TYPES.get(path.suffix, "application/octet-stream")
+    return Response(status, path.read_bytes(), media_type, (), security_headers(policy, "no-cache"))
+
+
 class StaticFile:
     """One file in memory, answered whole, or with 304 to a client that has it already."""
 
     def __init__(self, path: Path, policy: str) -> None:
-        content = path.read_bytes()
-        self._etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-        headers = (("ETag", self._etag),)
-        security = security_headers(policy, "no-cache")
-        media_type = _MEDIA_TYPES.get(path.suffix, "application/octet-stream")
-        self._whole = Response(200, content, media_type, headers, security)
-        self._unchanged = Response(304, b"", media_type, headers, security)
+        whole = file_response(path, policy)
+        self._etag = f'"{hashlib.sha256(whole.body).hexdigest()[:32]}"'
+        self._whole = replace(whole, headers=(("ETag", self._etag),))
+        self._unchanged = replace(self._whole, status=304, body=b"")
 
     async def answer(self, request: Request[Any, Any, Any]) -> Response:
         """The endpoint."""

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
+from msgspec.structs import replace
 
 from tandem.http.preconditions import ETAG, IF_NONE_MATCH, unless_known
 from tandem.http.preferences import preferred_wait, wait_applied
@@ -21,7 +22,7 @@ from tandem.user.profile import Email, Seed
 from tandem.user_query.everywhere import AllUsers
 from tandem.user_query.fields import Fields, UserDocument, encode, fields_named
 from tandem.user_query.lists import FIRST_PIECE, Listed
-from tandem.user_query.search import Conditions, Search
+from tandem.user_query.search import Conditions, Search, Total
 
 TAG = "query side (MongoDB)"
 COMPLETE_THROUGH = "Complete-Through"
@@ -97,7 +98,11 @@ class EmailQuery(msgspec.Struct, frozen=True):
 
 Exact = Annotated[str, Meta(max_length=100, description="Exactly this; any when empty.")]
 Part = Annotated[
-    str, Meta(max_length=100, description="Anywhere in the text, in capitals or not; any when empty.")
+    str,
+    Meta(
+        max_length=100,
+        description="Anywhere in the text, in capitals or not, with accents or without; any when empty.",
+    ),
 ]
 
 
@@ -110,8 +115,8 @@ class SearchQuery(msgspec.Struct, frozen=True, rename="camel"):
         Meta(
             ge=0,
             le=HIGHEST_ID,
-            description="The `next` of the answer before; 0 begins. Users that arrive below it are missed: "
-            "who polls for new ones takes the list with `complete`.",
+            description="The `next` of the answer before; 0 begins. Users that arrive on the side of it that "
+            "was read are missed: who polls for new ones takes the list with `complete`.",
         ),
     ] = 0
     email: Annotated[
@@ -124,7 +129,10 @@ class SearchQuery(msgspec.Struct, frozen=True, rename="camel"):
     ] = ""
     name: Annotated[
         str,
-        Meta(max_length=100, description="Each word anywhere in the first or the last name, in any case."),
+        Meta(
+            max_length=100,
+            description="Each word anywhere in the first or the last name, in any case: `nunez` finds Núñez.",
+        ),
     ] = ""
     country: Part = ""
     seed: Exact = ""
@@ -133,6 +141,12 @@ class SearchQuery(msgspec.Struct, frozen=True, rename="camel"):
         Literal["", "CREATED", "UPDATED", "DELETED", "SYNCRONIZED"],
         Meta(description="Exactly this stage; any when empty."),
     ] = ""
+    order: Annotated[
+        Literal["oldest", "newest"], Meta(description="Which come first: the lowest ids, or the highest.")
+    ] = "oldest"
+    count: Annotated[
+        bool, Meta(description="Whether to say how many there are: among 20,000 users, `total` is exact.")
+    ] = False
     fields: FieldNames | None = None
 
 
@@ -144,6 +158,8 @@ class FoundUsers(msgspec.Struct, frozen=True):
     next: int | None
     #: How many documents it took.
     examined: int
+    #: With `count`: how many there are, of this page and all others.
+    total: Total | UnsetType = UNSET
     #: Cells that did not answer in time, and are left out; missing where all have.
     silent_cells: list[int] | UnsetType = msgspec.field(name="silentCells", default=UNSET)
 
@@ -154,6 +170,7 @@ class _Page(msgspec.Struct, frozen=True, rename="camel"):
     users: list[msgspec.Raw]
     next: int | None
     examined: int
+    total: Total | UnsetType = UNSET
     silent_cells: Sequence[int] | UnsetType = UNSET
 
 
@@ -273,10 +290,18 @@ class UserQueryController:
         conditions = Conditions(
             query.email, query.name, query.country, query.seed, query.app_id, query.status
         )
-        search = Search(conditions, query.limit, query.after, fields_named(query.fields))
+        search = Search(
+            conditions,
+            query.limit,
+            query.after,
+            fields_named(query.fields),
+            is_newest_first=query.order == "newest",
+            is_counted=query.count,
+        )
         found, silent = await self._users.search(search)
         users = [user.json for user in found.users]
-        page = _Page(users, found.next, found.examined, silent or UNSET)
+        total = replace(found.total, is_exact=found.total.is_exact and not silent) if found.total else UNSET
+        page = _Page(users, found.next, found.examined, total, silent or UNSET)
         return json_response(page, headers=silence(silent))
 
     async def find(self, request: Request[UserPath, UserQuery, None]) -> Response:

@@ -11,7 +11,15 @@ from tandem.mongodb.document import Document, id_of
 from tandem.user import StoredUser
 from tandem.user_query.fields import Fields
 from tandem.user_query.merged_lists import AllLists
-from tandem.user_query.search import LONG_ANSWER, MOST_EXAMINED, PATIENCE_SECONDS, Found, FoundUser, Search
+from tandem.user_query.search import (
+    LONG_ANSWER,
+    MOST_EXAMINED,
+    PATIENCE_SECONDS,
+    Found,
+    FoundUser,
+    Search,
+    Total,
+)
 from tandem.user_query.service import SHORTEST_READ_SECONDS, UserQueryService
 
 # A search stops by itself before.
@@ -90,7 +98,7 @@ class AllUsers:
         return max(documents, key=age)
 
     async def search(self, search: Search) -> tuple[Found, Sequence[int]]:
-        """Users that meet the conditions, ascending by id, and the cells that are left out.
+        """Users that meet the conditions, in order of their ids, and the cells that are left out.
 
         Raises:
             SilentCells: no cell answers.
@@ -108,25 +116,30 @@ class AllUsers:
         )
         heard = await cells.ask(lambda users: users.search(asked), _SEARCH_PATIENCE)
         silent = sorted({*known.silent, *heard.silent})
-        return merged(list(heard.answers.values()), search.limit), silent
+        return merged(list(heard.answers.values()), search.limit, search.is_newest_first), silent
 
 
-def merged(found: Sequence[Found], limit: int) -> Found:
+def merged(found: Sequence[Found], limit: int, is_newest_first: bool = False) -> Found:
     """What cells have found, as one answer: who goes on after `next` misses nobody, and sees nobody twice.
 
-    Each cell has stopped at another id: beyond the lowest of these, some may be missing.
+    Each cell has stopped at another id: beyond the first of these, some may be missing.
     """
     if len(found) == 1:
         return found[0]
     stops = [each.next for each in found if each.next is not None]
-    stop = min(stops, default=None)
-    known = [user for each in found for user in each.users if stop is None or user.id <= stop]
+    sign = -1 if is_newest_first else 1
+    stop = min(stops, key=lambda id_: sign * id_, default=None)
+    known = [user for each in found for user in each.users if stop is None or sign * user.id <= sign * stop]
     users: list[FoundUser] = []
     size = 0
-    for user in sorted(known, key=lambda user: user.id):
+    for user in sorted(known, key=lambda user: sign * user.id):
         if len(users) == limit or size > LONG_ANSWER:
             stop = users[-1].id
             break
         users.append(user)
         size += len(user.json)
-    return Found(users, stop, sum(each.examined for each in found))
+    totals = [each.total for each in found if each.total]
+    total = (
+        Total(sum(each.users for each in totals), all(each.is_exact for each in totals)) if totals else None
+    )
+    return Found(users, stop, sum(each.examined for each in found), total)

@@ -5,18 +5,20 @@ documents. What it has found by then is its answer, be it nothing, and `next` go
 no index of its own, for which every user written would have to pay. An answer that becomes long ends early.
 """
 
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
 import pymongo
+from msgspec.structs import replace
 
+from tandem.ids import HIGHEST_ID
 from tandem.mongodb.client import Collection, Filter, between, translated
 from tandem.mongodb.document import DELETED_AT, id_of
 from tandem.mongodb.generations import Collections
 from tandem.mongodb.indexes import BY_ID, BY_SEED, Index
 from tandem.user_query.fields import Fields, encode, projection_of
+from tandem.user_query.folding import pattern_of
 from tandem.user_query.indexes import BY_EMAIL
 
 MOST_EXAMINED = 20_000
@@ -32,7 +34,8 @@ class Conditions(msgspec.Struct, frozen=True):
     """What a user must be like; an empty text stands for anything.
 
     `seed`, `app_id` and `status` are exact. `email`, `country` and each word of `name` (in the first or the
-    last name) may stand anywhere in the text, in capitals or not. An `email` that somebody has is exact, too.
+    last name) may stand anywhere in the text, in capitals or not, with accents or without. An `email` that
+    somebody has is exact, too.
     """
 
     email: str = ""
@@ -46,8 +49,9 @@ class Conditions(msgspec.Struct, frozen=True):
 class Search(msgspec.Struct, frozen=True):
     """What to search for: at most `limit` users that meet the conditions, with ids above `after`.
 
-    `is_exact`: somebody has exactly the address that is asked for. `most_examined`: how many documents may
-    be looked at. `fields`: which of them are shown; None: all.
+    `is_newest_first`: from the highest id down, with ids below `after`; 0 begins. `is_counted`: how many
+    there are is wanted, too. `is_exact`: somebody has exactly the address that is asked for.
+    `most_examined`: how many documents may be looked at. `fields`: which of them are shown; None: all.
     """
 
     conditions: Conditions
@@ -55,6 +59,8 @@ class Search(msgspec.Struct, frozen=True):
     after: int
     fields: Fields | None = None
     is_exact: bool = False
+    is_newest_first: bool = False
+    is_counted: bool = False
     most_examined: int = MOST_EXAMINED
 
 
@@ -65,12 +71,20 @@ class FoundUser(NamedTuple):
     json: msgspec.Raw
 
 
+class Total(msgspec.Struct, frozen=True, rename="camel"):
+    """How many users meet the conditions: all of them, or at least so many."""
+
+    users: int
+    is_exact: bool
+
+
 class Found(msgspec.Struct, frozen=True):
     """The users found, the id from where to go on (None at the end), and how many documents it took."""
 
     users: Sequence[FoundUser]
     next: int | None
     examined: int
+    total: Total | None = None
 
 
 class UserSearch:
@@ -92,7 +106,7 @@ class UserSearch:
             return await self._collections.read(lambda users: _is_known(users, email))
 
     async def find(self, search: Search) -> Found:
-        """Users that meet the conditions, ascending by id.
+        """Users that meet the conditions, in order of their ids.
 
         Raises:
             Unavailable: MongoDB does not answer, or not within five seconds.
@@ -105,13 +119,28 @@ class UserSearch:
 async def _find(users: Collection, search: Search) -> Found:
     conditions, exact = search.conditions, search.is_exact
     walked, index = _walked(conditions, exact_email=exact)
+    others = _others(conditions, exact_email=exact)
     end = await _end(users, walked, index, search)
-    window = between(walked, search.after, end)
-    matching = {**window, **_others(conditions, exact_email=exact)}
-    found, last = await _collect(users, matching, index, search)
+    found, last = await _collect(users, {**_window(walked, search, end), **others}, index, search)
     stop = end if last is None else last
-    examined = await users.count_documents(between(walked, search.after, stop), hint=index)
-    return Found(found, stop, examined)
+    examined = await users.count_documents(_window(walked, search, stop), hint=index)
+    if not search.is_counted:
+        return Found(found, stop, examined)
+    whole = replace(search, after=0)
+    end = await _end(users, walked, index, whole)
+    count = await users.count_documents({**_window(walked, whole, end), **others}, hint=index)
+    return Found(found, stop, examined, Total(count, end is None))
+
+
+def _window(walked: Filter, search: Search, end: int | None = None) -> Filter:
+    """What is walked over from where the last answer ended up to the id `end`; None: to the end."""
+    if not search.is_newest_first:
+        return between(walked, search.after, end)
+    return {**walked, "_id": {"$gte": end or 1, "$lte": search.after - 1 if search.after else HIGHEST_ID}}
+
+
+def _sort(search: Search) -> Index:
+    return [("_id", pymongo.DESCENDING)] if search.is_newest_first else BY_ID
 
 
 async def _collect(
@@ -123,7 +152,7 @@ async def _collect(
     cursor = users.find(
         matching,
         projection_of([search.fields]),
-        sort=BY_ID,
+        sort=_sort(search),
         limit=search.limit,
         batch_size=min(search.limit + 1, MOST_A_BATCH),
         hint=index,
@@ -143,7 +172,7 @@ async def _is_known(users: Collection, email: str) -> bool:
 
 async def _end(users: Collection, walked: Filter, index: Index, search: Search) -> int | None:
     """The id of the last document that may be looked at; None where the rest is few enough."""
-    cursor = users.find(between(walked, search.after, None), {"_id": 1}, sort=BY_ID, hint=index)
+    cursor = users.find(_window(walked, search), {"_id": 1}, sort=_sort(search), hint=index)
     last = await cursor.skip(search.most_examined - 1).limit(1).to_list(None)
     return id_of(last[0]) if last else None
 
@@ -172,5 +201,4 @@ def _others(conditions: Conditions, *, exact_email: bool) -> Filter:
 
 
 def _containing(text: str) -> Filter:
-    # Escaped, so that what somebody types is text and no pattern.
-    return {"$regex": re.escape(text), "$options": "i"}
+    return {"$regex": pattern_of(text), "$options": "i"}

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from statistics import median
 
 from tandem_lab.bench.load_kinds import BESIDE_USERS, Kind
-from tandem_lab.report.analysis import DURABILITY, limit_of, ratios, warnings
+from tandem_lab.report.analysis import DURABILITY, Ratio, limit_of, ratios, warnings
 from tandem_lab.report.format import number, rounds
-from tandem_lab.report.markup import Content, element
+from tandem_lab.report.markup import Content, element, explained, worded
 from tandem_lab.report.metrics import component_name, cpu_by_thread, servers_cpu
 from tandem_lab.report.runs import LATENCIES, Loads, Runs
+from tandem_lab.report.tables import WHAT_IT_IS
 from tandem_lab.report.thresholds import ThresholdOutcome
 from tandem_lab.statistics import Spread
 
@@ -55,7 +56,7 @@ def big_numbers(loads: Loads) -> list[Content]:
     # Of several numbers of instances, the largest has its cards.
     most = max((each.key.instances for each in loads.closed), default=0)
     cards += [
-        _card(number(found.median), "", ratio.id.name, _range(found))
+        _card(number(found.median), "", _explained(ratio), _range(found))
         for ratio in ratios(loads)
         if ratio.id.instances in {0, most}
         for found in [ratio.spread]
@@ -153,13 +154,21 @@ def _at_half(half: Runs | None) -> Content:
     if answers:
         said.append(f"clients had their answer after {answers[0]} ms (p50) and {answers[1]} ms (p99)")
     rate = f"At {half.key.percent}% of that, {number(half.rate.median)} users a second"
+    if half.behind:
+        said.append(f"it {half.behind}")
     return element("p", rate, ", ", "; ".join(said), ".")
 
 
-def _card(value: str, unit: str, what: str, beside: str) -> Content:
+def _explained(ratio: Ratio) -> Content:
+    """Its name, and what the service is compared with."""
+    what = WHAT_IT_IS.get(ratio.id.to)
+    return explained(ratio.id.name, f"{ratio.id.to}: {what}") if what else ratio.id.name
+
+
+def _card(value: str, unit: str, what: Content, beside: str) -> Content:
     return element(
         "div",
-        element("dt", what),
+        element("dt", worded(what)),
         element("dd", element("b", value), f" {unit}"),
         element("dd", beside, class_="quiet"),
     )

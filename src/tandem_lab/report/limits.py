@@ -1,15 +1,15 @@
 """The pages of rates that hold limits, and of a soak."""
 
 from collections.abc import Iterator, Sequence
-from importlib.resources import files
 from typing import Any
-from xml.etree.ElementTree import tostring
+from xml.etree.ElementTree import Element
 
 from tandem_lab.bench.slo import LimitsReport, Subject
 from tandem_lab.bench.soak import UNITS, SoakReport, verdict
 from tandem_lab.report.chart import Line, linear, logarithmic
 from tandem_lab.report.format import number
-from tandem_lab.report.markup import Content, element, table
+from tandem_lab.report.markup import element, section, table
+from tandem_lab.report.page import page_with
 from tandem_lab.report.plots import plotted
 
 MOST_LINES = 4
@@ -21,7 +21,7 @@ def limits_page(report: LimitsReport) -> str:
         "Rates under limits",
         report,
         [each.answer for each in report.subjects],
-        [content for subject in report.subjects for content in _subject(report, subject)],
+        [_subject(report, subject) for subject in report.subjects],
     )
 
 
@@ -29,8 +29,9 @@ def soak_page(report: SoakReport) -> str:
     """What grows, then each figure over time."""
     rows = [(each.what, number(each.per_hour), verdict(each)) for each in report.growth]
     growth = table("How each figure changes", ("figure", "per hour", "in words"), rows)
-    plots = [content for group, unit in UNITS.items() for content in _over_time(report, group, unit)]
-    return _page("A long load", report, [report.answer], [growth, *plots])
+    groups = {group: list(_over_time(report, group, unit)) for group, unit in UNITS.items()}
+    plots = [section(group, group.capitalize(), *found) for group, found in groups.items() if found]
+    return _page("A long load", report, [report.answer], [section("growth", "What grows", growth), *plots])
 
 
 def slo_header(subject: Subject) -> list[str]:
@@ -57,7 +58,7 @@ def _timed(subject: Subject) -> list[str]:
     return list(dict.fromkeys(name for step in subject.steps for name in step.observed.ms))
 
 
-def _subject(report: LimitsReport, subject: Subject) -> Iterator[Content]:
+def _subject(report: LimitsReport, subject: Subject) -> Element:
     bounds = [each for each in report.bounds if each.name != "errors"]
     lines = []
     for n, bound in enumerate(bounds[:MOST_LINES], 1):
@@ -65,18 +66,19 @@ def _subject(report: LimitsReport, subject: Subject) -> Iterator[Content]:
         points = sorted((rate, ms) for rate, ms in found if ms)
         lines.append(Line(bound.text, f"series-{n}", points, dots=True, stroke=False))
     values = [ms for line in lines for _, ms in line.points]
-    yield element("h2", subject.name)
+    plot = None
     if values:
         rates = [step.observed.rate for step in subject.steps]
         x, y = (
             ("due per second", linear(max(rates))),
             ("ms, logarithmic", logarithmic(min(values), max(values))),
         )
-        yield plotted(f"{subject.name}: every step", x, y, lines, subject.rate)
-    yield table(f"{subject.name}: every step, times in ms", slo_header(subject), slo_rows(subject))
+        plot = plotted(f"{subject.name}: every step", x, y, lines, subject.rate)
+    steps = table(f"{subject.name}: every step, times in ms", slo_header(subject), slo_rows(subject))
+    return section(subject.name, subject.name, plot, steps)
 
 
-def _over_time(report: SoakReport, group: str, unit: str) -> Iterator[Content]:
+def _over_time(report: SoakReport, group: str, unit: str) -> Iterator[Element]:
     names = list(dict.fromkeys(name for each in report.windows for name in each.figures[group]))
     for some in (names[at : at + MOST_LINES] for at in range(0, len(names), MOST_LINES)):
         lines = [
@@ -90,30 +92,9 @@ def _over_time(report: SoakReport, group: str, unit: str) -> Iterator[Content]:
         yield plotted(group, x, (f"{group}, {unit}".rstrip(", "), linear(most)), lines)
 
 
-def _page(title: str, report: Any, answers: Sequence[str], contents: Sequence[Content]) -> str:
+def _page(title: str, report: Any, answers: Sequence[str], sections: Sequence[Element]) -> str:
     machine = report.environment.get("machine", {})
     where = f"{machine.get('processor', 'unknown processor')}, {machine.get('cores', '?')} cores"
     delays = ", ".join(f"{name} answers {1000 * by:g} ms later" for name, by in report.delays.items())
-    html = element(
-        "html",
-        element(
-            "head",
-            element("meta", charset="utf-8"),
-            element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-            element("title", title),
-            element("style", files("tandem_lab.report").joinpath("page.css").read_text()),
-        ),
-        element(
-            "body",
-            element(
-                "header", element("h1", title), element("p", f"Begun {report.begun_at} on {where}. {delays}")
-            ),
-            element(
-                "main",
-                element("section", *(element("p", each, class_="lead") for each in answers if each)),
-                element("section", *contents),
-            ),
-        ),
-        lang="en",
-    )
-    return "<!DOCTYPE html>\n" + tostring(html, encoding="unicode", method="html")
+    answer = section("answer", "The answer", *(element("p", each, class_="lead") for each in answers if each))
+    return page_with(title, f"Begun {report.begun_at} on {where}. {delays}".strip(), [answer, *sections])

@@ -7,12 +7,13 @@ from xml.etree.ElementTree import Element
 #: What an element may contain. None and empty text are left out.
 Content = Element | str | None
 LONGEST_NUMBER = 30  # characters, with a spread beside it
-#: Words of the heads of columns that are explained where they stand.
+#: Words in heads of columns and beside numbers that are explained where they stand.
 WORDS = {
     "p50": "half of all took no longer",
     "p90": "90 of 100 took no longer",
     "p99": "99 of 100 took no longer",
     "p99.9": "999 of 1,000 took no longer",
+    "saturation": "the most users a second that go all the way",
     "lag": "how much later the second store has a user than the first",
     "speed-up": "how many times as much as one carries",
     "efficiency": "the speed-up for each: 100% if each were as good as the first",
@@ -45,7 +46,8 @@ def explained(name: str, what: str) -> Element:
     return element("abbr", name, title=what)
 
 
-def _head(name: Content) -> Content:
+def worded(name: Content) -> Content:
+    """The name, explained where it has a word that needs it."""
     words = re.findall(r"[\w.-]*\w", name) if isinstance(name, str) else []
     what = "; ".join(f"{word}: {WORDS[word]}" for word in words if word in WORDS)
     return explained(name, what) if isinstance(name, str) and what else name
@@ -69,7 +71,7 @@ def table(caption: str, header: Sequence[Content], rows: Iterable[Sequence[Conte
     """
     cells = [list(row) for row in rows]
     styles = ["sentences" if any(map(_is_sentence, column)) else None for column in zip(*cells, strict=True)]
-    head = element("tr", *(element("th", _head(name), scope="col") for name in header))
+    head = element("tr", *(element("th", worded(name), scope="col") for name in header))
     body = [
         element(
             "tr",
@@ -80,6 +82,11 @@ def table(caption: str, header: Sequence[Content], rows: Iterable[Sequence[Conte
     ]
     made = element("table", element("caption", caption), element("thead", head), element("tbody", *body))
     return element("div", made, class_="scroll", tabindex="0", role="region", aria_label=caption)
+
+
+def section(name: str, title: str, *contents: Content) -> Element:
+    """A part of a page with its title; `name` is where links lead to."""
+    return element("section", element("h2", title), *contents, id=re.sub(r"[^\w-]+", "-", name))
 
 
 def details(summary: str, *contents: Content) -> Element:

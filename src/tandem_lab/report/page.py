@@ -46,13 +46,33 @@ def page_of(
     report: Report, thresholds: Sequence[ThresholdOutcome] = (), proof: PeersVerdict | None = None
 ) -> str:
     """The page's HTML."""
-    here = files("tandem_lab.report")
-    html, style, script = (here.joinpath(f"page.{kind}").read_text() for kind in ("html", "css", "js"))
-    page = fromstring(html)  # noqa: S314 - our own file
-    _fill(page, _contents(report, thresholds, proof) | {"style": [style], "script": [script]}, report.kind)
+    page = fromstring(_file("html"))  # noqa: S314 - our own file
+    return _finished(page, _contents(report, thresholds, proof), report.kind)
+
+
+def page_with(title: str, said: str, sections: Sequence[Element]) -> str:
+    """The HTML of a page with other contents: its first section, a list of contents, and all others."""
+    page = fromstring(_file("html"))  # noqa: S314 - our own file
+    head, body = page
+    for each in head.findall("title"):
+        head.remove(each)
+    head.append(element("title", title))
+    header, main, _ = body
+    header[:] = [element("h1", title), element("p", said)]
+    main[:] = [sections[0], element("nav", aria_label="Contents"), *sections[1:]]
+    return _finished(page, {})
+
+
+def _finished(page: Element, contents: Slots, kind: str = "") -> str:
+    style, script = _file("css"), _file("js")
+    _fill(page, {**contents, "style": [style], "script": [script]}, kind)
     _guard(page, style, script)
     _list_sections(page)
     return "<!DOCTYPE html>\n" + tostring(page, encoding="unicode", method="html")
+
+
+def _file(kind: str) -> str:
+    return files("tandem_lab.report").joinpath(f"page.{kind}").read_text()
 
 
 def _contents(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from math import floor, log10
+from xml.etree.ElementTree import Element
 
 import msgspec
 
@@ -33,7 +34,7 @@ MOST_LINES = 4
 Axis = tuple[str, Scale]
 
 
-def plotted(title: str, x: Axis, y: Axis, lines: Sequence[Line], limit: float | None = None) -> Content:
+def plotted(title: str, x: Axis, y: Axis, lines: Sequence[Line], limit: float | None = None) -> Element:
     """A chart with the names of its axes and its legend."""
     return element(
         "figure",
@@ -50,7 +51,7 @@ def throughput(loads: Loads) -> list[Content]:
     if loads.saturated is None or not series:
         return []
     key = loads.saturated.key
-    lines = [Line(stage, stage, rates(series, stage)) for stage in STAGES]
+    lines = [Line(name, stage, rates(series, stage)) for stage, name in STAGES.items()]
     x = ("seconds since the load began", linear(series[-1].seconds))
     y = ("users per second", linear(max(rate for line in lines for _, rate in line.points)))
     rows = []
@@ -63,7 +64,10 @@ def throughput(loads: Loads) -> list[Content]:
         element(
             "div",
             table(f"Users per second between samples: {key}", ("stage", "median", "min", "max"), rows),
-            details("Every sample", table("Users that had reached each stage", ("seconds", *STAGES), counts)),
+            details(
+                "Every sample",
+                table("Users that had reached each stage", ("seconds", *STAGES.values()), counts),
+            ),
         ),
     ]
 
@@ -184,11 +188,14 @@ def contention(loads: Loads) -> list[Content]:
 
 def _open_table(opened: Sequence[Runs]) -> Content:
     header = ("load", "due/s", "done/s", "answer p50, ms", "answer p99, ms", "lag p50, ms", "lag p99, ms")
-    rows = []
+    rows: list[Sequence[Content]] = []
     for each in opened:
         found = [each.latency(of, field) for of in LATENCIES.values() for field in ("p50", "p99")]
         latencies = [spread(one) if one else "" for one in found]
-        rows.append((str(each.key), number(each.typical.rate_due or 0), number(each.rate.median), *latencies))
+        done = element(
+            "span", number(each.rate.median), element("small", "fell behind") if each.behind else None
+        )
+        rows.append((str(each.key), number(each.typical.rate_due or 0), done, *latencies))
     return table("Open loads", header, rows)
 
 

@@ -8,12 +8,14 @@ import msgspec
 from tandem_lab.bench.load_kinds import BESIDE_USERS, CHANGES, CONTENDED, CREATES, FLAT_OUT, OF_SERVICE, Kind
 from tandem_lab.bench.results import Measurement, Report, highest_rate, is_read, rate_of
 from tandem_lab.histogram import LatencyHistogram
+from tandem_lab.report.format import number
 from tandem_lab.report.metrics import Metric, metrics_of
 from tandem_lab.statistics import Spread, jain_index, median_with_spread
 
 #: An open load at this share of the saturation, in percent, counts as half of it.
 HALF = range(40, 61)
-
+#: An open load that does less than this share of what is due has fallen behind.
+KEPT_UP = 0.95
 
 #: What takes time, by its names in a measurement; and these by its names for people.
 Latency = Literal["post_ms", "lag_ms"]
@@ -84,6 +86,14 @@ class Runs(msgspec.Struct, frozen=True):
     def rate(self) -> Spread:
         """Users or changes that went all the way, or reads, per second."""
         return self.spread(rate_of)
+
+    @property
+    def behind(self) -> str:
+        """In words, that it did not do what was due; empty where it did."""
+        due, done = self.typical.rate_due, self.rate.median
+        if not due or done >= KEPT_UP * due:
+            return ""
+        return f"fell behind: {number(done)} of {number(due)} due a second, so its times grow with its length"
 
     @property
     def typical(self) -> Measurement:

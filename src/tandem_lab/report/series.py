@@ -7,7 +7,13 @@ from itertools import pairwise
 from tandem_lab.bench.results import Sample
 from tandem_lab.report.chart import Point
 
-STAGES = ("accepted", "stored", "projected", "synchronized")
+#: The stages of a run by their names in the data, and by those on Tandem's own page.
+STAGES = {
+    "accepted": "Accepted",
+    "stored": "PostgreSQL",
+    "projected": "MongoDB",
+    "synchronized": "SYNCRONIZED",
+}
 
 
 def rates(series: Sequence[Sample], stage: str) -> list[Point]:

@@ -140,7 +140,7 @@ def _side_by_side(
     for each in shown:
         kind, rate, answers = each.key.kind, each.rate, each.typical.post_ms
         owner = f"Tandem: {each.key}" if each.of_service else str(each.key)
-        part = Part("", "synchronized" if each.of_service else "other", rate.median)
+        part = Part("", "measured" if each.of_service else "other", rate.median)
         rows.append(Bar(owner, [part], number(rate.median)))
         cells.append(
             (
@@ -149,7 +149,7 @@ def _side_by_side(
                 spread(beside[kind].spread) if kind in beside and best[kind] is each else "",
                 f"{number(answers.p50)} / {number(answers.p99)}" if answers else "",
                 number(each.spread(servers_cpu).median) if servers_cpu(each.typical) else "",
-                WHAT_IT_IS.get(kind, "Tandem, over HTTP"),
+                "; ".join(filter(None, (WHAT_IT_IS.get(kind, "Tandem, over HTTP"), each.behind))),
             )
         )
     facts = ("answer p50 / p99, ms", "CPU of the servers, µs each", "what it is")
@@ -166,6 +166,7 @@ def _load_table(runs: Runs) -> Content:
         rows.append((metric.name, metric.unit, *map(number, (found.median, found.min, found.max))))
     name, repeats = str(runs.key), len(runs.measurements)
     title = f"{name}: {number(runs.rate.median)}/s" + ("" if repeats == 1 else f", {repeats} rounds")
+    title += f"; {runs.behind}" if runs.behind else ""
     return details(title, table(name, ("what", "unit", "median", "min", "max"), rows))
 
 

@@ -3,7 +3,8 @@
 import pytest
 from openapi_spec_validator import validate
 
-from tandem.http.openapi import openapi_route
+from tandem.http.examples import add_examples
+from tandem.http.openapi import openapi_document, openapi_route
 from tandem.http.routes import Route
 from web_example import ROUTES
 
@@ -53,6 +54,21 @@ def test_bodies_are_described_by_the_types_that_validate_them(document):
     thing = document["components"]["schemas"]["Thing"]
     assert thing["required"] == ["name"]
     assert thing["properties"]["name"] == {"type": "string", "minLength": 1, "maxLength": 5}
+
+
+def test_examples_are_made_of_what_properties_are_called():
+    words = {"name": "ada", "seed": "abc", "Place.postcode": 7, "counts": {"a": 1}}
+    document = openapi_document(ROUTES, title="Things", version="1")
+    add_examples(document, words)
+    validate(document)
+    operation = document["paths"]["/things"]["post"]
+    assert [each.get("example") for each in operation["parameters"]] == ["abc", None]
+    thing = {"name": "ada", "place": {"postcode": 7, "tags": [1]}, "code": "abc", "counts": {"a": 1}}
+    assert operation["requestBody"]["content"]["application/json"]["example"] == thing
+    problem = operation["responses"]["503"]["content"]["application/problem+json"]["example"]
+    assert (problem["status"], problem["title"]) == (503, "Service Unavailable")
+    answers = document["paths"]["/things"]["get"]["responses"]["200"]["content"]
+    assert answers["application/json"]["example"] == [thing]
 
 
 def test_every_answer_is_described_with_its_headers(document):

@@ -10,12 +10,14 @@ from tandem.http.openapi import openapi_route
 from tandem.http.swagger import swagger_routes
 from web_example import ROUTES
 
+WORDS = {"name": "ada", "seed": "abc", "postcode": 7}
+
 FILES = Path(swagger.__file__).with_name("swagger_ui")
 
 
 @pytest.fixture
 async def client(serving):
-    document = openapi_route(ROUTES, title="Things", version="1")
+    document = openapi_route(ROUTES, title="Things", version="1", words=WORDS)
     async with serving([*ROUTES, document, *swagger_routes()]) as client:
         yield client
 
@@ -30,9 +32,13 @@ async def test_the_interface_can_be_read_and_tried_with_the_network_cut(client, 
     await page.goto(f"{own}/api")
     await page.get_by_text("Make a thing").click()
     await page.get_by_role("button", name="Execute").wait_for()
-    await page.get_by_role("row", name="seed").get_by_role("textbox").fill("abc")
     await page.get_by_role("button", name="Execute").click()
     await page.locator(".live-responses-table").get_by_text("Location").wait_for()
+    assert '"postcode": 7' in await page.locator(".live-responses-table").inner_text()
+    assert await page.locator(".models.is-open").count() == 0
+    await page.emulate_media(color_scheme="dark")
+    await page.locator("html.dark-mode").wait_for()
+    assert await page.get_by_text("page", exact=False).first.get_attribute("href") == "/"
     await page.close()
     assert foreign == []
     assert complaints == []

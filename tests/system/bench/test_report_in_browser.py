@@ -5,15 +5,17 @@ from contextlib import asynccontextmanager
 import pytest
 from axe_playwright_python.async_playwright import Axe
 
-from reports import everything, proved, sample, side_by_side
+from reports import everything, proved, sample, side_by_side, soaked, under_limits
 from tandem_lab.proof.peers import PeerCounts
-from tandem_lab.report.page import write_report
+from tandem_lab.report.limits import limits_page, soak_page
+from tandem_lab.report.page import write_page, write_report
 from tandem_lab.report.thresholds import ThresholdOutcome
 from visit import WCAG_22_AA
 
 PROOF = proved(tandem=PeerCounts(500), dual=PeerCounts(500, lost=7), outbox=PeerCounts(500, doubled=1))
 REPORTS = {"everything": everything, "sample": sample, "peers": side_by_side}
-PICTURES = {"everything": 6, "peers": 1}
+PAGES = {"limits": lambda: limits_page(under_limits()), "soak": lambda: soak_page(soaked())}
+PICTURES = {"everything": 6, "peers": 1, "limits": 2, "soak": 5}
 
 
 @pytest.fixture
@@ -24,7 +26,10 @@ def opened(browser, tmp_path):
     async def open_report(name, **window):
         path = tmp_path / "report.html"
         outcome = ThresholdOutcome("at least 9,000 users/s", "5,628", met=False)
-        write_report(REPORTS[name](), path, [outcome], PROOF)
+        if name in PAGES:
+            write_page(PAGES[name](), path)
+        else:
+            write_report(REPORTS[name](), path, [outcome], PROOF)
         page = await browser.new_page(**{"viewport": {"width": 1280, "height": 900}, **window})
         complaints, requests = [], []
         page.on("console", lambda message: complaints.append(message.text))
@@ -72,6 +77,18 @@ async def test_values_are_shown_where_one_points_by_keyboard_and_by_touch(opened
         assert "ms until the answer" in await tip.inner_text()
         await page.locator("#side-by-side abbr").first.tap()
         assert await tip.inner_text() == "in both stores, over 200 connections"
+
+
+@pytest.mark.parametrize("name", PAGES)
+async def test_every_page_of_the_lab_lists_its_contents_and_shows_values(opened, name):
+    async with opened(name) as page:
+        links = await page.locator("nav a").evaluate_all("all => all.map(each => each.hash)")
+        assert links == [
+            f"#{each}" for each in await page.locator("section").evaluate_all("a => a.map(b => b.id)")
+        ]
+        await page.locator(".chart").first.focus()
+        await page.keyboard.press("ArrowRight")
+        assert ":" in await page.locator(".tip").inner_text()
 
 
 async def test_a_course_is_zoomed_by_dragging_and_by_keyboard(opened):

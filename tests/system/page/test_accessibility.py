@@ -37,6 +37,18 @@ async def test_axe_finds_no_violation_on_any_view_light_or_dark(finished_run: Vi
         assert await visit.violations() == []
 
 
+async def test_a_wrong_address_gives_a_page_that_leads_back(visit: Visit):
+    answer = await visit.page.goto(f"{visit.url}view/users")
+    assert answer
+    assert answer.status == 404
+    assert await visit.violations() == []
+    for width in (320, 768, 1600):
+        await visit.page.set_viewport_size({"width": width, "height": 800})
+        assert await visit.page.evaluate("document.documentElement.scrollWidth") == width
+    await visit.page.click("text=Go to the live view")
+    await expect(visit.page.locator("#live-title")).to_be_visible()
+
+
 async def test_axe_finds_no_violation_in_what_goes_wrong(visit: Visit):
     await visit.fill(count=0)
     await visit.choose("randomuser.me")

@@ -41,6 +41,13 @@ async def test_users_are_found_by_any_condition_and_the_address_carries_the_sear
     assert await visit.page.input_value("#search-email") == "user.1@"
 
 
+async def test_a_name_is_found_without_its_accents(visit: Visit, stack: Stack):
+    await stack.create("accents", user(1, name={"first": "José", "last": "Núñez"}), user(2))
+    await visit.open(view="users", seed="accents", name="nunez")
+    assert await found(visit) == ["user.1@example.com"]
+    assert await visit.text("search-state") == "1 of 1 user, newest first."
+
+
 async def test_pages_of_users_follow_each_other_and_go_back(visit: Visit, stack: Stack):
     await stack.create("pages", *(user(number) for number in range(30)))
     await visit.open(view="users", seed="pages")
@@ -48,7 +55,8 @@ async def test_pages_of_users_follow_each_other_and_go_back(visit: Visit, stack:
     await visit.page.click("#next-page")
     await visit.page.wait_for_url(re.compile("after="))
     await expect(visit.page.locator("#found-rows tr")).to_have_count(5)
-    assert [*first, *await found(visit)] == [f"user.{number}@example.com" for number in range(30)]
+    assert [*first, *await found(visit)] == [f"user.{number}@example.com" for number in reversed(range(30))]
+    assert await visit.text("search-state") == "5 of 30 users, newest first."
 
     await visit.page.go_back()
     await expect(visit.page.locator("#found-rows tr")).to_have_count(25)
@@ -62,10 +70,15 @@ async def test_a_search_without_a_find_says_so(visit: Visit):
 
 
 @pytest.mark.parametrize(
-    ("users", "said"), [([{"_id": 7, "email": "ada@example.com"}], "1 user. "), ([], "No user matches.*")]
+    ("users", "said"),
+    [
+        ([{"_id": 7, "email": "ada@example.com"}], "1 of at least 3 users, newest first. "),
+        ([], "No user matches.*"),
+    ],
 )
 async def test_a_search_says_which_cells_do_not_answer(visit: Visit, users, said):
     answer = {"users": users, "next": None, "examined": len(users), "silentCells": [3]}
+    answer["total"] = {"users": 3, "isExact": False}
     await visit.page.route("**/api/v1/user-query/search*", lambda route: route.fulfill(json=answer))
     await visit.open(view="users")
     await expect(visit.page.locator("#search-state")).to_have_text(
@@ -228,7 +241,7 @@ async def test_runs_are_listed_newest_first_and_lead_to_their_users(visit: Visit
     await expect(rows.nth(0)).to_contain_text("all")
 
     await rows.nth(0).locator("td a").click()
-    assert await found(visit) == ["user.1@example.com", "user.2@example.com"]
+    assert await found(visit) == ["user.2@example.com", "user.1@example.com"]
 
     await visit.page.go_back()
     await visit.page.click("#run-rows >> text=newer-run")

@@ -13,7 +13,7 @@ from tandem.kernel.cells import Everywhere, Part, SilentCells, Voice
 from tandem.user_query.everywhere import merged
 from tandem.user_query.lists import Listed, UserLists
 from tandem.user_query.merged_lists import AllLists
-from tandem.user_query.search import Found, FoundUser
+from tandem.user_query.search import Found, FoundUser, Total
 
 # Which users each cell has: ids are anywhere, as where a system with dense ids has become cell 0.
 CELLS = some.lists(some.sets(some.integers(1, 400), max_size=150), min_size=1, max_size=4).map(
@@ -92,29 +92,34 @@ async def test_a_list_breaks_off_where_a_cell_falls_silent():
         [piece async for piece in pieces]
 
 
-def search(ids, after, limit, most_examined):
+def search(ids, after, limit, most_examined, newest_first):
     """What a cell answers where the even ids meet the conditions."""
     window = [id_ for id_ in ids if id_ > after]
+    if newest_first:
+        window = [id_ for id_ in reversed(ids) if not after or id_ < after]
     end = window[most_examined - 1] if len(window) >= most_examined else None
     found = [id_ for id_ in window[:most_examined] if id_ % 2 == 0]
     if len(found) >= limit:
         found, end = found[:limit], found[limit - 1]
     users = [FoundUser(id_, msgspec.Raw(b"%d" % id_)) for id_ in found]
-    return Found(users, end, len([id_ for id_ in window if end is None or id_ <= end]))
+    return Found(users, end, len(window), Total(len(found), end is None))
 
 
-@given(cells=CELLS, limit=some.integers(1, 20), most_examined=some.integers(1, 40))
+@given(cells=CELLS, limit=some.integers(1, 20), most_examined=some.integers(1, 40), newest=some.booleans())
 @settings(max_examples=200, deadline=None)
-def test_a_search_that_goes_on_finds_each_user_once_and_in_order(cells, limit, most_examined):
+def test_a_search_that_goes_on_finds_each_user_once_and_in_order(cells, limit, most_examined, newest):
     seen = []
     after = 0
     while after is not None:
-        found = merged([search(ids, after, limit, most_examined) for ids in cells], limit)
+        answers = [search(ids, after, limit, most_examined, newest) for ids in cells]
+        found = merged(answers, limit, newest)
         assert len(found.users) <= limit
+        assert found.total.users == sum(answer.total.users for answer in answers)
+        assert found.total.is_exact == all(answer.next is None for answer in answers)
         seen += [user.id for user in found.users]
-        assert found.next is None or found.next > after
+        assert found.next is None or not after or (found.next < after if newest else found.next > after)
         after = found.next
-    assert seen == sorted(id_ for ids in cells for id_ in ids if id_ % 2 == 0)
+    assert seen == sorted((id_ for ids in cells for id_ in ids if id_ % 2 == 0), reverse=newest)
 
 
 def test_a_merged_answer_ends_when_it_becomes_long():

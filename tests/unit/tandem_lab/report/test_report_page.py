@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import msgspec
 import pytest
 
-from reports import baseline, beside_users, changes, closed, everything, quiet, sample, side_by_side
+from reports import baseline, beside_users, changes, closed, everything, quiet, reads, sample, side_by_side
 from tandem_lab.bench.results import GeneratorCost, OwnWrites
 from tandem_lab.histogram import Percentiles
 from tandem_lab.report.format import number
@@ -42,6 +42,19 @@ def test_a_report_needs_nothing_from_anywhere(report):
     assert re.findall(r"https?:|@import|url\(", html) == []
 
 
+def test_a_load_that_did_not_keep_up_is_said_to_have_fallen_behind_wherever_it_stands():
+    slow = msgspec.structs.replace(
+        next(each for each in sample().measurements if each.rate_due == 2814.0),
+        per_second={"accepted": 2000.0, "synchronized": 2000.0},
+    )
+    others = [each for each in sample().measurements if each.rate_due != 2814.0 or each.instances != 1]
+    reading = msgspec.structs.replace(reads("read by e-mail beside writes", 4000.0), rate_due=6000.0)
+    text = text_of(page_of(quiet(*others, slow, reading)))
+    assert "it fell behind: 2,000 of 2,814 due a second" in text[: text.index("What was measured")]
+    assert text.count("fell behind: 4,000 of 6,000 due a second") == 2
+    assert "fell behind" not in text_of(page_of(sample()))
+
+
 def test_every_number_of_every_measurement_is_on_the_page():
     report, text = sample(), text_of(page_of(sample()))
     missing = [
@@ -72,6 +85,15 @@ def test_the_best_of_a_round_is_what_a_baseline_counts_with():
     both = [*baseline("one at a time in C", [100.0]), *baseline("one at a time in C", [400.0])]
     text = text_of(page_of(quiet(*closed([1000.0]), *both)))
     assert "ratio to “one at a time in C” 2.50" in text
+
+
+def test_words_beside_the_big_numbers_are_explained_where_they_stand():
+    html = page_of(quiet(*closed([1000.0]), *baseline("frozen floor", [500.0])))
+    cards = html[html.index("<dl") : html.index("</dl>")]
+    assert re.search(
+        r'<abbr title="frozen floor: an early version[^"]*">ratio to “frozen floor”</abbr>', cards
+    )
+    assert re.search(r'<abbr title="saturation: [^"]*">at saturation</abbr>', cards)
 
 
 def test_thresholds_are_met_or_missed_in_words():
