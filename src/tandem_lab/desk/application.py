@@ -1,9 +1,10 @@
 """The desk as a program: its routes, whom it lets in, and its end."""
 
 import os
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -17,11 +18,23 @@ from tandem.http.routes import Route, Scope
 from tandem.http.serving import serve
 from tandem.observability.logs import set_up_logs
 from tandem_lab.desk import PATH
-from tandem_lab.desk.catalogue import Fault, Preset, faults_of, presets_of
+from tandem_lab.desk.catalogue import Fault, Preset, presets_of
+from tandem_lab.desk.faults_controller import FaultsController
+from tandem_lab.desk.happenings import Teller
+from tandem_lab.desk.load_controller import LIMITS, Load, LoadController
+from tandem_lab.desk.striking import Striker, Struck
+from tandem_lab.hosts import Hosts
 from tandem_lab.strikes import Parts
 
 DRAIN = timedelta(seconds=3)
 LOCAL = "127.0.0.1"
+
+
+class Controller(Protocol):
+    """What answers some routes."""
+
+    def routes(self) -> list[Route]:
+        """Its routes."""
 
 
 class Lab(msgspec.Struct, frozen=True):
@@ -29,18 +42,19 @@ class Lab(msgspec.Struct, frozen=True):
 
     faults: list[Fault]
     presets: list[Preset]
-    load: Any = None
-    struck: list[Any] = []
+    load: Load | None
+    struck: list[Struck]
+    limits: dict[str, int]
     peers: list[str] = []
     race: Any = None
-    limits: dict[str, int] = {}
 
 
 class DeskController:
     """Says what there is at the desk."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, striker: Striker, loads: LoadController) -> None:
+        self._striker = striker
+        self._loads = loads
 
     def routes(self) -> list[Route]:
         """The one route."""
@@ -48,15 +62,25 @@ class DeskController:
 
     async def show(self, _: Request[Any, Any, Any]) -> Response:
         """Faults, presets, and what is going on."""
-        faults = faults_of(self._parts)
-        return Response(200, msgspec.json.encode(Lab(faults, presets_of(faults))))
+        faults = self._striker.faults()
+        lab = Lab(faults, presets_of(faults), self._loads.load, list(self._striker.struck), LIMITS)
+        return Response(200, msgspec.json.encode(lab))
 
 
 class Guard:
     """Lets in who may operate the stack: no page of another site, and by a token where instances want one."""
 
-    def __init__(self, authenticator: Authenticator, host_names: list[str]) -> None:
-        self._authenticators = (SameSiteOnly(host_names), authenticator)
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        """As the instances have it, which run in the same environment.
+
+        Raises:
+            SettingsError: that environment asks for keys that cannot be used.
+        """
+        # Of the settings, only those of rights concern the desk.
+        settings = load_settings({**environ, "POSTGRES_URL": "none", "MONGODB_URL": "none", "HOST": LOCAL})
+        names = (name.strip() for name in settings.allowed_hosts.split(","))
+        self._authenticators: list[Authenticator] = [SameSiteOnly(filter(None, names))]
+        self._authenticators.append(authenticator_of(settings))
 
     def authorize(self, request: RawRequest, scope: Scope | None) -> None:
         """See `Authenticator`."""
@@ -64,25 +88,21 @@ class Guard:
             authenticator.authorize(request, scope)
 
 
-def guard_of(environ: dict[str, str]) -> Guard:
-    """As the instances have it, which run in the same environment.
+async def serve_desk(data_dir: Path, port: int) -> None:
+    """Serve the desk of the stack on this data folder until SIGTERM or SIGINT.
 
     Raises:
-        SettingsError: that environment asks for keys that cannot be used.
+        SettingsError: see `Guard`.
+        ListenError: the port cannot be had.
     """
-    # Of the settings, only those of its rights concern the desk.
-    wanted = {**environ, "POSTGRES_URL": "none", "MONGODB_URL": "none", "HOST": LOCAL}
-    settings = load_settings(wanted)
-    names = [name.strip() for name in settings.allowed_hosts.split(",") if name.strip()]
-    return Guard(authenticator_of(settings), names)
-
-
-async def serve_desk(data_dir: Path, port: int) -> None:
-    """Serve the desk of the stack on this data folder until SIGTERM or SIGINT."""
     set_up_logs("desk", "info", "text")
     stop = StopRequest()
     stop.wait_for_it()
     parts = Parts(data_dir)
-    routes = [*DeskController(parts).routes()]
-    app = Application(routes, authenticator=guard_of(dict(os.environ)))
-    await serve(app, (LOCAL, port), stop=stop.wait, drain=DRAIN)
+    striker = Striker(parts, lambda: Hosts(data_dir), Teller(parts))
+    loads = LoadController(parts)
+    controllers: list[Controller] = [DeskController(striker, loads), FaultsController(striker), loads]
+    routes = [route for controller in controllers for route in controller.routes()]
+    app = Application(routes, authenticator=Guard(os.environ))
+    async with striker.open(), loads.open():
+        await serve(app, (LOCAL, port), stop=stop.wait, drain=DRAIN)
