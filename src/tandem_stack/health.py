@@ -13,7 +13,7 @@ import psutil
 from pymongo import AsyncMongoClient
 from pymongo.errors import PyMongoError
 
-from tandem_stack.ports import ANSWER_SECONDS, LOCAL, http_status
+from tandem_stack.ports import ANSWER_SECONDS, LOCAL, accepts_connections, http_status
 from tandem_stack.status import Status
 
 #: What is said of a part: all is well, it takes nothing just now, nothing comes back, it does not run.
@@ -58,6 +58,7 @@ async def health_of(running: Status) -> Health:
     asked: list[tuple[str, int | None, int | None, Coroutine[Any, Any, str]]] = [
         *((each.app_id, each.pid, each.port, _http(each.port, each.address)) for each in running.instances),
         ("HAProxy" if running.cells else "nginx", balancer.pid, balancer.port, _http(balancer.port)),
+        *((each.name, each.pid, each.port, _listens(each.port)) for each in running.beside),
     ]
     if not running.cells:
         asked.append(("MongoDB", running.mongodb.pid, _port(running.mongodb.url), _ping(running.mongodb.url)))
@@ -88,6 +89,10 @@ def _port(url: str | None) -> int | None:
 async def _http(port: int | None, address: str = LOCAL) -> str:
     status = await http_status(port, "/health/ready", address) if port else None
     return SILENT if status is None else READY if status == 200 else NOT_READY
+
+
+async def _listens(port: int) -> str:
+    return READY if await accepts_connections(port) else SILENT
 
 
 async def _ping(url: str | None) -> str:

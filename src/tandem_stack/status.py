@@ -33,6 +33,14 @@ class LoadBalancerStatus(msgspec.Struct, frozen=True):
     pid: int | None
 
 
+class BesideStatus(msgspec.Struct, frozen=True):
+    """A program beside the stack (`beside`); `pid` is None while it is down."""
+
+    name: str
+    port: int
+    pid: int | None
+
+
 class HostStatus(msgspec.Struct, frozen=True):
     """A host of a stack of several, and what runs there.
 
@@ -71,6 +79,7 @@ class Status(msgspec.Struct, frozen=True):
     cells: tuple[CellStatus, ...] = ()
     #: How often a part was started again, by its name for people.
     restarts: dict[str, int] = {}
+    beside: tuple[BesideStatus, ...] = ()
 
 
 def write_status(data_dir: Path, status: Status) -> None:
