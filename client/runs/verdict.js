@@ -47,18 +47,19 @@ export async function judge(seed, acknowledged, countedBy, signal) {
  * @param {Verdict} verdict
  */
 export function showVerdict(container, verdict) {
-  const figures = figuresOf(verdict).filter(([, value]) => value !== "");
+  const figures = figuresOf(verdict);
   const happened = make("ol", { class: "happened" });
   listHappenings(happened, verdict.happenings);
-  container.replaceChildren(
+  const shown = [
     make("p", { class: "judgement", "data-good": String(verdict.isGood) }, format.sentence(verdict.sentence)),
-    make("dl", { class: "figures" }, ...figures.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value)))),
+    make("dl", { class: "verdict-figures" }, ...figures.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value)))),
     make("p", { class: "hint" }, explained(verdict)),
-    verdict.happenings.length > 0 && make("section", { class: "card" }, make("h2", {}, "What happened"), happened),
+    verdict.happenings.length > 0 ? make("section", { class: "card" }, make("h2", {}, "What happened"), happened) : null,
     named("differing", "Differing", verdict.compared.named),
     named("rescued", "Rescued: finished by another instance than their own", verdict.namedRescued),
     named("letters", "Dead letters", verdict.namedLetters),
-  );
+  ];
+  container.replaceChildren(...shown.filter((each) => each));
 }
 
 /** @param {Verdict} verdict @returns {[string, string][]} */
@@ -67,9 +68,10 @@ function figuresOf(verdict) {
   const ofTold = (/** @type {number | undefined} */ sent, /** @type {number} */ stored) => (sent === undefined ? format.count(stored) : `${format.count(stored)} of ${format.count(sent)}`);
   const different = Object.values(/** @type {Record<string, number>} */ (compared.differences)).reduce((sum, number) => sum + number, 0);
   return [
-    ["Created, of acknowledged", ofTold(told?.create, verdict.created)],
-    ["Updates, of acknowledged", ofTold(told?.update, verdict.updated)],
-    ["Deletes, of acknowledged", ofTold(told?.delete, verdict.deleted)],
+    ["Acknowledged", format.count(told?.create)],
+    ["Created", format.count(verdict.created)],
+    ["Updates", ofTold(told?.update, verdict.updated)],
+    ["Deletes", ofTold(told?.delete, verdict.deleted)],
     ["In PostgreSQL now", format.count(verdict.inPostgresql)],
     ["In MongoDB now", format.count(verdict.inMongodb)],
     ["Synchronized", format.count(verdict.synchronized)],

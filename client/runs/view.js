@@ -77,10 +77,8 @@ function rowOf(run, verdict) {
     Synchronized: run.total > 0 ? synchronizedOf(run) : format.DASH,
     "Dead letters": linked(run.deadLetters, addressOf("letters", { seed: run.seed, aggregate: aggregate() })),
     "Taken over": linked(run.takenOver, addressOf("runs", { seed: run.seed, aggregate: aggregate(), show: "rescued" })),
-    Instances: format.count(run.instances.length),
     Duration: format.duration(run.durationSeconds),
-    [`${many} per second`]: format.count(run.usersPerSecond),
-    "Lag p50": format.milliseconds(run.lagMs?.p50),
+    "Per second": format.count(run.usersPerSecond),
     "Lag p99": format.milliseconds(run.lagMs?.p99),
     [last]: format.dateAndTime(run.lastCreatedAt),
   };
