@@ -11,6 +11,8 @@ import { element } from "/client/page/dom.js";
 import { watchEquality } from "/client/page/equality.js";
 import { aggregate, offerKinds, showKind } from "/client/page/kinds.js";
 import { access } from "/client/page/token.js";
+import { LettersView } from "/client/letters/view.js";
+import { RunView } from "/client/runs/run.js";
 import { RunsView } from "/client/runs/view.js";
 import { TourView } from "/client/tour/view.js";
 import { SearchView } from "/client/users/search.js";
@@ -29,6 +31,8 @@ const views = {
   follow: new FollowView(),
   members: new AggregatesView(versions),
   runs: new RunsView(),
+  verdict: new RunView(),
+  letters: new LettersView(),
   tour: new TourView(),
 };
 
@@ -67,6 +71,7 @@ function arrive() {
 function shown() {
   const { view, parameters } = here();
   if (view === "users" && aggregate()) return "members";
+  if (view === "runs" && parameters.has("seed")) return "verdict";
   return (view === "users" || view === "follow") && parameters.has("id") ? "user" : view;
 }
 

@@ -1,9 +1,9 @@
 /** The address bar says what the page shows, so that it can be reloaded, kept and sent to somebody else. */
 
-/** @typedef {"live" | "users" | "follow" | "runs" | "tour"} ViewName */
+/** @typedef {"live" | "users" | "follow" | "runs" | "letters" | "tour"} ViewName */
 /** @typedef {{ view: ViewName, parameters: URLSearchParams }} Place */
 
-const VIEWS = new Set(["live", "users", "follow", "runs", "tour"]);
+const VIEWS = new Set(["live", "users", "follow", "runs", "letters", "tour"]);
 
 /** @returns {Place} Where the page is. */
 export function here() {

@@ -15,6 +15,7 @@ from tandem.app.background import Background
 from tandem.app.cells import Cells, Store
 from tandem.app.flow import UserFlow
 from tandem.app.read_side import read_side_of
+from tandem.app.reading import words_of
 from tandem.config import Settings
 from tandem.cqrs import ChangeUserQueryEvent, CreateUserQueryEvent
 from tandem.cqrs.user import KIND
@@ -112,7 +113,7 @@ def _live_feeds(settings: Settings, cells: Cells) -> Mapping[str, LiveFeed]:
 
     def feed(kind: str) -> LiveFeed:
         samples = cells.everywhere(lambda reads: reads.samples[kind], Store.POSTGRESQL)
-        return LiveFeed(samples, mongodb, settings.app_id)
+        return LiveFeed(samples, mongodb, settings.app_id, kind, words_of(cells, kind))
 
     return {kind: feed(kind) for kind in cells.own.samples}
 
