@@ -12,8 +12,8 @@ import { sentence } from "/client/page/format.js";
 /** @typedef {import("/client/live/feed.js").Sample} Sample */
 /** @typedef {{ users: number, isSending: boolean }} Expectation How many users a run is to have, 0 where nobody here knows; and whether this page sends them. */
 
-/** Ten times a second: digits that change faster can't be read. */
-const FRAME_MS = 100;
+/** Four times a second: digits that change faster can't be read, and the browser's time belongs to the requests. */
+const FRAME_MS = 250;
 
 export class Controls {
   /** @type {Run | null} The run that this page sends, or sent last. */
@@ -90,7 +90,7 @@ export class Controls {
     await run.start();
     if (run.phase !== "failed" || run.accepted === 0) forgetOrder();
     showRun(run);
-    if (run.sourceError) announceSource(run);
+    if (run.sent.sourceError) announceSource(run);
   }
 
   /** @param {string} field */
@@ -107,8 +107,7 @@ export class Controls {
   #togglePause() {
     const { run } = this;
     if (!run || element("pause").getAttribute("aria-disabled") === "true") return;
-    if (run.pace.isPaused) run.pace.resume();
-    else run.pace.pause();
+    run.togglePause();
     showRun(run);
   }
 
@@ -128,7 +127,7 @@ export class Controls {
   }
 }
 
-/** Between two looks the browser draws nothing for us: its time belongs to the requests. @param {Run} run */
+/** @param {Run} run */
 function keepShowing(run) {
   if (run.isOver) return;
   showRun(run);
@@ -136,7 +135,7 @@ function keepShowing(run) {
 }
 
 /** @param {Run} failed */
-function announceSource({ order, sourceError }) {
+function announceSource({ order, sent: { sourceError } }) {
   const builtIn = order.source === "built-in";
   const name = builtIn ? "The built-in generator" : "randomuser.me";
   const what = sourceError?.status === null ? "cannot be reached" : "gave no users";
