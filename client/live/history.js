@@ -4,8 +4,8 @@
 /** @typedef {{ at: number, accepted: number, synchronized: number, lagMs: number | null, oldestMs: number | null }} Rates At a time in seconds; users per second. */
 /** @typedef {import("/client/live/feed.js").Sample} Sample */
 
-/** As many as the server keeps: ten minutes in which something happened. */
-const MAX_POINTS = 600;
+/** An hour in which something happened. Of what nobody watched, the server keeps ten minutes. */
+const MAX_POINTS = 3_600;
 /** A run is continued when nothing has happened for longer than this: only what came after is drawn. */
 const MAX_GAP_SECONDS = 60;
 /** A rate is a mean over so long: one second alone jumps too much to be read. */
