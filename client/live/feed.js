@@ -1,6 +1,7 @@
 /** Follows one run: keeps the stream open, and comes back to whichever instance answers when it breaks. */
 
 import { readEvents } from "/client/live/event_stream.js";
+import { merged } from "/client/live/happenings.js";
 import { addSample } from "/client/live/history.js";
 import { RequestError } from "/client/page/http.js";
 import { sleep } from "/client/page/sleep.js";
@@ -32,6 +33,7 @@ import { sleep } from "/client/page/sleep.js";
  * @property {Instance[]} instances
  * @property {{ postgresql: "up" | "down", mongodb: "up" | "down" }} databases
  * @property {number[]} [silentCells] Cells of which a database does not answer.
+ * @property {import("/client/live/happenings.js").Happening[]} [happenings] All that are kept, in the first event; then the new ones.
  * @property {import("/client/live/history.js").Point[]} [history] The past, in the first event of a connection.
  *
  * @typedef {{ state: "connecting" | "live" | "reconnecting" | "refused", reason: string }} Connection The reason is a
@@ -46,6 +48,8 @@ export class Feed {
   sample = null;
   /** @type {import("/client/live/history.js").Point[]} */
   history = [];
+  /** @type {import("/client/live/happenings.js").Happening[]} */
+  happenings = [];
   /** @type {Connection} */
   connection = { state: "connecting", reason: "" };
 
@@ -107,6 +111,7 @@ export class Feed {
     this.#failures = 0;
     this.sample = sample;
     if (sample.history) this.history = sample.history;
+    this.happenings = merged(sample.history ? [] : this.happenings, sample.happenings ?? []);
     this.history = addSample(this.history, sample);
     this.#change({ state: "live", reason: "" }, previous);
   }

@@ -1,12 +1,16 @@
 /** Shows each instance: how far its own users are, what it has in flight, and whether it lives. */
 
-import { lifeOf } from "/client/live/happenings.js";
 import { element, keep, make, setText } from "/client/page/dom.js";
 import * as format from "/client/page/format.js";
 import { counted, kind } from "/client/page/kinds.js";
 
 /** @typedef {import("/client/live/feed.js").Sample} Sample */
 /** @typedef {import("/client/live/feed.js").Instance} Instance */
+
+/** An instance that was started again has the same name, and another life; two cells may have one name. @param {Instance} instance */
+function lifeOf({ appId, incarnation, cell }) {
+  return `${cell ?? ""} ${appId} ${incarnation}`;
+}
 
 const byName = new Intl.Collator("en", { numeric: true }).compare;
 

@@ -3,21 +3,19 @@
 import { Chart } from "/client/live/chart.js";
 import { Feed } from "/client/live/feed.js";
 import { showFigures } from "/client/live/figures.js";
-import { happenings } from "/client/live/happenings.js";
+import { showHappenings } from "/client/live/happenings.js";
 import { lastStretch, ratesOf } from "/client/live/history.js";
 import { showInstances } from "/client/live/instances.js";
 import { progressOf } from "/client/live/progress.js";
 import { showStages } from "/client/live/stages.js";
 import { addressOf } from "/client/page/address.js";
 import { silenceOf } from "/client/page/cells.js";
-import { element, make, setText } from "/client/page/dom.js";
+import { element, setText } from "/client/page/dom.js";
 import * as format from "/client/page/format.js";
 import { aggregate } from "/client/page/kinds.js";
 
 /** @typedef {import("/client/live/feed.js").Sample} Sample */
 /** @typedef {import("/client/generate/controls.js").Expectation} Expectation */
-
-const MAX_HAPPENINGS = 12;
 
 /** What this page expects of runs that it never sends. */
 const NOBODY_KNOWS = { users: 0, isSending: false };
@@ -74,7 +72,7 @@ export class LiveView {
     const rates = ratesOf(lastStretch(history));
     this.#rates.show(rates);
     this.#lags.show(rates);
-    happenings(previous, sample).forEach(addHappening);
+    showHappenings(feed.happenings);
     if (!feed.aggregate) this.onSample(sample);
   }
 
@@ -106,8 +104,7 @@ function isOver({ stages, deadLetters }, { users, isSending }) {
 function announce(seed) {
   setText("run-seed", seed);
   element("run-users").href = addressOf("users", { seed, aggregate: aggregate() });
-  element("happenings").replaceChildren();
-  element("happenings-title").hidden = true;
+  showHappenings([]);
 }
 
 /** @param {Feed} feed */
@@ -118,13 +115,4 @@ function showConnection({ connection, sample }) {
   shown.dataset.state = state;
   shown.title = state === "live" ? `As of ${format.timeOfDay(sample?.at)}` : reason;
   setText(shown, state === "live" ? `live, from ${sample?.appId}` : state);
-}
-
-/** @param {string} sentence */
-function addHappening(sentence) {
-  const list = element("happenings");
-  const time = make("time", {}, new Date().toLocaleTimeString("en-GB"));
-  list.append(make("li", {}, time, " ", sentence));
-  while (list.children.length > MAX_HAPPENINGS) list.firstElementChild.remove();
-  element("happenings-title").hidden = false;
 }

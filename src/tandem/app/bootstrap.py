@@ -22,6 +22,7 @@ from tandem.delivery.placement import Draining, Placement
 from tandem.delivery.recovery import Flow
 from tandem.delivery.source import Chunks
 from tandem.runs.live_feed import LiveFeed
+from tandem.runs.observed import Words
 from tandem.verification.repairer import Repairer
 from tandem.verification.scrubber import ScrubbedStores, Scrubber
 from tandem.verification.verifier import Gaps
@@ -112,7 +113,9 @@ def _live_feeds(settings: Settings, cells: Cells) -> Mapping[str, LiveFeed]:
 
     def feed(kind: str) -> LiveFeed:
         samples = cells.everywhere(lambda reads: reads.samples[kind], Store.POSTGRESQL)
-        return LiveFeed(samples, mongodb, settings.app_id)
+        own = cells.own.adapters.own.get(kind)
+        words = Words(kind, own.aggregate.plural) if own else Words()
+        return LiveFeed(samples, mongodb, settings.app_id, kind, words)
 
     return {kind: feed(kind) for kind in cells.own.samples}
 

@@ -39,6 +39,7 @@ from tandem.observability.health import FlowCheck, HealthController
 from tandem.observability.metrics import Measured, MetricsController
 from tandem.random_users import RandomUsersController
 from tandem.runs.described import DescribedController
+from tandem.runs.happenings_controller import HappeningsController
 from tandem.runs.live import LiveController
 from tandem.runs.runs import RunsController
 from tandem.user_command.controller import UserCommandController
@@ -81,6 +82,7 @@ def application(instance: Instance, authenticator: Authenticator) -> Application
         RandomUsersController(),
         *_health_and_metrics(instance, counters),
         LiveController(instance.feeds),
+        HappeningsController(instance.cells.own.samples),
         FeedController(instance.cells.everywhere(lambda reads: reads.following, Store.POSTGRESQL)),
         AggregateNamesController([flow.aggregate for flow in instance.own.flows.values()]),
         *_of_aggregates(instance),

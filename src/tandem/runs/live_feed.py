@@ -8,21 +8,26 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import msgspec
 
+from tandem.cqrs.user import KIND
 from tandem.http.requests import OPENING
 from tandem.kernel import Unavailable
 from tandem.kernel.cells import Everywhere, SilentCells
+from tandem.runs.happenings import Kept
 from tandem.runs.live_run import LiveDatabases, LiveEvent, LiveRun
 from tandem.runs.merged_samples import added_up
+from tandem.runs.observed import Words
 from tandem.runs.samples import RunSamples, Snapshot
 
 SECONDS_BETWEEN_SAMPLES = 1.0
 SAMPLES_BETWEEN_CLEARINGS = 60
 MOST_WATCHERS = 1_000
 MOST_RUNS = 50
+# What was seen while PostgreSQL did not answer is kept later; the oldest is forgotten first.
+MOST_UNKEPT = 500
 
 _encode = msgspec.json.Encoder().encode
 
@@ -31,9 +36,17 @@ class LiveFeed:
     """The live views of this instance."""
 
     def __init__(
-        self, samples: Everywhere[RunSamples], mongodb: Everywhere[Callable[[], Awaitable[bool]]], app_id: str
+        self,
+        samples: Everywhere[RunSamples],
+        mongodb: Everywhere[Callable[[], Awaitable[bool]]],
+        app_id: str,
+        kind: str = KIND,
+        words: Words = Words(),  # noqa: B008 - it never changes
     ) -> None:
         """`samples` read what a cell's PostgreSQL knows, `mongodb` answers whether its MongoDB answers."""
+        self._kind, self._words = kind, words
+        # What happened, by the run's seed, and is not kept yet.
+        self._unkept: list[tuple[str, Kept]] = []
         self._samples = samples
         self._mongodb = mongodb
         self._app_id = app_id
@@ -76,14 +89,18 @@ class LiveFeed:
             del self._runs[seed], self._watchers[seed]
             self._frames.pop(seed, None)
         if not self._runs:
-            self._watched.clear()
-            return 0
+            await self._keep()
+            if not self._unkept:
+                self._watched.clear()
+            return SECONDS_BETWEEN_SAMPLES if self._unkept else 0
         started = time.monotonic()
         # Watchers that come while PostgreSQL is being asked wait for the next round.
         asked = list(self._runs.values())
         postgresql, (mongodb, silent) = await asyncio.gather(self._sample(asked), self._look_at_mongodb())
         databases = LiveDatabases.of(postgresql=postgresql, mongodb=mongodb)
         self._publish(asked, databases, sorted({*self._silent, *silent}))
+        if postgresql and self._samples.number not in self._silent:
+            await self._keep()
         return max(0, started + SECONDS_BETWEEN_SAMPLES - time.monotonic())
 
     async def _sample(self, runs: Sequence[LiveRun]) -> bool:
@@ -113,6 +130,14 @@ class LiveFeed:
             self._runs[counters.seed].take(counters, snapshot)
         return True
 
+    async def _keep(self) -> None:
+        """Keep what happened; what cannot be kept now will be later."""
+        if unkept := self._unkept[-MOST_UNKEPT:]:
+            with suppress(Unavailable):
+                await self._samples.own.note(unkept)
+                unkept = []
+        self._unkept = unkept
+
     async def _look_at_mongodb(self) -> tuple[bool, Sequence[int]]:
         """Whether MongoDB answers, that of any cell; and, of several cells, those whose does not."""
         if self._mongodb.is_alone:
@@ -130,13 +155,14 @@ class LiveFeed:
         """Make the frames of these runs, and wake all watchers up."""
         for run in runs:
             run.tell(databases, silent_cells)
+            self._unkept += [(run.seed, one) for one in run.observe()]
             self._frames[run.seed] = _frame(run.event)
         sampled, self._sampled = self._sampled, asyncio.Event()
         sampled.set()
 
     @contextmanager
     def _watching(self, seed: str) -> Iterator[LiveRun]:
-        run = self._runs.setdefault(seed, LiveRun(seed, self._app_id))
+        run = self._runs.setdefault(seed, LiveRun(seed, self._app_id, self._kind, self._words))
         self._watchers[seed] += 1
         self._watched.set()
         try:

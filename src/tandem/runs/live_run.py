@@ -14,6 +14,9 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from tandem.cqrs.user import KIND
+from tandem.runs.happenings import Happening, Kept, merged, shown
+from tandem.runs.observed import Observer, Words
 from tandem.runs.samples import CreatorCounts, Life, RunCounters, Sample, Snapshot
 from tandem.runs.statistics import lag_percentiles
 
@@ -24,6 +27,8 @@ SHOWN_AFTER_END_SECONDS = 60.0
 MOST_HISTORY = 600
 # Another instance keeps its samples up to two seconds late; they are read again for so long.
 LATE_SECONDS = 5
+# A slow watcher misses events, so what happened stands in several.
+TOLD_TIMES = 5
 
 State = Literal["ready", "busy", "silent", "gone"]
 #: Its cell (-1: there is only one) and its own name.
@@ -111,13 +116,23 @@ class LiveEvent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     #: the oldest pending user had waited (0 where none was pending). At most 600 of the seconds in which
     #: something changed.
     history: list[HistoryRow] | UnsetType = UNSET
+    #: What happened, in the order of time: in the first event all that is kept (at most 200), later what is
+    #: new. It may stand in several events, and the time of what instances see may still change by seconds.
+    happenings: list[Happening] | UnsetType = UNSET
 
 
 class LiveRun:
     """What is known of one watched run."""
 
-    def __init__(self, seed: str, app_id: str) -> None:
+    def __init__(self, seed: str, app_id: str, kind: str = KIND, words: Words = Words()) -> None:  # noqa: B008
         self.seed = seed
+        self._kind = kind
+        self._observer = Observer(words)
+        self._observed_last: LiveEvent | None = None
+        # What is kept in PostgreSQL, and what this instance has seen since.
+        self._kept: list[Kept] = []
+        self._seen: list[Kept] = []
+        self._told: dict[tuple[str, str], int] = {}
         self.event = LiveEvent(
             seed=seed, app_id=app_id, databases=LiveDatabases.of(postgresql=False, mongodb=False)
         )
@@ -141,8 +156,12 @@ class LiveRun:
 
     @property
     def first_event(self) -> LiveEvent:
-        """The event for a new watcher, with the history."""
-        return msgspec.structs.replace(self.event, history=[row for _, row in sorted(self._history.items())])
+        """The event for a new watcher, with the history and all that happened."""
+        return msgspec.structs.replace(
+            self.event,
+            history=[row for _, row in sorted(self._history.items())],
+            happenings=[shown(one, self._kind, self.seed) for one in merged([*self._kept, *self._seen])],
+        )
 
     def take(self, counters: RunCounters, snapshot: Snapshot) -> None:
         """Take in what was read, and make the event of it."""
@@ -162,6 +181,7 @@ class LiveRun:
             )
         )
         self._remember(counters.samples)
+        self._kept = counters.happenings
         self.event = msgspec.structs.replace(
             self.event,
             at=snapshot.at,
@@ -178,6 +198,22 @@ class LiveRun:
         """Say which database answers, and of which cells one does not."""
         silent = list(silent_cells) or UNSET
         self.event = msgspec.structs.replace(self.event, databases=databases, silent_cells=silent)
+
+    def observe(self) -> list[Kept]:
+        """What happened since the last time, as this instance sees it; the event says it, too."""
+        first = self._observed_last is None
+        seen = self._observer.observe(self._observed_last, self.event, self._kept)
+        self._observed_last = self.event
+        known = {one.once for one in self._kept}
+        self._seen = merged(one for one in [*self._seen, *seen] if one.once not in known)
+        new = []
+        for one in merged([*self._kept, *self._seen]):
+            name = one.once, one.at.isoformat()
+            times = self._told[name] = self._told.get(name, TOLD_TIMES if first else 0) + 1
+            if times <= TOLD_TIMES:
+                new.append(shown(one, self._kind, self.seed))
+        self.event = msgspec.structs.replace(self.event, happenings=new or UNSET)
+        return seen
 
     def _stages(self, counts: Sequence[CreatorCounts], lives: Sequence[Life]) -> Stages:
         stored = sum(creator.total for creator in counts)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
+from tandem.runs.happenings import merged
 from tandem.runs.samples import Life, RunCounters, Sample, Snapshot
 
 
@@ -42,6 +43,7 @@ def _run(parts: Sequence[RunCounters]) -> RunCounters:
         counts=[each for part in parts for each in part.counts],
         lags=sorted(lags.items()),
         samples=[samples[second] for second in sorted(samples, reverse=True)],
+        happenings=merged(each for part in parts for each in part.happenings),
     )
 
 

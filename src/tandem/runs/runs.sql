@@ -71,6 +71,36 @@ DELETE FROM prm_{samples} s USING ranked r
 WHERE $2 AND s.seed = r.seed AND s.at_second = r.at_second
   AND (r.place > 600 OR r.at_second < extract(epoch FROM now() - interval '1 day'));
 
+-- name: keep_happenings
+-- Keeps what happened in runs ($1 to $6), once, whichever watcher comes first: what several see at about one time is one
+-- thing. A run has 200 at most, or one more batch; they are forgotten after 30 days.
+WITH told AS MATERIALIZED (
+    SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::bigint[])
+        AS t (seed, once, at, kind, text, amount)
+), kept AS (
+    INSERT INTO tandem_happening (aggregate, seed, once, at, kind, text, amount)
+    SELECT '{kind}', t.* FROM told t
+    WHERE t.kind <> 'observed' OR NOT EXISTS (
+        SELECT FROM tandem_happening h
+        WHERE h.aggregate = '{kind}' AND h.seed = t.seed AND h.kind = 'observed' AND h.text = t.text
+          AND h.at BETWEEN t.at - interval '6 s' AND t.at + interval '6 s'
+    )
+    ON CONFLICT DO NOTHING
+), surplus AS (
+    SELECT seed, once FROM (
+        SELECT seed, once, row_number() OVER (PARTITION BY seed ORDER BY at DESC, once) AS place
+        FROM tandem_happening WHERE aggregate = '{kind}' AND seed = ANY ($1)
+    ) r WHERE place > 200
+)
+DELETE FROM tandem_happening h
+WHERE h.at < now() - interval '30 days'
+   OR h.aggregate = '{kind}' AND (h.seed, h.once) IN (SELECT seed, once FROM surplus);
+
+-- name: list_happenings
+-- What is kept of a run.
+SELECT at, kind, text, once, amount FROM tandem_happening
+WHERE aggregate = '{kind}' AND seed = $1 ORDER BY at DESC, once DESC LIMIT 200;
+
 -- name: sample_runs
 -- All that the live view asks, once a second: what the counters say of the runs $1, their samples from the
 -- seconds $2 on, and the instances, as one JSON object (the names are those of samples.Snapshot).
@@ -112,6 +142,12 @@ SELECT json_build_object(
                     SELECT * FROM prm_{samples}
                     WHERE seed = w.seed AND at_second >= w.since ORDER BY at_second DESC LIMIT 600
                 ) s
+            ),
+            'happenings', (
+                SELECT coalesce(json_agg(h), '[]') FROM (
+                    SELECT at, kind, text, once, amount FROM tandem_happening
+                    WHERE aggregate = '{kind}' AND seed = w.seed ORDER BY at DESC, once DESC LIMIT 200
+                ) h
             )
         )) FROM watched w
     ),

@@ -9,6 +9,7 @@ import msgspec
 from tandem.cqrs.user import KIND
 from tandem.kernel import Unavailable
 from tandem.postgres.database import Database
+from tandem.runs.happenings import Kept
 from tandem.runs.queries import queries_of
 
 # A live view that waits longer for PostgreSQL says that it is down.
@@ -65,6 +66,8 @@ class RunCounters(msgspec.Struct, frozen=True, rename="camel"):
     #: Bucket of lag (see `statistics`) to the number of users in it.
     lags: list[tuple[int, int]]
     samples: list[Sample]
+    #: What happened in it.
+    happenings: list[Kept] = []
 
 
 class Life(msgspec.Struct, frozen=True, rename="camel"):
@@ -123,6 +126,26 @@ class RunSamples:
             self._queries["sample_runs"], list(since), list(since.values()), within=PATIENCE
         )
         return _decode(rows[0][0])
+
+    async def note(self, happened: Sequence[tuple[str, Kept]]) -> None:
+        """Keep what happened in runs, by their seeds, unless it is kept already.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer within two seconds.
+        """
+        columns = zip(
+            *((seed, one.once, one.at, one.kind, one.text, one.amount) for seed, one in happened), strict=True
+        )
+        await self._database.fetch(self._queries["keep_happenings"], *map(list, columns), within=PATIENCE)
+
+    async def happenings(self, seed: str) -> list[Kept]:
+        """What happened in this run, the newest first.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer within two seconds.
+        """
+        rows = await self._database.fetch(self._queries["list_happenings"], seed, within=PATIENCE)
+        return [Kept(*row) for row in rows]
 
     async def _keep(self, samples: Sequence[Sample], *, clear: bool) -> None:
         kept = msgspec.json.encode(samples).decode()

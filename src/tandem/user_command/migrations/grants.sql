@@ -29,6 +29,8 @@ BEGIN
         GRANT SELECT, INSERT, UPDATE ON prm_user_count, prm_user_lag TO tandem_service;
         GRANT SELECT, INSERT, UPDATE, DELETE ON prm_user_dead_letter TO tandem_service;
         GRANT SELECT, INSERT, DELETE ON prm_run_sample TO tandem_service;
+        GRANT SELECT, INSERT, DELETE ON tandem_happening TO tandem_service;
+        GRANT SELECT, INSERT, UPDATE ON tandem_verdict TO tandem_service;
         GRANT SELECT ON tandem_projection TO tandem_service;
         GRANT SELECT ON tandem_aggregate_migration TO tandem_service;
         GRANT SELECT, INSERT, UPDATE, DELETE ON tandem_reaction TO tandem_service;
