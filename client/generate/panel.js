@@ -4,7 +4,7 @@ import { statusOf } from "/client/generate/status.js";
 import { element, keep, make, setText } from "/client/page/dom.js";
 import * as format from "/client/page/format.js";
 
-/** @typedef {import("/client/generate/run.js").Run} Run */
+/** @typedef {import("/client/generate/run.js").Run | import("/client/generate/server_run.js").ServerRun} Run Whoever sends. */
 /** @typedef {import("/client/generate/run.js").Order} Order */
 /** @typedef {import("/client/generate/sources.js").SourceName} SourceName */
 
@@ -12,7 +12,7 @@ import * as format from "/client/page/format.js";
 export function showRun(run) {
   element("run").dataset.phase = run.phase === "sending" && run.isPaused ? "paused" : run.phase;
   element("run").hidden = false;
-  setText("status", statusOf(run));
+  setText("status", "status" in run ? run.status : statusOf(run));
   showBar(run);
   showErrors(run);
   showActions(run);
@@ -70,12 +70,13 @@ function outcome(retried, failed) {
 
 /** Not the `disabled` attribute: the button that was just pressed would lose the keyboard's focus. @param {Run} run */
 function showActions(run) {
-  const canPause = (run.phase === "sending" || run.phase === "fetching") && !run.cancelAsked;
+  const isServer = "status" in run;
+  const canPause = !isServer && (run.phase === "sending" || run.phase === "fetching") && !run.cancelAsked;
   setEnabled("generate", run.isOver);
   setEnabled("pause", canPause);
   setEnabled("cancel", !run.isOver);
   setText("pause", run.isPaused && canPause ? "Resume" : "Pause");
-  setText("cancel", !run.isOver && (run.cancelAsked || run.phase === "synchronizing") ? "Stop waiting" : "Cancel");
+  setText("cancel", !run.isOver && (run.cancelAsked || run.phase === "synchronizing") ? "Stop waiting" : isServer ? "Stop" : "Cancel");
 }
 
 /** @param {string} button @param {boolean} isEnabled */

@@ -36,7 +36,7 @@ export class Run {
   #abandon = new AbortController();
   /** @type {Worker | null} */
   #worker = null;
-  #before = { stored: 0, synchronized: 0, deadLetters: 0, lastCreatedMs: 0 };
+  #before = { stored: 0, synchronized: 0, deadLetters: 0, firstCreatedMs: 0, lastCreatedMs: 0 };
   /** @type {Sample | null} */
   #sample = null;
 
@@ -75,6 +75,11 @@ export class Run {
   /** Users that MongoDB refused for good: set aside as dead letters, they are not waited for. */
   get refused() {
     return Math.max(0, (this.#sample?.deadLetters ?? 0) - this.#before.deadLetters);
+  }
+
+  /** What was acknowledged; null where the seed has users that nobody here has counted. */
+  async acknowledged() {
+    return this.#before.stored === this.sent.already ? { create: this.accepted, update: 0, delete: 0 } : null;
   }
 
   /** @param {Sample} sample The newest one of this run's seed. */

@@ -27,13 +27,14 @@ export class Chart {
   #marks = draw("g");
 
   /**
-   * @param {HTMLElement} figure Has an `svg`, and an element of class `reading` for what is under the pointer.
+   * @param {HTMLElement} figure Has an `svg`, an element of class `reading` for what is under the pointer, and a `key` of faults.
    * @param {Series[]} series
    * @param {(value: number | null) => string} format
    */
   constructor(figure, series, format) {
     this.svg = /** @type {SVGSVGElement} */ (figure.querySelector("svg"));
     this.reading = /** @type {HTMLElement} */ (figure.querySelector(".reading"));
+    this.key = /** @type {HTMLElement} */ (figure.querySelector(".key.broken"));
     this.series = series;
     this.format = format;
     this.svg.replaceChildren(this.#drawing, this.#hand, this.#marks);
@@ -78,6 +79,7 @@ export class Chart {
   /** An upright line for each fault of the time that is drawn. */
   #showMarks() {
     const shown = this.#faults.filter(({ at }) => at >= this.#start && at <= this.#start + this.#seconds && this.#points.length > 0);
+    this.key.hidden = shown.length === 0;
     this.svg.setAttribute("role", shown.length ? "group" : "img");
     keep(this.#marks, shown, ({ at, text }) => `${at} ${text}`, () => this.#mark(), (mark, fault) => {
       const x = this.#x(fault.at);
