@@ -1,7 +1,7 @@
 /** Wires the form to runs, and a run to what is shown of it. */
 
 import { hideEnding, showEnding } from "/client/generate/ending.js";
-import { fillIn, forgetComplaint, offerServer, readOrder, seedOf, setSeed, setSource, showLimits, showSender } from "/client/generate/form.js";
+import { fillIn, fillInServer, forgetComplaint, offerServer, readOrder, seedOf, setSeed, setSource, showLimits, showSender } from "/client/generate/form.js";
 import { forgetOrder, keepOrder, keptOrder } from "/client/generate/memory.js";
 import { hideSourceNotice, showOffer, showRun, showSourceNotice } from "/client/generate/panel.js";
 import { Run } from "/client/generate/run.js";
@@ -60,6 +60,7 @@ export class Controls {
     if (this.run instanceof ServerRun) this.run.hear(load);
     const isGoingOn = load?.state === "preparing" || load?.state === "sending";
     if (!isGoingOn || load.seed !== seedOf(this.#form) || (this.run && !this.run.isOver)) return;
+    fillInServer(this.#form, load);
     this.#follow(new ServerRun(load, load));
   }
 

@@ -81,6 +81,14 @@ export function fillIn(form, order) {
   }
 }
 
+/** The same for what the server sends. @param {HTMLFormElement} form @param {ServerOrder} order */
+export function fillInServer(form, { users, rate, connections, mix }) {
+  setSender(form, "server");
+  const inputs = fields(form);
+  const values = { count: users, concurrency: connections, rate: rate ?? 0, ...mix };
+  for (const [name, value] of Object.entries(values)) inputs[/** @type {keyof typeof values} */ (name)].value = String(value);
+}
+
 /** Each source has its own, and so has the server. @param {HTMLFormElement} form */
 export function showLimits(form) {
   const { count, concurrency, rate } = fields(form);
@@ -100,7 +108,7 @@ export function offerServer(form, limits) {
 }
 
 /** @param {HTMLFormElement} form @param {"browser" | "server"} value */
-export function setSender(form, value) {
+function setSender(form, value) {
   fields(form).sender.value = value;
   showSender(form);
 }
