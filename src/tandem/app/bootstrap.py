@@ -15,6 +15,7 @@ from tandem.app.background import Background
 from tandem.app.cells import Cells, Store
 from tandem.app.flow import UserFlow
 from tandem.app.read_side import read_side_of
+from tandem.app.reading import words_of
 from tandem.config import Settings
 from tandem.cqrs import ChangeUserQueryEvent, CreateUserQueryEvent
 from tandem.cqrs.user import KIND
@@ -22,7 +23,6 @@ from tandem.delivery.placement import Draining, Placement
 from tandem.delivery.recovery import Flow
 from tandem.delivery.source import Chunks
 from tandem.runs.live_feed import LiveFeed
-from tandem.runs.observed import Words
 from tandem.verification.repairer import Repairer
 from tandem.verification.scrubber import ScrubbedStores, Scrubber
 from tandem.verification.verifier import Gaps
@@ -113,9 +113,7 @@ def _live_feeds(settings: Settings, cells: Cells) -> Mapping[str, LiveFeed]:
 
     def feed(kind: str) -> LiveFeed:
         samples = cells.everywhere(lambda reads: reads.samples[kind], Store.POSTGRESQL)
-        own = cells.own.adapters.own.get(kind)
-        words = Words(kind, own.aggregate.plural) if own else Words()
-        return LiveFeed(samples, mongodb, settings.app_id, kind, words)
+        return LiveFeed(samples, mongodb, settings.app_id, kind, words_of(cells, kind))
 
     return {kind: feed(kind) for kind in cells.own.samples}
 

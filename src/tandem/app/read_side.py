@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 from tandem.aggregates.flow import AggregateFlow
 from tandem.app.adapters import Adapters
+from tandem.app.comparing import runs_of_cell
 from tandem.cqrs.user import KIND
 from tandem.delivery.flow_state import Latest
 from tandem.feed.following import FeedFollowing
+from tandem.runs.judging import CellOfRuns
 from tandem.runs.samples import RunSamples
 from tandem.runs.statistics import Statistics
 from tandem.user_command.dead_letters import AggregateDeadLetter, AggregateDeadLetterWithState, DeadLetters
@@ -29,6 +31,7 @@ class ReadSide:
     following: FeedFollowing
     statistics: Mapping[str, Statistics]
     samples: Mapping[str, RunSamples]
+    judged: Mapping[str, CellOfRuns]
     dead_letters: Mapping[str, DeadLetters]
     verified: Latest[Sequence[VerifiedState]]
 
@@ -49,6 +52,7 @@ def read_side_of(
         following=FeedFollowing(adapters.feed),
         statistics={KIND: adapters.statistics} | {kind: Statistics(reads, kind) for kind in kinds},
         samples={KIND: adapters.samples} | {kind: RunSamples(reads, kind) for kind in kinds},
+        judged={kind: runs_of_cell(adapters, kind) for kind in (KIND, *kinds)},
         dead_letters={KIND: adapters.dead_letters} | {kind: _letters_of(adapters, kind) for kind in kinds},
         verified=Latest(adapters.chunks.state),
     )

@@ -9,6 +9,8 @@ from tandem.app.cells import Cells, Store
 from tandem.kernel.cells import Everywhere, hear
 from tandem.mongodb.documents import Documents
 from tandem.runs.everywhere import AllRuns
+from tandem.runs.judging import Judge
+from tandem.runs.observed import Words
 from tandem.user import StoredUser
 from tandem.user_command.dead_letters import DeadLetters
 from tandem.user_command.user_history import UserHistoryController
@@ -48,6 +50,27 @@ def runs_of(cells: Cells) -> Mapping[str, AllRuns]:
         return AllRuns(cells.everywhere(lambda reads: reads.statistics[kind], Store.POSTGRESQL))
 
     return {kind: runs(kind) for kind in cells.own.statistics}
+
+
+def judges_of(cells: Cells) -> Mapping[str, Judge]:
+    """What judges the runs of each kind."""
+
+    def judge(kind: str) -> Judge:
+        return Judge(
+            kind,
+            words_of(cells, kind),
+            cells.everywhere(lambda reads: reads.statistics[kind], Store.POSTGRESQL),
+            cells.everywhere(lambda reads: reads.samples[kind], Store.POSTGRESQL),
+            cells.everywhere(lambda reads: reads.judged[kind], Store.POSTGRESQL),
+        )
+
+    return {kind: judge(kind) for kind in cells.own.judged}
+
+
+def words_of(cells: Cells, kind: str) -> Words:
+    """What one of a kind is called, and what many are."""
+    own = cells.own.adapters.own.get(kind)
+    return Words(kind, own.aggregate.plural) if own else Words()
 
 
 def dead_letters_of(cells: Cells, kind: str) -> Everywhere[DeadLetters]:

@@ -42,6 +42,7 @@ from tandem.runs.described import DescribedController
 from tandem.runs.happenings_controller import HappeningsController
 from tandem.runs.live import LiveController
 from tandem.runs.runs import RunsController
+from tandem.runs.verdict_controller import VerdictController
 from tandem.user_command.controller import UserCommandController
 from tandem.verification.controller import VerificationController
 
@@ -76,7 +77,8 @@ def application(instance: Instance, authenticator: Authenticator) -> Application
             require_if_match=instance.settings.require_if_match,
         ),
         *reading.users_of(instance.cells),
-        RunsController(reading.runs_of(instance.cells)),
+        RunsController(reading.runs_of(instance.cells), judges := reading.judges_of(instance.cells)),
+        VerdictController(judges),
         DescribedController(instance.cells.everywhere(lambda reads: reads.adapters.reads, Store.POSTGRESQL)),
         *observed.dead_letters_of(instance),
         RandomUsersController(),

@@ -15,8 +15,8 @@ from pymongo import ReadPreference
 from pymongo.read_concern import ReadConcern
 
 from tandem.mongodb.client import LENIENT, Collection, Filter, translated
-from tandem.mongodb.document import Document
-from tandem.mongodb.indexes import BY_ID
+from tandem.mongodb.document import DELETED_AT, Document
+from tandem.mongodb.indexes import BY_ID, BY_SEED
 
 PAGE = 2_000
 # The driver types these as cursors of documents.
@@ -76,6 +76,21 @@ class StoredDocuments:
             now = self._at_primary("linearizable")
             cursor: Batches = now.find_raw_batches({"_id": {"$in": ids}}, batch_size=len(ids) + 1)
             return [document async for batch in cursor for document in split(batch)]
+
+    async def count_of_run(self, seed: str, low: int, high: int) -> tuple[int, int]:
+        """How many of a run are no tombstones, and how many in all are not in `low <= _id <= high`.
+
+        Raises:
+            Unavailable: MongoDB does not answer.
+        """
+        collection, of_run = self._at_primary("majority"), {"seed": seed}
+        among: Filter = {**of_run, "_id": {"$gte": low, "$lte": high}}
+        with translated():
+            counts = [
+                await collection.count_documents(each, hint=BY_SEED)
+                for each in (of_run, {**of_run, DELETED_AT: {"$exists": True}}, among)
+            ]
+        return counts[0] - counts[1], counts[0] - counts[2]
 
     async def give_way(self, stored: bytes, document: Document) -> None:
         """Take its version from exactly this document, so that the flow writes `document` over it.

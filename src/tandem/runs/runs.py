@@ -14,8 +14,10 @@ from tandem.http.requests import NoArguments, Request, Response, json_response
 from tandem.http.routes import Route
 from tandem.http.silence import SILENT_CELLS, silence
 from tandem.runs.everywhere import AllRuns
+from tandem.runs.judging import Judge
 from tandem.runs.kinds import OfKind, part_of
 from tandem.runs.statistics import Place, Run, RunStatistics
+from tandem.runs.verdict import ShortVerdict
 from tandem.user.profile import Seed
 
 _Seed = Annotated[str, Meta(max_length=100, pattern=r"^[^\x00]+$")]
@@ -29,6 +31,8 @@ class RunsPage(msgspec.Struct, frozen=True):
 
     runs: Sequence[Run]
     next: str | None
+    #: How those of them went that were judged, by seed.
+    verdicts: Mapping[str, ShortVerdict]
     #: Cells that did not answer in time, and are left out; missing where all have.
     silent_cells: Sequence[int] | UnsetType = msgspec.field(name="silentCells", default=UNSET)
 
@@ -49,9 +53,10 @@ class StatisticsQuery(OfKind, frozen=True):
 class RunsController:
     """Lists runs, and shows their statistics."""
 
-    def __init__(self, runs: Mapping[str, AllRuns]) -> None:
-        """`runs` are those of each kind, by its name."""
+    def __init__(self, runs: Mapping[str, AllRuns], judges: Mapping[str, Judge]) -> None:
+        """`runs` are those of each kind, by its name, and `judges` know how they went."""
         self._runs = runs
+        self._judges = judges
 
     def routes(self) -> list[Route]:
         """The two routes."""
@@ -81,7 +86,8 @@ class RunsController:
         runs = part_of(self._runs, query)
         page = await runs.newest(query.limit, _place(query.before) if query.before else None)
         following = None if page.next is None else _cursor(page.next)
-        answer = RunsPage(page.runs, following, page.silent or UNSET)
+        verdicts = await part_of(self._judges, query).short([run.seed for run in page.runs])
+        answer = RunsPage(page.runs, following, verdicts, page.silent or UNSET)
         return json_response(answer, headers=silence(page.silent))
 
     async def stats(self, request: Request[NoArguments, StatisticsQuery, None]) -> Response:

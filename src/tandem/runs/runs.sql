@@ -44,6 +44,58 @@ SELECT seed, bucket, sum(users)::bigint AS users
 FROM prm_{kind}_lag WHERE seed = ANY ($1::text[])
 GROUP BY seed, bucket ORDER BY seed, bucket;
 
+-- name: next_row
+-- The first row whose id is not below $1: where ids ascend, times do, but for some seconds.
+SELECT id, created_at FROM prm_{kind} WHERE id >= $1::bigint ORDER BY id LIMIT 1;
+
+-- name: count_rows
+-- The rows of a run ($1) among the ids above $2 and up to $3: how many there are, and how many are not deleted.
+SELECT count(*) AS rows, count(*) FILTER (WHERE status NOT IN ('DELETED', 'ERASED')) AS present
+FROM prm_{kind} WHERE id > $2::bigint AND id <= $3::bigint AND seed = $1;
+
+-- name: first_synchronized
+-- Of the same, when the last one of them was synchronized for the first time, and the longest that one had to wait: of
+-- all, and of those that another instance than their own has finished.
+SELECT max(e.created_at) AS ended_at, max(e.created_at - u.created_at) AS longest,
+       max(e.created_at - u.created_at) FILTER (WHERE e.app_id <> u.app_id) AS longest_rescued
+FROM prm_{kind} u
+JOIN prm_{kind}_event e ON e.{kind}_id = u.id AND e.version = 1 AND e.event_type = 'SYNCRONIZED'
+WHERE u.id > $2::bigint AND u.id <= $3::bigint AND u.seed = $1;
+
+-- name: rescued
+-- Of the same, the first $4 that another instance than their own has finished, and after how many seconds.
+SELECT u.id, e.app_id AS by, extract(epoch FROM e.created_at - u.created_at)::float8 AS seconds
+FROM prm_{kind} u
+JOIN prm_{kind}_event e ON e.{kind}_id = u.id AND e.version = 1 AND e.event_type = 'SYNCRONIZED'
+WHERE u.id > $2::bigint AND u.id <= $3::bigint AND u.seed = $1 AND e.app_id <> u.app_id
+ORDER BY u.id LIMIT $4;
+
+-- name: letters_of_run
+-- Of the same, the first $4 dead letters.
+SELECT d.{kind}_id AS id, d.error FROM prm_{kind}_dead_letter d JOIN prm_{kind} u ON u.id = d.{kind}_id
+WHERE d.{kind}_id > $2::bigint AND d.{kind}_id <= $3::bigint AND u.seed = $1 ORDER BY d.{kind}_id LIMIT $4;
+
+-- name: doubled_users
+-- Of the same, how many have a login's UUID, and how many of them have that of another one.
+SELECT count(l.uuid) AS checked, count(l.uuid) - count(DISTINCT l.uuid) AS doubled
+FROM prm_user u JOIN prm_user_login l ON l.user_id = u.id
+WHERE u.id > $2::bigint AND u.id <= $3::bigint AND u.seed = $1;
+
+-- name: keep_verdict
+-- Keeps how a run ($1) went ($3, made at $2) instead of what was kept before.
+INSERT INTO tandem_verdict (aggregate, seed, made_at, verdict) VALUES ('{kind}', $1, $2, $3::text::json)
+ON CONFLICT (aggregate, seed) DO UPDATE SET made_at = excluded.made_at, verdict = excluded.verdict;
+
+-- name: find_verdict
+-- How a run went; no row where nobody has asked.
+SELECT made_at, verdict::text AS verdict FROM tandem_verdict WHERE aggregate = '{kind}' AND seed = $1;
+
+-- name: short_verdicts
+-- How these runs went, in short.
+SELECT seed, made_at, verdict->>'state' AS state, (verdict->>'isGood')::boolean AS is_good,
+       verdict->>'sentence' AS sentence
+FROM tandem_verdict WHERE aggregate = '{kind}' AND seed = ANY ($1::text[]);
+
 -- name: described_statistics
 select seed, app_id,
 count(*) total,
