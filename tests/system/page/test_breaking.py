@@ -58,6 +58,23 @@ async def test_the_server_sends_what_was_mixed_and_the_run_ends_when_all_is_sync
     rows = await visit.statistics()
     assert sum(row["total"] for row in rows) == 200
     assert sum(row["deleted"] for row in rows) == 50
+    await expect(visit.page.locator("#ending-verdict")).to_contain_text("0 lost, 0 doubled")
+
+
+async def test_a_run_of_the_browser_ends_with_a_verdict_that_is_kept_under_runs(visit: Visit):
+    await visit.fill(count=30)
+    await visit.generate()
+    await visit.until("done")
+    await expect(visit.page.locator("#ending-verdict")).to_contain_text("0 lost, 0 doubled")
+    seed = await visit.page.input_value("#seed")
+    verdict = await visit.page.request.get(f"{visit.url}api/v1/runs/{seed}/verdict")
+    assert (await verdict.json())["acknowledged"]["create"] == 30
+
+    await visit.page.click("#ending-link")
+    await expect(visit.page).to_have_url(f"{visit.url}?view=runs&seed={seed}")
+    await visit.page.click("#tab-live")
+    await visit.page.click("#fresh-seed")
+    assert await visit.page.is_hidden("#ending")
 
 
 async def test_a_load_from_the_server_is_found_again_after_a_reload_and_can_be_stopped(visit: Visit):
