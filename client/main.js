@@ -12,6 +12,8 @@ import { element } from "/client/page/dom.js";
 import { watchEquality } from "/client/page/equality.js";
 import { aggregate, offerKinds, showKind } from "/client/page/kinds.js";
 import { access } from "/client/page/token.js";
+import { LettersView } from "/client/letters/view.js";
+import { RunView } from "/client/runs/run.js";
 import { RunsView } from "/client/runs/view.js";
 import { SearchView } from "/client/users/search.js";
 import { UserView } from "/client/users/user.js";
@@ -23,7 +25,7 @@ const live = new LiveView(
   (sample) => controls.observe(sample),
 );
 const versions = new Versions();
-const views = { users: new SearchView(), user: new UserView(versions), members: new AggregatesView(versions), runs: new RunsView() };
+const views = { users: new SearchView(), user: new UserView(versions), members: new AggregatesView(versions), runs: new RunsView(), verdict: new RunView(), letters: new LettersView() };
 
 let seed = here().view === "live" ? here().parameters.get("seed") || freshSeed() : freshSeed();
 
@@ -60,10 +62,11 @@ function arrive() {
   watchOrRest();
 }
 
-/** @returns {"live" | "users" | "user" | "members" | "runs"} The section that the address asks for. */
+/** @returns {"live" | "users" | "user" | "members" | "runs" | "verdict" | "letters"} The section that the address asks for. */
 function shown() {
   const { view, parameters } = here();
   if (view === "users" && aggregate()) return "members";
+  if (view === "runs" && parameters.has("seed")) return "verdict";
   return view === "users" && parameters.has("id") ? "user" : view;
 }
 

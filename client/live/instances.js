@@ -1,8 +1,9 @@
 /** Shows each instance: how far its own users are, what it has in flight, and whether it lives. */
 
+import { addressOf } from "/client/page/address.js";
 import { element, keep, make, setText } from "/client/page/dom.js";
 import * as format from "/client/page/format.js";
-import { counted, kind } from "/client/page/kinds.js";
+import { aggregate, counted, kind } from "/client/page/kinds.js";
 
 /** @typedef {import("/client/live/feed.js").Sample} Sample */
 /** @typedef {import("/client/live/feed.js").Instance} Instance */
@@ -19,9 +20,9 @@ const byName = new Intl.Collator("en", { numeric: true }).compare;
  * @param {boolean} isCurrent Whether it says how the instances are, and not how they were.
  * @param {boolean} canMove False also where the run is over: what they then had in flight is a second old.
  */
-export function showInstances({ instances, stages }, isCurrent, canMove) {
+export function showInstances({ seed, instances, stages }, isCurrent, canMove) {
   const sorted = [...instances].sort((one, other) => (one.cell ?? 0) - (other.cell ?? 0) || byName(one.appId, other.appId) || (one.incarnation ?? 0) - (other.incarnation ?? 0));
-  keep(element("instances"), sorted, lifeOf, makeInstance, (item, instance) => showInstance(item, instance, stages.stored, isCurrent, canMove));
+  keep(element("instances"), sorted, lifeOf, makeInstance, (item, instance) => showInstance(item, instance, seed, stages.stored, isCurrent, canMove));
 }
 
 function makeInstance() {
@@ -31,12 +32,12 @@ function makeInstance() {
     make("p", { class: "who" }, make("b"), " ", make("span", { class: "pill" })),
     make("div", { class: "share", "aria-hidden": "true" }, make("span", { class: "done" }), make("span", { class: "waiting" })),
     make("p", { class: "numbers" }),
-    make("p", { class: "over" }),
+    make("p", { class: "over" }, make("span"), " ", make("a", {}, "Look at them")),
   );
 }
 
-/** @param {HTMLElement} item @param {Instance} instance @param {number} stored Users of the run, of all instances. @param {boolean} isCurrent @param {boolean} canMove */
-function showInstance(item, instance, stored, isCurrent, canMove) {
+/** @param {HTMLElement} item @param {Instance} instance @param {string} seed @param {number} stored Users of the run, of all instances. @param {boolean} isCurrent @param {boolean} canMove */
+function showInstance(item, instance, seed, stored, isCurrent, canMove) {
   const [who, share, numbers, over] = /** @type {HTMLElement[]} */ ([...item.children]);
   item.dataset.state = isCurrent ? instance.state : "unknown";
   setText(who.children[0], instance.cell === undefined ? instance.appId : `${instance.appId}, cell ${instance.cell}`);
@@ -45,7 +46,11 @@ function showInstance(item, instance, stored, isCurrent, canMove) {
   setWidth(share.children[0], instance.synchronized / instance.total);
   setWidth(share.children[1], instance.pending / instance.total);
   setText(numbers, numbersOf(instance, stored, canMove));
-  setText(over, takeovers(instance));
+  const told = takeovers(instance);
+  over.hidden = told === "";
+  setText(over.children[0], told);
+  const rescued = addressOf("runs", { seed, aggregate: aggregate(), show: "rescued" });
+  if (over.children[1].getAttribute("href") !== rescued) over.children[1].setAttribute("href", rescued);
 }
 
 /** @param {Instance} instance */

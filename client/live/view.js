@@ -105,6 +105,7 @@ function isOver({ stages, deadLetters }, { users, isSending }) {
 function announce(seed) {
   setText("run-seed", seed);
   element("run-users").href = addressOf("users", { seed, aggregate: aggregate() });
+  element("letters-link").href = addressOf("letters", { seed, aggregate: aggregate() });
   showHappenings([]);
 }
 

@@ -1,9 +1,9 @@
 /** The address bar says what the page shows, so that it can be reloaded, kept and sent to somebody else. */
 
-/** @typedef {"live" | "users" | "runs"} ViewName */
+/** @typedef {"live" | "users" | "runs" | "letters"} ViewName */
 /** @typedef {{ view: ViewName, parameters: URLSearchParams }} Place */
 
-const VIEWS = new Set(["live", "users", "runs"]);
+const VIEWS = new Set(["live", "users", "runs", "letters"]);
 
 /** @returns {Place} Where the page is. */
 export function here() {

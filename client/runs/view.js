@@ -27,8 +27,8 @@ export class RunsView {
     try {
       setText("runs-state", "Reading the list…");
       const answer = getJson(`/api/v1/runs?${query}`, signal);
-      const { runs, next, silentCells } = await unlessSlow(answer, () => !signal.aborted && saySlow());
-      showRuns(runs, next, before !== null);
+      const { runs, next, verdicts, silentCells } = await unlessSlow(answer, () => !signal.aborted && saySlow());
+      showRuns(runs, next, before !== null, verdicts);
       if (silentCells) setText("runs-state", silenceOf(silentCells));
     } catch (error) {
       if (signal.aborted) return;
@@ -55,35 +55,39 @@ function saySlow() {
   setText("runs-state", "Reading the list… PostgreSQL’s side has not answered yet.");
 }
 
-/** @param {any[]} runs @param {string | null} next @param {boolean} isLater */
-function showRuns(runs, next, isLater) {
+/** @param {any[]} runs @param {string | null} next @param {boolean} isLater @param {Record<string, any>} verdicts By seed. */
+function showRuns(runs, next, isLater, verdicts) {
   if (runs.length === 0 && !isLater) sayEmpty();
   else setText("runs-state", runs.length ? "" : "No older run.");
   element("run-list").hidden = runs.length === 0;
-  element("run-rows").replaceChildren(...runs.map(rowOf));
+  element("run-rows").replaceChildren(...runs.map((run) => rowOf(run, verdicts[run.seed])));
   element("newest-runs").hidden = !isLater;
   element("older-runs").hidden = next === null;
   element("older-runs").href = addressOf("runs", { before: next ?? "", aggregate: aggregate() });
 }
 
-/** @param {any} run */
-function rowOf(run) {
+/** @param {any} run @param {any} verdict Undefined where nobody has asked for one. */
+function rowOf(run, verdict) {
   const many = capital(kind().plural);
   const last = `Last ${kind().name}`;
   const link = make("a", { href: addressOf("live", { seed: run.seed, aggregate: aggregate() }) }, run.seed);
   const cells = {
+    Verdict: make("a", { href: addressOf("runs", { seed: run.seed, aggregate: aggregate() }), ...(verdict && { "data-good": verdict.isGood }) }, verdict?.sentence ?? "not judged yet"),
     [many]: make("a", { href: addressOf("users", { seed: run.seed, aggregate: aggregate() }) }, format.count(run.total)),
     Synchronized: run.total > 0 ? synchronizedOf(run) : format.DASH,
-    "Dead letters": format.count(run.deadLetters),
-    "Taken over": format.count(run.takenOver),
-    Instances: format.count(run.instances.length),
+    "Dead letters": linked(run.deadLetters, addressOf("letters", { seed: run.seed, aggregate: aggregate() })),
+    "Taken over": linked(run.takenOver, addressOf("runs", { seed: run.seed, aggregate: aggregate(), show: "rescued" })),
     Duration: format.duration(run.durationSeconds),
-    [`${many} per second`]: format.count(run.usersPerSecond),
-    "Lag p50": format.milliseconds(run.lagMs?.p50),
+    "Per second": format.count(run.usersPerSecond),
     "Lag p99": format.milliseconds(run.lagMs?.p99),
     [last]: format.dateAndTime(run.lastCreatedAt),
   };
-  return make("tr", {}, make("th", { scope: "row" }, link), ...Object.entries(cells).map(([name, cell]) => make("td", { "data-name": name, class: name === last ? null : "number" }, cell)));
+  return make("tr", {}, make("th", { scope: "row" }, link), ...Object.entries(cells).map(([name, cell]) => make("td", { "data-name": name, class: name === last ? null : name === "Verdict" ? "verdict" : "number" }, cell)));
+}
+
+/** A number, with who is meant behind it. @param {number} number @param {string} address */
+function linked(number, address) {
+  return number > 0 ? make("a", { href: address }, format.count(number)) : format.count(number);
 }
 
 /** @param {any} run */

@@ -6,6 +6,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,13 @@ class Stack:
             ]
         await self.until_synchronized(seed)
         return ids
+
+    async def tell(self, seed: str, fault: str) -> None:
+        """Note a fault as whoever made it does."""
+        happening = {"at": datetime.now(UTC).isoformat(), "kind": "fault", "text": fault}
+        async with httpx.AsyncClient(base_url=self.url) as client:
+            answer = await client.post(f"/api/v1/runs/{seed}/happenings", json=happening)
+        assert answer.status_code == 204, answer.text
 
     async def change(self, user_id: int, *patches: dict[str, Any]) -> None:
         """Change a user as somebody else does, and wait until readers find the last version."""

@@ -15,13 +15,15 @@ class DeadLetterRows:
         self._kind = kind
         self._queries = queries_of(kind)
 
-    async def rows(self, limit: int, after: int) -> list[asyncpg.Record]:
+    async def rows(self, limit: int, after: int, seed: str | None = None) -> list[asyncpg.Record]:
         """At most `limit` with ids above `after`, ascending: id, seed, version, error, app_id, created_at.
+
+        Those of one run, or of all.
 
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        return await self._database.fetch(self._queries["list_dead_letters"], after, limit)
+        return await self._database.fetch(self._queries["list_dead_letters"], after, limit, seed)
 
     async def row(self, work_id: int) -> asyncpg.Record | None:
         """The one of this id with the refused state (as JSON, or null) in the end; None where it is none.

@@ -154,10 +154,10 @@ SELECT {kind}_id FROM prm_{kind}_pending WHERE {kind}_id = ANY ($1::bigint[])
 UNION ALL SELECT {kind}_id FROM prm_{kind}_dead_letter WHERE {kind}_id = ANY ($1);
 
 -- name: list_dead_letters
--- Dead letters in order of ids.
+-- Dead letters in order of ids, of one run ($3) or of all.
 SELECT d.{kind}_id, coalesce(u.seed, '') AS seed, d.version, d.error, d.app_id, d.created_at
 FROM prm_{kind}_dead_letter d LEFT JOIN prm_{kind} u ON u.id = d.{kind}_id
-WHERE d.{kind}_id > $1 ORDER BY d.{kind}_id LIMIT $2;
+WHERE d.{kind}_id > $1 AND ($3::text IS NULL OR u.seed = $3) ORDER BY d.{kind}_id LIMIT $2;
 
 -- name: find_dead_letter
 -- One dead letter, with the state that the rows have; null where there is none.

@@ -25,7 +25,7 @@ h1 { font-size: 1.4rem; line-height: 1.25; margin: 1rem 0; } h2 { font-size: 1.0
 .good { border-color: var(--read); } .muted { color: var(--muted); }
 section { background: var(--surface); border: 1px solid var(--line); border-radius: 12px; padding: 1rem;
   margin: 1rem 0; }
-dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); gap: 0.75rem; margin: 0; }
+dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(7.5rem, 1fr)); gap: 0.75rem; margin: 0; }
 dt { color: var(--muted); font-size: 0.9rem; }
 dd { margin: 0; font-weight: 600; font-variant-numeric: tabular-nums; }
 ol, ul { margin: 0; padding-left: 1.5rem; } time { color: var(--muted); font-variant-numeric: tabular-nums; }
@@ -133,7 +133,11 @@ def _charts(verdict: Verdict) -> str:
     lags = chart(
         "Lag",
         [
-            Curve("oldest waiting", "lag", [(row[0], row[6] / 1000) for row in rows if row[6] is not None]),
+            Curve(
+                "oldest waiting",
+                "lag",
+                [(row[0], max(0.0, row[6]) / 1000) for row in rows if row[6] is not None],
+            ),
             Curve("arrived", "arrived", [(row[0], row[5] / 1000) for row in rows if row[5] is not None]),
         ],
         faults,

@@ -38,7 +38,7 @@ class Figures(msgspec.Struct, frozen=True):
 
 
 class VerdictRows:
-    """Reads rows of runs of one kind, and keeps verdicts. All raise `Unavailable` where PostgreSQL is silent."""
+    """Reads rows of one kind's runs, and keeps verdicts. All raise `Unavailable` if PostgreSQL is silent."""
 
     def __init__(self, database: Database, kind: str = KIND) -> None:
         self._database = database
@@ -46,7 +46,7 @@ class VerdictRows:
         self._queries = queries_of(kind)
 
     async def ids(self, first: datetime, last: datetime) -> Ids:
-        """The ids of all that was created in this time. No index has runs or times, but ids ascend with time."""
+        """The ids of all that was created in this time. No index has runs or times; ids ascend with time."""
         return await self._first_id_from(first - MARGIN) - 1, await self._first_id_from(last + MARGIN) - 1
 
     async def _first_id_from(self, moment: datetime) -> int:

@@ -19,6 +19,7 @@ from tandem.ids import HIGHEST_ID
 from tandem.kernel.cells import Everywhere
 from tandem.postgres.database import Database
 from tandem.user.ids import UserPath
+from tandem.user.profile import Seed
 
 TAG = "dead letters"
 
@@ -71,6 +72,7 @@ class LettersQuery(msgspec.Struct, frozen=True):
 
     limit: Annotated[int, Meta(ge=1, le=1000, description="How many at most.")] = 100
     after: Annotated[int, Meta(ge=0, le=HIGHEST_ID, description="Only those with a higher id.")] = 0
+    seed: Seed | None = None
 
 
 class DeadLetters(DeadLetterRows):
@@ -100,13 +102,13 @@ class DeadLetters(DeadLetterRows):
         self.letter = letter
         self.letter_with_state = letter_with_state
 
-    async def page(self, limit: int, after: int) -> list[Any]:
-        """At most `limit` of those with ids above `after`, ascending.
+    async def page(self, limit: int, after: int, seed: str | None = None) -> list[Any]:
+        """At most `limit` of those with ids above `after`, ascending; of one run, or of all.
 
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        return [self.letter(*row) for row in await self.rows(limit, after)]
+        return [self.letter(*row) for row in await self.rows(limit, after, seed)]
 
     async def find(self, id_: int) -> Any | None:
         """The dead letter of this id, or None.
@@ -178,8 +180,8 @@ class DeadLettersController:
 
     async def page(self, request: Request[NoArguments, LettersQuery, None]) -> Response:
         """A page of dead letters."""
-        limit, after = request.query.limit, request.query.after
-        heard = await self._cells.ask(lambda letters: letters.page(limit, after))
+        limit, after, seed = request.query.limit, request.query.after, request.query.seed
+        heard = await self._cells.ask(lambda letters: letters.page(limit, after, seed))
         page = sorted(chain(*heard.answers.values()), key=attrgetter("id"))[:limit]
         return json_response(page, headers=silence(heard.silent))
 

@@ -45,6 +45,9 @@ async def cells(servers, tmp_path_factory):
             )
             assert answer.status_code == 201, answer.text
             await cell.system.until_synchronized(USERS + 3)
+        judged = await opened[0].client.post("/api/v1/runs/run/verdict", json={})
+        assert f"{3 * USERS} users" in judged.json()["sentence"], judged.text
+        assert "both stores equal" in judged.json()["sentence"], judged.text
         yield opened
 
 
@@ -81,7 +84,7 @@ async def test_every_route_that_reads_answers_the_same_from_any_instance(cells):
         for number in CELLS:
             table = "prm_order" if "order" in path else "prm_user"
             id_ = (await ids_in(cells, number, table))[0]
-            answer = await from_each(cells, path.replace("{id}", str(id_)), **asking)
+            answer = await from_each(cells, path.replace("{id}", str(id_)).replace("{seed}", "run"), **asking)
             expected = 404 if "dead-letters/{id}" in path else 200
             assert answer.status_code == expected, (path, answer.text)
             asked += 1

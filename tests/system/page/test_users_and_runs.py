@@ -227,7 +227,7 @@ async def test_runs_are_listed_newest_first_and_lead_to_their_users(visit: Visit
     await expect(rows.nth(1)).to_contain_text("older-run")
     await expect(rows.nth(0)).to_contain_text("all")
 
-    await rows.nth(0).locator("td a").click()
+    await rows.nth(0).locator("[data-name='Users'] a").click()
     assert await found(visit) == ["user.1@example.com", "user.2@example.com"]
 
     await visit.page.go_back()

@@ -1,5 +1,6 @@
 """What happens in a run is kept once, told to everybody who watches, and still there afterwards."""
 
+import re
 import signal
 from datetime import UTC, datetime
 
@@ -116,3 +117,52 @@ async def test_what_was_seen_while_postgresql_was_away_is_kept_once_it_is_back(o
             await watching.next()
     told = [each["text"] for each in await told_first(served.client)]
     assert told[:2] == ["PostgreSQL does not answer.", "PostgreSQL answers again."]
+
+
+async def verdict_of(client):
+    answer = await client.post("/api/v1/runs/watched/verdict", json={"acknowledged": {"create": 5}})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def test_a_verdict_says_who_died_and_was_rescued_and_has_both_stores_equal(servers, system, serve):
+    victim = await serve("victim", LEASE_SECONDS="2")
+    survivor = await serve("survivor", LEASE_SECONDS="2")
+    async with watch(survivor.client, "watched") as watching:
+        async with failing_mongodb(servers, "victim", errorCode=91):
+            await post(victim.client, 5)
+            await watching.until(lambda event: instance_in(event, "victim")["pending"] == 5)
+            await victim.kill()
+            await watching.until(lambda event: event["pending"] == 0)
+        await watching.until(lambda event: any("took over" in text for text in texts_of(event)))
+        # What was seen is kept with the next sample.
+        await watching.next()
+    verdict = await verdict_of(survivor.client)
+    survived = r"one death survived, 5 users rescued within [\d.]+ s"
+    expected = rf"5 users in [\d.]+ s; {survived}; 0 lost; both stores equal"
+    assert re.fullmatch(expected, verdict["sentence"]), verdict["sentence"]
+    assert verdict["isGood"]
+    assert len(verdict["namedRescued"]) == 5
+    assert verdict["namedRescued"][0]["why"].startswith("survivor, after ")
+    assert "victim is gone." in [each["text"] for each in verdict["happenings"]]
+    page = (await survivor.client.get("/api/v1/runs/watched/verdict.html")).text
+    assert "victim is gone." in page
+    assert "<polyline" in page
+
+
+async def test_what_cannot_be_compared_is_not_called_equal(own_servers, serve_own):
+    served = await serve_own("instance-1", DATABASE_TIMEOUT_SECONDS="2")
+    await post(served.client, 5)
+    mongodb = own_servers.mongodb_server.process
+    mongodb.send_signal(signal.SIGSTOP)
+    try:
+        verdict = await verdict_of(served.client)
+        while verdict["state"] == "comparing":
+            verdict = (await served.client.get("/api/v1/runs/watched/verdict")).json()
+    finally:
+        mongodb.send_signal(signal.SIGCONT)
+    assert "compared: MongoDB does not answer" in verdict["sentence"]
+    assert "equal" not in verdict["sentence"]
+    assert verdict["isGood"] is False
+    assert verdict["inMongodb"] is None
+    assert verdict["inPostgresql"] == 5
