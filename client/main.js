@@ -3,6 +3,8 @@
 import { Controls } from "/client/generate/controls.js";
 import { freshSeed } from "/client/generate/seed.js";
 import { FollowView } from "/client/follow/view.js";
+import { watchDesk } from "/client/break/desk.js";
+import { showPanel } from "/client/break/panel.js";
 import { AggregatesView } from "/client/aggregates/view.js";
 import { LiveView } from "/client/live/view.js";
 import { watchAccess } from "/client/page/access.js";
@@ -40,6 +42,10 @@ let seed = here().view === "live" ? here().parameters.get("seed") || freshSeed()
 
 watchAccess();
 watchEquality();
+watchDesk((lab) => {
+  controls.hearDesk(lab);
+  showPanel(lab, () => seed);
+});
 access.addEventListener("changed", () => {
   live.stop();
   arrive();

@@ -1,22 +1,24 @@
 /** Wires the form to runs, and a run to what is shown of it. */
 
-import { fillIn, forgetComplaint, readOrder, seedOf, setSeed, setSource, showMaximum } from "/client/generate/form.js";
+import { hideEnding, showEnding } from "/client/generate/ending.js";
+import { fillIn, fillInServer, forgetComplaint, offerServer, readOrder, seedOf, setSeed, setSource, showLimits, showSender } from "/client/generate/form.js";
 import { forgetOrder, keepOrder, keptOrder } from "/client/generate/memory.js";
 import { hideSourceNotice, showOffer, showRun, showSourceNotice } from "/client/generate/panel.js";
 import { Run } from "/client/generate/run.js";
 import { freshSeed } from "/client/generate/seed.js";
+import { ServerRun } from "/client/generate/server_run.js";
 import { element } from "/client/page/dom.js";
 import { sentence } from "/client/page/format.js";
 
-/** @typedef {import("/client/generate/run.js").Order} Order */
+/** @typedef {import("/client/break/desk.js").Lab} Lab */
 /** @typedef {import("/client/live/feed.js").Sample} Sample */
 /** @typedef {{ users: number, isSending: boolean }} Expectation How many users a run is to have, 0 where nobody here knows; and whether this page sends them. */
 
-/** Ten times a second: digits that change faster can't be read. */
-const FRAME_MS = 100;
+/** Four times a second: digits that change faster can't be read, and the browser's time belongs to the requests. */
+const FRAME_MS = 250;
 
 export class Controls {
-  /** @type {Run | null} The run that this page sends, or sent last. */
+  /** @type {Run | ServerRun | null} The run that this page sends or has the server send, or did last. */
   run = null;
   #form = element("order");
 
@@ -39,7 +41,7 @@ export class Controls {
 
   /** Whether leaving the page would end a run. */
   get isSending() {
-    return this.run !== null && !this.run.isOver && this.run.accepted > 0 && this.run.phase !== "synchronizing";
+    return this.run instanceof Run && !this.run.isOver && this.run.accepted > 0 && this.run.phase !== "synchronizing";
   }
 
   /** @param {string} seed Of the run that the page shows. */
@@ -47,6 +49,19 @@ export class Controls {
     if (seedOf(this.#form) === seed) return;
     setSeed(this.#form, seed);
     showOffer(null);
+    hideEnding();
+  }
+
+  /** What the desk says: whether the server can send, and how far it is; it may have begun before this page came. @param {Lab | null} lab */
+  hearDesk(lab) {
+    offerServer(this.#form, lab && lab.limits);
+    if (!lab) return;
+    const { load } = lab;
+    if (this.run instanceof ServerRun) this.run.hear(load);
+    const isGoingOn = load?.state === "preparing" || load?.state === "sending";
+    if (!isGoingOn || load.seed !== seedOf(this.#form) || (this.run && !this.run.isOver)) return;
+    fillInServer(this.#form, load);
+    this.#follow(new ServerRun(load, load));
   }
 
   /** @param {Sample} sample */
@@ -75,28 +90,33 @@ export class Controls {
   #submit() {
     if (this.run && !this.run.isOver) return;
     const order = readOrder(this.#form);
-    if (order) this.#begin(order);
+    if (!order) return;
+    if (!("users" in order)) keepOrder(order);
+    this.#follow("users" in order ? new ServerRun(order) : new Run(order));
   }
 
-  /** @param {Order} order */
-  async #begin(order) {
+  /** @param {Run | ServerRun} run */
+  async #follow(run) {
     hideSourceNotice();
+    hideEnding();
     showOffer(null);
-    keepOrder(order);
-    const run = new Run(order);
     this.run = run;
-    this.onSeed(order.seed);
+    this.onSeed(run.order.seed);
     keepShowing(run);
     await run.start();
-    if (run.phase !== "failed" || run.accepted === 0) forgetOrder();
+    if (run instanceof Run && (run.phase !== "failed" || run.accepted === 0)) forgetOrder();
     showRun(run);
-    if (run.sourceError) announceSource(run);
+    if (run.phase !== "failed" && run.accepted > 0) await showEnding(run, () => seedOf(this.#form) === run.order.seed);
+    if (run instanceof Run && run.sent.sourceError) announceSource(run);
   }
 
   /** @param {string} field */
   #change(field) {
-    if (field === "source") showMaximum(this.#form);
-    if (field === "seed" && seedOf(this.#form) && (!this.run || this.run.isOver)) this.onSeed(seedOf(this.#form));
+    if (field === "source") showLimits(this.#form);
+    if (field === "sender") showSender(this.#form);
+    if (field !== "seed" || !seedOf(this.#form) || (this.run && !this.run.isOver)) return;
+    hideEnding();
+    this.onSeed(seedOf(this.#form));
   }
 
   #useFreshSeed() {
@@ -106,9 +126,8 @@ export class Controls {
 
   #togglePause() {
     const { run } = this;
-    if (!run || element("pause").getAttribute("aria-disabled") === "true") return;
-    if (run.pace.isPaused) run.pace.resume();
-    else run.pace.pause();
+    if (!(run instanceof Run) || element("pause").getAttribute("aria-disabled") === "true") return;
+    run.togglePause();
     showRun(run);
   }
 
@@ -128,7 +147,7 @@ export class Controls {
   }
 }
 
-/** Between two looks the browser draws nothing for us: its time belongs to the requests. @param {Run} run */
+/** @param {Run | ServerRun} run */
 function keepShowing(run) {
   if (run.isOver) return;
   showRun(run);
@@ -136,7 +155,7 @@ function keepShowing(run) {
 }
 
 /** @param {Run} failed */
-function announceSource({ order, sourceError }) {
+function announceSource({ order, sent: { sourceError } }) {
   const builtIn = order.source === "built-in";
   const name = builtIn ? "The built-in generator" : "randomuser.me";
   const what = sourceError?.status === null ? "cannot be reached" : "gave no users";

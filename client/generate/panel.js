@@ -4,15 +4,15 @@ import { statusOf } from "/client/generate/status.js";
 import { element, keep, make, setText } from "/client/page/dom.js";
 import * as format from "/client/page/format.js";
 
-/** @typedef {import("/client/generate/run.js").Run} Run */
+/** @typedef {import("/client/generate/run.js").Run | import("/client/generate/server_run.js").ServerRun} Run Whoever sends. */
 /** @typedef {import("/client/generate/run.js").Order} Order */
 /** @typedef {import("/client/generate/sources.js").SourceName} SourceName */
 
 /** @param {Run} run */
 export function showRun(run) {
-  element("run").dataset.phase = run.phase === "sending" && run.pace.isPaused ? "paused" : run.phase;
+  element("run").dataset.phase = run.phase === "sending" && run.isPaused ? "paused" : run.phase;
   element("run").hidden = false;
-  setText("status", statusOf(run));
+  setText("status", "status" in run ? run.status : statusOf(run));
   showBar(run);
   showErrors(run);
   showActions(run);
@@ -43,17 +43,17 @@ export function hideSourceNotice() {
 }
 
 /** @param {Run} run */
-function showBar({ accepted, errors, order }) {
+function showBar({ accepted, sent, order }) {
   const bar = element("sent-bar");
   bar.max = order.count;
   bar.value = accepted;
   setText("sent-count", `${format.count(accepted)} of ${format.count(order.count)}`);
-  setText("failed", errors.failed ? `${format.count(errors.failed)} given up` : "");
+  setText("failed", sent.failed ? `${format.count(sent.failed)} given up` : "");
 }
 
 /** @param {Run} run */
-function showErrors({ errors, refused }) {
-  const groups = errors.groups().map(({ kind, retried, failed }) => ({ kind, outcome: outcome(retried, failed) }));
+function showErrors({ sent, refused }) {
+  const groups = sent.errors.map(({ kind, retried, failed }) => ({ kind, outcome: outcome(retried, failed) }));
   if (refused) groups.push({ kind: "Refused by MongoDB (“tandem dead-letters list” says why)", outcome: `${format.count(refused)} set aside` });
   element("errors-title").hidden = groups.length === 0;
   keep(element("errors"), groups, ({ kind }) => kind, () => make("li", {}, make("span"), make("b")), (item, group) => {
@@ -70,12 +70,13 @@ function outcome(retried, failed) {
 
 /** Not the `disabled` attribute: the button that was just pressed would lose the keyboard's focus. @param {Run} run */
 function showActions(run) {
-  const canPause = (run.phase === "sending" || run.phase === "fetching") && !run.cancelAsked;
+  const isServer = "status" in run;
+  const canPause = !isServer && (run.phase === "sending" || run.phase === "fetching") && !run.cancelAsked;
   setEnabled("generate", run.isOver);
   setEnabled("pause", canPause);
   setEnabled("cancel", !run.isOver);
-  setText("pause", run.pace.isPaused && canPause ? "Resume" : "Pause");
-  setText("cancel", !run.isOver && (run.cancelAsked || run.phase === "synchronizing") ? "Stop waiting" : "Cancel");
+  setText("pause", run.isPaused && canPause ? "Resume" : "Pause");
+  setText("cancel", !run.isOver && (run.cancelAsked || run.phase === "synchronizing") ? "Stop waiting" : isServer ? "Stop" : "Cancel");
 }
 
 /** @param {string} button @param {boolean} isEnabled */

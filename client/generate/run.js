@@ -1,5 +1,5 @@
 /**
- * One run: take users from a source, send each in a POST of its own, wait until none of them is pending.
+ * One run: have a worker send its users, wait until none of them is pending.
  * It knows nothing of the page: whoever shows it reads its fields when it pleases.
  *
  *   fetching -> sending <-> paused
@@ -7,24 +7,18 @@
  *   any of them -> failed
  */
 
-import { createUser, isKeyTaken, isPassing } from "/client/generate/command_client.js";
-import { ErrorTally } from "/client/generate/error_tally.js";
-import { Pace } from "/client/generate/pace.js";
-import { usersOf } from "/client/generate/sources.js";
+import { NOTHING_SENT } from "/client/generate/sending.js";
 import { totalsOf } from "/client/generate/totals.js";
-import { sentence } from "/client/page/format.js";
 import { RequestError } from "/client/page/http.js";
 import { sleep } from "/client/page/sleep.js";
-import { isRefusedAccess } from "/client/page/token.js";
+import { access, noteStatus, token } from "/client/page/token.js";
 
 /** @typedef {import("/client/generate/sources.js").SourceName} SourceName */
-/** @typedef {import("/client/generate/sources.js").NumberedUser} NumberedUser */
+/** @typedef {import("/client/generate/sending.js").Sent} Sent */
 /** @typedef {import("/client/live/feed.js").Sample} Sample */
 /** @typedef {"fetching" | "sending" | "synchronizing" | "done" | "cancelled" | "failed"} Phase */
 /** @typedef {{ count: number, seed: string, source: SourceName, concurrency: number, rate: number }} Order `rate` in users per second; 0 is as fast as it goes. */
 
-/** After so many users given up in a row, with all their attempts, the server is taken for gone. */
-const MAX_FAILURES_IN_A_ROW = 12;
 /** How long nothing at all may happen before the run stops watching. */
 const PATIENCE_MS = 300_000;
 const LOOK_MS = 200;
@@ -32,29 +26,27 @@ const LOOK_MS = 200;
 export class Run {
   /** @type {Phase} */
   phase = "fetching";
-  accepted = 0;
-  /** Of those, how many an earlier run with this seed had created. */
-  already = 0;
-  errors = new ErrorTally();
-  /** @type {RequestError | null} Why the source gave no users. */
-  sourceError = null;
+  /** @type {Sent} As the worker told last. */
+  sent = NOTHING_SENT;
   /** @type {string | null} Why the run failed. */
   failure = null;
   cancelAsked = false;
-  /** Whether this seed has other users under the same numbers. */
-  isSeedTaken = false;
+  isPaused = false;
 
-  #stop = new AbortController();
   #abandon = new AbortController();
-  #failuresInARow = 0;
-  #before = { stored: 0, synchronized: 0, deadLetters: 0, lastCreatedMs: 0 };
+  /** @type {Worker | null} */
+  #worker = null;
+  #before = { stored: 0, synchronized: 0, deadLetters: 0, firstCreatedMs: 0, lastCreatedMs: 0 };
   /** @type {Sample | null} */
   #sample = null;
 
   /** @param {Order} order */
   constructor(order) {
     this.order = order;
-    this.pace = new Pace(order.rate);
+  }
+
+  get accepted() {
+    return this.sent.accepted;
   }
 
   get isOver() {
@@ -66,13 +58,13 @@ export class Run {
     if (this.cancelAsked || this.failure) return 0;
     const { stored } = this.#before;
     // While all are found to be there, this is an earlier run that goes on: what it has is part of what is wanted.
-    if (this.created === 0) return Math.max(stored, this.order.count - this.errors.failed);
-    return stored + this.order.count - this.already - this.errors.failed;
+    if (this.created === 0) return Math.max(stored, this.order.count - this.sent.failed);
+    return stored + this.order.count - this.sent.already - this.sent.failed;
   }
 
   /** Users that this run has made, and no earlier one. */
   get created() {
-    return this.accepted - this.already;
+    return this.accepted - this.sent.already;
   }
 
   /** Users that this run has made and that came back from MongoDB, as far as the last sample knows. */
@@ -85,16 +77,26 @@ export class Run {
     return Math.max(0, (this.#sample?.deadLetters ?? 0) - this.#before.deadLetters);
   }
 
+  /** What was acknowledged; null where the seed has users that nobody here has counted. */
+  async acknowledged() {
+    return this.#before.stored === this.sent.already ? { create: this.accepted, update: 0, delete: 0 } : null;
+  }
+
   /** @param {Sample} sample The newest one of this run's seed. */
   observe(sample) {
     this.#sample = sample;
+  }
+
+  togglePause() {
+    this.isPaused = !this.isPaused;
+    this.#worker?.postMessage(this.isPaused ? "pause" : "resume");
   }
 
   /** The first call ends the sending, what is under way gets its answer; the second ends the watching too. */
   cancel() {
     if (this.phase !== "sending" || this.cancelAsked) this.#abandon.abort();
     this.cancelAsked = true;
-    this.#stop.abort();
+    this.#worker?.postMessage(this.#abandon.signal.aborted ? "abandon" : "stop");
   }
 
   /** Go through all phases. Never throws: how it went is in the fields. */
@@ -113,62 +115,33 @@ export class Run {
   }
 
   async #send() {
-    const users = usersOf(this.order, this.#abandon.signal);
-    const lane = async () => {
-      for (let user = await this.#next(users); user; user = await this.#next(users)) await this.#sendOne(user);
-    };
-    const ends = await Promise.allSettled(Array.from({ length: this.order.concurrency }, lane));
-    const broken = ends.find((end) => end.status === "rejected");
-    if (broken) throw broken.reason;
-    if (this.failure) throw new Error(this.failure);
-  }
-
-  /** @param {AsyncGenerator<NumberedUser>} users @returns {Promise<NumberedUser | null>} The next user when it may go; null when none shall. */
-  async #next(users) {
+    const worker = new Worker("/client/generate/worker.js", { type: "module" });
+    const tellToken = () => worker.postMessage({ token: token() });
+    this.#worker = worker;
+    access.addEventListener("changed", tellToken);
+    const randomuserUrl = /** @type {HTMLMetaElement} */ (document.querySelector('meta[name="randomuser-url"]')).content;
+    worker.postMessage({ begin: { order: this.order, lastCreatedMs: this.#before.lastCreatedMs, randomuserUrl, token: token() } });
     try {
-      await this.pace.turn(this.#stop.signal);
-      const { value } = await users.next();
-      if (this.phase === "fetching") this.phase = "sending";
-      return this.#stop.signal.aborted ? null : (value ?? null);
-    } catch (error) {
-      if (this.#stop.signal.aborted) return null;
-      if (error instanceof RequestError) this.sourceError = error;
-      this.#stop.abort();
-      throw error;
+      await this.#hear(worker);
+    } finally {
+      access.removeEventListener("changed", tellToken);
+      worker.terminate();
+      this.#worker = null;
     }
+    if (this.sent.failure) throw new Error(this.sent.failure);
   }
 
-  /** @param {NumberedUser} user */
-  async #sendOne(user) {
-    const signals = { stop: this.#stop.signal, abandon: this.#abandon.signal };
-    try {
-      const createdAt = await createUser(this.order.seed, user, signals, (error) => this.errors.countRetry(error));
-      this.accepted += 1;
-      // By one clock, PostgreSQL's. That an answer is a replay says less: the browser repeats a request by itself.
-      if (Date.parse(createdAt) <= this.#before.lastCreatedMs) this.already += 1;
-      this.#failuresInARow = 0;
-    } catch (error) {
-      if (error instanceof RequestError) this.#countFailure(error);
-    }
-  }
-
-  /** @param {RequestError} error */
-  #countFailure(error) {
-    if (isKeyTaken(error)) return this.#giveUpSeed();
-    this.errors.countFailure(error);
-    if (!isPassing(error) && !isRefusedAccess(error.status)) return;
-    this.#failuresInARow += 1;
-    if (this.#failuresInARow < MAX_FAILURES_IN_A_ROW) return;
-    this.failure = `The server took none of the last ${MAX_FAILURES_IN_A_ROW} users. ${sentence(error.message)}`;
-    this.#stop.abort();
-    this.#abandon.abort();
-  }
-
-  /** One such answer says it of all: what is under way gets its answer, and nothing more is sent. */
-  #giveUpSeed() {
-    this.isSeedTaken = true;
-    this.failure = "This seed has other users already, from another source. Take another seed, or the source of before.";
-    this.#stop.abort();
+  /** @param {Worker} worker @returns {Promise<void>} Until it has sent all, or stopped. */
+  #hear(worker) {
+    return new Promise((resolve, reject) => {
+      worker.onerror = () => reject(new Error("The part of this page that sends could not start. Reload the page."));
+      worker.onmessage = (/** @type {MessageEvent<import("/client/generate/worker.js").Tells>} */ { data }) => {
+        if ("refusedAccess" in data) return noteStatus(data.refusedAccess);
+        this.sent = data.sent;
+        if (this.phase === "fetching" && data.sent.hasBegun) this.phase = "sending";
+        if (data.isOver) resolve();
+      };
+    });
   }
 
   /** Until all that was accepted is in both databases, or refused. */

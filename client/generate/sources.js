@@ -11,11 +11,11 @@ import { sleep } from "/client/page/sleep.js";
 const PAGE = 500;
 const TIMEOUT_MS = 15_000;
 
-/** @type {Record<SourceName, { maxUsers: number, attempts: number, address: () => URL }>} */
+/** @type {Record<SourceName, { maxUsers: number, attempts: number }>} */
 const SOURCES = {
-  "built-in": { maxUsers: 100_000, attempts: 5, address: () => new URL("/api/v1/random-users", location.href) },
+  "built-in": { maxUsers: 100_000, attempts: 5 },
   // One attempt: the other source is a click away.
-  "randomuser.me": { maxUsers: 5_000, attempts: 1, address: () => new URL(/** @type {HTMLMetaElement} */ (document.querySelector('meta[name="randomuser-url"]')).content) },
+  "randomuser.me": { maxUsers: 5_000, attempts: 1 },
 };
 
 /** @param {SourceName} source @returns {number} */
@@ -27,14 +27,16 @@ export function maxUsersOf(source) {
  * Users one by one. They are fetched by pages, the next while the last is used up: two are in memory at most.
  *
  * @param {{ source: SourceName, count: number, seed: string }} wish The same seed gives the same users.
+ * @param {string} randomuserUrl
  * @param {AbortSignal} signal
  * @returns {AsyncGenerator<NumberedUser>} Exactly `count` users in the format of the randomuser.me API.
  * @throws {RequestError} The source can't be reached, refuses, or sends something else than users.
  */
-export async function* usersOf({ source, count, seed }, signal) {
+export async function* usersOf({ source, count, seed }, randomuserUrl, signal) {
   const pages = Math.ceil(count / PAGE);
+  const address = source === "built-in" ? "/api/v1/random-users" : randomuserUrl;
   const fetchNumber = (/** @type {number} */ page) => {
-    const users = fetchPage(source, { results: Math.min(PAGE, count), seed, page }, signal);
+    const users = fetchPage(address, SOURCES[source].attempts, { results: Math.min(PAGE, count), seed, page }, signal);
     users.catch(() => {}); // whoever awaits it hears of it
     return users;
   };
@@ -48,14 +50,14 @@ export async function* usersOf({ source, count, seed }, signal) {
 }
 
 /**
- * @param {SourceName} source
+ * @param {string} address
+ * @param {number} attempts
  * @param {{ results: number, seed: string, page: number }} parameters
  * @param {AbortSignal} signal
  * @returns {Promise<object[]>} `results` users.
  */
-async function fetchPage(source, parameters, signal) {
-  const { address, attempts } = SOURCES[source];
-  const url = address();
+async function fetchPage(address, attempts, parameters, signal) {
+  const url = new URL(address, location.href);
   for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, String(value));
   for (let attempt = 1; ; attempt += 1) {
     try {

@@ -18,29 +18,29 @@ export function statusOf(run) {
     case "cancelled":
       return `Cancelled. ${remainder(run)}`;
     case "failed":
-      return run.sourceError && run.accepted === 0 ? "No users to send." : `Stopped. ${sentence(run.failure ?? "")} ${remainder(run)}`;
+      return run.sent.sourceError && run.accepted === 0 ? "No users to send." : `Stopped. ${sentence(run.failure ?? "")} ${remainder(run)}`;
   }
 }
 
 /** @param {Run} run */
-function sending({ cancelAsked, pace, order }) {
+function sending({ cancelAsked, isPaused, order }) {
   if (cancelAsked) return "Cancelling: waiting for the last answers…";
-  if (pace.isPaused) return "Paused. What was accepted goes on to MongoDB.";
+  if (isPaused) return "Paused. What was accepted goes on to MongoDB.";
   return `Sending one POST per user, ${order.concurrency === 1 ? "one" : order.concurrency} at a time…`;
 }
 
 /** @param {Run} run */
-function done({ accepted, already, created, synchronized, refused, errors }) {
+function done({ accepted, created, synchronized, refused, sent: { already, failed } }) {
   if (accepted === 0) return "Done: no user was accepted. See the errors below.";
   const sentences = [created === 0 ? "Done: nobody was created." : `Done: ${plural(synchronized, "user is", "users are")} in both databases.`];
   if (already) sentences.push(`${plural(already, "user was", "users were")} there before, and nobody is created twice.`);
   if (refused) sentences.push(`${plural(refused, "user was", "users were")} refused by MongoDB.`);
-  if (errors.failed) sentences.push(`${plural(errors.failed, "user was", "users were")} given up.`);
+  if (failed) sentences.push(`${plural(failed, "user was", "users were")} given up.`);
   return sentences.join(" ");
 }
 
 /** @param {Run} run */
-function remainder({ accepted, already, created, synchronized, refused, order }) {
+function remainder({ accepted, created, synchronized, refused, order, sent: { already } }) {
   const earlier = already ? `, ${count(already)} of them by an earlier run` : "";
   const start = `${count(accepted)} of ${plural(order.count, "user was", "users were")} accepted${earlier}`;
   if (created === 0) return `${start}.`;

@@ -2,7 +2,7 @@
 
 import { getJson } from "/client/page/http.js";
 
-/** @typedef {{ stored: number, synchronized: number, deadLetters: number, lastCreatedMs: number }} Totals The time is that of the newest user, in milliseconds since 1970. */
+/** @typedef {{ stored: number, synchronized: number, deadLetters: number, firstCreatedMs: number, lastCreatedMs: number }} Totals The times are those of the oldest and the newest user, in milliseconds since 1970. */
 
 /**
  * @param {string} seed
@@ -13,7 +13,8 @@ import { getJson } from "/client/page/http.js";
 export async function totalsOf(seed, signal) {
   const rows = await getJson(`/api/v1/stats?seed=${encodeURIComponent(seed)}`, signal);
   const lastCreatedMs = Math.max(0, ...rows.map((/** @type {any} */ { lastCreatedAt }) => Date.parse(lastCreatedAt ?? 0)));
-  return { stored: sum(rows, "total"), synchronized: sum(rows, "synchronized"), deadLetters: sum(rows, "deadLetters"), lastCreatedMs };
+  const firstCreatedMs = Math.min(...rows.map((/** @type {any} */ { firstCreatedAt }) => Date.parse(firstCreatedAt ?? "")).filter(Number.isFinite));
+  return { stored: sum(rows, "total"), synchronized: sum(rows, "synchronized"), deadLetters: sum(rows, "deadLetters"), firstCreatedMs, lastCreatedMs };
 }
 
 /** @param {Record<string, number>[]} rows @param {string} column */

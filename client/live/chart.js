@@ -1,10 +1,12 @@
-/** A line chart of what happens over time. Drawn anew once a second at most, from 600 points at most. */
+/** A line chart of what happens over time, with an upright line for each fault. It draws an hour in a few milliseconds. */
 
-import { draw, setText } from "/client/page/dom.js";
+import { thinned } from "/client/live/thinning.js";
+import { draw, keep, setText } from "/client/page/dom.js";
 import { sixtieths } from "/client/page/format.js";
 import { maximumTick, ticks, timeStep } from "/client/live/scale.js";
 
 /** @typedef {import("/client/live/history.js").Rates} Rates */
+/** @typedef {{ at: number, text: string }} Fault At a time in seconds. */
 /** @typedef {{ key: "accepted" | "synchronized" | "lagMs" | "oldestMs", name: string, className: string }} Series */
 
 const HEIGHT = 190;
@@ -15,43 +17,89 @@ const LABEL_WIDTH = 70;
 export class Chart {
   /** @type {Rates[]} */
   #points = [];
+  /** @type {Fault[]} */
+  #faults = [];
   #width = 0;
+  #isDue = false;
+  #drawing = draw("g", { "aria-hidden": "true" });
+  #hand = draw("line", { class: "hand", y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom, visibility: "hidden" });
+  /** Never taken out of the document: one of them may have the focus. */
+  #marks = draw("g");
 
   /**
-   * @param {HTMLElement} figure Has an `svg`, and an element of class `reading` for what is under the pointer.
+   * @param {HTMLElement} figure Has an `svg`, an element of class `reading` for what is under the pointer, and a `key` of faults.
    * @param {Series[]} series
    * @param {(value: number | null) => string} format
    */
   constructor(figure, series, format) {
     this.svg = /** @type {SVGSVGElement} */ (figure.querySelector("svg"));
     this.reading = /** @type {HTMLElement} */ (figure.querySelector(".reading"));
+    this.key = /** @type {HTMLElement} */ (figure.querySelector(".key.broken"));
     this.series = series;
     this.format = format;
+    this.svg.replaceChildren(this.#drawing, this.#hand, this.#marks);
     new ResizeObserver(([entry]) => this.#resize(entry.contentRect.width)).observe(this.svg);
     this.svg.addEventListener("pointermove", (event) => this.#read(event.offsetX));
     this.svg.addEventListener("pointerleave", () => this.#read(null));
   }
 
-  /** @param {Rates[]} points In order of time. */
-  show(points) {
+  /** @param {Rates[]} points In order of time. @param {Fault[]} faults */
+  show(points, faults) {
     this.#points = points;
-    this.#draw();
+    this.#faults = faults;
+    this.#redraw();
   }
 
   /** @param {number} width */
   #resize(width) {
     this.#width = Math.round(width);
-    this.#draw();
+    this.#redraw();
+  }
+
+  /** Once for each frame of the browser at most, and never while nobody looks. */
+  #redraw() {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    requestAnimationFrame(() => {
+      this.#isDue = false;
+      this.#draw();
+    });
   }
 
   #draw() {
     if (this.#width < MARGIN.left + 50) return; // not on the screen
-    const highest = Math.max(...this.#points.flatMap((point) => this.series.map(({ key }) => point[key] ?? 0)), 1);
-    const top = maximumTick(highest);
+    const top = maximumTick(Math.max(1, ...this.series.map(({ key }) => highestOf(this.#points, key))));
     this.svg.setAttribute("viewBox", `0 0 ${this.#width} ${HEIGHT}`);
     this.svg.setAttribute("aria-label", this.#summary());
-    if (this.#points.length === 0) return this.svg.replaceChildren(this.#placeholder());
-    this.svg.replaceChildren(...this.#levels(top), ...this.#times(), ...this.series.flatMap((each) => this.#line(each, top)), this.#hand());
+    this.#showMarks();
+    if (this.#points.length === 0) return this.#drawing.replaceChildren(this.#placeholder());
+    this.#drawing.replaceChildren(...this.#levels(top), ...this.#times(), ...this.series.flatMap((each) => this.#line(each, top)));
+  }
+
+  /** An upright line for each fault of the time that is drawn. */
+  #showMarks() {
+    const shown = this.#faults.filter(({ at }) => at >= this.#start && at <= this.#start + this.#seconds && this.#points.length > 0);
+    this.key.hidden = shown.length === 0;
+    this.svg.setAttribute("role", shown.length ? "group" : "img");
+    keep(this.#marks, shown, ({ at, text }) => `${at} ${text}`, () => this.#mark(), (mark, fault) => {
+      const x = this.#x(fault.at);
+      const label = `at ${clockOf(fault.at - this.#start)}: ${fault.text}`;
+      for (const line of mark.children) for (const end of ["x1", "x2"]) line.setAttribute(end, String(x));
+      mark.setAttribute("aria-label", label);
+    });
+  }
+
+  #mark() {
+    const ends = { y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom };
+    const mark = draw("g", { class: "fault", role: "img", tabindex: 0 }, draw("line", { class: "reach", ...ends }), draw("line", ends));
+    const say = () => setText(this.reading, mark.getAttribute("aria-label"));
+    mark.addEventListener("focus", say);
+    mark.addEventListener("blur", () => setText(this.reading, ""));
+    mark.addEventListener("pointermove", (/** @type {Event} */ event) => {
+      event.stopPropagation(); // the chart would say what its curves have there
+      say();
+    });
+    return mark;
   }
 
   /** @param {number} top */
@@ -81,30 +129,26 @@ export class Chart {
   /** @param {Series} series @param {number} top */
   #line({ key, className }, top) {
     const bottom = this.#y(0, top);
-    return stretchesOf(this.#points, key).flatMap((stretch) => {
-      const places = stretch.map((point) => `${this.#x(point.at).toFixed(1)} ${this.#y(point[key] ?? 0, top).toFixed(1)}`);
-      const [from, to] = [this.#x(stretch[0].at), this.#x(stretch[stretch.length - 1].at)];
-      return [
-        draw("path", { class: `area ${className}`, d: `M${from} ${bottom}L${places.join("L")}L${to} ${bottom}Z` }),
-        draw("path", { class: `curve ${className}`, d: `M${places.join("L")}${places.length === 1 ? "h0" : ""}` }), // one alone is a dot
-      ];
-    });
-  }
-
-  #hand() {
-    return draw("line", { class: "hand", y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom, visibility: "hidden" });
+    const x = (/** @type {Rates} */ point) => this.#x(point.at).toFixed(1);
+    let [area, curve] = ["", ""];
+    for (const stretch of stretchesOf(thinned(this.#points, key, this.#breadth / 2), key)) {
+      const places = stretch.map((point) => `${x(point)} ${this.#y(point[key] ?? 0, top).toFixed(1)}`).join("L");
+      area += `M${x(stretch[0])} ${bottom}L${places}V${bottom}Z`;
+      curve += `M${places}${stretch.length === 1 ? "h0" : ""}`; // one alone is a dot
+    }
+    return [draw("path", { class: `area ${className}`, d: area }), draw("path", { class: `curve ${className}`, d: curve })];
   }
 
   /** Say what the lines have at the pointer's place. @param {number | null} x */
   #read(x) {
-    const hand = this.svg.querySelector(".hand");
+    const hand = this.#hand;
     const at = x === null ? null : this.#start + ((x - MARGIN.left) / this.#breadth) * this.#seconds;
     const point = at === null ? undefined : nearest(this.#points, at);
-    hand?.setAttribute("visibility", point ? "visible" : "hidden");
+    hand.setAttribute("visibility", point ? "visible" : "hidden");
     setText(this.reading, point ? `at ${clockOf(point.at - this.#start)}: ${this.#values(point)}` : "");
     if (!point) return;
-    hand?.setAttribute("x1", String(this.#x(point.at)));
-    hand?.setAttribute("x2", String(this.#x(point.at)));
+    hand.setAttribute("x1", String(this.#x(point.at)));
+    hand.setAttribute("x2", String(this.#x(point.at)));
   }
 
   /** @param {Rates} point */
@@ -114,7 +158,7 @@ export class Chart {
 
   #summary() {
     if (this.#points.length === 0) return "Nothing to draw yet.";
-    const maxima = this.series.map(({ key, name }) => `${name} at most ${this.format(Math.max(...this.#points.map((point) => point[key] ?? 0)))}`);
+    const maxima = this.series.map(({ key, name }) => `${name} at most ${this.format(highestOf(this.#points, key))}`);
     return `Over ${clockOf(this.#seconds)}: ${maxima.join(", ")}.`;
   }
 
@@ -140,6 +184,11 @@ export class Chart {
   #y(value, top) {
     return HEIGHT - MARGIN.bottom - (value / top) * (HEIGHT - MARGIN.bottom - MARGIN.top);
   }
+}
+
+/** @param {Rates[]} points @param {Series["key"]} key */
+function highestOf(points, key) {
+  return points.reduce((highest, point) => Math.max(highest, point[key] ?? 0), 0);
 }
 
 /** The points between those that have no value. @param {Rates[]} points @param {Series["key"]} key @returns {Rates[][]} */

@@ -4,8 +4,8 @@
 /** @typedef {{ at: number, accepted: number, synchronized: number, lagMs: number | null, oldestMs: number | null }} Rates At a time in seconds; users per second. */
 /** @typedef {import("/client/live/feed.js").Sample} Sample */
 
-/** As many as the server keeps: ten minutes in which something happened. */
-const MAX_POINTS = 600;
+/** An hour in which something happened. Of what nobody watched, the server keeps ten minutes. */
+const MAX_POINTS = 3_600;
 /** A run is continued when nothing has happened for longer than this: only what came after is drawn. */
 const MAX_GAP_SECONDS = 60;
 /** A rate is a mean over so long: one second alone jumps too much to be read. */
@@ -48,7 +48,7 @@ export function ratesOf(points) {
   return points.slice(1).map((point, index) => {
     const before = points[index];
     const seconds = Math.max(point[0] - before[0], 0.5);
-    return { at: point[0], accepted: (point[1] - before[1]) / seconds, synchronized: (point[4] - before[4]) / seconds, lagMs: point[5], oldestMs: point[6] ?? null };
+    return { at: point[0], accepted: rateOf(before[1], point[1], seconds), synchronized: rateOf(before[4], point[4], seconds), lagMs: point[5], oldestMs: point[6] ?? null };
   });
 }
 
@@ -65,8 +65,13 @@ export function ratesNow(history, { at, stages, pending }) {
   const last = history.at(-1) ?? NOTHING;
   const then = history.findLast((point) => point[0] <= now - RATE_SECONDS) ?? history[0] ?? NOTHING;
   const seconds = Math.max(1, Math.min(RATE_SECONDS, now - (history[0]?.[0] ?? now)));
-  const [accepted, stored, projected, synchronized] = COUNTS.map((at) => (last[at] - then[at]) / seconds);
+  const [accepted, stored, projected, synchronized] = COUNTS.map((at) => rateOf(then[at], last[at], seconds));
   return { accepted, stored, projected, synchronized };
+}
+
+/** A user that is changed is on its way again: counts may fall, and rates do not. @param {number} before @param {number} now @param {number} seconds */
+function rateOf(before, now, seconds) {
+  return Math.max(0, now - before) / seconds;
 }
 
 /** Whether nothing changed over the last three points. @param {Point[]} history */

@@ -70,8 +70,9 @@ export class LiveView {
     const { sample, history } = feed;
     if (!sample || sample === previous) return;
     const rates = ratesOf(lastStretch(history));
-    this.#rates.show(rates);
-    this.#lags.show(rates);
+    const faults = feed.happenings.filter(({ kind }) => kind === "fault").map(({ at, text }) => ({ at: Date.parse(at) / 1000, text }));
+    this.#rates.show(rates, faults);
+    this.#lags.show(rates, faults);
     showHappenings(feed.happenings);
     if (!feed.aggregate) this.onSample(sample);
   }

@@ -5,9 +5,17 @@ const KEY = "tandem-access-token";
 /** Says `refused` when the server wanted a token, or a better one, and `changed` when there is another. */
 export const access = new EventTarget();
 
+/** What a worker was told: it has no storage. */
+let told = "";
+
 /** @returns {string} Empty when there is none. */
 export function token() {
-  return sessionStorage.getItem(KEY) ?? "";
+  return globalThis.sessionStorage ? (sessionStorage.getItem(KEY) ?? "") : told;
+}
+
+/** @param {string} value For a worker. */
+export function tellToken(value) {
+  told = value;
 }
 
 /** @param {string} value */
