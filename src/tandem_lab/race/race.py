@@ -3,7 +3,7 @@
 import asyncio
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tandem_lab.errors import LabError
@@ -25,6 +25,7 @@ from tandem_stack.waiting import together, until
 MOST_SECONDS = 1_200.0  # of a whole race
 #: Longer than it takes to clear up. PyMongo swallows a cancellation now and then.
 CANCEL_AGAIN_SECONDS = 30.0
+ALSO_IN_THE_MIDDLE = 0.4  # of its users are acknowledged
 PLAIN_WAY = "plain_way"
 
 
@@ -86,11 +87,6 @@ async def _carry_out(plan: Plan, data_dir: Path, state: Race) -> None:
 async def _run(lanes: list[Lane], urls: list[str], plan: Plan, state: Race) -> None:
     began, state.state = time.monotonic(), "sending"
 
-    async def is_the_moment() -> bool:
-        """The other one is in the middle; or Tandem is nearly through, and the other one far behind."""
-        tandem, other = (lane.acknowledged / plan.users for lane in lanes)
-        return other >= 0.5 or tandem >= 0.9
-
     async def all_is_sent() -> bool:
         return all(lane.has_sent_all for lane in lanes)
 
@@ -99,12 +95,26 @@ async def _run(lanes: list[Lane], urls: list[str], plan: Plan, state: Race) -> N
             for lane, url in zip(lanes, urls, strict=True):
                 group.create_task(lane.run(url, Path(folder), began))
             if plan.fault:
-                await until(is_the_moment, None)
-                at = round(time.monotonic() - began, 1)
-                struck = " and ".join(lane.kill() for lane in reversed(lanes))
-                state.faults.append(Struck(at, f"{struck} were killed"))
+                await _kill_in_the_middle(lanes, plan, state, began)
             await until(all_is_sent, None)
             state.state = "settling"
+
+
+async def _kill_in_the_middle(lanes: list[Lane], plan: Plan, state: Race, began: float) -> None:
+    """Kill both when the first is half through; and both again when the other one is, if it was far behind."""
+    enough, about_half = plan.users / 2, plan.users * ALSO_IN_THE_MIDDLE
+    for one_by_one in (any, all):
+
+        async def is_half_through(those: Callable[[Iterable[bool]], bool] = one_by_one) -> bool:
+            return those(lane.acknowledged >= enough for lane in lanes)
+
+        await until(is_half_through, None)
+        at = round(time.monotonic() - began, 1)
+        again = " again" if state.faults else ""
+        struck = " and ".join(lane.kill() for lane in reversed(lanes))
+        state.faults.append(Struck(at, f"{struck} were killed{again}"))
+        if all(lane.acknowledged >= about_half for lane in lanes):
+            return
 
 
 def _system_of(data_dir: Path) -> System:
