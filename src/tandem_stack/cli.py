@@ -67,8 +67,9 @@ _data_dir_option = data_dir_option("Where the stack keeps its data, passwords an
     help="Cores that the hosts of a cell may use together.  [default: all]",
 )
 @click.option("--asynchronous", is_flag=True, hidden=True)
+@click.option("--no-desk", is_flag=True, help="Without what breaks and loads the stack from the page.")
 @click.pass_context
-def up(context: click.Context, /, *, on_hosts: bool, **options: Any) -> None:
+def up(context: click.Context, /, *, on_hosts: bool, no_desk: bool, **options: Any) -> None:
     """Run the whole stack on 127.0.0.1 until Ctrl-C: databases, instances, load balancer.
 
     Whatever dies is started again. The data is kept, and used by the next `tandem up`.
@@ -83,7 +84,9 @@ def up(context: click.Context, /, *, on_hosts: bool, **options: Any) -> None:
             raise click.UsageError(f"{option} is for a stack {'without' if on_hosts else 'with'} --hosts.")
     data_dir, port = options["data_dir"], options["port"]
     display = Display(Console())
-    chosen = {"data_dir": data_dir, "port": port} | {name: options[name] for name in mine}
+    chosen = {"data_dir": data_dir, "port": port, "beside": not no_desk} | {
+        name: options[name] for name in mine
+    }
 
     def make(folder: DataFolder) -> AnyStack:
         if on_hosts:
@@ -125,6 +128,7 @@ def _print(running: Status) -> None:
         rows = [(instance.app_id, instance.pid) for instance in running.instances]
         rows += [("PostgreSQL", running.postgres.pid), ("MongoDB", running.mongodb.pid)]
         rows += [("nginx", running.load_balancer.pid)]
+    rows += [(each.name, each.pid) for each in running.beside]
     for name, pid in rows:
         click.echo(f"  {name:12} {f'process {pid}' if pid else 'down'}")
     for line in asyncio.run(lines_of_cells(running.cells)):

@@ -15,6 +15,8 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
+from tandem_stack.beside import Beside
+
 # Where the routes of a system without cells begin in the template.
 _ROUTES = "    # Where requests go, without cells.\n"
 # All local load comes from one address, so that one may do what HAProxy can (`maxconn`).
@@ -37,13 +39,16 @@ class CellInstances:
     draining: bool = False
 
 
-def configuration(listen: str, cells: Sequence[CellInstances], slots: Path) -> str:
+def configuration(
+    listen: str, cells: Sequence[CellInstances], slots: Path, beside: Sequence[Beside] = ()
+) -> str:
     """The content of haproxy.cfg.
 
     Args:
         listen: the address and port for clients.
         cells: all cells; those whose slots are in `slots` must be among them.
         slots: the file with what `slots_map` says. HAProxy reads it when it starts or reloads.
+        beside: the programs beside the stack.
     """
     common, _, _ = _template("haproxy.cfg.template").partition(_ROUTES)
     words = {"LISTEN": listen, "CLIENT_RATE": _CLIENT_RATE, "CLIENT_CONNECTIONS": _CLIENT_CONNECTIONS}
@@ -51,7 +56,12 @@ def configuration(listen: str, cells: Sequence[CellInstances], slots: Path) -> s
     return "\n".join(
         (
             Template(common).safe_substitute(words)
+            + "".join(
+                f"    use_backend {each.name} if {{ path {each.path} }} or {{ path_beg {each.path}/ }}\n"
+                for each in beside
+            )
             + Template(routes).safe_substitute(KNOWN=_known(cells), SLOTS=slots),
+            *(_backend(each.name, "without_key", [_asked(each.address)]) for each in beside),
             *_backends_of_all(cells),
             *(backend for cell in cells for backend in _backends_of(cell, cells)),
         )

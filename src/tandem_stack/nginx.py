@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from string import Template
 
+from tandem_stack.beside import Beside
 from tandem_stack.data_folder import DataFolder
 from tandem_stack.ports import LOCAL, http_status
 from tandem_stack.processes import Program
@@ -16,6 +17,8 @@ from tandem_stack.services import Service
 WORKERS = 1
 # The number of connections that nginx accepts (`worker_connections`).
 MOST_CONNECTIONS = 4096
+# In the template, the location of all that goes to instances. Containers have nothing beside them.
+_INSTANCES = "        location / {\n"
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,7 @@ class Nginx:
     folder: DataFolder
     port: int
     instance_ports: Sequence[int]
+    beside: Sequence[Beside] = ()
 
     @property
     def service(self) -> Service:
@@ -52,7 +56,7 @@ class Nginx:
     def prepare(self) -> None:
         """Write the configuration."""
         config = self.folder.folder_for_server("nginx") / "nginx.conf"
-        config.write_text(configuration(f"{LOCAL}:{self.port}", self.instance_ports))
+        config.write_text(configuration(f"{LOCAL}:{self.port}", self.instance_ports, self.beside))
         self.folder.hand_over(config)
 
     async def _is_ready(self) -> bool:
@@ -64,13 +68,16 @@ def server_lines(address: str) -> str:
     return f"server {address} max_fails=1 fail_timeout=10s; server {address} max_fails=0 backup;"
 
 
-def configuration(listen: str, instance_ports: Sequence[int]) -> str:
+def configuration(listen: str, instance_ports: Sequence[int], beside: Sequence[Beside] = ()) -> str:
     """The template, filled in. Its `$names` in small letters are variables of nginx.
 
     There is no limit for an address here, because all local load comes from the same one.
     """
-    template = Template(files("tandem_stack").joinpath("nginx.conf.template").read_text())
-    return template.safe_substitute(
+    text = files("tandem_stack").joinpath("nginx.conf.template").read_text()
+    locations = (
+        f"        location ~ ^{each.path}(/|$) {{ proxy_pass http://{each.address}; }}\n" for each in beside
+    )
+    return Template(text.replace(_INSTANCES, "".join(locations) + _INSTANCES, 1)).safe_substitute(
         WORKERS=WORKERS,
         LISTEN=listen,
         INSTANCES="\n        ".join(server_lines(f"{LOCAL}:{port}") for port in instance_ports),

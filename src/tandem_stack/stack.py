@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tandem_stack import own_servers
+from tandem_stack.beside import Beside, installed, start_beside
 from tandem_stack.data_folder import DataFolder, Memory
 from tandem_stack.errors import StackError
 from tandem_stack.instance import DatabaseUrls, instance, migrate
@@ -49,6 +50,8 @@ class Options:
     #: Ports of relays over which the instances reach the databases of the stack, for the lab.
     postgres_via: int | None = None
     mongodb_via: int | None = None
+    #: Whether programs of other packages run beside it.
+    beside: bool = True
 
     @property
     def instance_ports(self) -> range:
@@ -65,6 +68,7 @@ class Stack:
         self._tell = report
         self._supervisors: dict[str, Supervisor] = {}
         self._owner_urls: dict[str, str] = {}
+        self._beside: list[Beside] = []
 
     @property
     def data_dir(self) -> Path:
@@ -93,8 +97,12 @@ class Stack:
             instance(self._folder, f"instance-{number}", port, service)
             for number, port in enumerate(self._options.instance_ports, start=1)
         )
-        await self._start(instances)
-        load_balancer = Nginx(self._folder, self._options.port, self._options.instance_ports)
+        if self._options.beside:
+            self._beside = installed(but=self._options.instance_ports)
+        async with together() as group:
+            group.create_task(self._start(instances))
+            group.create_task(start_beside(self._beside, self._folder, self._start, self._report))
+        load_balancer = Nginx(self._folder, self._options.port, self._options.instance_ports, self._beside)
         load_balancer.prepare()
         await self._start([load_balancer.service])
 
@@ -195,6 +203,7 @@ class Stack:
             postgres=ServerStatus(self._owner_urls.get("postgres"), self._pid("postgres")),
             mongodb=ServerStatus(self._owner_urls.get("mongodb"), self._pid("mongodb")),
             load_balancer=LoadBalancerStatus(options.port, self._pid("nginx")),
+            beside=tuple(each.status(self._supervisors) for each in self._beside),
         )
         write_status(self._folder.path, status)
 

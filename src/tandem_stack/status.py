@@ -33,6 +33,14 @@ class LoadBalancerStatus(msgspec.Struct, frozen=True):
     pid: int | None
 
 
+class BesideStatus(msgspec.Struct, frozen=True):
+    """A program beside the stack (`beside`); `pid` is None while it is down."""
+
+    name: str
+    port: int
+    pid: int | None
+
+
 class HostStatus(msgspec.Struct, frozen=True):
     """A host of a stack of several, and what runs there.
 
@@ -69,6 +77,7 @@ class Status(msgspec.Struct, frozen=True):
     mongodb: ServerStatus = ServerStatus(None, None)
     load_balancer: LoadBalancerStatus = LoadBalancerStatus(None, None)
     cells: tuple[CellStatus, ...] = ()
+    beside: tuple[BesideStatus, ...] = ()
 
 
 def write_status(data_dir: Path, status: Status) -> None:

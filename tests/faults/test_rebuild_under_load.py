@@ -11,7 +11,7 @@ from following import Followed
 from generations import versions_in
 from systems import commands, create
 from tandem.app import run_instance
-from tandem_lab.proof.stack import stopped
+from tandem_lab.strikes import stopped
 from waiting import until
 
 USERS_BEFORE = 3_000

@@ -15,7 +15,7 @@ from pymongo import AsyncMongoClient
 from pymongo.asynchronous.collection import AsyncCollection
 
 from command_line import run_tandem
-from tandem_lab.proof.stack import stopped
+from tandem_lab.strikes import stopped
 from tandem_stack.ports import http_status
 from tandem_stack.processes import children
 from waiting import until

@@ -125,7 +125,7 @@ def _new_place(beside: Path) -> Path:
 
 def _up(data_dir: Path, options: Sequence[str], log: Path) -> Program:
     return Program(
-        command=[sys.executable, "-m", "tandem", "up", *options, "--data-dir", str(data_dir)],
+        command=[sys.executable, "-m", "tandem", "up", "--no-desk", *options, "--data-dir", str(data_dir)],
         folder=data_dir.parent,
         log=log,
         environment=os.environ,

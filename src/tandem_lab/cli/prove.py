@@ -215,7 +215,7 @@ def _running_stack(data_dir: Path, faults: Sequence[Fault]) -> System:
     system = System(url, [Cell(*database_urls(status, data_dir))], data_dir)
     for fault in faults:
         title = SERVERS.get(fault.target)
-        if title is not None and fault.target.value not in system.pids():
+        if title is not None and fault.target.value not in system.parts.pids():
             msg = f"{fault} needs a {title} that `tandem up` has started, and this one is down or your own."
             raise click.UsageError(msg)
     return system

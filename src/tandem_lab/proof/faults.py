@@ -1,7 +1,6 @@
 """The faults of a proof: processes of the stack are ended or stopped while users are on their way."""
 
 import asyncio
-import os
 import random
 import signal
 import time
@@ -14,8 +13,9 @@ from tandem_lab.errors import LabError
 from tandem_lab.meanwhile import meanwhile
 from tandem_lab.proof.load import Load, Stalled
 from tandem_lab.proof.plan import Fault, Strike, Target
-from tandem_lab.proof.stack import System, process_state, stopped
+from tandem_lab.proof.stack import System
 from tandem_lab.proof.verdict import FaultReport
+from tandem_lab.strikes import STRIKE_SECONDS, end, is_in_state, stopped
 from tandem_stack.waiting import until
 
 # Longer than a lease (LEASE_SECONDS), so that other instances take over the paused instance's users.
@@ -23,8 +23,6 @@ PAUSE_SECONDS = 7.0
 # So many users are sent only when all parts work again: one of them shows that the flow has recovered. A
 # fault may outlast all others, as PostgreSQL ends the transaction of a paused instance after 20 s only.
 KEPT_USERS = 10
-# How long to wait until a process is gone or stopped, which usually takes milliseconds.
-STRIKE_SECONDS = 10.0
 
 
 class Struck(NamedTuple):
@@ -45,7 +43,8 @@ class Faults:
         self._load = load
         self._dice = dice
         self._patience_seconds = patience_seconds
-        self._parts = system.pids().keys()
+        self._parts = system.parts
+        self._all = self._parts.pids().keys()
 
     async def strike(self, fault: Fault) -> FaultReport:
         """Let a fault happen, and wait until the flow has recovered."""
@@ -74,7 +73,7 @@ class Faults:
         return Struck(targets, all(one.seen for one in each), all(one.healed for one in each))
 
     def _parts_of(self, target: Target) -> list[str]:
-        instances = self._system.instances()
+        instances = self._parts.instances()
         if not instances:
             msg = "No instance of the stack runs any more, so there is nothing left to prove."
             raise LabError(msg)
@@ -83,7 +82,7 @@ class Faults:
         return [self._dice.choice(instances) if target is Target.ONE_INSTANCE else target.value]
 
     async def _strike_part(self, strike: Strike, part: str) -> Struck:
-        pid = self._system.pids().get(part)
+        pid = self._parts.pids().get(part)
         if pid is None:
             return Struck([part], seen=False, healed=True)
         try:
@@ -95,17 +94,16 @@ class Faults:
 
     async def _end(self, part: str, pid: int, number: signal.Signals) -> Struck:
         """End a process, and wait until the supervisor has started it again."""
-        os.kill(pid, number)
         patience_seconds = self._patience_seconds if number is signal.SIGTERM else STRIKE_SECONDS
-        seen = await until(lambda: _is_in_state(pid, None), patience_seconds)
+        seen = await end(pid, number, patience_seconds)
         return Struck(
-            [part], seen, await until(lambda: self._system.is_back(part, pid), self._patience_seconds)
+            [part], seen, await until(lambda: self._parts.is_back(part, pid), self._patience_seconds)
         )
 
     async def _pause(self, part: str, pid: int) -> Struck:
         """Stop a process for longer than a lease; an instance, until others have synchronized its users."""
         with stopped(pid):
-            seen = await until(lambda: _is_in_state(pid, psutil.STATUS_STOPPED), STRIKE_SECONDS)
+            seen = await until(lambda: is_in_state(pid, psutil.STATUS_STOPPED), STRIKE_SECONDS)
             await asyncio.sleep(PAUSE_SECONDS)
             finished = part == Target.MONGODB.value or await until(
                 lambda: self._has_none_pending(part), self._patience_seconds
@@ -128,14 +126,10 @@ class Faults:
         return bool(await self._system.cell_of(id_).ask(question, id_))
 
     async def _are_all_ready(self) -> bool:
-        running = self._system.pids()
-        return all([part in running and await self._system.is_ready(part) for part in self._parts])
+        running = self._parts.pids()
+        return all([part in running and await self._parts.is_ready(part) for part in self._all])
 
 
 def order_of(faults: Sequence[Fault], dice: random.Random) -> list[tuple[Fault, float]]:
     """The faults in random order. Each has the part of its users that is sent before it happens."""
     return [(fault, dice.uniform(0.2, 0.8)) for fault in dice.sample(faults, len(faults))]
-
-
-async def _is_in_state(pid: int, state: str | None) -> bool:
-    return process_state(pid) == state

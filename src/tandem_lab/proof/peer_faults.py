@@ -5,20 +5,20 @@ import os
 import random
 import signal
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
 from tandem_lab.meanwhile import meanwhile
 from tandem_lab.peers.protocol import Running
-from tandem_lab.proof.faults import KEPT_USERS, PAUSE_SECONDS, STRIKE_SECONDS
+from tandem_lab.proof.faults import KEPT_USERS, PAUSE_SECONDS
 from tandem_lab.proof.load import Load
 from tandem_lab.proof.plan import FAULTS, Fault, Strike, Target
-from tandem_lab.proof.stack import process_state, stopped
 from tandem_lab.proof.verdict import FaultReport
-from tandem_stack.processes import children, kill_tree
+from tandem_lab.strikes import STRIKE_SECONDS, is_in_state, stopped_with_children
+from tandem_stack.processes import kill_tree
 from tandem_stack.status import Status, read_status
 from tandem_stack.waiting import until
 
@@ -85,32 +85,24 @@ class PeerFaults:
         if pid is None:
             return False, True
         if strike is Strike.PAUSE:
-            return await _pause([pid, *children(pid, recursive=True)]), True
+            return await _pause(pid), True
         if part.startswith(INSTANCE):
             kill_tree(pid)
         else:  # the supervisor's way of a crash: a server ends its own children
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
-        async def is_gone() -> bool:
-            return process_state(pid) is None
-
         async def is_back() -> bool:
             return pid_now() not in {None, pid}
 
-        return await until(is_gone, STRIKE_SECONDS), await until(is_back, patience_seconds)
+        return await until(lambda: is_in_state(pid, None), STRIKE_SECONDS), await until(
+            is_back, patience_seconds
+        )
 
 
-async def _pause(pids: Sequence[int]) -> bool:
-    """Stop a process and its descendants for a while; whether the first was seen to stand still."""
-
-    async def stands_still() -> bool:
-        return process_state(pids[0]) == psutil.STATUS_STOPPED
-
-    with ExitStack() as stack:
-        for pid in pids:
-            with suppress(ProcessLookupError):
-                stack.enter_context(stopped(pid))
-        seen = await until(stands_still, STRIKE_SECONDS)
+async def _pause(pid: int) -> bool:
+    """Stop a process and its descendants for a while; whether it was seen to stand still."""
+    with stopped_with_children(pid):
+        seen = await until(lambda: is_in_state(pid, psutil.STATUS_STOPPED), STRIKE_SECONDS)
         await asyncio.sleep(PAUSE_SECONDS)
     return seen

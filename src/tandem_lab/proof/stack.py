@@ -1,16 +1,13 @@
 """The system under proof: its addresses, and its processes if `tandem up` has started them."""
 
-import os
-import signal
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import asyncpg
-import psutil
 from pymongo.errors import PyMongoError
 
 from tandem.aggregates import Aggregate
@@ -21,8 +18,8 @@ from tandem.mongodb.generations import Generation
 from tandem.user_query.database import COLLECTION
 from tandem_lab.errors import LabError
 from tandem_lab.hosts import Hosts
-from tandem_stack.ports import http_status
-from tandem_stack.status import Status, read_status
+from tandem_lab.strikes import Parts
+from tandem_stack.status import Status
 
 KIND = "user"
 ANSWER_SECONDS = 5.0  # how long one answer of a database may take
@@ -118,25 +115,10 @@ class System:
             return ABOUT_USERS
         return Questions(*(text.replace("{kind}", self.aggregate.name) for text in ABOUT_A_KIND))
 
-    def pids(self) -> dict[str, int]:
-        """The process id of every part that `tandem up` runs, by its name. A part that is down is missing."""
-        status = self._status()
-        parts = {instance.app_id: instance.pid for instance in status.instances}
-        parts |= {"postgres": status.postgres.pid, "mongodb": status.mongodb.pid}
-        return {name: pid for name, pid in parts.items() if pid is not None}
-
-    def instances(self) -> list[str]:
-        """The names of the running instances of `tandem up`."""
-        return [name for name in self.pids() if name not in {"postgres", "mongodb"}]
-
-    async def is_back(self, part: str, old_pid: int) -> bool:
-        """Whether a part that was ended runs again, as another process, and is ready."""
-        return self.pids().get(part, old_pid) != old_pid and await self.is_ready(part)
-
-    async def is_ready(self, part: str) -> bool:
-        """Whether an instance accepts commands. For a database always true: the flow will show it."""
-        ports = {instance.app_id: instance.port for instance in self._status().instances}
-        return part not in ports or await http_status(ports[part], "/health/ready") == 200
+    @property
+    def parts(self) -> Parts:
+        """The processes of the stack."""
+        return Parts(self.data_dir)
 
     def cell_of(self, id_: int) -> Cell:
         """The cell that an id names; the first one for an id that names none of them."""
@@ -176,31 +158,8 @@ class System:
             raise LabError(msg) from None
         return bool(in_postgres or in_mongodb)
 
-    def _status(self) -> Status:
-        return (read_status(self.data_dir) if self.data_dir else None) or Status()
-
 
 def system_of_hosts(running: Status, data_dir: Path) -> System:
     """The system that runs on several hosts."""
     cells = [Cell(str(each.postgres_url), str(each.mongodb_url), each.number) for each in running.cells]
     return System(str(running.url), cells, data_dir, hosts=Hosts(data_dir))
-
-
-@contextmanager
-def stopped(pid: int) -> Iterator[None]:
-    """Stop a process (SIGSTOP) during the block. After the block it goes on, even if the block failed."""
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)
-
-
-def process_state(pid: int) -> str | None:
-    """The state of a process, such as `psutil.STATUS_STOPPED`, or None if it has ended."""
-    try:
-        state = psutil.Process(pid).status()
-    except psutil.NoSuchProcess:
-        return None
-    return None if state in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD} else state

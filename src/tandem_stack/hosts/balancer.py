@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tandem_stack.beside import Beside
 from tandem_stack.data_folder import DataFolder, write_private
 from tandem_stack.haproxy import CellInstances, configuration, slots_map
 from tandem_stack.hosts.cell import INSTANCE_PORT, Cell
@@ -27,6 +28,7 @@ class HAProxy:
 
     folder: DataFolder
     port: int
+    beside: Sequence[Beside] = ()
 
     @property
     def service(self) -> Service:
@@ -56,7 +58,7 @@ class HAProxy:
         ]
         slots = self._file.with_name("slots.map")
         write_private(slots, slots_map(desired.slots).encode())
-        write_private(self._file, configuration(f"{LOCAL}:{self.port}", behind, slots).encode())
+        write_private(self._file, configuration(f"{LOCAL}:{self.port}", behind, slots, self.beside).encode())
         self.folder.hand_over(slots)
         self.folder.hand_over(self._file)
         if await run_to_end(self._program("-c"), RELOAD_SECONDS) != 0:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from tandem_stack.beside import installed, start_beside
 from tandem_stack.data_folder import DataFolder, write_private
 from tandem_stack.errors import StackError
 from tandem_stack.host import THIS_MACHINE, Host
@@ -41,7 +42,8 @@ class HostsStack:
         self._tell = report
         self._maker = HostMaker(folder, report)
         self._control = Control(folder.path, self._carry_out)
-        self._balancer = HAProxy(folder, options.port)
+        self._beside = installed() if options.beside else []
+        self._balancer = HAProxy(folder, options.port, self._beside)
         self._cells: dict[int, Cell] = {}
         self._running: set[int] = set()
         self._known: Desired | None = None
@@ -75,7 +77,9 @@ class HostsStack:
         self._watch()
         self._maker.make_network()
         await self._control.open()
-        await self._reconcile()
+        async with together() as group:
+            group.create_task(self._reconcile())
+            group.create_task(start_beside(self._beside, self._folder, self._start, self._report))
 
     async def stop(self, hurry: asyncio.Event) -> None:
         """End everything: HAProxy, then the instances, the databases, and what Patroni needs to end them."""
@@ -251,6 +255,8 @@ class HostsStack:
     def _publish(self) -> None:
         desired = read_desired(self.data_dir)
         status = status_of(self._options.port, self._cells, desired, self._supervisors, self._dead)
+        ours = self._supervisors.get(THIS_MACHINE.name, {})
+        status = msgspec.structs.replace(status, beside=tuple(each.status(ours) for each in self._beside))
         if status != self._published:
             write_status(self.data_dir, status)
             self._published = status

@@ -22,6 +22,7 @@ class HostsOptions:
     instance_hosts: int | None = None
     cpu_per_cell: float | None = None
     asynchronous: bool = False
+    beside: bool = True
 
     def desired(self, before: Desired | None) -> Desired:
         """The cells that there are to be.

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from page_stack import Stack, parent_of
-from tandem_lab.proof.stack import stopped
+from tandem_lab.strikes import stopped
 from visit import STAGES, Visit, user
 from waiting import until
 

@@ -10,7 +10,7 @@ import pytest
 
 from command_line import run_tandem
 from tandem_lab.proof.plan import FAULTS
-from tandem_lab.proof.stack import process_state
+from tandem_lab.strikes import process_state
 from waiting import eventually
 
 
