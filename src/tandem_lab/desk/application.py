@@ -18,6 +18,8 @@ from tandem.http.serving import serve
 from tandem.observability.logs import set_up_logs
 from tandem_lab.desk import PATH
 from tandem_lab.desk.catalogue import Fault, Preset, faults_of, presets_of
+from tandem_lab.desk.race import RaceController
+from tandem_lab.race.results import Race
 from tandem_lab.strikes import Parts
 
 DRAIN = timedelta(seconds=3)
@@ -32,15 +34,16 @@ class Lab(msgspec.Struct, frozen=True):
     load: Any = None
     struck: list[Any] = []
     peers: list[str] = []
-    race: Any = None
+    race: Race | None = None
     limits: dict[str, int] = {}
 
 
 class DeskController:
     """Says what there is at the desk."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, races: RaceController) -> None:
         self._parts = parts
+        self._races = races
 
     def routes(self) -> list[Route]:
         """The one route."""
@@ -49,7 +52,8 @@ class DeskController:
     async def show(self, _: Request[Any, Any, Any]) -> Response:
         """Faults, presets, and what is going on."""
         faults = faults_of(self._parts)
-        return Response(200, msgspec.json.encode(Lab(faults, presets_of(faults))))
+        lab = Lab(faults, presets_of(faults), peers=self._races.peers, race=self._races.race)
+        return Response(200, msgspec.json.encode(lab))
 
 
 class Guard:
@@ -82,7 +86,10 @@ async def serve_desk(data_dir: Path, port: int) -> None:
     set_up_logs("desk", "info", "text")
     stop = StopRequest()
     stop.wait_for_it()
-    parts = Parts(data_dir)
-    routes = [*DeskController(parts).routes()]
+    parts, races = Parts(data_dir), RaceController(data_dir)
+    routes = [*DeskController(parts, races).routes(), *races.routes()]
     app = Application(routes, authenticator=guard_of(dict(os.environ)))
-    await serve(app, (LOCAL, port), stop=stop.wait, drain=DRAIN)
+    try:
+        await serve(app, (LOCAL, port), stop=stop.wait, drain=DRAIN)
+    finally:
+        await races.end()

@@ -3,12 +3,12 @@
 import asyncio
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 from tandem_lab.errors import LabError
 from tandem_lab.meanwhile import meanwhile
-from tandem_lab.peers.facts import facts_of
+from tandem_lab.peers.facts import versions_of
 from tandem_lab.peers.places import fresh_places
 from tandem_lab.peers.protocol import Peer, Running
 from tandem_lab.peers.registry import names, peer_named
@@ -101,19 +101,21 @@ async def _run(lanes: list[Lane], urls: list[str], plan: Plan, state: Race) -> N
 
 
 async def _kill_in_the_middle(lanes: list[Lane], plan: Plan, state: Race, began: float) -> None:
-    """Kill both when the first is half through; and both again when the other one is, if it was far behind."""
-    enough, about_half = plan.users / 2, plan.users * ALSO_IN_THE_MIDDLE
-    for one_by_one in (any, all):
+    """Kill both when the first of them is half through; and again when both are, if one was far behind."""
+    for halfway in (1, 2):
 
-        async def is_half_through(those: Callable[[Iterable[bool]], bool] = one_by_one) -> bool:
-            return those(lane.acknowledged >= enough for lane in lanes)
+        async def are_halfway(enough: int = halfway) -> bool:
+            through = [lane.has_sent_all or lane.acknowledged >= plan.users / 2 for lane in lanes]
+            return sum(through) >= enough
 
-        await until(is_half_through, None)
+        await until(are_halfway, None)
+        if all(lane.has_sent_all for lane in lanes):
+            return
         at = round(time.monotonic() - began, 1)
         again = " again" if state.faults else ""
         struck = " and ".join(lane.kill() for lane in reversed(lanes))
         state.faults.append(Struck(at, f"{struck} were killed{again}"))
-        if all(lane.acknowledged >= about_half for lane in lanes):
+        if all(lane.acknowledged >= plan.users * ALSO_IN_THE_MIDDLE for lane in lanes):
             return
 
 
@@ -147,4 +149,4 @@ def _is_installed(name: str) -> bool:
         peer: Peer = peer_named(name)
     except LabError:
         return False
-    return all(facts_of(peer.about).made_with.values())
+    return all(versions_of(peer.about).values())

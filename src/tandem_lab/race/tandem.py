@@ -13,6 +13,7 @@ from tandem.mongodb.client import collection_of, open_client
 from tandem_lab.errors import LabError
 from tandem_lab.peers.protocol import About, Databases, Json, Request, Running
 from tandem_lab.proof.stack import System
+from tandem_lab.strikes import SERVERS
 
 DEADLINE = timedelta(seconds=30)
 USER_OF = "SELECT rows::text FROM lab_user WHERE id IN (SELECT id FROM prm_user WHERE email = any($1))"
@@ -78,10 +79,11 @@ class RunningTandem:
         Raises:
             LabError: none runs.
         """
-        pids = {name: self._system.pids()[name] for name in sorted(self._system.instances())}
-        if not pids:
+        pids = self._system.parts.pids()
+        instances = sorted(pids.keys() - SERVERS.keys())
+        if not instances:
             raise LabError("No instance of Tandem runs any more. Look at `tandem status`.")
-        name = random.Random(self._seed).choice(list(pids))  # noqa: S311 - it must be repeatable
+        name = random.Random(self._seed).choice(instances)  # noqa: S311 - it must be repeatable
         with suppress(ProcessLookupError):  # it has just ended by itself
             os.kill(pids[name], signal.SIGKILL)
         return f"{name} of Tandem"
