@@ -10,6 +10,7 @@ import { element } from "/client/page/dom.js";
 import { watchEquality } from "/client/page/equality.js";
 import { aggregate, offerKinds, showKind } from "/client/page/kinds.js";
 import { access } from "/client/page/token.js";
+import { RaceView, offerRace } from "/client/race/view.js";
 import { RunsView } from "/client/runs/view.js";
 import { SearchView } from "/client/users/search.js";
 import { UserView } from "/client/users/user.js";
@@ -21,7 +22,7 @@ const live = new LiveView(
   (sample) => controls.observe(sample),
 );
 const versions = new Versions();
-const views = { users: new SearchView(), user: new UserView(versions), members: new AggregatesView(versions), runs: new RunsView() };
+const views = { users: new SearchView(), user: new UserView(versions), members: new AggregatesView(versions), runs: new RunsView(), race: new RaceView() };
 
 let seed = here().view === "live" ? here().parameters.get("seed") || freshSeed() : freshSeed();
 
@@ -38,6 +39,7 @@ followLinks(() => {
 });
 document.addEventListener("visibilitychange", watchOrRest);
 arrive();
+offerRace(AbortSignal.timeout(10_000)).catch(() => {}); // without an answer there is no tab
 offerKinds((chosen) => go(addressOf(here().view, { aggregate: chosen }))).then(() => showKind(here().parameters.get("aggregate")));
 
 /** Show what the address says. */
@@ -45,7 +47,7 @@ function arrive() {
   const { view, parameters } = here();
   showKind(parameters.get("aggregate"));
   for (const id of ["live", ...Object.keys(views)]) element(id).hidden = id !== shown();
-  for (const tab of ["live", "users", "runs"]) element(`tab-${tab}`).ariaCurrent = tab === view ? "page" : null;
+  for (const tab of ["live", "users", "runs", "race"]) element(`tab-${tab}`).ariaCurrent = tab === view ? "page" : null;
   document.title = `${element(`${shown()}-title`).textContent} · Tandem`;
   for (const tab of /** @type {const} */ (["users", "runs"])) element(`tab-${tab}`).href = addressOf(tab, { aggregate: aggregate() });
   showSeed((view === "live" && parameters.get("seed")) || seed);
@@ -54,7 +56,7 @@ function arrive() {
   watchOrRest();
 }
 
-/** @returns {"live" | "users" | "user" | "members" | "runs"} The section that the address asks for. */
+/** @returns {"live" | "users" | "user" | "members" | "runs" | "race"} The section that the address asks for. */
 function shown() {
   const { view, parameters } = here();
   if (view === "users" && aggregate()) return "members";

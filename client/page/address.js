@@ -1,9 +1,9 @@
 /** The address bar says what the page shows, so that it can be reloaded, kept and sent to somebody else. */
 
-/** @typedef {"live" | "users" | "runs"} ViewName */
+/** @typedef {"live" | "users" | "runs" | "race"} ViewName */
 /** @typedef {{ view: ViewName, parameters: URLSearchParams }} Place */
 
-const VIEWS = new Set(["live", "users", "runs"]);
+const VIEWS = new Set(["live", "users", "runs", "race"]);
 
 /** @returns {Place} Where the page is. */
 export function here() {

@@ -93,7 +93,8 @@ def sentence_of(race: Race) -> str:
     tandem, other = race.sides
     if any((other.lost, other.doubled, tandem.lost, tandem.doubled)):
         lost = f"{_some(other.lost)} of {other.acknowledged:,} users that it had acknowledged{_twice(other)}"
-        return f"{other.name} has lost {lost}; Tandem {_some(tandem.lost)}{_twice(tandem)}."
+        why = " Whoever is there twice was sent again, as no answer had come." if other.doubled else ""
+        return f"{other.name} has lost {lost}; Tandem {_some(tandem.lost)}{_twice(tandem)}.{why}"
     none = f"Neither has lost any of {race.users:,} users"
     if race.fault:
         return f"{none}: little was on its way when both were killed. The faster they go, the more is."
@@ -105,6 +106,4 @@ def _some(number: int | None) -> str:
 
 
 def _twice(side: Side) -> str:
-    if not side.doubled:
-        return ""
-    return f", and has {side.doubled:,} twice, as they were sent again without an answer"
+    return f", and has {side.doubled:,} twice" if side.doubled else ""
