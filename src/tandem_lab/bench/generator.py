@@ -159,6 +159,11 @@ class Connection(asyncio.Protocol):
         else:
             self._transport.write(request)
 
+    def close(self) -> None:
+        """Close it now. A request in flight gets no answer."""
+        if self._transport is not None:
+            self._transport.abort()
+
     def data_received(self, data: bytes) -> None:
         """Collect one whole answer, then report its status."""
         buffer = self._buffer + data if self._buffer else data

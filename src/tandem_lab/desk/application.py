@@ -1,9 +1,10 @@
 """The desk as a program: its routes, whom it lets in, and its end."""
 
 import os
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -17,8 +18,13 @@ from tandem.http.routes import Route, Scope
 from tandem.http.serving import serve
 from tandem.observability.logs import set_up_logs
 from tandem_lab.desk import PATH
-from tandem_lab.desk.catalogue import Fault, Preset, faults_of, presets_of
+from tandem_lab.desk.catalogue import Fault, Preset, presets_of
+from tandem_lab.desk.faults_controller import FaultsController
+from tandem_lab.desk.happenings import Teller
+from tandem_lab.desk.load_controller import LIMITS, Load, LoadController
 from tandem_lab.desk.race import RaceController
+from tandem_lab.desk.striking import Striker, Struck
+from tandem_lab.hosts import Hosts
 from tandem_lab.race.results import Race
 from tandem_lab.strikes import Parts
 
@@ -26,23 +32,31 @@ DRAIN = timedelta(seconds=3)
 LOCAL = "127.0.0.1"
 
 
+class Controller(Protocol):
+    """What answers some routes."""
+
+    def routes(self) -> list[Route]:
+        """Its routes."""
+
+
 class Lab(msgspec.Struct, frozen=True):
     """All that the desk knows and can do."""
 
     faults: list[Fault]
     presets: list[Preset]
-    load: Any = None
-    struck: list[Any] = []
-    peers: list[str] = []
-    race: Race | None = None
-    limits: dict[str, int] = {}
+    load: Load | None
+    struck: list[Struck]
+    limits: dict[str, int]
+    peers: list[str]
+    race: Race | None
 
 
 class DeskController:
     """Says what there is at the desk."""
 
-    def __init__(self, parts: Parts, races: RaceController) -> None:
-        self._parts = parts
+    def __init__(self, striker: Striker, loads: LoadController, races: RaceController) -> None:
+        self._striker = striker
+        self._loads = loads
         self._races = races
 
     def routes(self) -> list[Route]:
@@ -51,16 +65,26 @@ class DeskController:
 
     async def show(self, _: Request[Any, Any, Any]) -> Response:
         """Faults, presets, and what is going on."""
-        faults = faults_of(self._parts)
-        lab = Lab(faults, presets_of(faults), peers=self._races.peers, race=self._races.race)
+        faults, races = self._striker.faults(), self._races
+        struck = list(self._striker.struck)
+        lab = Lab(faults, presets_of(faults), self._loads.load, struck, LIMITS, races.peers, races.race)
         return Response(200, msgspec.json.encode(lab))
 
 
 class Guard:
     """Lets in who may operate the stack: no page of another site, and by a token where instances want one."""
 
-    def __init__(self, authenticator: Authenticator, host_names: list[str]) -> None:
-        self._authenticators = (SameSiteOnly(host_names), authenticator)
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        """As the instances have it, which run in the same environment.
+
+        Raises:
+            SettingsError: that environment asks for keys that cannot be used.
+        """
+        # Of the settings, only those of rights concern the desk.
+        settings = load_settings({**environ, "POSTGRES_URL": "none", "MONGODB_URL": "none", "HOST": LOCAL})
+        names = (name.strip() for name in settings.allowed_hosts.split(","))
+        self._authenticators: list[Authenticator] = [SameSiteOnly(filter(None, names))]
+        self._authenticators.append(authenticator_of(settings))
 
     def authorize(self, request: RawRequest, scope: Scope | None) -> None:
         """See `Authenticator`."""
@@ -68,28 +92,23 @@ class Guard:
             authenticator.authorize(request, scope)
 
 
-def guard_of(environ: dict[str, str]) -> Guard:
-    """As the instances have it, which run in the same environment.
+async def serve_desk(data_dir: Path, port: int) -> None:
+    """Serve the desk of the stack on this data folder until SIGTERM or SIGINT.
 
     Raises:
-        SettingsError: that environment asks for keys that cannot be used.
+        SettingsError: see `Guard`.
+        ListenError: the port cannot be had.
     """
-    # Of the settings, only those of its rights concern the desk.
-    wanted = {**environ, "POSTGRES_URL": "none", "MONGODB_URL": "none", "HOST": LOCAL}
-    settings = load_settings(wanted)
-    names = [name.strip() for name in settings.allowed_hosts.split(",") if name.strip()]
-    return Guard(authenticator_of(settings), names)
-
-
-async def serve_desk(data_dir: Path, port: int) -> None:
-    """Serve the desk of the stack on this data folder until SIGTERM or SIGINT."""
     set_up_logs("desk", "info", "text")
     stop = StopRequest()
     stop.wait_for_it()
-    parts, races = Parts(data_dir), RaceController(data_dir)
-    routes = [*DeskController(parts, races).routes(), *races.routes()]
-    app = Application(routes, authenticator=guard_of(dict(os.environ)))
-    try:
+    parts = Parts(data_dir)
+    teller = Teller(parts)
+    striker = Striker(parts, lambda: Hosts(data_dir), teller)
+    loads, races = LoadController(parts), RaceController(data_dir, parts, teller)
+    shown = DeskController(striker, loads, races)
+    controllers: list[Controller] = [shown, FaultsController(striker), loads, races]
+    routes = [route for controller in controllers for route in controller.routes()]
+    app = Application(routes, authenticator=Guard(os.environ))
+    async with striker.open(), loads.open(), races.open():
         await serve(app, (LOCAL, port), stop=stop.wait, drain=DRAIN)
-    finally:
-        await races.end()

@@ -1,11 +1,11 @@
 """The faults and presets that a running stack can be asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import msgspec
 
-from tandem_lab.strikes import SERVERS, Parts
+from tandem_lab.strikes import SERVERS
 from tandem_stack.status import CellStatus, Status
 
 #: How long a fault lasts that has an end of its own.
@@ -60,11 +60,9 @@ PRESETS = {
 }
 
 
-def faults_of(parts: Parts) -> list[Fault]:
-    """What can happen to this stack."""
-    status = parts.status()
+def faults_of(status: Status, servers: Collection[str]) -> list[Fault]:
+    """What can happen to a stack that has started these database servers."""
     instances = [instance.app_id for instance in status.instances]
-    own = [name for name in SERVERS if name in parts.pids()] if not status.cells else []
     found = [
         Fault("kill-instance", "Kill an instance", "It dies at once, with all it had in hand.", instances),
         Fault(
@@ -74,7 +72,7 @@ def faults_of(parts: Parts) -> list[Fault]:
             instances,
             has_seconds=True,
         ),
-        *(fault for name in own for fault in _of_server(name)),
+        *(fault for name in sorted(servers) for fault in _of_server(name)),
         Fault(
             "rolling-restart",
             "Rolling restart",

@@ -3,7 +3,9 @@
 import asyncio
 import sys
 from asyncio.subprocess import PIPE, Process
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +17,7 @@ from tandem.http.problems import ProblemError, bad_field
 from tandem.http.requests import NoArguments, Request, Response, json_response
 from tandem.http.routes import Route
 from tandem_lab.desk import PATH
+from tandem_lab.desk.happenings import Happening, Teller
 from tandem_lab.race.race import installed_peers
 from tandem_lab.race.results import MOST_SECONDS, MOST_USERS, Plan, Race, race_of
 from tandem_lab.strikes import Parts
@@ -40,17 +43,19 @@ class Order(msgspec.Struct, frozen=True):
 class RaceController:
     """Begins, shows and stops races on the stack of a data folder."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, parts: Parts, teller: Teller) -> None:
         #: The one that goes on, or the last one.
         self.race: Race | None = None
         self._data_dir = data_dir
+        self._parts = parts
+        self._teller = teller
         self._process: Process | None = None
         self._following: asyncio.Task[None] | None = None
 
     @cached_property
     def peers(self) -> list[str]:
         """Who can race here. Only a stack of one host has stores that a peer can share."""
-        return [] if Parts(self._data_dir).status().cells else installed_peers()
+        return [] if self._parts.status().cells else installed_peers()
 
     def routes(self) -> list[Route]:
         """All on one path."""
@@ -81,7 +86,8 @@ class RaceController:
             raise bad_field("#/rate", f"must be at least {least}, or it took longer than {MOST_SECONDS} s")
         if self._following is not None and not self._following.done():
             raise ProblemError(409, "A race is going on, or clearing up. Stop it, or wait for its end.")
-        plan = msgspec.convert(order, Plan, from_attributes=True)
+        authorization = request.header("authorization") or ""
+        plan = Plan(**msgspec.structs.asdict(order), authorization=authorization)
         self.race = race_of(plan)
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tandem_lab.race", str(self._data_dir)),
@@ -97,11 +103,15 @@ class RaceController:
         self._hang_up()
         return json_response(self.race, 202)
 
-    async def end(self) -> None:
-        """Stop it, and wait until nothing of it is left, but not for long: the stack ends as well."""
-        self._hang_up()
-        if self._following is not None:
-            await asyncio.wait([self._following], timeout=END_SECONDS)
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """A race that goes on at the end is stopped; it is not waited for long, as the stack ends as well."""
+        try:
+            yield
+        finally:
+            self._hang_up()
+            if self._following is not None:
+                await asyncio.wait([self._following], timeout=END_SECONDS)
 
     def _hang_up(self) -> None:
         """It ends by itself when nobody is there any more, and so it does when the desk is killed."""
@@ -114,8 +124,13 @@ class RaceController:
         with suppress(ConnectionError):  # it has ended at once, which is seen below
             process.stdin.write(msgspec.json.encode(plan) + b"\n")
             await process.stdin.drain()
+        told = 0
         async for line in process.stdout:
-            self.race = msgspec.json.decode(line, type=Race)
+            self.race = race = msgspec.json.decode(line, type=Race)
+            for struck in race.faults[told:]:
+                happening = Happening(datetime.now(UTC), struck.text)
+                self._teller.tell(plan.seed, happening, plan.authorization)
+            told = len(race.faults)
         code = await process.wait()
         if code != 0 and self.race is not None:
             self.race.state = "failed"

@@ -71,7 +71,7 @@ async def _carry_out(plan: Plan, data_dir: Path, state: Race) -> None:
     state.what = peer.about.what
     if await system.knows(plan.seed):
         raise LabError(f"The run {plan.seed!r} has users already. Name another seed.")
-    tandem, cell = RunningTandem(system, plan.seed), system.cells[0]
+    tandem, cell = RunningTandem(system, plan.seed, plan.authorization), system.cells[0]
     async with (
         fresh_places(cell.postgres_url, cell.mongodb_url) as places,
         peer.running(places) as running,

@@ -15,13 +15,18 @@ MOST_POINTS = 600
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """Who races with Tandem, and how. `rate`: users per second for each; None: as fast as each can."""
+    """Who races with Tandem, and how.
+
+    `rate`: users per second for each; None: as fast as each can. `fault`: `kill`, or None.
+    """
 
     peer: str
     users: int
     seed: str
     rate: int | None = None
-    fault: Literal["kill"] | None = None
+    fault: str | None = None
+    #: The header of whoever asked for it; empty: none.
+    authorization: str = ""
 
 
 class Side(msgspec.Struct, rename="camel"):

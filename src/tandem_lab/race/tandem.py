@@ -24,9 +24,10 @@ class RunningTandem:
 
     about = About("tandem", "Commands gathered into batches; a pending row until MongoDB has the user.", True)
 
-    def __init__(self, system: System, seed: str) -> None:
+    def __init__(self, system: System, seed: str, authorization: str = "") -> None:
         self._system = system
         self._seed = seed
+        self._rights = {"Authorization": authorization} if authorization else {}
 
     @asynccontextmanager
     async def running(self, databases: Databases | None = None) -> AsyncIterator[Running]:
@@ -43,7 +44,7 @@ class RunningTandem:
 
     def command(self, user: Json, key: str) -> Request:
         """See `Peer`."""
-        headers = {"Content-Type": "application/json", "Idempotency-Key": key}
+        headers = {"Content-Type": "application/json", "Idempotency-Key": key, **self._rights}
         path = f"/api/v1/user-command?seed={self._seed}"
         return Request("POST", path, msgspec.json.encode(user), headers)
 
