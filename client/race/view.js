@@ -45,7 +45,7 @@ export class RaceView {
       const peers = await offerRace(signal);
       element("race-order").hidden = peers.length === 0;
       showPeers(peers);
-      setText("race-state", peers.length ? "" : NOWHERE);
+      if (!peers.length) setText("race-state", NOWHERE);
       if (peers.length) await this.#follow(signal);
     } catch (error) {
       if (signal.aborted) return;
@@ -64,9 +64,12 @@ export class RaceView {
     for (;;) {
       let wait = IDLE_MS;
       try {
-        const race = document.hidden ? null : await getJson("/lab/race", signal, TIMEOUT_MS);
-        if (race) showRace(race);
-        if (race && !isOver(race)) wait = ASK_MS;
+        if (!document.hidden) {
+          const race = await getJson("/lab/race", signal, TIMEOUT_MS);
+          if (race) showRace(race);
+          else setText("race-state", "No race yet. Start one: it takes about a minute.");
+          if (race && !isOver(race)) wait = ASK_MS;
+        }
       } catch (error) {
         if (!(error instanceof RequestError)) throw error;
         setText("race-state", `How it stands is not known. ${error.sentence} Asking again…`);
@@ -81,7 +84,11 @@ export class RaceView {
     nameFault(null);
     const answer = await this.#ask({ method: "POST", idempotencyKey: order.seed, json: order });
     if (!answer || signal.aborted) return;
-    if (answer.status === 202) return this.show();
+    if (answer.status === 202) {
+      showRace(answer.body);
+      element("race-state").scrollIntoView();
+      return this.show();
+    }
     const { detail, errors } = answer.body ?? {};
     if (!nameFault(errors?.[0] ?? null)) setText("race-state", detail ?? `It could not begin (${answer.status}).`);
   }
