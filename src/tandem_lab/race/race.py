@@ -68,7 +68,7 @@ async def _keep_telling(state: Race, tell: Callable[[Race], None]) -> None:
 
 async def _carry_out(plan: Plan, data_dir: Path, state: Race) -> None:
     peer, system = peer_named(plan.peer), _system_of(data_dir)
-    state.what = peer.about.what
+    state.what, state.sides[1].name = peer.about.what, title_of(peer.about.name)
     if await system.knows(plan.seed):
         raise LabError(f"The run {plan.seed!r} has users already. Name another seed.")
     tandem, cell = RunningTandem(system, plan.seed, plan.authorization), system.cells[0]
@@ -77,8 +77,9 @@ async def _carry_out(plan: Plan, data_dir: Path, state: Race) -> None:
         peer.running(places) as running,
         tandem.running() as ours,
     ):
-        kill = _killing(running, title_of(plan.peer))
-        lanes = [Lane(tandem, plan, state.sides[0], tandem.kill_one), Lane(peer, plan, state.sides[1], kill)]
+        ours_side, other_side = state.sides
+        kill = _killing(running, other_side.name)
+        lanes = [Lane(tandem, plan, ours_side, tandem.kill_one), Lane(peer, plan, other_side, kill)]
         for lane in lanes:
             await lane.check()
         await _run(lanes, [ours.url, running.url], plan, state)

@@ -60,7 +60,7 @@ async def test_who_answers_before_it_writes_loses_users_and_tandem_none(stack: S
     assert (tandem.first, tandem.second, tandem.lost, tandem.doubled) == (400, 400, 0, 0)
     assert other.lost > 0
     assert other.lost + other.second == 400
-    assert re.match(r"losing_peer:answers first and instance-\d of Tandem were killed", found.faults[0].text)
+    assert re.match(r"losing answers-first and instance-\d of Tandem were killed", found.faults[0].text)
     assert f"has lost {other.lost} of 400 users that it had acknowledged; Tandem none." in found.sentence
     await assert_nothing_is_left(stack)
 
