@@ -94,6 +94,7 @@ class RaceController:
             stdin=PIPE,
             stdout=PIPE,
             limit=MOST_BYTES,
+            cwd="/",  # what works in the desk's folder is killed when the desk dies; this has to clear up
         )
         self._following = asyncio.create_task(self._follow(self._process, plan))
         return json_response(self.race, 202)
