@@ -1,7 +1,9 @@
 """The race: by its engine, at the desk, and on the page. Another design is killed beside Tandem."""
 
 import asyncio
+import os
 import re
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -37,16 +39,15 @@ async def raced(plan: Plan, stack: Stack, stop_at: Callable[[Race], bool] = lamb
     return told[-1]
 
 
-async def assert_nothing_is_left(stack: Stack) -> None:
-    """No store of a peer is left, in PostgreSQL or in MongoDB."""
+async def is_cleared_up(stack: Stack) -> bool:
+    """Whether no store of a peer is left, in PostgreSQL or in MongoDB."""
     status = read_status(stack.data_dir)
     connection = await asyncpg.connect(status.postgres.url)
     schemas = await connection.fetch("SELECT FROM pg_namespace WHERE nspname IN ('peer', 'plain_way')")
     await connection.close()
     async with AsyncMongoClient[dict[str, Any]](status.mongodb.url) as client:
         databases = await client.list_database_names()
-    assert schemas == []
-    assert LAB_DATABASE not in databases
+    return schemas == [] and LAB_DATABASE not in databases
 
 
 @pytest.mark.slow
@@ -62,7 +63,7 @@ async def test_who_answers_before_it_writes_loses_users_and_tandem_none(stack: S
     assert other.lost + other.second == 400
     assert re.match(r"losing answers-first and instance-\d of Tandem were killed", found.faults[0].text)
     assert f"has lost {other.lost} of 400 users that it had acknowledged; Tandem none." in found.sentence
-    await assert_nothing_is_left(stack)
+    assert await is_cleared_up(stack)
 
 
 @pytest.mark.slow
@@ -71,7 +72,7 @@ async def test_a_race_that_is_stopped_leaves_nothing_of_the_other_design(stack: 
     found = await raced(plan, stack, stop_at=lambda state: state.sides[1].acknowledged > 0)
     assert found.state == "stopped"
     assert found.sides[1].lost is None
-    await assert_nothing_is_left(stack)
+    assert await is_cleared_up(stack)
 
 
 async def test_what_cannot_race_fails_with_a_reason(stack: Stack):
@@ -119,7 +120,26 @@ async def test_at_the_desk_there_is_one_race_at_a_time_and_it_can_be_stopped(sta
         assert (await client.delete("/lab/race")).status_code == 202
         await until(lambda: is_in("stopped"), "it is stopped")
         assert (await client.get("/lab")).json()["race"]["seed"] == "race-4"
-    await assert_nothing_is_left(stack)
+    assert await is_cleared_up(stack)
+
+
+@pytest.mark.slow
+async def test_a_race_clears_up_where_the_desk_was_killed(stack: Stack):
+    order = {"peer": "plain_way", "users": 5_000, "rate": 20, "seed": "race-6"}
+    async with httpx.AsyncClient(base_url=stack.url, timeout=30) as client:
+
+        async def is_sending() -> bool:
+            return (await client.get("/lab/race")).json()["state"] == "sending"
+
+        async def is_back() -> bool:
+            return (await client.get("/lab/race")).status_code == 200
+
+        assert (await client.post("/lab/race", json=order)).status_code == 202
+        await until(is_sending, "it sends")
+        (desk,) = read_status(stack.data_dir).beside
+        os.kill(desk.pid, signal.SIGKILL)
+        await until(lambda: is_cleared_up(stack), "nothing is left of the other design")
+        await until(is_back, "the desk is back")
 
 
 @pytest.mark.slow
