@@ -30,6 +30,7 @@ watchAccess();
 watchEquality();
 access.addEventListener("changed", () => {
   live.stop();
+  offerRace().catch(() => {});
   arrive();
 });
 followLinks(() => {
@@ -39,7 +40,7 @@ followLinks(() => {
 });
 document.addEventListener("visibilitychange", watchOrRest);
 arrive();
-offerRace(AbortSignal.timeout(10_000)).catch(() => {}); // without an answer there is no tab
+offerRace().catch(() => {}); // without an answer there is no tab
 offerKinds((chosen) => go(addressOf(here().view, { aggregate: chosen }))).then(() => showKind(here().parameters.get("aggregate")));
 
 /** Show what the address says. */

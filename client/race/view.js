@@ -4,6 +4,7 @@ import { addressOf } from "/client/page/address.js";
 import { element, make, onClick, setText } from "/client/page/dom.js";
 import { RequestError, ask, getJson } from "/client/page/http.js";
 import { sleep } from "/client/page/sleep.js";
+import { authorization, isRefusedAccess } from "/client/page/token.js";
 import { nameFault, orderOf, showPeers } from "/client/race/form.js";
 import { drawLanes } from "/client/race/lanes.js";
 import { isOver, progressOf, titleOf } from "/client/race/words.js";
@@ -16,15 +17,17 @@ const ASK_MS = 500;
 /** Somebody else may begin one. */
 const IDLE_MS = 3_000;
 const TIMEOUT_MS = 10_000;
-const NOWHERE =
-  "There is no race here. It needs a stack of one host that “tandem up” runs on one machine: there, other designs may share its databases, and be killed.";
 
-/** Show the tab where the stack has a desk, and the desk somebody to race with. @param {AbortSignal} signal @returns {Promise<string[]>} */
-export async function offerRace(signal) {
-  const { status, body } = await ask("/lab", { signal, timeoutMs: TIMEOUT_MS });
-  const peers = status === 200 ? (body?.peers ?? []) : [];
+/**
+ * Show the tab where the stack has a desk, and the desk somebody to race with. Who may only read is not asked for a token.
+ *
+ * @returns {Promise<{ peers: string[], status: number }>}
+ */
+export async function offerRace() {
+  const response = await fetch("/lab", { headers: authorization("/lab"), credentials: "omit", signal: AbortSignal.timeout(TIMEOUT_MS) });
+  const peers = response.ok ? ((await response.json()).peers ?? []) : [];
   element("tab-race").hidden = peers.length === 0;
-  return peers;
+  return { peers, status: response.status };
 }
 
 export class RaceView {
@@ -41,17 +44,14 @@ export class RaceView {
   async show() {
     this.leave();
     const { signal } = (this.#leave = new AbortController());
-    try {
-      const peers = await offerRace(signal);
-      element("race-order").hidden = peers.length === 0;
-      showPeers(peers);
-      if (!peers.length) setText("race-state", NOWHERE);
-      if (peers.length) await this.#follow(signal);
-    } catch (error) {
-      if (signal.aborted) return;
-      if (!(error instanceof RequestError)) throw error;
-      setText("race-state", `Whether there is a race is not known. ${error.sentence} Reload the page to try again.`);
-    }
+    const { peers, status } = await offerRace().catch(() => ({ peers: [], status: 0 }));
+    if (signal.aborted) return;
+    element("race-order").hidden = peers.length === 0;
+    showPeers(peers);
+    if (peers.length === 0) return setText("race-state", whyNot(status));
+    await this.#follow(signal).catch((error) => {
+      if (!signal.aborted) throw error;
+    });
   }
 
   /** Whoever is elsewhere wants no more of it. */
@@ -108,6 +108,13 @@ export class RaceView {
       return null;
     }
   }
+}
+
+/** @param {number} status Of the desk's answer; 0 where there was none. */
+function whyNot(status) {
+  if (isRefusedAccess(status)) return "To race, one must be allowed to operate this stack. Enter such a token under Access.";
+  if (status !== 200 && status !== 404) return "Whether one can race here is not known: the server does not answer. Reload the page to try again.";
+  return "There is no race here. It needs a stack of one host that “tandem up” runs: there, other designs may share its databases, and be killed.";
 }
 
 /** @param {Race} race */
