@@ -19,7 +19,7 @@ from tandem.http.routes import Route
 from tandem_lab.desk import PATH
 from tandem_lab.desk.happenings import Happening, Teller
 from tandem_lab.race.race import installed_peers
-from tandem_lab.race.results import MOST_SECONDS, MOST_USERS, Plan, Race, race_of
+from tandem_lab.race.results import MOST_SECONDS, MOST_USERS, OVER, Plan, Race, race_of
 from tandem_lab.strikes import Parts
 
 MOST_PER_SECOND = 10_000
@@ -50,6 +50,7 @@ class RaceController:
         self._parts = parts
         self._teller = teller
         self._process: Process | None = None
+        self._is_stopped = False
         self._following: asyncio.Task[None] | None = None
 
     @cached_property
@@ -84,19 +85,12 @@ class RaceController:
         if order.rate is not None and order.users / order.rate > MOST_SECONDS:
             least = -(-order.users // MOST_SECONDS)
             raise bad_field("#/rate", f"must be at least {least}, or it took longer than {MOST_SECONDS} s")
-        if self._following is not None and not self._following.done():
+        if self._following is not None and not self._following.done() and not self._is_over:
             raise ProblemError(409, "A race is going on, or clearing up. Stop it, or wait for its end.")
         authorization = request.header("authorization") or ""
         plan = Plan(**msgspec.structs.asdict(order), authorization=authorization)
-        self.race = race_of(plan)
-        self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tandem_lab.race", str(self._data_dir)),
-            stdin=PIPE,
-            stdout=PIPE,
-            limit=MOST_BYTES,
-            cwd="/",  # what works in the desk's folder is killed when the desk dies; this has to clear up
-        )
-        self._following = asyncio.create_task(self._follow(self._process, plan))
+        self.race, self._is_stopped = race_of(plan), False
+        self._following = asyncio.create_task(self._follow(plan, after=self._following))
         return json_response(self.race, 202)
 
     async def stop(self, _: Request[Any, Any, Any]) -> Response:
@@ -114,25 +108,43 @@ class RaceController:
             if self._following is not None:
                 await asyncio.wait([self._following], timeout=END_SECONDS)
 
+    @property
+    def _is_over(self) -> bool:
+        return self.race is None or self.race.state in OVER
+
     def _hang_up(self) -> None:
         """It ends by itself when nobody is there any more, and so it does when the desk is killed."""
+        self._is_stopped = True
         if self._process is not None and self._process.stdin is not None:
             self._process.stdin.close()
 
-    async def _follow(self, process: Process, plan: Plan) -> None:
+    async def _follow(self, plan: Plan, after: asyncio.Task[None] | None) -> None:
+        """Run it, and take over what it tells. `after`: the one before, whose process may just be ending."""
+        if after is not None:
+            await asyncio.wait([after])
+        self._process = process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tandem_lab.race", str(self._data_dir)),
+            stdin=PIPE,
+            stdout=PIPE,
+            limit=MOST_BYTES,
+            cwd="/",  # what works in the desk's folder is killed when the desk dies; this has to clear up
+        )
         assert process.stdin is not None  # noqa: S101 - narrows the type: it is a pipe
         assert process.stdout is not None  # noqa: S101 - the same
         with suppress(ConnectionError):  # it has ended at once, which is seen below
             process.stdin.write(msgspec.json.encode(plan) + b"\n")
             await process.stdin.drain()
-        told = 0
+        if self._is_stopped:
+            self._hang_up()
+        told = 0  # of its faults
         async for line in process.stdout:
             self.race = race = msgspec.json.decode(line, type=Race)
             for struck in race.faults[told:]:
                 happening = Happening(datetime.now(UTC), struck.text)
                 self._teller.tell(plan.seed, happening, plan.authorization)
             told = len(race.faults)
+        is_over = self._is_over
         code = await process.wait()
-        if code != 0 and self.race is not None:
+        if self.race is not None and not is_over:
             self.race.state = "failed"
             self.race.reason = f"Its process ended with exit code {code}. The log of the desk says more."
