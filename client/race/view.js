@@ -17,6 +17,7 @@ const ASK_MS = 500;
 /** Somebody else may begin one. */
 const IDLE_MS = 3_000;
 const TIMEOUT_MS = 10_000;
+const STOPPING = "Stopping: the other design is ended, and its stores are emptied…";
 
 /**
  * Show the tab where the stack has a desk, and the desk somebody to race with. Who may only read is not asked for a token.
@@ -32,6 +33,9 @@ export async function offerRace() {
 
 export class RaceView {
   #leave = new AbortController();
+  /** The seed of the race that was stopped here, which takes some seconds. */
+  #stopped = "";
+  #shown = "";
 
   constructor() {
     element("race-order").addEventListener("submit", (/** @type {Event} */ event) => {
@@ -66,7 +70,7 @@ export class RaceView {
       try {
         if (!document.hidden) {
           const race = await getJson("/lab/race", signal, TIMEOUT_MS);
-          if (race) showRace(race);
+          if (race) this.#show(race);
           else setText("race-state", "No race yet. Start one: it takes about a minute.");
           if (race && !isOver(race)) wait = ASK_MS;
         }
@@ -78,6 +82,13 @@ export class RaceView {
     }
   }
 
+  /** @param {Race} race */
+  #show(race) {
+    this.#shown = race.seed;
+    setText("race-state", this.#stopped === race.seed && !isOver(race) ? STOPPING : progressOf(race));
+    showRace(race);
+  }
+
   async #begin() {
     const { signal } = this.#leave;
     const order = orderOf();
@@ -85,7 +96,7 @@ export class RaceView {
     const answer = await this.#ask({ method: "POST", idempotencyKey: order.seed, json: order });
     if (!answer || signal.aborted) return;
     if (answer.status === 202) {
-      showRace(answer.body);
+      this.#show(answer.body);
       element("race-state").scrollIntoView();
       return this.show();
     }
@@ -95,7 +106,8 @@ export class RaceView {
 
   async #stop() {
     if (element("race-stop").getAttribute("aria-disabled") === "true") return;
-    setText("race-state", "Stopping: the other design is ended, and its stores are emptied…");
+    this.#stopped = this.#shown;
+    setText("race-state", STOPPING);
     await this.#ask({ method: "DELETE", idempotencyKey: "stop" });
   }
 
@@ -123,7 +135,6 @@ function showRace(race) {
   element("race-shown").dataset.state = race.state;
   element("race-start").setAttribute("aria-disabled", String(!isOver(race)));
   element("race-stop").setAttribute("aria-disabled", String(isOver(race)));
-  setText("race-state", progressOf(race));
   setText("race-run", titleOf(race));
   setText("race-what", race.what);
   showSentence(race);

@@ -174,6 +174,19 @@ async def test_the_page_shows_a_race_from_its_first_user_to_what_was_lost(visit:
         assert await visit.violations() == []
 
 
+@pytest.mark.slow
+async def test_who_stops_a_race_on_the_page_is_told_until_it_has_cleared_up(visit: Visit):
+    state = visit.page.locator("#race-state")
+    await visit.page.click("#tab-race")
+    await visit.fill(**{"race-users": 2_000, "race-rate": 20})
+    await visit.page.click("#race-start")
+    await expect(state).to_contain_text("Both get the same users", timeout=60_000)
+    await visit.page.click("#race-stop")
+    await expect(state).to_contain_text("Stopping")
+    await expect(state).to_contain_text("Stopped. The plain way is ended", timeout=60_000)
+    await expect(visit.page.locator("#race-start")).to_have_attribute("aria-disabled", "false")
+
+
 async def test_where_there_is_no_desk_there_is_no_tab_and_the_address_says_why(visit: Visit):
     async def nothing(route: Route) -> None:
         await route.fulfill(status=404, json={"title": "Not Found", "status": 404})
