@@ -9,6 +9,7 @@ from contextlib import suppress
 import pytest
 
 from command_line import finished
+from desk import Desk
 from hosts import Hosts
 from tandem_stack.errors import StackError
 from waiting import eventually
@@ -147,3 +148,28 @@ def test_without_cables_a_cut_is_refused_and_says_what_is_needed(hosts: Hosts):
         hosts.happen("cut", hosts.databases[0].name)
     with pytest.raises(StackError, match="There is no host c9-db1"):
         hosts.happen("kill", "c9-db1")
+
+
+def test_the_desk_takes_a_host_its_power_or_its_cable_and_gives_it_back(hosts: Hosts):
+    desk = Desk(hosts.up)
+    faults = {fault["name"]: fault for fault in desk.shown()["faults"]}
+    standby = next(host for host in hosts.databases if host.name != hosts.primary().name)
+    has_cables = standby.namespace is not None
+    assert standby.name in faults["kill-host"]["targets"]
+    assert ("cut-host" in faults) == has_cables
+    for fault in ["kill-host", *(["cut-host"] if has_cables else [])]:
+        struck = desk.strike(fault, target=standby.name, seconds=2)
+        assert struck.status_code == 202, struck.text
+        assert desk.strike("kill-host", target=standby.name).status_code == 409
+        hosts.create()
+        assert desk.until_over(struck.json()["id"])["state"] == "over"
+    hosts.primary()  # all are there again
+
+
+def test_the_desk_has_a_primary_hand_over(hosts: Hosts):
+    before = hosts.primary().name
+    struck = Desk(hosts.up).strike("failover-postgres")
+    assert struck.status_code == 202, struck.text
+    assert Desk(hosts.up).until_over(struck.json()["id"])["state"] == "over"
+    assert hosts.primary().name != before
+    assert hosts.create()

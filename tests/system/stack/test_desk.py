@@ -5,52 +5,17 @@ import signal
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psutil
 import pytest
 
 from command_line import finished
+from desk import Desk
 from tandem_lab.strikes import process_state
+from tokens_for_tests import OURS, public_pem, token
 from up_process import StartStack, Up
 from waiting import eventually
 
 PARTS = {"kill-mongodb": "mongodb", "kill-postgres": "postgres", "kill-instance": "instance-1"}
-
-
-class Desk:
-    """The desk of a stack, as its page uses it."""
-
-    def __init__(self, up: Up) -> None:
-        self.up = up
-        self.client = httpx.Client(base_url=up.url, timeout=20)
-
-    @property
-    def pid(self) -> int:
-        return next(each["pid"] for each in self.up.status()["beside"] if each["name"] == "desk")
-
-    def shown(self) -> dict[str, Any]:
-        return eventually(self._shown, "the desk answers")
-
-    def _shown(self) -> dict[str, Any] | None:
-        answer = self.client.get("/lab")
-        return answer.json() if answer.status_code == 200 else None
-
-    def strike(self, fault: str, **more: Any) -> httpx.Response:
-        return self.client.post("/lab/faults", json={"fault": fault} | more)
-
-    def until_over(self, number: int) -> dict[str, Any]:
-        def over() -> dict[str, Any] | None:
-            (struck,) = [each for each in self.shown()["struck"] if each["id"] == number]
-            return struck if struck["state"] != "going on" else None
-
-        return eventually(over, f"fault {number} is over")
-
-    def load(self) -> dict[str, Any]:
-        return self.client.get("/lab/load").json()
-
-    def until_loaded(self) -> dict[str, Any]:
-        ended = lambda: (load := self.load())["state"] not in {"preparing", "sending"} and load  # noqa: E731
-        return eventually(ended, "the load has ended")
 
 
 @pytest.fixture(scope="module")
@@ -216,3 +181,29 @@ def test_a_stack_can_do_without_it(start_stack: StartStack, place: Path):
     stack.until_it_says("Tandem is running")
     assert stack.get("/lab")[0] == 404
     assert stack.status()["beside"] == []
+
+
+@pytest.mark.slow
+def test_where_instances_want_a_token_the_desk_wants_that_of_an_operator(
+    start_stack: StartStack, place: Path
+):
+    keys = place / "tokens.pub"
+    keys.write_bytes(public_pem(OURS))
+    stack = start_stack(place / "locked", env=os.environ | {"TOKEN_KEYS_FILE": str(keys)})
+    stack.until_it_says("Tandem is running")
+    desk = Desk(stack)
+    asked = {"fault": "kill-instance", "target": "instance-1"}
+    for scope, status in ((None, 401), ("command query feed", 403), ("operator", 202)):
+        headers = {"Authorization": f"Bearer {token(scope=scope)}"} if scope else {}
+        answer = desk.client.post("/lab/faults", json=asked, headers=headers)
+        assert answer.status_code == status, answer.text
+    desk.client.headers["Authorization"] = f"Bearer {token(scope='operator')}"
+    assert desk.until_over(1)["state"] == "over"
+    order = {"seed": "not allowed", "users": 10}
+    assert desk.client.post("/lab/load", json=order).status_code == 202
+    ended = desk.until_loaded()
+    assert ended["state"] == "failed"
+    assert "`command`" in ended["reason"]
+    desk.client.headers["Authorization"] = f"Bearer {token(scope='operator command')}"
+    desk.client.post("/lab/load", json=order)
+    assert desk.until_loaded()["acknowledged"]["create"] == 10
