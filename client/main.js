@@ -14,6 +14,7 @@ import { watchEquality } from "/client/page/equality.js";
 import { aggregate, offerKinds, showKind } from "/client/page/kinds.js";
 import { access } from "/client/page/token.js";
 import { LettersView } from "/client/letters/view.js";
+import { RaceView, offerRace } from "/client/race/view.js";
 import { RunView } from "/client/runs/run.js";
 import { RunsView } from "/client/runs/view.js";
 import { TourView } from "/client/tour/view.js";
@@ -35,6 +36,7 @@ const views = {
   runs: new RunsView(),
   verdict: new RunView(),
   letters: new LettersView(),
+  race: new RaceView(),
   tour: new TourView(),
 };
 
@@ -48,6 +50,7 @@ watchDesk((lab) => {
 });
 access.addEventListener("changed", () => {
   live.stop();
+  offerRace().catch(() => {});
   arrive();
 });
 followLinks(() => {
@@ -57,6 +60,7 @@ followLinks(() => {
 });
 document.addEventListener("visibilitychange", watchOrRest);
 arrive();
+offerRace().catch(() => {}); // without an answer there is no tab
 offerKinds((chosen) => go(addressOf(here().view, { aggregate: chosen }))).then(() => showKind(here().parameters.get("aggregate")));
 
 /** Show what the address says. */
@@ -64,7 +68,7 @@ function arrive() {
   const { view, parameters } = here();
   showKind(parameters.get("aggregate"));
   for (const id of ["live", ...Object.keys(views)]) element(id).hidden = id !== shown();
-  for (const tab of ["live", "users", "runs", "tour"]) element(`tab-${tab}`).ariaCurrent = tab === (view === "follow" ? "users" : view) ? "page" : null;
+  for (const tab of ["live", "users", "runs", "race", "tour"]) element(`tab-${tab}`).ariaCurrent = tab === (view === "follow" ? "users" : view) ? "page" : null;
   document.title = `${element(`${shown()}-title`).textContent} · Tandem`;
   for (const tab of /** @type {const} */ (["users", "runs"])) element(`tab-${tab}`).href = addressOf(tab, { aggregate: aggregate() });
   showSeed((view === "live" && parameters.get("seed")) || seed);

@@ -106,6 +106,18 @@ def picture_page(browser: Browser, scheme: Scheme) -> None:
     page.close()
 
 
+def picture_race(browser: Browser) -> None:
+    """A race with the plain way, as it ended."""
+    page = browser.new_page(viewport={"width": 1100, "height": 900})
+    page.goto(f"{URL}?view=race")
+    page.click("#race-start")
+    page.wait_for_selector("#race-shown[data-state=done]", timeout=600_000)
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        page.locator("#race-shown").screenshot(path=IMAGES / f"race-{scheme}.png")
+    page.close()
+
+
 def animate(browser: Browser, place: Path) -> None:
     """A run in which an instance is killed, and another takes its users over."""
     stack = status(place)
@@ -151,6 +163,7 @@ def main() -> None:
         "terminal": lambda browser, _, lines: picture_terminal(browser, lines),
         "page": lambda browser, *_: [picture_page(browser, scheme) for scheme in SCHEMES],
         "proof": lambda _, place, __: picture_proof(place),
+        "race": lambda browser, *_: picture_race(browser),
         "animation": lambda browser, place, _: animate(browser, place),
     }
     parser = argparse.ArgumentParser(description=__doc__)

@@ -1,9 +1,9 @@
 /** The address bar says what the page shows, so that it can be reloaded, kept and sent to somebody else. */
 
-/** @typedef {"live" | "users" | "follow" | "runs" | "letters" | "tour"} ViewName */
+/** @typedef {"live" | "users" | "follow" | "runs" | "letters" | "race" | "tour"} ViewName */
 /** @typedef {{ view: ViewName, parameters: URLSearchParams }} Place */
 
-const VIEWS = new Set(["live", "users", "follow", "runs", "letters", "tour"]);
+const VIEWS = new Set(["live", "users", "follow", "runs", "letters", "race", "tour"]);
 
 /** @returns {Place} Where the page is. */
 export function here() {

@@ -41,6 +41,10 @@ class LosingPeer(LocalPeer):
         self.programs = {process: Command(words, Path(__file__).parent, {"FLAWS": " ".join(flaws)})}
 
 
+#: For who can only name a peer.
+answers_first = LosingPeer("answers-first")
+
+
 class Service:
     """The program."""
 

@@ -22,8 +22,10 @@ from tandem_lab.desk.catalogue import Fault, Preset, presets_of
 from tandem_lab.desk.faults_controller import FaultsController
 from tandem_lab.desk.happenings import Teller
 from tandem_lab.desk.load_controller import LIMITS, Load, LoadController
+from tandem_lab.desk.race import RaceController
 from tandem_lab.desk.striking import Striker, Struck
 from tandem_lab.hosts import Hosts
+from tandem_lab.race.results import Race
 from tandem_lab.strikes import Parts
 
 DRAIN = timedelta(seconds=3)
@@ -45,16 +47,17 @@ class Lab(msgspec.Struct, frozen=True):
     load: Load | None
     struck: list[Struck]
     limits: dict[str, int]
-    peers: list[str] = []
-    race: Any = None
+    peers: list[str]
+    race: Race | None
 
 
 class DeskController:
     """Says what there is at the desk."""
 
-    def __init__(self, striker: Striker, loads: LoadController) -> None:
+    def __init__(self, striker: Striker, loads: LoadController, races: RaceController) -> None:
         self._striker = striker
         self._loads = loads
+        self._races = races
 
     def routes(self) -> list[Route]:
         """The one route."""
@@ -62,8 +65,9 @@ class DeskController:
 
     async def show(self, _: Request[Any, Any, Any]) -> Response:
         """Faults, presets, and what is going on."""
-        faults = self._striker.faults()
-        lab = Lab(faults, presets_of(faults), self._loads.load, list(self._striker.struck), LIMITS)
+        faults, races = self._striker.faults(), self._races
+        struck = list(self._striker.struck)
+        lab = Lab(faults, presets_of(faults), self._loads.load, struck, LIMITS, races.peers, races.race)
         return Response(200, msgspec.json.encode(lab))
 
 
@@ -99,10 +103,12 @@ async def serve_desk(data_dir: Path, port: int) -> None:
     stop = StopRequest()
     stop.wait_for_it()
     parts = Parts(data_dir)
-    striker = Striker(parts, lambda: Hosts(data_dir), Teller(parts))
-    loads = LoadController(parts)
-    controllers: list[Controller] = [DeskController(striker, loads), FaultsController(striker), loads]
+    teller = Teller(parts)
+    striker = Striker(parts, lambda: Hosts(data_dir), teller)
+    loads, races = LoadController(parts), RaceController(data_dir, parts, teller)
+    shown = DeskController(striker, loads, races)
+    controllers: list[Controller] = [shown, FaultsController(striker), loads, races]
     routes = [route for controller in controllers for route in controller.routes()]
     app = Application(routes, authenticator=Guard(os.environ))
-    async with striker.open(), loads.open():
+    async with striker.open(), loads.open(), races.open():
         await serve(app, (LOCAL, port), stop=stop.wait, drain=DRAIN)

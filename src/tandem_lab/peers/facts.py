@@ -28,8 +28,13 @@ def facts_of(about: About) -> PeerFacts:
         what=about.what,
         accepts_keys=about.accepts_keys,
         lines=lines_of(about.sources),
-        made_with=dict(_with_version(each, about.sources) for each in about.made_with),
+        made_with=versions_of(about),
     )
+
+
+def versions_of(about: About) -> dict[str, str]:
+    """The libraries that a peer is made with, each with its version: empty if it is not installed."""
+    return dict(_with_version(each, about.sources) for each in about.made_with)
 
 
 def lines_of(sources: Sequence[Path]) -> int:

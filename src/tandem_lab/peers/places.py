@@ -12,6 +12,8 @@ from tandem_lab.peers.protocol import Databases
 from tandem_stack.mongodb import LAB_DATABASE
 
 SCHEMA = "peer"
+#: What a baseline makes for itself wherever it runs, also where it is a peer.
+OF_BASELINE = "plain_way"
 DEADLINE = timedelta(seconds=60)
 
 
@@ -36,7 +38,7 @@ async def fresh_places(postgres_url: str, mongodb_url: str) -> AsyncIterator[Dat
 async def _empty(postgres_url: str, mongodb_url: str, and_then: str = "") -> None:
     connection = await asyncpg.connect(postgres_url)
     try:
-        await connection.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE{and_then}")
+        await connection.execute(f"DROP SCHEMA IF EXISTS {SCHEMA}, {OF_BASELINE} CASCADE{and_then}")
     finally:
         await connection.close()
     async with open_client(mongodb_url, name="peer", deadline=DEADLINE) as client:

@@ -162,7 +162,7 @@ class Trial:
                 self._tell(Moment(len(self._script.tries), "waiting for what is still to arrive"))
                 await self._judge()
         except Exception as error:  # the adapter is anybody's, and the other peers go on
-            self._broken_off = _sentence(error)
+            self._broken_off = what_happened(error)
         return self._verdict(round(time.monotonic() - began, 1))
 
     async def _push(self, running: Running, stack: OwnStack) -> None:
@@ -257,7 +257,7 @@ async def prove_peers(peers: Sequence[Peer], plan: PeerPlan, stack: OwnStack, te
     )
 
 
-def _sentence(error: Exception) -> str:
+def what_happened(error: BaseException) -> str:
     """What happened; for what no one has foreseen also where, as it may be the adapter's mistake."""
     if isinstance(error, LabError):
         return str(error)
