@@ -55,7 +55,8 @@ export class AggregatesView {
     const seed = parameters.get("seed") ?? "";
     const query = new URLSearchParams({ limit: String(PAGE), after: parameters.get("after") ?? "0", ...(seed && { seed }) });
     const found = await getJson(`/api/v1/${kind().name}-query?${query}`, signal);
-    setText("members-state", found.length ? `As readers get them, from MongoDB${seed && `, of run ${seed}`}.` : `No ${kind().plural} here.`);
+    if (found.length || parameters.has("after")) setText("members-state", found.length ? `As readers get them, from MongoDB${seed && `, of run ${seed}`}.` : `No more ${kind().plural}.`);
+    else sayEmpty(seed);
     element("member-rows").replaceChildren(...found.map(rowOf));
     const next = element("next-members");
     next.hidden = found.length < PAGE;
@@ -82,6 +83,12 @@ export class AggregatesView {
     setText("member-document", document.found ? JSON.stringify(document.found, null, 2) : "");
     this.versions.update(rows);
   }
+}
+
+/** @param {string} seed */
+function sayEmpty(seed) {
+  const where = seed ? ` of run ${seed}` : "";
+  element("members-state").replaceChildren(`There are no ${kind().plural}${where} yet. `, make("a", { href: "/api" }, "The API"), " says how to send one.");
 }
 
 /** What PostgreSQL knows to have happened. @param {string} rowsUrl @param {AbortSignal} signal @returns {Promise<Side>} */

@@ -46,6 +46,14 @@ async def test_a_run_of_orders_is_watched_live_and_found_among_the_runs(visit: V
     await expect(visit.page.locator("#progress")).to_contain_text("7 orders")
 
 
+async def test_an_empty_list_leads_on(visit: Visit, stack: Stack):
+    await visit.open(view="users", aggregate="order", seed="nothing")
+    said = "There are no orders of run nothing yet. The API says how to send one."
+    await expect(visit.page.locator("#members-state")).to_have_text(said)
+    await visit.page.click("#members-state a")
+    await visit.page.wait_for_url("**/api")
+
+
 async def test_one_order_is_looked_at_in_every_version(visit: Visit, stack: Stack):
     order_id, *_ = await place_orders(stack, "ways", 2)
     async with httpx.AsyncClient(base_url=stack.url) as client:
