@@ -6,6 +6,8 @@ cd "$(dirname "$0")/.."
 requirements=requirements/$1.txt
 stamp=.venv/tandem-$1.stamp
 unfinished=.venv/tandem-unfinished
+# Where .venv is activated, its own Python comes first, which has no pip and cannot make it anew.
+PATH=$(printf ':%s:' "$PATH" | sed "s|:$PWD/.venv/bin:|:|; s|^:||; s|:\$||")
 place=.venv/tandem-place
 
 fail() {
