@@ -126,7 +126,7 @@ export class RaceView {
 function whyNot(status) {
   if (isRefusedAccess(status)) return "To race, one must be allowed to operate this stack. Enter such a token under Access.";
   if (status !== 200 && status !== 404) return "Whether one can race here is not known: the server does not answer. Reload the page to try again.";
-  return "There is no race here. It needs a stack of one host that “tandem up” runs: there, other designs may share its databases, and be killed.";
+  return "There is no race here. It needs a stack of one host with databases of its own, as “tandem up” runs it: there, other designs may have stores beside it, and be killed.";
 }
 
 /** @param {Race} race */

@@ -53,10 +53,16 @@ class RaceController:
         self._is_stopped = False
         self._following: asyncio.Task[None] | None = None
 
-    @cached_property
+    @property
     def peers(self) -> list[str]:
-        """Who can race here. Only a stack of one host has stores that a peer can share."""
-        return [] if self._parts.status().cells else installed_peers()
+        """Who can race here: on a stack of one host, with servers of its own, as stores are dropped there."""
+        status = self._parts.status()
+        is_own = not status.cells and status.postgres.pid and status.mongodb.pid
+        return self._installed if is_own else []
+
+    @cached_property
+    def _installed(self) -> list[str]:
+        return installed_peers()
 
     def routes(self) -> list[Route]:
         """All on one path."""
@@ -81,7 +87,7 @@ class RaceController:
         """Begin one."""
         order = request.body
         if order.peer not in self.peers:
-            raise bad_field("#/peer", f"must be one of: {', '.join(self.peers) or 'none is installed'}")
+            raise bad_field("#/peer", f"must be one of: {', '.join(self.peers) or 'none can race here now'}")
         if order.rate is not None and order.users / order.rate > MOST_SECONDS:
             least = -(-order.users // MOST_SECONDS)
             raise bad_field("#/rate", f"must be at least {least}, or it took longer than {MOST_SECONDS} s")

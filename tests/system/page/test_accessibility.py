@@ -10,7 +10,7 @@ from visit import Visit, user
 
 LIVE: dict[str, str] = {}
 RUNS = {"view": "runs"}
-VIEWS = [LIVE, {"view": "users"}, {"view": "users", "id": "1"}, RUNS]
+VIEWS = [LIVE, {"view": "users"}, {"view": "users", "id": "1"}, RUNS, {"view": "race"}]
 
 
 @pytest.fixture
