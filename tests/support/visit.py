@@ -16,7 +16,7 @@ STAGES = ("accepted", "stored", "projected", "synchronized")
 
 
 def creates_a_user(request: Request) -> bool:
-    """Whether it is one of the requests that a run is made of; at its end the page asks for other things, too."""
+    """Whether a run is made of it; at its end the page asks for other things, too."""
     return request.method == "POST" and "/api/v1/user-command" in request.url
 
 
