@@ -15,6 +15,11 @@ WCAG_22_AA = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-prac
 STAGES = ("accepted", "stored", "projected", "synchronized")
 
 
+def creates_a_user(request: Request) -> bool:
+    """Whether a run is made of it; at its end the page asks for other things, too."""
+    return request.method == "POST" and "/api/v1/user-command" in request.url
+
+
 def user(number: int, **other: object) -> dict[str, object]:
     """The least that a source may send for a user, and whatever else is wanted."""
     return {"email": f"user.{number}@example.com", **other}

@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Request, expect
 
 from random_user_site import random_user_site, recorded_users
-from visit import RANDOMUSER, Visit, user
+from visit import RANDOMUSER, Visit, creates_a_user, user
 
 HOSTILE = "<img src=x onerror='document.title=`taken over`'>"
 
@@ -33,7 +33,7 @@ async def test_the_same_seed_makes_the_same_users_however_many_are_wanted(visit:
     emails = defaultdict(list)
 
     def note(request: Request) -> None:
-        if request.method == "POST":
+        if creates_a_user(request):
             emails[len(runs)].append(request.post_data_json["email"])
 
     runs: list[int] = []
@@ -101,7 +101,7 @@ async def test_a_seed_that_has_users_of_another_source_is_said_in_one_sentence(v
     posts = []
 
     def note(request: Request) -> None:
-        if request.method == "POST":
+        if creates_a_user(request):
             posts.append(request)
 
     await visit.answer_as_randomuser({"results": [user(number) for number in range(60)]})
@@ -128,7 +128,7 @@ async def test_no_more_requests_are_under_way_than_were_asked_for(visit: Visit):
 
     def note(request: Request) -> None:
         nonlocal most
-        if request.method == "POST":
+        if creates_a_user(request):
             under_way.add(request)
             most = max(most, len(under_way))
 
@@ -149,7 +149,7 @@ async def test_a_paused_run_sends_nothing_until_it_is_resumed(visit: Visit):
     sent_while_paused = []
 
     def note(request: Request) -> None:
-        if request.method == "POST":
+        if creates_a_user(request):
             sent_while_paused.append(request)
 
     await visit.fill(count=100)

@@ -7,7 +7,7 @@ from playwright.async_api import Request, Response, expect
 
 from lossy_relay import losing_answers
 from page_stack import Stack
-from visit import STAGES, Visit, user
+from visit import STAGES, Visit, creates_a_user, user
 
 COMMANDS = "**/api/v1/user-command?*"
 
@@ -42,7 +42,7 @@ async def test_each_user_has_a_key_of_its_own_and_keeps_it_when_sent_again(visit
     keys = defaultdict(list)
 
     def note(request: Request) -> None:
-        if request.method == "POST":
+        if creates_a_user(request):
             keys[request.post_data_json["email"]].append(request.headers["idempotency-key"])
 
     visit.page.on("request", note)
