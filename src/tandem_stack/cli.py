@@ -84,7 +84,7 @@ def up(context: click.Context, /, *, on_hosts: bool, **options: Any) -> None:
             option = f"--{name.replace('_', '-')}"
             raise click.UsageError(f"{option} is for a stack {'without' if on_hosts else 'with'} --hosts.")
     data_dir, port = options["data_dir"], options["port"]
-    display = Display(Console())
+    display = Display(Console(), "prove --hosts" if on_hosts else "prove --fault all")
     chosen = {"data_dir": data_dir, "port": port} | {name: options[name] for name in mine}
 
     def make(folder: DataFolder) -> AnyStack:
