@@ -85,10 +85,9 @@ def up(context: click.Context, /, *, on_hosts: bool, no_desk: bool, **options: A
             option = f"--{name.replace('_', '-')}"
             raise click.UsageError(f"{option} is for a stack {'without' if on_hosts else 'with'} --hosts.")
     data_dir, port = options["data_dir"], options["port"]
-    display = Display(Console())
-    chosen = {"data_dir": data_dir, "port": port, "beside": not no_desk} | {
-        name: options[name] for name in mine
-    }
+    display = Display(Console(), "prove --hosts" if on_hosts else "prove --fault all")
+    chosen = {"data_dir": data_dir, "port": port, "beside": not no_desk}
+    chosen |= {name: options[name] for name in mine}
 
     def make(folder: DataFolder) -> AnyStack:
         if on_hosts:

@@ -15,7 +15,9 @@ from tandem_stack.running import command
 class Display:
     """Shows the states of services when they change. Never fails, because the terminal may close first."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, proof: str = "prove --fault all") -> None:
+        """`proof`: the words of the command that proves what is run."""
+        self._proof = proof
         self._console = console
         self._errors = Console(stderr=True)
         self._began = time.monotonic()
@@ -42,7 +44,7 @@ class Display:
             f"  Statistics  {url}/api/v1/stats\n\n"
             f"Data and logs are in {data_dir}. Ctrl-C ends it all; a second one hurries. Elsewhere:\n\n"
             f"  {command('status', data_dir)}\n"
-            f"  {command('prove --fault all', data_dir)}\n"
+            f"  {command(self._proof, data_dir)}\n"
             f"  {command('down', data_dir)}\n"
         )
         self._safely(lambda: self._line(where_to_click))

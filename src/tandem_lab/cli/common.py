@@ -137,6 +137,11 @@ def run(work: Coroutine[Any, Any, T], display: AbstractContextManager[Any], if_i
         sys.exit(INTERRUPTED)
 
 
+def notice(sentence: str) -> None:
+    """Print a sentence above whatever is shown. `click.echo` would print it into the last line of that."""
+    sys.stderr.write(f"{sentence}\n")
+
+
 def measure(work: Callable[[Tell], Coroutine[Any, Any, T]]) -> T:
     """Carry out a measurement.
 
@@ -176,7 +181,7 @@ async def stack_for(
     """
     running = running_on(data_dir, "; only its owner can measure it.")
     if running is None:
-        click.echo(f"No stack is running on {data_dir}: starting one for this measurement.", err=True)
+        notice(f"No stack is running on {data_dir}: starting one for this measurement.")
         async with delayed_stack(data_dir, instances or 1, delays or {}) as own:
             yield own
         return
@@ -191,7 +196,7 @@ async def stack_for(
         )
         raise LabError(msg)
     if None in (running.postgres.pid, running.mongodb.pid):
-        click.echo("The databases are not this stack's own: their CPU and memory are left out.", err=True)
+        notice("The databases are not this stack's own: their CPU and memory are left out.")
     yield OwnStack(running, data_dir)
 
 
@@ -204,7 +209,7 @@ async def hosts_for(data_dir: Path, options: HostOptions) -> AsyncIterator[OwnSt
     """
     running = running_on(data_dir, "; only its owner can prove something of it.")
     if running is None:
-        click.echo(f"No stack is running on {data_dir}: starting hosts for this.", err=True)
+        notice(f"No stack is running on {data_dir}: starting hosts for this.")
         async with own_hosts(data_dir, options) as own:
             yield own
         return

@@ -19,7 +19,15 @@ from tandem_lab.bench.peers import MANY_CONNECTIONS, QUICK, PeersPlan
 from tandem_lab.bench.peers import bench_peers as run_bench
 from tandem_lab.bench.results import Measurement, PeerFacts, Report, rate_of
 from tandem_lab.bench.steps import Tell
-from tandem_lab.cli.common import database_urls, finish, measure, only_options, peer_options, with_choices
+from tandem_lab.cli.common import (
+    database_urls,
+    finish,
+    measure,
+    notice,
+    only_options,
+    peer_options,
+    with_choices,
+)
 from tandem_lab.delay import SERVERS, delaying
 from tandem_lab.errors import LabError
 from tandem_lab.peers.protocol import Peer
@@ -77,7 +85,7 @@ def bench_peers(peers: Mapping[str, Peer], verdicts: Path | None, options: Mappi
     plan = with_choices(QUICK if options["quick"] else PeersPlan(), given)
 
     async def work(tell: Tell) -> Report:
-        click.echo("Starting a stack for this measurement.", err=True)
+        notice("Starting a stack for this measurement.")
         async with own_stack(options["data_dir"], 1) as stack, ways_to(stack, options["delays"]) as ways:
             return await run_bench(stack, peers, replace(plan, ways=ways), tell)
 
