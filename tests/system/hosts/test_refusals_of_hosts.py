@@ -24,7 +24,7 @@ from tandem_stack.programs import find_program, require_wheel
         (("--cells", "2"), "--cells is for a stack with --hosts"),
         (("--cpu-per-cell", "1"), "--cpu-per-cell is for a stack with --hosts"),
         (("--hosts", "--hosts-per-cell", "2"), "'2' is not one of"),
-        (("--hosts", "--cells", "0"), "0 is not in the range"),
+        (("--hosts", "--cells", "0"), "is no whole number from 1 to 16"),
     ],
 )
 def test_options_that_do_not_fit_are_named(tmp_path: Path, options: tuple[str, ...], said: str):
