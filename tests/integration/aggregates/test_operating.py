@@ -53,6 +53,26 @@ async def until_synchronized(system, orders: int) -> None:
     await until(is_so, f"{orders} orders synchronized")
 
 
+async def test_a_run_of_orders_is_judged_like_one_of_users(system, serve):
+    client = (await serve()).client
+    await a_user(client)
+    for _ in range(3):
+        await post_order(client, "a")
+    await until_synchronized(system, 3)
+    path = "/api/v1/runs/a/verdict"
+    body = {"acknowledged": {"create": 3}, "countedBy": "server"}
+    verdict = (await client.post(f"{path}?aggregate=order", json=body)).json()
+    assert re.fullmatch(r"3 orders in [\d.]+ s; 0 lost; both stores equal", verdict["sentence"])
+    assert verdict["doubled"] is None
+    assert (await client.get(f"{path}.html?aggregate=order")).status_code == 200
+    assert (await client.post(path, json=body)).status_code == 404
+    fault = {"at": "2026-01-02T03:04:05Z", "kind": "fault", "text": "x"}
+    assert (await client.post("/api/v1/runs/a/happenings?aggregate=order", json=fault)).status_code == 204
+    for aggregate, told in (("order", ["x"]), ("user", [])):
+        async with watch(client, "a", aggregate) as watching:
+            assert [each["text"] for each in (await watching.next())["happenings"]] == told
+
+
 async def test_runs_and_statistics_of_orders_are_asked_for_like_those_of_users(system, serve):
     client = (await serve()).client
     await a_user(client)
