@@ -46,7 +46,7 @@ PRESETS = {
         "freeze-mongodb-then-kill-instance",
         "Freeze MongoDB, then kill an instance",
         "The instance dies with hundreds of users that MongoDB does not have yet. The others take them over.",
-    ): [Step(0, "pause-mongodb", 10), Step(3, "kill-instance")],
+    ): [Step(0, "pause-mongodb", 10), Step(3, "kill-instance", 8)],
     Preset(
         "kill-both-databases",
         "Kill both databases",
@@ -64,7 +64,13 @@ def faults_of(status: Status, servers: Collection[str]) -> list[Fault]:
     """What can happen to a stack that has started these database servers."""
     instances = [instance.app_id for instance in status.instances]
     found = [
-        Fault("kill-instance", "Kill an instance", "It dies at once, with all it had in hand.", instances),
+        Fault(
+            "kill-instance",
+            "Kill an instance",
+            "It dies with all that it had in hand. Down for longer than 5 s, and others take its users over.",
+            instances,
+            has_seconds=True,
+        ),
         Fault(
             "pause-instance",
             "Freeze an instance",

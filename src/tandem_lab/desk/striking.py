@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 # How long a part may take to be back, and an instance to end in order.
 PATIENCE_SECONDS = 120.0
 MOST_REMEMBERED = 50
+# How soon a new life is ended of an instance that is to stay down: well before it can take up anything.
+LOOK_SECONDS = 0.05
 
 
 class Struck(msgspec.Struct, rename="camel"):
@@ -152,12 +154,14 @@ class Striker:
         title = _title(target)
         if name == "rolling-restart":
             return "A rolling restart of all instances began", self._restart_all
-        if name == "kill-host":
-            hold = partial(self._hold, self._of_hosts.kill, self._of_hosts.boot, target, seconds)
-            return f"{title} lost its power for {seconds} s", hold
-        if name == "cut-host":
-            hold = partial(self._hold, self._of_hosts.cut, self._of_hosts.mend, target, seconds)
-            return f"{title} was cut off for {seconds} s", hold
+        if whom == "host":
+            faults = self._of_hosts
+            begin, undo, what = (
+                (faults.kill, faults.boot, "lost its power")
+                if verb == "kill"
+                else (faults.cut, faults.mend, "was cut off")
+            )
+            return f"{title} {what} for {seconds} s", partial(self._hold, begin, undo, target, seconds)
         if verb == "failover":
             work = partial(self._hand_over, whom, int(target.rsplit(maxsplit=1)[-1]))
             return f"{SERVERS[whom]} of {title} was told to hand over", work
@@ -166,7 +170,9 @@ class Striker:
             raise ProblemError(409, f"{title} is down just now. Try again when it is back.")
         if verb == "pause":
             return f"{title} was frozen for {seconds} s", partial(self._freeze, pid, seconds)
-        return f"{title} was killed", partial(self._end, target, pid, signal.SIGKILL)
+        if whom in SERVERS:
+            return f"{title} was killed", partial(self._end, target, pid, signal.SIGKILL)
+        return f"{title} was killed, and kept down for {seconds} s", partial(self._keep_down, target, seconds)
 
     def _begin(self, planned: Planned, asked: Asked) -> Struck:
         self._number += 1
@@ -207,6 +213,19 @@ class Striker:
     async def _end(self, part: str, pid: int, number: signal.Signals) -> bool:
         await end(pid, number, STRIKE_SECONDS if number is signal.SIGKILL else PATIENCE_SECONDS)
         return await until(lambda: self._parts.is_back(part, pid), PATIENCE_SECONDS)
+
+    async def _keep_down(self, instance: str, seconds: int) -> bool:
+        """Kill an instance, and who is started in its place: that one would take up its own users."""
+        loop = asyncio.get_running_loop()
+        began, last = loop.time(), 0
+        while not last or loop.time() - began < seconds:
+            pid = self._parts.pids().get(instance)
+            if pid is not None and pid != last:
+                last = pid
+                with suppress(ProcessLookupError):
+                    await end(pid, signal.SIGKILL, STRIKE_SECONDS)
+            await asyncio.sleep(LOOK_SECONDS)
+        return await until(lambda: self._parts.is_back(instance, last), PATIENCE_SECONDS)
 
     async def _freeze(self, pid: int, seconds: int) -> bool:
         with stopped_with_children(pid):

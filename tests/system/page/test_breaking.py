@@ -111,7 +111,7 @@ async def test_what_the_server_cannot_send_is_said_beside_the_field(visit: Visit
 
 @pytest.mark.slow
 async def test_a_kill_by_button_loses_nothing_and_is_a_line_in_both_charts(visit: Visit):
-    killed = "instance-2 was killed"
+    killed = "instance-2 was killed, and kept down for 7 s"
     await from_server(visit, users=1_500, rate=100)
     await visit.until("sending")
     await visit.until_samples(3)

@@ -75,15 +75,25 @@ def test_a_rolling_restart_gives_every_instance_another_process(desk: Desk):
 
 
 @pytest.mark.slow
-def test_a_preset_kills_an_instance_while_mongodb_is_frozen(desk: Desk):
+def test_a_preset_kills_an_instance_while_mongodb_is_frozen_and_others_take_its_users_over(desk: Desk):
     mongodb = desk.up.pids()["mongodb"]
-    begun = desk.client.post("/lab/presets/freeze-mongodb-then-kill-instance", json={}).json()["struck"]
+    desk.client.post("/lab/load", json={"seed": "preset", "users": 4_000, "rate": 200, "connections": 50})
+    eventually(lambda: desk.load()["acknowledged"]["create"] > 50, "users are created")
+    asked = {"seed": "preset"}
+    begun = desk.client.post("/lab/presets/freeze-mongodb-then-kill-instance", json=asked).json()["struck"]
     assert [each["fault"] for each in begun] == ["pause-mongodb"]
     after = lambda: [each for each in desk.shown()["struck"] if each["id"] > begun[0]["id"]]  # noqa: E731
     (kill,) = eventually(after, "the instance is killed")
     assert kill["fault"] == "kill-instance"
     assert process_state(mongodb) == psutil.STATUS_STOPPED
     assert desk.until_over(kill["id"])["state"] == desk.until_over(begun[0]["id"])["state"] == "over"
+    assert desk.until_loaded()["state"] == "done"
+
+    def taken_over() -> int:
+        rows = desk.up.get("/api/v1/stats?seed=preset")[1]
+        return sum(row["takenOver"] for row in rows if row["appId"] == kill["target"])
+
+    eventually(taken_over, "others have finished what the dead one had in hand")
 
 
 @pytest.mark.parametrize(
