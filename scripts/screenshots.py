@@ -2,10 +2,7 @@
 
 import argparse
 import html
-import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -28,7 +25,7 @@ SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 # The animated picture: so many frames, each shown for so long.
 FRAMES = 44
 FRAME_MS = 500
-KILLED_AT_FRAME = 12
+STRUCK_AT_FRAME = 8
 # Room for what is said of deaths and takeovers while they happen.
 ROOM_BELOW = 260
 
@@ -59,11 +56,6 @@ def running_stack(place: Path) -> Iterator[list[str]]:
     finally:
         up.terminate()
         up.communicate()
-
-
-def status(place: Path) -> Any:
-    """What `tandem status` says of the stack."""
-    return json.loads(subprocess.check_output([*TANDEM, "status", "--json"], cwd=place))
 
 
 def picture_terminal(browser: Browser, lines: list[str]) -> None:
@@ -118,18 +110,24 @@ def picture_race(browser: Browser) -> None:
     page.close()
 
 
-def animate(browser: Browser, place: Path) -> None:
-    """A run in which an instance is killed, and another takes its users over."""
-    stack = status(place)
-    page = browser.new_page(viewport={"width": 1280, "height": 1600})
-    generate(page, 4_000)
+def animate(browser: Browser) -> None:
+    """What the README says to try: users from the server, MongoDB frozen, an instance killed meanwhile."""
+    page = browser.new_page(viewport={"width": 1280, "height": 1900})
+    page.goto(URL)
+    page.wait_for_selector("#connection[data-state=live]")
+    page.check("input[name=sender][value=server]")
+    page.click("text=Speed")
+    page.fill("#rate", "500")
+    page.fill("#count", "9000")
+    page.click("#generate")
+    page.wait_for_selector("#run[data-phase=sending]")
     box: Any = page.locator("#watch").bounding_box()
     frames = []
     for number in range(FRAMES):
         frames.append(_frame(page, {**box, "height": box["height"] + ROOM_BELOW}))
         page.wait_for_timeout(FRAME_MS / 2)
-        for pid, strike in _strikes(stack).get(number, ()):
-            os.kill(pid, strike)
+        if number == STRUCK_AT_FRAME:
+            page.click("#presets button >> nth=0")
     first, *others = frames
     first.save(
         IMAGES / "run.webp",
@@ -143,16 +141,6 @@ def animate(browser: Browser, place: Path) -> None:
     page.close()
 
 
-def _strikes(stack: Any) -> dict[int, list[tuple[int, signal.Signals]]]:
-    """Whom which signal strikes after a frame. While MongoDB is away, the victim gets users in flight."""
-    mongodb, victim = stack["mongodb"]["pid"], stack["instances"][1]["pid"]
-    return {
-        KILLED_AT_FRAME - 3: [(mongodb, signal.SIGSTOP)],
-        KILLED_AT_FRAME: [(victim, signal.SIGKILL)],
-        KILLED_AT_FRAME + 2: [(mongodb, signal.SIGCONT)],
-    }
-
-
 def _frame(page: Page, box: Any) -> Image.Image:
     return Image.open(BytesIO(page.screenshot(clip=box))).convert("RGB")
 
@@ -164,7 +152,7 @@ def main() -> None:
         "page": lambda browser, *_: [picture_page(browser, scheme) for scheme in SCHEMES],
         "proof": lambda _, place, __: picture_proof(place),
         "race": lambda browser, *_: picture_race(browser),
-        "animation": lambda browser, place, _: animate(browser, place),
+        "animation": lambda browser, *_: animate(browser),
     }
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("pictures", nargs="*", metavar="|".join(takers), help="which; all if none is named")
