@@ -85,6 +85,8 @@ def picture_page(browser: Browser, scheme: Scheme) -> None:
     page = browser.new_page(viewport={"width": 1280, "height": 960}, color_scheme=scheme)
     generate(page, 2_000)
     page.wait_for_selector("#run[data-phase=done]", timeout=120_000)
+    page.wait_for_selector("text=both stores equal", timeout=60_000)
+    page.evaluate("scrollTo(0, 0)")
     page.screenshot(path=IMAGES / f"page-{scheme}.png", full_page=True)
     page.set_viewport_size({"width": 390, "height": 844})
     page.locator("#watch > section").first.scroll_into_view_if_needed()

@@ -27,7 +27,7 @@ export class LiveView {
   #announced = "";
   #rates = new Chart(
     element("rate-chart"),
-    [{ key: "accepted", name: "accepted", className: "write" }, { key: "synchronized", name: "synchronized", className: "read" }],
+    [{ key: "accepted", name: "accepted", className: "sent" }, { key: "synchronized", name: "synchronized", className: "write" }],
     format.rate,
   );
   #lags = new Chart(

@@ -60,7 +60,7 @@ export const STEPS = [
         "text": "Then choose any of them."
       },
       {
-        "text": "On the left there are rows in six tables, each fact once: easy to change, easy to check. On the right there is one document with all that a reader wants: one read, no join. Point at a column, and the field lights up that it has become."
+        "text": "On the left there are rows in seven tables, each fact once: easy to change, easy to check. On the right there is one document with all that a reader wants: one read, no join. Point at a column, and the field lights up that it has become."
       },
       {
         "text": "Writing and reading have different needs, so here they have different models and different databases: commands (create, change, delete) go to PostgreSQL, queries to MongoDB. That is CQRS, command query responsibility segregation. The price is that the document follows, some milliseconds later."

@@ -33,7 +33,7 @@ ol, ul { margin: 0; padding-left: 1.5rem; } time { color: var(--muted); font-var
   gap: 0 1rem; }
 svg { display: block; width: 100%; height: auto; } svg text { fill: var(--muted); font-size: 11px; }
 .level { stroke: var(--line); } .curve { fill: none; stroke-width: 2; }
-.write { stroke: var(--write); } .read { stroke: var(--read); } .lag { stroke: var(--ink); }
+.sent { stroke: var(--muted); } .write { stroke: var(--write); } .lag { stroke: var(--ink); }
 .arrived { stroke: var(--muted); stroke-dasharray: 1 4; stroke-linecap: round; }
 .fault { stroke: var(--danger); stroke-dasharray: 4 3; } svg text.fault { fill: var(--danger); stroke: none; }
 """
@@ -126,7 +126,7 @@ def _charts(verdict: Verdict) -> str:
         )
     rates = chart(
         "Per second",
-        [Curve("accepted", "write", _rates(rows, 1)), Curve("synchronized", "read", _rates(rows, 4))],
+        [Curve("accepted", "sent", _rates(rows, 1)), Curve("synchronized", "write", _rates(rows, 4))],
         faults,
         "/s",
     )
