@@ -20,6 +20,10 @@ WANTED = {
     "GET /api/v1/events": FEED,
     "GET /api/v1/live": OPERATOR,
     "GET /api/v1/runs": OPERATOR,
+    "POST /api/v1/runs/{seed}/happenings": OPERATOR,
+    "POST /api/v1/runs/{seed}/verdict": OPERATOR,
+    "GET /api/v1/runs/{seed}/verdict": OPERATOR,
+    "GET /api/v1/runs/{seed}/verdict.html": OPERATOR,
     "GET /api/v1/stats": OPERATOR,
     "GET /api/v1/stats/described": OPERATOR,
     "GET /api/v1/verification": OPERATOR,
@@ -59,7 +63,7 @@ async def test_every_route_wants_the_right_that_the_documents_say(locked, key_pa
     others = {right: await key_pair.bearer(*(rights - {right})) for right in rights}
     for route, right in WANTED.items():
         method, path = route.split()
-        path = path.replace("{id}", "1")
+        path = path.replace("{id}", "1").replace("{seed}", "s")
         anonymous = await locked.request(method, path, headers={"Content-Type": "application/json"})
         if right is None:
             assert anonymous.status_code == 200, route
