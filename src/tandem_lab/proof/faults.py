@@ -23,6 +23,9 @@ PAUSE_SECONDS = 7.0
 # So many users are sent only when all parts work again: one of them shows that the flow has recovered. A
 # fault may outlast all others, as PostgreSQL ends the transaction of a paused instance after 20 s only.
 KEPT_USERS = 10
+# Of each fault's share of the users, so many are not sent before it: a fault may be held for longer than the
+# others last, and then one of these shows that commits go on.
+HELD_BACK_USERS = 50
 
 
 class Struck(NamedTuple):

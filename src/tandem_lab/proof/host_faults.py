@@ -13,7 +13,7 @@ from contextlib import suppress
 from tandem_lab.errors import LabError
 from tandem_lab.hosts import HostCell, Hosts, seconds_to
 from tandem_lab.meanwhile import meanwhile
-from tandem_lab.proof.faults import KEPT_USERS, Faults, Struck
+from tandem_lab.proof.faults import HELD_BACK_USERS, KEPT_USERS, Faults, Struck
 from tandem_lab.proof.load import Load
 from tandem_lab.proof.plan import OF_CABLES, OF_STANDBYS, Fault, Strike, Target
 from tandem_lab.proof.stack import System
@@ -27,8 +27,6 @@ HOLD_SECONDS = 35.0
 # A cell of one database host has nobody to wait for.
 HOLD_ALONE_SECONDS = 8.0
 STRIKE_SECONDS = 60.0
-# A fault may be held for longer than all other users last. One of these then shows that commits go on.
-HELD_BACK_USERS = 40
 DELAY_MS, JITTER_MS, LOSS_PERCENT = 40, 10, 0.5
 
 Primaries = Callable[[HostCell], Awaitable[list[Host]]]
@@ -37,7 +35,7 @@ Primaries = Callable[[HostCell], Awaitable[list[Host]]]
 class FaultsOfHosts(Faults):
     """See `Faults`; for a stack of several hosts."""
 
-    kept_users = KEPT_USERS + HELD_BACK_USERS
+    kept_users = HELD_BACK_USERS
 
     def __init__(
         self, system: System, hosts: Hosts, load: Load, dice: random.Random, patience_seconds: float

@@ -99,6 +99,7 @@ class Load:
         self._timeout = timeout
         self._started = 0
         self._allowed = 0
+        self._reserved = 0
         self._opened = asyncio.Event()
         self._progress = asyncio.Event()
         self._last_id = 0
@@ -114,6 +115,10 @@ class Load:
         """Allow `more` users to be sent."""
         self._allowed = min(self.users, self._started + more)
         self._opened.set()
+
+    def reserve(self, users: int) -> None:
+        """Keep so many of the last users for later: `trickle` leaves them alone."""
+        self._reserved = users
 
     @asynccontextmanager
     async def running(self, connections: int) -> AsyncIterator[None]:
@@ -159,13 +164,13 @@ class Load:
         return self._last_id
 
     async def trickle(self, keep: int = 0) -> None:
-        """Send a few users each second, so that some are always on their way, but never the last `keep`.
+        """Send a few users each second, so that some are on their way; never those reserved, nor `keep` more.
 
         Over connections of their own: all others may be waiting for what is down.
         """
         while True:
             await asyncio.sleep(1 / TRICKLE_PER_SECOND)
-            if self.left > keep and len(self._beside) < MOST_BESIDE:
+            if self.left > self._reserved + keep and len(self._beside) < MOST_BESIDE:
                 task = self._start_beside()
                 self._beside.add(task)
                 task.add_done_callback(self._beside.discard)

@@ -16,7 +16,7 @@ from tandem_lab.proof.aggregate_commands import AggregateScript
 from tandem_lab.proof.cells import check_equality, check_reads, reasons_of
 from tandem_lab.proof.commands import Script, UserScript
 from tandem_lab.proof.compare import compare
-from tandem_lab.proof.faults import Faults, order_of
+from tandem_lab.proof.faults import HELD_BACK_USERS, Faults, order_of
 from tandem_lab.proof.host_faults import FaultsOfHosts, cannot_strike
 from tandem_lab.proof.ledger import Ledger
 from tandem_lab.proof.load import Load, Stalled
@@ -115,11 +115,14 @@ async def push(
     try:
         for number, (fault, moment) in enumerate(order):
             share = load.left // (len(order) - number + 1)
-            load.allow(share)
+            load.reserve(load.left - share)
+            at_once = max(share - HELD_BACK_USERS, share // 2)
+            load.allow(at_once)
             progress.now(f"pushing {things} until {fault}")
-            await load.until(load.acknowledged + int(moment * share))
+            await load.until(load.acknowledged + int(moment * at_once))
             reports.append(await progress.watch(fault, strike))
         progress.now(f"pushing {things}")
+        load.reserve(0)
         load.allow(load.left)
         await load.until(plan.users)
     except Stalled:

@@ -21,7 +21,7 @@ async def until_left(load: Load, count: int) -> None:
 
 async def test_a_fault_that_lasts_leaves_users_to_show_that_the_flow_has_recovered(tmp_path: Path):
     plan = Plan(
-        users=5,
+        users=9,
         mix=CREATIONS,
         seed="kept",
         random_seed=1,
@@ -31,11 +31,17 @@ async def test_a_fault_that_lasts_leaves_users_to_show_that_the_flow_has_recover
         ledger=tmp_path / "ledger",
     )
     load = Load("http://127.0.0.1:1", plan, Ledger(plan.ledger), UserScript("kept", CREATIONS))
+    load.reserve(4)  # for the faults that follow
     async with load.running(connections=1):
         async with meanwhile(load.trickle(keep=3)):
-            await until_left(load, 3)
+            await until_left(load, 7)
             await asyncio.sleep(5 / TRICKLE_PER_SECOND)
-            assert load.left == 3
+            assert load.left == 7
+        async with meanwhile(load.trickle()):
+            await until_left(load, 4)
+            await asyncio.sleep(5 / TRICKLE_PER_SECOND)
+            assert load.left == 4
+        load.reserve(0)
         async with meanwhile(load.trickle()):
             await until_left(load, 0)
 
