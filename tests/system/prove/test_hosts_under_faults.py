@@ -63,7 +63,7 @@ def check_proved(code, verdict, faults):
 
 async def test_a_cell_of_three_hosts_loses_nothing_whatever_is_lost_of_it(new_place):
     # So few that a fault is held for longer than they last: some have to be left to show that commits go on.
-    code, verdict = await prove(new_place(), "--users", "1000", *MIX)
+    code, verdict = await prove(new_place(), "--users", "1500", *MIX)
     assert (verdict["cells"], verdict["mix"]) == (1, MIX[1])
     check_proved(code, verdict, possible(with_standbys=True))
 
