@@ -46,6 +46,7 @@ class TandemError(Exception):
         ├── KeyFileError           http/token_keys.py: a file holds no key that can be used
         ├── TokenError             http/tokens.py: an access token is not valid
         ├── ProblemError           http/problems.py: an error that is an HTTP answer already
+        │   └── NoSuchPathError    http/routes.py: nothing has this path
         ├── NoAnswer               cli/http.py: a command cannot ask a running instance
         ├── CannotMake             cli/new.py: a project for an aggregate cannot be made like this
         └── MissingExtra           cli/__init__.py: a command needs a package that is not installed

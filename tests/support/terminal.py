@@ -20,13 +20,15 @@ class OnTerminal:
     def __init__(self, *arguments: object, columns: int = 80, **environment: str) -> None:
         self._terminal, other = pty.openpty()
         fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+        # These would count for more than the terminal's own size.
+        outer = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
         self.process = subprocess.Popen(
             [*TANDEM, *map(str, arguments)],
             stdin=other,
             stdout=other,
             stderr=other,
             start_new_session=True,
-            env={**os.environ, "TERM": "xterm-256color", **environment},
+            env={**outer, "TERM": "xterm-256color", **environment},
         )
         os.close(other)
 
