@@ -114,14 +114,16 @@ async def test_without_its_extra_the_proof_says_what_to_install_and_other_comman
 
 def test_on_a_terminal_a_proof_is_a_board_and_ends_with_a_receipt(stack, tmp_path):
     picture = tmp_path / "receipt.svg"
-    options = ("--data-dir", stack.data_dir, "--users", 300, "--fault", "kill-instance", "--receipt", picture)
+    # While one fault lasts, the other is to come, whichever is first.
+    faults = ("--users", 400, "--fault", "kill-instance,kill-mongodb")
+    options = ("--data-dir", stack.data_dir, *faults, "--receipt", picture)
     code, shown = OnTerminal("prove", *options, "--seed", "board").to_its_end()
     assert code == 0, shown
     assert shown.startswith(f"Watch it: {stack.url}/?seed=board\n")
-    for said in ("kill-instance    to come", "since ", "in danger (pending)", "recovered after"):
+    for said in ("to come", "since ", "in danger (pending)", "recovered after"):
         assert said in shown
     receipt = shown[shown.index("╭") :]
-    for said in ("Proved", "300 users acknowledged", "300 in PostgreSQL, 300 in MongoDB", "exit code 0"):
+    for said in ("Proved", "400 users acknowledged", "400 in PostgreSQL, 400 in MongoDB", "exit code 0"):
         assert said in receipt
     assert "--seed board" in receipt
     assert "Proved" in picture.read_text()
