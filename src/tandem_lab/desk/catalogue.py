@@ -45,7 +45,7 @@ PRESETS = {
     Preset(
         "freeze-mongodb-then-kill-instance",
         "Freeze MongoDB, then kill an instance",
-        "The instance dies with hundreds of users that MongoDB does not have yet. The others take them over.",
+        "The instance dies with hundreds of users that MongoDB does not have yet. Others take them over.",
     ): [Step(0, "pause-mongodb", 10), Step(3, "kill-instance", 8)],
     Preset(
         "kill-both-databases",
@@ -67,7 +67,7 @@ def faults_of(status: Status, servers: Collection[str]) -> list[Fault]:
         Fault(
             "kill-instance",
             "Kill an instance",
-            "It dies with all that it had in hand. Down for longer than 5 s, and others take its users over.",
+            "It dies with all that it had in hand, and again whenever it is back, for so long.",
             instances,
             has_seconds=True,
         ),

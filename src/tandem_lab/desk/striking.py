@@ -29,7 +29,8 @@ logger = logging.getLogger(__name__)
 # How long a part may take to be back, and an instance to end in order.
 PATIENCE_SECONDS = 120.0
 MOST_REMEMBERED = 50
-# How soon a new life is ended of an instance that is to stay down: well before it can take up anything.
+# How soon a new life is ended of an instance that is to stay down. The status names it once it is ready, so
+# it lives for a moment.
 LOOK_SECONDS = 0.05
 
 
@@ -172,7 +173,8 @@ class Striker:
             return f"{title} was frozen for {seconds} s", partial(self._freeze, pid, seconds)
         if whom in SERVERS:
             return f"{title} was killed", partial(self._end, target, pid, signal.SIGKILL)
-        return f"{title} was killed, and kept down for {seconds} s", partial(self._keep_down, target, seconds)
+        keep_down = partial(self._keep_down, target, seconds)
+        return f"{title} was killed, and again whenever it was back, for {seconds} s", keep_down
 
     def _begin(self, planned: Planned, asked: Asked) -> Struck:
         self._number += 1
