@@ -47,10 +47,10 @@ watchEquality();
 watchDesk((lab) => {
   controls.hearDesk(lab);
   showPanel(lab, () => seed);
+  offerRace(lab);
 });
 access.addEventListener("changed", () => {
   live.stop();
-  offerRace().catch(() => {});
   arrive();
 });
 followLinks(() => {
@@ -60,7 +60,6 @@ followLinks(() => {
 });
 document.addEventListener("visibilitychange", watchOrRest);
 arrive();
-offerRace().catch(() => {}); // without an answer there is no tab
 offerKinds((chosen) => go(addressOf(here().view, { aggregate: chosen }))).then(() => showKind(here().parameters.get("aggregate")));
 
 /** Show what the address says. */

@@ -25,7 +25,7 @@ import { access, authorization, isRefusedAccess } from "/client/page/token.js";
  * @property {number} seconds
  * @property {string} reason
  */
-/** @typedef {{ faults: Fault[], presets: Preset[], load: Load | null, struck: Struck[], limits: { users: number, rate: number, connections: number, seconds: number } }} Lab */
+/** @typedef {{ faults: Fault[], presets: Preset[], load: Load | null, struck: Struck[], peers: string[], limits: { users: number, rate: number, connections: number, seconds: number } }} Lab */
 
 const TIMEOUT_MS = 10_000;
 /** While something is going on, and while nothing is. */

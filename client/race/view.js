@@ -1,10 +1,11 @@
 /** The race: the same users through another design and through Tandem, side by side, as the desk tells it. */
 
+import { talk } from "/client/break/desk.js";
 import { addressOf } from "/client/page/address.js";
 import { element, make, onClick, setText } from "/client/page/dom.js";
 import { RequestError, ask, getJson } from "/client/page/http.js";
 import { sleep } from "/client/page/sleep.js";
-import { authorization, isRefusedAccess } from "/client/page/token.js";
+import { isRefusedAccess } from "/client/page/token.js";
 import { nameFault, orderOf, showPeers } from "/client/race/form.js";
 import { drawLanes } from "/client/race/lanes.js";
 import { isOver, progressOf, titleOf } from "/client/race/words.js";
@@ -19,16 +20,9 @@ const IDLE_MS = 3_000;
 const TIMEOUT_MS = 10_000;
 const STOPPING = "Stopping: the other design is ended, and its stores are emptied…";
 
-/**
- * Show the tab where the stack has a desk, and the desk somebody to race with. Who may only read is not asked for a token.
- *
- * @returns {Promise<{ peers: string[], status: number }>}
- */
-export async function offerRace() {
-  const response = await fetch("/lab", { headers: authorization("/lab"), credentials: "omit", signal: AbortSignal.timeout(TIMEOUT_MS) });
-  const peers = response.ok ? ((await response.json()).peers ?? []) : [];
-  element("tab-race").hidden = peers.length === 0;
-  return { peers, status: response.status };
+/** Show the tab where the desk has somebody to race with. @param {import("/client/break/desk.js").Lab | null} lab */
+export function offerRace(lab) {
+  element("tab-race").hidden = !lab?.peers.length;
 }
 
 export class RaceView {
@@ -48,7 +42,10 @@ export class RaceView {
   async show() {
     this.leave();
     const { signal } = (this.#leave = new AbortController());
-    const { peers, status } = await offerRace().catch(() => ({ peers: [], status: 0 }));
+    const { peers, status } = await talk("GET", "/lab", undefined, signal).then(
+      (lab) => ({ peers: lab.peers, status: 200 }),
+      (error) => ({ peers: [], status: error.status ?? 0 }),
+    );
     if (signal.aborted) return;
     element("race-order").hidden = peers.length === 0;
     showPeers(peers);

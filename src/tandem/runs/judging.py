@@ -140,9 +140,10 @@ class Judge:
             acknowledged, by = before.acknowledged, before.counted_by
         watch = Watch(COMPARE_FOR_SECONDS)
         looking = asyncio.create_task(self._look(seed, counted, watch))
+        so_far: Verdict | None = None
         try:
             while not (await asyncio.wait({looking}, timeout=1))[0]:
-                so_far = await self._base(counted, acknowledged, by)
+                so_far = so_far or await self._base(counted, acknowledged, by)
                 with suppress(Unavailable):
                     await self._cells.own.rows.keep(self._so_far(so_far, watch.checked))
             found, silent = looking.result()
@@ -224,7 +225,9 @@ class Judge:
     def _so_far(self, verdict: Verdict, checked: int) -> Verdict:
         sentence = f"Comparing both databases: {checked:,} of {verdict.created:,} {self._words.many} so far"
         compared = Comparison(checked=checked, why_not_all="it goes on")
-        return msgspec.structs.replace(verdict, sentence=sentence, compared=compared, history=[])
+        return msgspec.structs.replace(
+            verdict, made_at=datetime.now(UTC), sentence=sentence, compared=compared, history=[]
+        )
 
     def _judged(
         self, verdict: Verdict, found: Sequence[tuple[Figures, Comparison]], silent: Sequence[int]
