@@ -153,4 +153,4 @@ async def test_what_is_struck_already_is_said_and_its_end_is_shown(visit: Visit)
     await expect(visit.page.locator("#break-said")).to_have_text(
         "MongoDB is struck just now. Wait until it is well."
     )
-    await expect(struck).to_contain_text("well again after")
+    await expect(struck).to_contain_text("well again after", timeout=30_000)
