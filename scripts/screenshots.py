@@ -120,7 +120,7 @@ def animate(browser: Browser) -> None:
     page.check("input[name=sender][value=server]")
     page.click("text=Speed")
     page.fill("#rate", "500")
-    page.fill("#count", "9000")
+    page.fill("#count", "6000")
     page.click("#generate")
     page.wait_for_selector("#run[data-phase=sending]")
     box: Any = page.locator("#watch").bounding_box()
