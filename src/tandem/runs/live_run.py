@@ -27,6 +27,9 @@ SHOWN_AFTER_END_SECONDS = 60.0
 MOST_HISTORY = 600
 # Another instance keeps its samples up to two seconds late; they are read again for so long.
 LATE_SECONDS = 5
+# Watching begins anew when the instance that was watched through dies. So long after the last kept sample,
+# what went unseen in between still belongs to the run.
+GAP_SECONDS = 15
 # A slow watcher misses events, so what happened stands in several.
 TOLD_TIMES = 5
 
@@ -129,6 +132,8 @@ class LiveRun:
         self._kind = kind
         self._observer = Observer(words)
         self._observed_last: LiveEvent | None = None
+        # What a watcher before this one has probably seen last.
+        self._seen_before: LiveEvent | None = None
         # What is kept in PostgreSQL, and what this instance has seen since.
         self._kept: list[Kept] = []
         self._seen: list[Kept] = []
@@ -180,6 +185,7 @@ class LiveRun:
                 oldest_pending_ms=0 if pending == 0 else oldest and oldest * 1000,
             )
         )
+        is_first = self.event.at is None
         self._remember(counters.samples)
         self._kept = counters.happenings
         self.event = msgspec.structs.replace(
@@ -193,6 +199,9 @@ class LiveRun:
             lag_ms=lag,
             instances=instances_of(self.seed, counts, snapshot.lives),
         )
+        if is_first and (moment := self._watched_until(snapshot.at.timestamp())) is not None:
+            alive = alive_at(moment, self.event, snapshot)
+            self._seen_before = msgspec.structs.replace(self.event, instances=alive)
 
     def tell(self, databases: LiveDatabases, silent_cells: Sequence[int] = ()) -> None:
         """Say which database answers, and of which cells one does not."""
@@ -202,7 +211,10 @@ class LiveRun:
     def observe(self) -> list[Kept]:
         """What happened since the last time, as this instance sees it; the event says it, too."""
         first = self._observed_last is None
-        seen = self._observer.observe(self._observed_last, self.event, self._kept)
+        before = self._observed_last
+        if before is None or before.at is None:
+            before = self._seen_before
+        seen = self._observer.observe(before, self.event, self._kept)
         self._observed_last = self.event
         known = {one.once for one in self._kept}
         self._seen = merged(one for one in [*self._seen, *seen] if one.once not in known)
@@ -214,6 +226,13 @@ class LiveRun:
                 new.append(shown(one, self._kind, self.seed))
         self.event = msgspec.structs.replace(self.event, happenings=new or UNSET)
         return seen
+
+    def _watched_until(self, now: float) -> float | None:
+        """The epoch second of the last sample before this watching; None if nothing was missed since."""
+        last = max(self._history, default=None)
+        if self.event.pending > 0:
+            return now - LATE_SECONDS if last is None else last
+        return last if last is not None and now - last <= GAP_SECONDS else None
 
     def _stages(self, counts: Sequence[CreatorCounts], lives: Sequence[Life]) -> Stages:
         stored = sum(creator.total for creator in counts)
@@ -271,6 +290,24 @@ def instances_of(seed: str, counts: Sequence[CreatorCounts], lives: Sequence[Lif
         )
         for name in sorted(shown)
     ]
+
+
+def alive_at(moment: float, now: LiveEvent, snapshot: Snapshot) -> list[LiveInstance]:
+    """The instances as they were at that epoch second: of those that have ended since, too."""
+    # Those of two cells may have one number.
+    go_on = {(each.cell, each.incarnation): each for each in now.instances if each.state != "gone"}
+    # A lease is renewed once a second, so a life ends up to so much after its last sign.
+    ended_since = snapshot.at.timestamp() - moment + SILENT_AFTER_SECONDS
+    alive = []
+    for life in snapshot.lives:
+        if life.started_at.timestamp() > moment:
+            continue
+        then = _instance(CreatorCounts(life.app_id, cell=life.cell), life, {})
+        if found := go_on.get((then.cell, then.incarnation)):
+            alive.append(found)
+        elif life.silent_seconds <= ended_since:
+            alive.append(msgspec.structs.replace(then, state="ready"))
+    return alive
 
 
 def _name(what: CreatorCounts | Life) -> _Name:

@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from installed import installed_orders
 from servers import Servers
 from systems import ServedInstance, Servings, open_system
+from waiting import until
 
 Promtool = Callable[..., str]
 
@@ -48,6 +49,11 @@ async def scrape(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> 
         servings = Servings(system, folder)
         served = await servings("scraped", **installed_orders(folder))
         await send_what_is_against_http(served)
+
+        async def has_verified() -> bool:
+            return "tandem_verification_age_seconds" in (await served.client.get("/metrics")).text
+
+        await until(has_verified, "the first round of verification is told")
         answer = await served.client.get("/metrics")
         await servings.close()
     assert answer.headers["content-type"].startswith("text/plain")

@@ -12,6 +12,7 @@ from page_stack import Stack, parent_of
 from tandem_lab.strikes import stopped
 from visit import STAGES, Visit, user
 from waiting import until
+from watching import watch
 
 
 async def test_who_only_watches_sees_the_same_as_who_sends(visit: Visit, browser: Browser):
@@ -135,6 +136,26 @@ async def test_an_instance_killed_in_mid_run_is_shown_and_the_run_ends_complete(
     for sentence in (f"{victim['app_id']} is gone.", f"{victim['app_id']} has started."):
         await expect(happened).to_contain_text(sentence)
     await stack.until_restarted(victim)
+
+
+@pytest.mark.slow
+async def test_the_death_of_the_instance_that_is_watched_through_is_told_by_the_next(stack: Stack):
+    async with httpx.AsyncClient(base_url=stack.url, timeout=30) as client:
+        async with watch(client, "watched-through") as watching:
+            victim = (await watching.next())["appId"]
+            await stack.create("watched-through", *map(user, range(3)))
+            # A second later, what was seen is kept.
+            await watching.until(lambda event: event["stages"]["synchronized"] == 3)
+            await watching.next()
+            (instance,) = [each for each in await stack.instances() if each["app_id"] == victim]
+            with stopped(parent_of(instance["pid"])):  # which would start it again before anybody asks
+                await stack.kill(instance)
+                with pytest.raises(httpx.RemoteProtocolError):
+                    await watching.rest()
+                async with watch(client, "watched-through") as again:
+                    happened = (await again.next())["happenings"]
+        assert f"{victim} is gone." in [each["text"] for each in happened]
+    await stack.until_restarted(instance)
 
 
 async def until_asked(stack: Stack, instance: dict[str, Any]) -> None:

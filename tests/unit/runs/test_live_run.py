@@ -6,11 +6,13 @@ import pytest
 
 from systems import commands
 from tandem.cqrs import SynchronizeUserCommand
+from tandem.runs.happenings import Kept
 from tandem.runs.in_flight import MOST_RUNS, in_flight_by_run
 from tandem.runs.live_run import LiveRun
-from tandem.runs.samples import CreatorCounts, Life, RunCounters, RunInFlight, Snapshot
+from tandem.runs.samples import CreatorCounts, Life, RunCounters, RunInFlight, Sample, Snapshot
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+BEGIN_SECOND = int(BEGIN.timestamp())
 
 
 def take(run, second, stored, synchronized, in_flight=None, *, lags=(), oldest=None, **life):
@@ -116,3 +118,60 @@ def test_an_instance_tells_of_the_runs_with_the_most_users_in_flight_only():
 def test_taking_up_ones_own_users_is_no_takeover():
     told = in_flight_by_run([], [], {"run": {"instance-1": 3, "instance-2": 4}}, "instance-1")
     assert told == {"run": RunInFlight(took_over={"instance-2": 4})}
+
+
+def sampled(run, second, lives, *, kept_seconds=(), pending=0, happenings=()):
+    """What the run tells that has happened, after a sample with these lives and kept seconds."""
+    samples = [Sample("run", BEGIN_SECOND + kept, 9, 9, 9, 9 - pending, None) for kept in kept_seconds]
+    counts = [CreatorCounts("instance-1", 9, 9 - pending)]
+    counters = RunCounters("run", None, counts, [], samples, list(happenings))
+    run.take(counters, Snapshot(BEGIN + timedelta(seconds=second), [counters], lives))
+    return [one.text for one in run.observe()]
+
+
+def life(name="instance-1", incarnation=1, silent_seconds=0.5, *, started=-60, connected=True):
+    begin = BEGIN + timedelta(seconds=started)
+    return Life(incarnation, name, begin, 0, True, silent_seconds, connected, {})
+
+
+@pytest.mark.parametrize("kept", [(), (0, 1, 2, 3)])
+def test_the_death_of_the_instance_that_was_watched_through_is_told_by_the_next(run, kept):
+    dead, other = life(silent_seconds=2.0, connected=False), life("instance-2", 7)
+    assert sampled(run, 5, [dead, other], kept_seconds=kept, pending=4) == ["instance-1 is gone."]
+    assert sampled(run, 6, [dead, other], kept_seconds=kept, pending=4) == []
+    assert [one.text for one in run.first_event.happenings] == ["instance-1 is gone."]
+
+
+def test_it_is_told_when_the_dead_instance_is_back_already(run):
+    back = life(incarnation=2, started=4)
+    told = sampled(run, 5, [back, life(silent_seconds=2.0)], kept_seconds=[3], pending=4)
+    assert told == ["instance-1 is gone.", "instance-1 has started."]
+
+
+def test_what_the_watcher_before_has_kept_is_not_told_again(run):
+    dead = life(silent_seconds=2.0, connected=False)
+    other = LiveRun("run", "instance-2")
+    sampled(other, 4, [life()], kept_seconds=[3], pending=4)
+    kept = [Kept(BEGIN, "observed", "instance-1 is gone.", "gone (-1, 'instance-1', 1)")]
+    sampled(run, 5, [dead], kept_seconds=[3], pending=4, happenings=kept)
+    assert [one.text for one in run.first_event.happenings] == ["instance-1 is gone."]
+
+
+@pytest.mark.parametrize(
+    ("kept", "pending", "dead"),
+    [
+        ((), 0, 2.0),  # no run that anybody has watched, or that goes on
+        ((), 4, 30.0),  # before the run, as far as is known
+        ((0, 1), 0, 900.0),  # long after the run
+        ((0, 1), 0, 996.0),  # within a run that nobody had to tell about any more
+        ((999,), 4, 30.0),  # before the last sample, whose watcher has told it
+    ],
+)
+def test_a_death_without_a_gap_in_the_watching_of_a_run_is_not_of_that_run(run, kept, pending, dead):
+    dead = life(silent_seconds=dead, connected=False)
+    assert sampled(run, 1000, [dead, life("instance-2", 7)], kept_seconds=kept, pending=pending) == []
+
+
+def test_who_is_frozen_when_the_watching_begins_again_is_not_told_once_more(run):
+    frozen = life(silent_seconds=4.0)
+    assert sampled(run, 5, [frozen, life("instance-2", 7)], kept_seconds=[3], pending=4) == []
