@@ -9,11 +9,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
 from servers import Databases, Servers, run_servers
 from systems import Servings, System, open_system
 from tandem.app import Instance, run_instance
+from waiting import PATIENCE_SECONDS
 
 
 @contextmanager
@@ -127,6 +128,8 @@ async def browser(require_program: Callable[[str, str], str]) -> AsyncIterator[B
     hosts = "MAP tandem.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
     arguments = ["--no-sandbox", "--disable-gpu", f"--host-resolver-rules={hosts}"]
     program = require_program("chromium", "chromium")
+    # Its own 5 s are short where other tests keep the machine busy.
+    expect.set_options(timeout=PATIENCE_SECONDS * 1_000)
     async with async_playwright() as playwright:
         chromium = await playwright.chromium.launch(executable_path=program, args=arguments)
         yield chromium

@@ -68,13 +68,13 @@ async def test_axe_finds_no_violation_where_a_database_does_not_answer(visit: Vi
     await visit.generate()
     await visit.until("sending")
     async with stack.without_mongodb():
-        await expect(visit.page.locator("#progress")).to_contain_text("Stalled", timeout=15_000)
+        await expect(visit.page.locator("#progress")).to_contain_text("Stalled")
         assert await visit.violations() == []
         await visit.page.reload()
         await expect(visit.page.locator("#resume-offer")).to_be_visible()
         assert await visit.violations() == []
         await visit.open(view="users", id="1")
-        await expect(visit.page.locator("#document-words")).to_contain_text("Not known", timeout=30_000)
+        await expect(visit.page.locator("#document-words")).to_contain_text("Not known")
         assert await visit.violations() == []
 
 

@@ -38,7 +38,7 @@ async def test_a_run_of_orders_is_watched_live_and_found_among_the_runs(visit: V
     await expect(visit.page.locator("#order")).to_be_hidden()
     await place_orders(stack, "shop", 7)
     progress = visit.page.locator("#progress")
-    await expect(progress).to_have_text("All 7 orders sent so far are in both databases.", timeout=60_000)
+    await expect(progress).to_have_text("All 7 orders sent so far are in both databases.")
     assert await visit.stages() == [7, 7, 7, 7]
     assert await visit.violations() == []
     await visit.page.click("#tab-runs")

@@ -142,9 +142,7 @@ async def test_a_database_that_does_not_answer_is_no_absence(visit: Visit, stack
         ):
             await visit.open(view="users", id=str(number))
             await expect(state).to_have_text("MongoDB has not answered yet. Still waiting.")
-            await expect(state).to_contain_text(
-                "What MongoDB has is not known. MongoDB does not answer", timeout=30_000
-            )
+            await expect(state).to_contain_text("What MongoDB has is not known. MongoDB does not answer")
             await expect(words).to_contain_text("Not known. MongoDB does not answer")
             said = await visit.text("user")
             for untrue in ("Both databases agree.", "yet", "No document", "Neither database", ".."):
@@ -157,7 +155,7 @@ async def test_a_database_that_does_not_answer_is_no_absence(visit: Visit, stack
         search = visit.page.locator("#search-state")
         await expect(search).to_have_text("Searching… MongoDB’s side has not answered yet.")
         await expect(search).to_contain_text(
-            "The search failed. MongoDB does not answer; try again in a moment. Press", timeout=30_000
+            "The search failed. MongoDB does not answer; try again in a moment. Press"
         )
         assert await visit.page.is_hidden("#found")
 
@@ -168,7 +166,7 @@ async def test_a_postgresql_that_does_not_answer_is_no_absence(visit: Visit, sta
     async with stack.without_postgresql():
         await visit.open(view="users", id=str(number))
         said = "What PostgreSQL has is not known. PostgreSQL does not answer"
-        await expect(visit.page.locator("#user-state")).to_contain_text(said, timeout=60_000)
+        await expect(visit.page.locator("#user-state")).to_contain_text(said)
         await expect(visit.page.locator("#rows-words")).to_contain_text(
             "Not known. PostgreSQL does not answer"
         )
@@ -177,7 +175,7 @@ async def test_a_postgresql_that_does_not_answer_is_no_absence(visit: Visit, sta
 
         await visit.open(view="runs")
         await expect(visit.page.locator("#runs-state")).to_contain_text(
-            "The list could not be read. PostgreSQL does not answer", timeout=60_000
+            "The list could not be read. PostgreSQL does not answer"
         )
     await stack.until_synchronized("frozen-rows")
 

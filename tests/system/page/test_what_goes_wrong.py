@@ -125,7 +125,7 @@ async def test_what_nobody_knows_is_not_shown_as_none(visit: Visit, stack: Stack
     async with stack.without_postgresql():
         await visit.open(seed="never-asked-for")
         await expect(visit.page.locator("#progress")).to_have_text(
-            "PostgreSQL is down, so nothing is known yet.", timeout=60_000
+            "PostgreSQL is down, so nothing is known yet."
         )
         for number in (*(f"{stage}-count" for stage in STAGES), "pending", "dead-letters"):
             await expect(visit.page.locator(f"#{number}")).to_have_text("–")
