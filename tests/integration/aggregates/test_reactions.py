@@ -4,6 +4,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+import asyncpg
 import pytest
 
 from bank import accounts
@@ -81,6 +82,25 @@ class Frozen:
 
 
 @asynccontextmanager
+async def without_lease(system, app_id: str):
+    """Meanwhile, the lease of this instance has run out, and cannot be renewed, as its row is locked."""
+    end = "update tandem_instance set lease_until = now() - interval '1 minute' where app_id = $1"
+    lock = "select lease_until < now() from tandem_instance where app_id = $1 for update"
+    connection = await asyncpg.connect(system.urls.postgres_owner_url)
+    try:
+        is_ended = False
+        while not is_ended:  # it may be renewed in between
+            await connection.execute(end, app_id)
+            transaction = connection.transaction()
+            await transaction.start()
+            if not (is_ended := await connection.fetchval(lock, app_id)):
+                await transaction.rollback()
+        yield
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
 async def frozen_in_a_transfer(system, amount: int, to: int | None = None):
     """An instance that stands still after the first command of a transfer, and whose lease has ended."""
     frozen = Frozen()
@@ -89,8 +109,8 @@ async def frozen_in_a_transfer(system, amount: int, to: int | None = None):
         to = to or await send(running, None, OpenAccount("Bob", 100))
         await send(running, sender, Transfer(to, amount))
         await frozen.stopped.wait()
-        await system.postgres.execute("update tandem_instance set lease_until = now() - interval '1 minute'")
-        yield frozen, sender, to
+        async with without_lease(system, "frozen"):
+            yield frozen, sender, to
         frozen.goes_on.set()
 
 
@@ -161,8 +181,7 @@ async def test_who_comes_too_late_delivers_nothing_that_has_come_back(system):
         ada = await send(frozen, None, OpenAccount("Ada", 100))
         await send(frozen, ada, Transfer(bob, 60))
         await began.wait()
-        await system.postgres.execute("update tandem_instance set lease_until = now() - interval '1 minute'")
-        async with instance(system, "survivor") as survivor:
+        async with without_lease(system, "frozen"), instance(system, "survivor") as survivor:
             await until_all_is_done(system)
             await open_until(survivor, bob)
         late.set()
