@@ -44,7 +44,8 @@ async def test_each_migration_waits_for_an_open_reader_and_writers_go_on(databas
             await reports.until(3)
             assert writers.rounds > rounds
             # On a busy machine it cannot always find out in time who that is.
-            assert any("(pg_dump, as tandem_owner)" in said for said in reports)
+            while not any("(pg_dump, as tandem_owner)" in said for said in reports):
+                await reports.until(len(reports) + 1)
             assert not migrating.done()
     assert await migrating == [this_schema().migrations[number].name]
 
