@@ -132,8 +132,8 @@ class LiveRun:
         self._kind = kind
         self._observer = Observer(words)
         self._observed_last: LiveEvent | None = None
-        # What a watcher before this one has probably seen last.
-        self._seen_before: LiveEvent | None = None
+        # Who was alive when the run was watched last, before this watching.
+        self._alive_before: list[LiveInstance] | None = None
         # What is kept in PostgreSQL, and what this instance has seen since.
         self._kept: list[Kept] = []
         self._seen: list[Kept] = []
@@ -200,8 +200,7 @@ class LiveRun:
             instances=instances_of(self.seed, counts, snapshot.lives),
         )
         if is_first and (moment := self._watched_until(snapshot.at.timestamp())) is not None:
-            alive = alive_at(moment, self.event, snapshot)
-            self._seen_before = msgspec.structs.replace(self.event, instances=alive)
+            self._alive_before = alive_at(moment, self.event, snapshot)
 
     def tell(self, databases: LiveDatabases, silent_cells: Sequence[int] = ()) -> None:
         """Say which database answers, and of which cells one does not."""
@@ -212,8 +211,8 @@ class LiveRun:
         """What happened since the last time, as this instance sees it; the event says it, too."""
         first = self._observed_last is None
         before = self._observed_last
-        if before is None or before.at is None:
-            before = self._seen_before
+        if (before is None or before.at is None) and self._alive_before is not None:
+            before = msgspec.structs.replace(self.event, instances=self._alive_before)
         seen = self._observer.observe(before, self.event, self._kept)
         self._observed_last = self.event
         known = {one.once for one in self._kept}

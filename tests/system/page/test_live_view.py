@@ -12,7 +12,7 @@ from page_stack import Stack, parent_of
 from tandem_lab.strikes import stopped
 from visit import STAGES, Visit, user
 from waiting import until
-from watching import watch
+from watching import Event, watch
 
 
 async def test_who_only_watches_sees_the_same_as_who_sends(visit: Visit, browser: Browser):
@@ -138,6 +138,11 @@ async def test_an_instance_killed_in_mid_run_is_shown_and_the_run_ends_complete(
     await stack.until_restarted(victim)
 
 
+def told_in(event: Event) -> list[str]:
+    """What an event says has happened."""
+    return [each["text"] for each in event.get("happenings", ())]
+
+
 @pytest.mark.slow
 async def test_the_death_of_the_instance_that_is_watched_through_is_told_by_the_next(stack: Stack):
     async with httpx.AsyncClient(base_url=stack.url, timeout=30) as client:
@@ -153,8 +158,9 @@ async def test_the_death_of_the_instance_that_is_watched_through_is_told_by_the_
                 with pytest.raises(httpx.RemoteProtocolError):
                     await watching.rest()
                 async with watch(client, "watched-through") as again:
-                    happened = (await again.next())["happenings"]
-        assert f"{victim} is gone." in [each["text"] for each in happened]
+                    # On a busy machine PostgreSQL takes the dead one's session for a living one for a moment.
+                    events = await again.until(lambda event: f"{victim} is gone." in told_in(event))
+        assert {sentence for event in events for sentence in told_in(event)} == {f"{victim} is gone."}
     await stack.until_restarted(instance)
 
 

@@ -8,7 +8,7 @@ from systems import commands
 from tandem.cqrs import SynchronizeUserCommand
 from tandem.runs.happenings import Kept
 from tandem.runs.in_flight import MOST_RUNS, in_flight_by_run
-from tandem.runs.live_run import LiveRun
+from tandem.runs.live_run import LiveDatabases, LiveRun
 from tandem.runs.samples import CreatorCounts, Life, RunCounters, RunInFlight, Sample, Snapshot
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -126,6 +126,7 @@ def sampled(run, second, lives, *, kept_seconds=(), pending=0, happenings=()):
     counts = [CreatorCounts("instance-1", 9, 9 - pending)]
     counters = RunCounters("run", None, counts, [], samples, list(happenings))
     run.take(counters, Snapshot(BEGIN + timedelta(seconds=second), [counters], lives))
+    run.tell(LiveDatabases.of(postgresql=True, mongodb=True))
     return [one.text for one in run.observe()]
 
 
