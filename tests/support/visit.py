@@ -8,7 +8,7 @@ from urllib.parse import urlencode, urlsplit
 import httpx
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import ConsoleMessage, Locator, Page, Request, Route, expect
+from playwright.async_api import ConsoleMessage, Locator, Page, Request, Response, Route, expect
 
 RANDOMUSER = "https://randomuser.me/api/"
 WCAG_22_AA = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -25,6 +25,11 @@ def user(number: int, **other: object) -> dict[str, object]:
     return {"email": f"user.{number}@example.com", **other}
 
 
+def _print_refusal(response: Response) -> None:
+    if response.status >= 400:
+        print(response.status, response.url)
+
+
 @dataclass
 class Visit:
     """One visit, in a browser tab of its own."""
@@ -38,6 +43,9 @@ class Visit:
         self.page.on("request", self._note_request)
         self.page.on("console", self._note_console)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        # Shown if the test fails: without one of its files, the page stays as it came.
+        self.page.on("requestfailed", lambda request: print(request.failure, request.url))
+        self.page.on("response", _print_refusal)
 
     async def open(self, **address: str) -> None:
         await self.page.goto(f"{self.url}?{urlencode(address)}" if address else self.url)
