@@ -10,12 +10,14 @@ import { sleep } from "/client/page/sleep.js";
 /** @typedef {{ id?: number, userId?: number, seed: string, version: number, error: string, appId: string, createdAt: string }} Letter */
 
 const PAGE = 50;
-/** Until then MongoDB has mostly taken it, or refused it again. */
-const LOOK_AGAIN_MS = 1_500;
+/** After the first, MongoDB has mostly taken it, or refused it again; on a busy machine, that takes longer. */
+const LOOKS_AGAIN_MS = [1_500, 3_000, 6_000, 12_000];
 
 export class LettersView {
   #leave = new AbortController();
   #parameters = new URLSearchParams();
+  /** How many were sent again: the last one is spoken of. */
+  #turn = 0;
 
   /** @param {URLSearchParams} parameters */
   async show(parameters) {
@@ -72,12 +74,24 @@ export class LettersView {
       const command = { method: /** @type {const} */ ("POST"), idempotencyKey: `retry ${idOf(letter)} ${Date.now()}` };
       const answer = await ask(`${path()}/${idOf(letter)}/retry`, { command, signal, timeoutMs: 15_000 });
       if (answer.status !== 200) throw refusal(answer);
-      await sleep(LOOK_AGAIN_MS, signal);
-      const { letters } = await this.#list(signal);
-      const isRefused = letters.some((each) => idOf(each) === idOf(letter));
-      setText("letters-state", isRefused ? `${name} was refused again.` : `${name} is on its way again.`);
-      element("letters-title").focus();
+      const turn = ++this.#turn;
+      for (const [look, ms] of LOOKS_AGAIN_MS.entries()) {
+        await sleep(ms, signal);
+        const isRefused = await this.#isThere(letter, signal);
+        if (turn !== this.#turn) return; // another one was sent meanwhile, and is spoken of now
+        if (look === 0 || isRefused) await this.#list(signal);
+        setText("letters-state", isRefused ? `${name} was refused again.` : `${name} is on its way again.`);
+        if (look === 0) element("letters-title").focus();
+        if (isRefused) return;
+      }
     });
+  }
+
+  /** @param {Letter} letter @param {AbortSignal} signal */
+  async #isThere(letter, signal) {
+    /** @type {Letter[]} */
+    const [first] = await getJson(`${path()}?limit=1&after=${Number(idOf(letter)) - 1}`, signal);
+    return first !== undefined && idOf(first) === idOf(letter);
   }
 
   /** @param {AbortSignal} signal @param {() => Promise<void>} act */
