@@ -27,8 +27,8 @@ SHOWN_AFTER_END_SECONDS = 60.0
 MOST_HISTORY = 600
 # Another instance keeps its samples up to two seconds late; they are read again for so long.
 LATE_SECONDS = 5
-# Watching begins anew when the instance that was watched through dies. So long after the last kept sample,
-# what went unseen in between still belongs to the run.
+# Watching begins anew when the instance that was watched through dies. What went unseen is told if it was
+# no longer ago: with the time of now, and not for a run that was over before.
 GAP_SECONDS = 15
 # A slow watcher misses events, so what happened stands in several.
 TOLD_TIMES = 5
@@ -227,11 +227,11 @@ class LiveRun:
         return seen
 
     def _watched_until(self, now: float) -> float | None:
-        """The epoch second of the last sample before this watching; None if nothing was missed since."""
-        last = max(self._history, default=None)
-        if self.event.pending > 0:
-            return now - LATE_SECONDS if last is None else last
-        return last if last is not None and now - last <= GAP_SECONDS else None
+        """From which epoch second on nobody has watched; None if that is long ago, or nothing goes on."""
+        last = max(self._history, default=now - LATE_SECONDS if self.event.pending > 0 else 0)
+        earliest = now - GAP_SECONDS
+        # A run that stands still adds no samples.
+        return max(last, earliest) if last >= earliest or self.event.pending > 0 else None
 
     def _stages(self, counts: Sequence[CreatorCounts], lives: Sequence[Life]) -> Stages:
         stored = sum(creator.total for creator in counts)

@@ -165,6 +165,7 @@ def test_what_the_watcher_before_has_kept_is_not_told_again(run):
         ((), 4, 30.0),  # before the run, as far as is known
         ((0, 1), 0, 900.0),  # long after the run
         ((0, 1), 0, 996.0),  # within a run that nobody had to tell about any more
+        ((0, 1), 4, 900.0),  # within a run that goes on, but so long ago that it is no news
         ((999,), 4, 30.0),  # before the last sample, whose watcher has told it
     ],
 )
